@@ -1,0 +1,82 @@
+# make       install, simulate the default dataset, train, draw the figures
+# make help  everything else
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+# Given on the command line, e.g.  make DATA="-n 5000 --telescope=hst" TRAIN="-e 20"
+DATA ?=
+TRAIN ?=
+
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+
+PACKAGE   := $(shell find stronglens -name '*.py' 2>/dev/null)
+SIMULATES := params_and_cli.py generate_data.py $(filter-out %/figures.py %/network.py \
+             stronglens/training.py stronglens/evaluation.py stronglens/plotting.py \
+             stronglens/scaling.py stronglens/observation.py, $(PACKAGE))
+TRAINS    := params_and_cli.py model_and_figures.py $(filter-out stronglens/raytracing/% %/scene.py, $(PACKAGE))
+
+.PHONY: all install test lint bench bench-gpu readme check-gpu-requirements clean help
+
+all: figures/.drawn
+	@echo
+	@echo "dataset:  dataset/   (images/, labels.csv, manifest.json)"
+	@echo "network:  models/regression.keras"
+	@echo "figures:  figures/   (with metrics.json and predictions.csv)"
+	@echo "next:     $(PYTHON) model_and_figures.py --predict FILE   measures a telescope image"
+
+# The stamps tell a dataset that make made from one made by hand, which is never replaced.
+dataset/.made: $(VENV)/.installed $(SIMULATES)
+	@if [ -e $@ ] && [ ! dataset/manifest.json -nt $@ ]; then how=--force; else how=--resume; fi; \
+	$(PYTHON) generate_data.py $$how $(DATA)
+	@touch $@
+
+figures/.drawn: dataset/.made $(TRAINS)
+	$(PYTHON) model_and_figures.py --resume $(TRAIN)
+	@touch $@
+
+install: $(VENV)/.installed  ## create .venv and install what the two commands need
+
+$(VENV)/.installed: requirements.lock
+	@for python in python3.12 python3.13 python3; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "error: no Python >= 3.12 found (tried python3.12, python3.13, python3); install one and run make again" >&2; \
+	  exit 1; \
+	fi; \
+	echo "using $$found ($$($$found --version 2>&1)); installing into $(VENV)/ (about 1 GB to fetch)"; \
+	$$found -m venv $(VENV)
+	@$(PYTHON) -m pip install --disable-pip-version-check --quiet --compile -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	@$(PYTHON) -m pip install --disable-pip-version-check --quiet --compile -r requirements-dev.lock
+	@touch $@
+
+test: lint  ## install everything the tests need, then lint and test
+	$(PYTHON) -m pytest
+
+lint: $(VENV)/.installed-dev  ## check the style of the code
+	$(VENV)/bin/ruff check .
+
+bench: $(VENV)/.installed-dev  ## measure speed and memory; writes benchmarks/results.json
+	$(PYTHON) -m benchmarks
+
+readme: $(VENV)/.installed  ## write the parameter tables of the README anew
+	$(PYTHON) -m docs.parameters
+
+check-gpu-requirements: $(VENV)/.installed  ## check that requirements-gpu.txt resolves (Linux)
+	$(PYTHON) -m pip install --disable-pip-version-check --quiet --dry-run -r requirements-gpu.txt
+	@echo "requirements-gpu.txt resolves"
+
+clean:  ## remove the virtual environment and caches; datasets, networks and figures stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:  ## this list
+	@echo "make              install, simulate the default dataset, train, draw (about 10 minutes on two cores)"
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/make \1\t\2/p' Makefile | expand -t 30
+	@echo 'make DATA="-n 5000" TRAIN="-e 20"   the same with flags for the two commands'

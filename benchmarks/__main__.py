@@ -1,0 +1,60 @@
+"""Measure everything, print it, and write ``benchmarks/results.json``.
+
+``python -m benchmarks`` runs all sections (about five minutes on two cores), ``python -m benchmarks NAME ...`` some.
+Numbers are medians of three interleaved rounds of several seconds; a ratio is between two things measured in the
+same run on the same draws, and means something on another machine where a single time does not.
+"""
+
+import argparse
+import json
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results.json"
+SECTIONS = ("raytracing", "telescope", "command", "training")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="what to measure (all by default)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of one round of one measurement")
+    options = parser.parse_args()
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results["machine"] = describe_machine()
+    for section in options.sections or SECTIONS:
+        print(f"\n{section}\n{'-' * len(section)}", flush=True)
+        module = __import__(f"benchmarks.{section}", fromlist=["measure"])
+        results[section] = module.measure(options.seconds)
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    print(f"\nwritten to {RESULTS}")
+    return 0
+
+
+def describe_machine() -> dict:
+    """Return what the numbers were measured on."""
+    import os
+
+    model = next(
+        (line.split(":")[1].strip() for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")),
+        platform.processor(),
+    )
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("autolens", "jax", "tensorflow", "keras", "numpy")},
+    }
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

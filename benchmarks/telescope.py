@@ -1,0 +1,48 @@
+"""Milliseconds an image of blur, signal-to-noise and noise, beside ray tracing."""
+
+import numpy as np
+
+import params_and_cli as panel
+from benchmarks.timing import measure_rates
+from stronglens import telescope
+from stronglens.regression.scene import LensSimulator
+from stronglens.sampling import Sampler, Stream, generator
+
+IMAGES = 128
+
+
+def measure(seconds: float) -> dict:
+    """Measure the stages of the default dataset (composite lenses, Euclid VIS) one by one."""
+    parameters = panel.SimulationParameters.of(overrides=panel.OVERRIDES)
+    simulator = LensSimulator(parameters)
+    camera = simulator.telescope
+
+    def draw():
+        return Sampler(simulator.ranges, simulator.rules, 0, range(IMAGES), 1000, simulator._follow_from_draws)
+
+    scene = simulator.physical_scene(draw().draws)
+    source, lens = simulator.render(scene)
+    blurred = telescope.blur(source, camera.psf)
+    rate = blurred + telescope.blur(lens, camera.psf)
+
+    def add_noise():
+        telescope.add_noise(rate, camera, [generator(0, Stream.NOISE, index) for index in range(IMAGES)])
+
+    rates = measure_rates(
+        {
+            "draws and rules": (draw, IMAGES),
+            "ray tracing": (lambda: simulator.render(scene), IMAGES),
+            "blur (source and lens)": (
+                lambda: [telescope.blur(np.copy(images), camera.psf) for images in (source, lens)],
+                IMAGES,
+            ),
+            "Poisson and read noise": (add_noise, IMAGES),
+            "whole chunk": (lambda: simulator.simulate(range(IMAGES)), IMAGES),
+        },
+        seconds / 2,
+    )
+    milliseconds = {name: 1000 / value for name, value in rates.items()}
+    for name, value in milliseconds.items():
+        share = value / milliseconds["whole chunk"]
+        print(f"{name:>25} {value:7.3f} ms/image {share:6.0%} of a chunk", flush=True)
+    return {"milliseconds_an_image": milliseconds}

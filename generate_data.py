@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Simulate strong gravitational lenses: parameters in, ``dataset/`` out. See ``--help``."""
+
+import sys
+import time
+
+import params_and_cli as panel
+from stronglens.execution import Progress, describe_bytes, describe_duration, exit_codes, run_chunks
+from stronglens.parameters import parse, to_manifest
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command with some arguments (those of the process by default); return 0, or exit with an error code."""
+    with exit_codes():
+        parameters = parse(
+            panel.SimulationParameters,
+            sys.argv[1:] if arguments is None else arguments,
+            program="generate_data.py",
+            overrides=panel.OVERRIDES,
+            examples=panel.EXAMPLES["generate_data.py"],
+            version=panel.PROGRAM_VERSION,
+        )
+        generate(parameters)
+    return 0
+
+
+def generate(parameters) -> None:
+    """Simulate the dataset that the parameters describe."""
+    say = (lambda line: None) if parameters.quiet else print
+    say(describe_run(parameters))
+
+    from stronglens.dataset import DatasetWriter, chunk_indices, library_versions
+    from stronglens.regression.scene import LensSimulator
+    from stronglens.sampling import describe_prior
+
+    simulator = LensSimulator(parameters)
+    simulator.simulate([0])  # compiles
+    start = time.perf_counter()
+    simulator.simulate(chunk_indices(0, parameters.generated_number))
+    seconds = (time.perf_counter() - start) / len(chunk_indices(0, parameters.generated_number))
+    number = parameters.generated_number
+    size = number * (4 * parameters.grid_size**2 + 18 * len(simulator.columns) + 200)
+    say(f"Estimate: {describe_bytes(size)} on disk, {describe_duration(number * seconds)} ({1 / seconds:,.0f} images/s)")
+    if parameters.dry_run:
+        return
+
+    manifest = {
+        "number": number,
+        "parameters": to_manifest(parameters),
+        "versions": library_versions(panel.PROGRAM_VERSION),
+        **simulator.describe(),
+    }
+    writer = DatasetWriter(parameters.dataset_dir, manifest, force=parameters.force, resume=parameters.resume)
+    missing = writer.missing_chunks
+    to_do = sum(len(chunk_indices(chunk, number)) for chunk in missing)
+    if to_do < number:
+        say(f"Resuming: {number - to_do:,} images are there, {to_do:,} to do")
+    start = time.perf_counter()
+    with Progress(to_do, "simulating", "images", parameters.quiet) as progress:
+        run_chunks(
+            lambda chunk: simulator.simulate(chunk_indices(chunk, number)), writer.write_chunk, missing, progress.advance
+        )
+    seconds = time.perf_counter() - start
+    manifest = writer.finish([column.to_dict() for column in simulator.columns.values()], describe_prior)
+    if to_do:
+        say(f"{to_do:,} images in {describe_duration(seconds)}: {to_do / seconds:,.0f} images/s")
+    refused = ", ".join(f"{count:,} {reason}" for reason, count in manifest["rejected"].items() if count)
+    say(f"Draws refused: {refused or 'none'}")
+    say(f"Dataset: {parameters.dataset_dir}/ (images/, labels.csv, manifest.json)")
+
+
+def describe_run(parameters) -> str:
+    """Return a line that says what is about to be simulated."""
+    side = parameters.grid_size
+    return (
+        f"Simulating {parameters.generated_number:,} {parameters.lens_model} lenses, telescope {parameters.telescope}: "
+        f"{side}x{side} pixels of {parameters.pixel_scale:g} arcsec, seed {parameters.seed}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,404 @@
+"""The control panel: every parameter of every task, declared once.
+
+Change a default here and it changes everywhere: on the command line, in the
+``--help`` tables, in the README, in the sampler, in the manifest of a dataset.
+
+Reading a line
+--------------
+``sampled(low, high, ...)``
+    A quantity drawn uniformly between two values, once an image. Its flag ends in
+    ``-range``; its column in ``labels.csv`` is the flag without that ending.
+``half_width(v, ...)`` and ``component(of=...)``
+    A pair of quantities (x, y), each drawn uniformly from (-v, v); a component with a
+    range of its own wins over the half-width.
+``valid``
+    What is physically possible. The range beside it is this run's prior: two things.
+``applies``
+    The choice (of another parameter) for which the parameter means anything.
+"""
+
+from pathlib import Path
+
+from stronglens.parameters import (
+    Parameters,
+    Range,
+    choice,
+    component,
+    declare,
+    half_width,
+    names,
+    number,
+    sampled,
+    switch,
+    text,
+)
+
+PROGRAM_VERSION = "0.1.0"
+
+COMPOSITE = ("lens_model", "composite")
+SIE = ("lens_model", "sie")
+
+
+@declare
+class Run(Parameters):
+    """This run"""
+
+    task: str = choice("regression", ("regression",), help="what the network learns to do")
+    seed: int = number(0, valid=(0, 2**63 - 1), help="every random number follows from it")
+    dataset_dir: Path = text("dataset", help="folder of the simulated dataset")
+    quiet: bool = switch(help="print errors only")
+
+
+# --------------------------------------------------------------------------------------
+# generate_data.py
+# --------------------------------------------------------------------------------------
+
+
+@declare
+class Simulation(Parameters):
+    """The dataset"""
+
+    generated_number: int = number(
+        1000, shortcut="n", valid=(1, 10_000_000), help="number of images"
+    )
+    force: bool = switch(help="replace the dataset in the folder (removes only what its manifest lists)")
+    resume: bool = switch(help="finish an interrupted dataset, byte for byte as if never interrupted")
+    dry_run: bool = switch(help="print the estimate of disk and time, then stop")
+
+
+@declare
+class LensGalaxy(Parameters):
+    """The lens: what all models share"""
+
+    lens_model: str = choice(
+        "composite", ("composite", "sie"),
+        help="composite: stars (bulge and disk, light and mass) and an NFW halo; "
+        "sie: singular isothermal ellipsoid and external shear, with Sersic light",
+    )
+    lens_light: str = choice("on", ("on", "off"), help="whether the lens galaxy's own light is seen")
+    redshift_effects: str = choice(
+        "cosmological", ("cosmological", "none"),
+        help="whether redshifts act on the image: critical surface density and dimming",
+    )
+    lens_redshift_range: Range = sampled(
+        0.2, 0.8, shortcut="lrs", valid=(0.001, 20), symbol=r"z_{\rm lens}", help="redshift of the lens"
+    )
+    lens_center_var: float = half_width(
+        0.05, shortcut="lc", unit="arcsec", valid=(0, 10),
+        help="half-width of the lens centre's range: x and y uniform in (-v, v)",
+    )
+    lens_center_x_range: Range | None = component(
+        of="lens_center_var", shortcut="lcx", unit="arcsec", valid=(-10, 10), symbol=r"x_{\rm lens}",
+        help="x of the lens centre, to the right",
+    )
+    lens_center_y_range: Range | None = component(
+        of="lens_center_var", shortcut="lcy", unit="arcsec", valid=(-10, 10), symbol=r"y_{\rm lens}",
+        help="y of the lens centre, up",
+    )
+    lens_ellip_var: float = half_width(
+        0.2, shortcut="lell", valid=(0, 0.9),
+        help="half-width of the range of the lens's ellipticity components "
+        "(1-q)/(1+q) (cos 2phi, sin 2phi), of bulge and isothermal mass alike",
+    )
+    lens_ellip_x_range: Range | None = component(
+        of="lens_ellip_var", shortcut="lellx", valid=(-0.9, 0.9), symbol=r"e_{x,\rm lens}",
+        help="cosine component of the lens's ellipticity",
+    )
+    lens_ellip_y_range: Range | None = component(
+        of="lens_ellip_var", shortcut="lelly", valid=(-0.9, 0.9), symbol=r"e_{y,\rm lens}",
+        help="sine component of the lens's ellipticity",
+    )
+    lens_intensity_range: Range = sampled(
+        0.5, 2.8, shortcut="li", unit="e-/s", valid=(0, 10_000), symbol=r"I_{\rm lens}",
+        help="intensity of the lens's bulge at its effective radius, quoted at z = 0.5 "
+        "in a 0.1 arcsec Euclid VIS pixel",
+    )
+    lens_effect_range: Range = sampled(
+        0.4, 1.2, shortcut="leff", unit="arcsec", valid=(0.05, 20), symbol=r"R_{\rm e,lens}",
+        help="effective radius (half the light) of the lens's bulge",
+    )
+    lens_sersic_range: Range = sampled(
+        2.0, 4.0, shortcut="lser", valid=(1, 6), symbol=r"n_{\rm lens}", help="Sersic index of the lens's bulge"
+    )
+
+
+@declare
+class CompositeLens(Parameters):
+    """The lens: stars and dark halo (--lens-model composite)"""
+
+    masslight_ratio_range: Range = sampled(
+        0.18, 0.54, shortcut="lml", unit="1/(e-/s)", valid=(0, 1000), applies=COMPOSITE,
+        symbol=r"\Upsilon_{\rm bulge}",
+        help="mass-to-light ratio of the bulge: convergence per unit of intensity, for lens and source at z = 0.5, 2",
+    )
+    disk_intensity_range: Range = sampled(
+        0.28, 0.28, shortcut="di", unit="e-/s", valid=(0, 10_000), applies=COMPOSITE, symbol=r"I_{\rm disk}",
+        help="intensity of the exponential disk at its effective radius, quoted as the bulge's",
+    )
+    disk_effect_range: Range = sampled(
+        1.6, 1.6, shortcut="deff", unit="arcsec", valid=(0.05, 20), applies=COMPOSITE, symbol=r"R_{\rm e,disk}",
+        help="effective radius (half the light) of the disk",
+    )
+    disk_ellip_var: float = half_width(
+        0.2, shortcut="dell", valid=(0, 0.9), applies=COMPOSITE,
+        help="half-width of the range of the disk's ellipticity components",
+    )
+    disk_ellip_x_range: Range | None = component(
+        of="disk_ellip_var", shortcut="dellx", valid=(-0.9, 0.9), applies=COMPOSITE, symbol=r"e_{x,\rm disk}",
+        help="cosine component of the disk's ellipticity",
+    )
+    disk_ellip_y_range: Range | None = component(
+        of="disk_ellip_var", shortcut="delly", valid=(-0.9, 0.9), applies=COMPOSITE, symbol=r"e_{y,\rm disk}",
+        help="sine component of the disk's ellipticity",
+    )
+    disk_masslight_ratio_range: Range = sampled(
+        0.36, 0.36, shortcut="dml", unit="1/(e-/s)", valid=(0, 1000), applies=COMPOSITE,
+        symbol=r"\Upsilon_{\rm disk}", help="mass-to-light ratio of the disk, quoted as the bulge's",
+    )
+    halo_kappa_range: Range = sampled(
+        0.03, 0.06, shortcut="hk", valid=(0, 10), applies=COMPOSITE, symbol=r"\kappa_{\rm s}",
+        help="kappa_s of the NFW halo, for lens and source at z = 0.5, 2",
+    )
+    halo_radius_range: Range = sampled(
+        30.0, 30.0, shortcut="hr", unit="arcsec", valid=(0.1, 1000), applies=COMPOSITE, symbol=r"r_{\rm s}",
+        help="scale radius of the NFW halo",
+    )
+
+
+@declare
+class IsothermalLens(Parameters):
+    """The lens: isothermal ellipsoid and shear (--lens-model sie)"""
+
+    velocity_dispersion_range: Range = sampled(
+        200.0, 320.0, shortcut="sigma", unit="km/s", valid=(0, 2000), applies=SIE, symbol=r"\sigma_v",
+        help="velocity dispersion of the lens, which sets its Einstein radius",
+    )
+    einstein_radius_range: Range | None = sampled(
+        None, None, shortcut="er", unit="arcsec", valid=(0, 20), applies=SIE, symbol=r"\theta_{\rm E}",
+        column="einstein-radius-sie",
+        help="intermediate-axis Einstein radius, drawn in place of a velocity dispersion when given",
+    )
+    shear_var: float = half_width(
+        0.05, shortcut="sh", valid=(0, 0.5), applies=SIE,
+        help="half-width of the range of the external shear's components",
+    )
+    shear_1_range: Range | None = component(
+        of="shear_var", shortcut="sh1", valid=(-0.5, 0.5), applies=SIE, symbol=r"\gamma_1",
+        help="gamma_1 of the external shear: stretching along x",
+    )
+    shear_2_range: Range | None = component(
+        of="shear_var", shortcut="sh2", valid=(-0.5, 0.5), applies=SIE, symbol=r"\gamma_2",
+        help="gamma_2 of the external shear: stretching along the diagonal",
+    )
+
+
+@declare
+class SourceGalaxy(Parameters):
+    """The source"""
+
+    src_redshift_range: Range = sampled(
+        1.0, 3.0, shortcut="srs", valid=(0.001, 20), symbol=r"z_{\rm src}",
+        help="redshift of the source; always drawn behind the lens",
+    )
+    src_center_var: float = half_width(
+        0.4, shortcut="sc", unit="arcsec", valid=(0, 10),
+        help="half-width of the source centre's range: x and y uniform in (-v, v)",
+    )
+    src_center_x_range: Range | None = component(
+        of="src_center_var", shortcut="scx", unit="arcsec", valid=(-10, 10), symbol=r"x_{\rm src}",
+        help="x of the source centre, unlensed, to the right",
+    )
+    src_center_y_range: Range | None = component(
+        of="src_center_var", shortcut="scy", unit="arcsec", valid=(-10, 10), symbol=r"y_{\rm src}",
+        help="y of the source centre, unlensed, up",
+    )
+    src_ellip_var: float = half_width(
+        0.3, shortcut="sell", valid=(0, 0.9),
+        help="half-width of the range of the source's ellipticity components",
+    )
+    src_ellip_x_range: Range | None = component(
+        of="src_ellip_var", shortcut="sellx", valid=(-0.9, 0.9), symbol=r"e_{x,\rm src}",
+        help="cosine component of the source's ellipticity",
+    )
+    src_ellip_y_range: Range | None = component(
+        of="src_ellip_var", shortcut="selly", valid=(-0.9, 0.9), symbol=r"e_{y,\rm src}",
+        help="sine component of the source's ellipticity",
+    )
+    src_intensity_range: Range = sampled(
+        0.1, 0.6, shortcut="si", unit="e-/s", valid=(1e-6, 10_000), symbol=r"I_{\rm src}",
+        help="intensity of the source at its effective radius, quoted at z = 1 "
+        "in a 0.1 arcsec Euclid VIS pixel",
+    )
+    src_effect_range: Range = sampled(
+        0.1, 0.4, shortcut="seff", unit="arcsec", valid=(0.01, 20), symbol=r"R_{\rm e,src}",
+        help="effective radius (half the light) of the source",
+    )
+    src_sersic_range: Range = sampled(
+        0.8, 2.5, shortcut="sser", valid=(0.3, 8), symbol=r"n_{\rm src}", help="Sersic index of the source"
+    )
+
+
+@declare
+class Telescope(Parameters):
+    """The telescope"""
+
+    telescope: str = choice(
+        "euclid", ("euclid", "hst", "none"),
+        help="euclid: VIS; hst: ACS F814W; none: no blur, no noise. Sets the defaults of this group",
+    )
+    grid_size: int = number(
+        64, shortcut="s", unit="pixels", valid=(16, 1024), help="pixels along each side of an image"
+    )
+    pixel_scale: float = number(0.1, shortcut="ps", unit="arcsec", valid=(0.001, 10), help="size of a pixel")
+    over_sampling: int = number(
+        4, shortcut="os", valid=(1, 64), help="rays along each side of a pixel, averaged over it"
+    )
+    psf_fwhm: float = number(
+        0.16, shortcut="psf", unit="arcsec", valid=(0, 10), help="FWHM of a Gaussian point-spread function; 0: none"
+    )
+    psf_fits: Path | None = text(
+        None, help="measured point-spread function (FITS, sampled at --pixel-scale), in place of a Gaussian"
+    )
+    exposure_time: float = number(2264.0, shortcut="exp", unit="s", valid=(0, 1e9), help="total exposure")
+    exposures: int = number(4, valid=(1, 10_000), help="number of exposures it is split into, each read out once")
+    sky_brightness: float = number(
+        22.3, shortcut="sky", unit="mag/arcsec^2", valid=(0, 99), help="AB surface brightness of the sky"
+    )
+    read_noise: float = number(4.2, shortcut="rn", unit="e-", valid=(0, 1000), help="RMS noise of one read-out")
+    zero_point: float = number(
+        25.72, shortcut="zp", unit="AB mag", valid=(0, 50), help="magnitude that gives one electron a second"
+    )
+
+
+@declare
+class Cuts(Parameters):
+    """Which images are kept"""
+
+    magnification_min: float = number(
+        0.0, shortcut="mmin", valid=(0, 1000), help="redraw images whose source is magnified less"
+    )
+    snr_min: float = number(
+        0.0, shortcut="snrmin", valid=(0, 1e6), help="redraw images whose lensed source has a lower signal-to-noise"
+    )
+    snr_range: Range | None = sampled(
+        None, None, shortcut="snr", valid=(0.1, 1e6), column="snr-wanted", symbol=r"{\rm S/N}",
+        help="draw the lensed source's signal-to-noise, and reach it by the exposure time",
+    )
+    tries: int = number(1000, valid=(1, 1_000_000), help="draws for one image before the run stops with the reason")
+
+
+@declare
+class SimulationParameters(
+    Run, Simulation, Telescope, LensGalaxy, CompositeLens, IsothermalLens, SourceGalaxy, Cuts
+):
+    """Simulate strong gravitational lenses with PyAutoLens and write them to dataset/."""
+
+
+# --------------------------------------------------------------------------------------
+# model_and_figures.py
+# --------------------------------------------------------------------------------------
+
+
+@declare
+class Learning(Parameters):
+    """Learning"""
+
+    labels: tuple[str, ...] = names(
+        ("src-redshift", "src-center-x", "src-center-y"), shortcut="l",
+        help="what the network learns; --labels without a value lists what it can learn",
+    )
+    valid_split: float = number(0.2, shortcut="v", valid=(0, 0.9), help="fraction of images for validation")
+    test_split: float = number(0.1, shortcut="t", valid=(0, 0.9), help="fraction of images kept for the test")
+    epochs: int = number(50, shortcut="e", valid=(1, 100_000), help="passes over the training images")
+    learning_rate: float = number(0.00001, shortcut="mlr", valid=(0, 1), help="step size of Adam")
+    learning_schedule: str = choice(
+        "constant", ("constant", "cosine"), help="how the learning rate goes from the first step to the last"
+    )
+    batch_size: int = number(20, shortcut="b", unit="images", valid=(1, 65_536), help="images a training step")
+    mixed_precision: bool = switch(help="compute in 16 bits where it is safe (worth it on a GPU)")
+    resume: bool = switch(help="go on with an interrupted training")
+    model_file: Path = text("models/regression.keras", help="where the trained network is kept")
+
+
+@declare
+class Figures(Parameters):
+    """Figures"""
+
+    figures_dir: Path = text("figures", help="folder for figures, metrics.json and predictions.csv")
+    figure_format: str = choice("png", ("png", "jpg", "pdf", "svg"), shortcut="f", help="format of the figures")
+    cmap: str = text("magma", shortcut="c", help="colour map of the images, a Matplotlib name")
+    subplots_number: int = number(
+        16, shortcut="sn", valid=(1, 144), help="images in the sample figure and in each gallery"
+    )
+
+
+@declare
+class Prediction(Parameters):
+    """Measuring images with a trained network (no training)"""
+
+    predict: tuple[str, ...] = names(
+        (), shortcut="p", many=True, help="files to measure: .fits, .npy or .pickle"
+    )
+    hdu: str | None = text(None, help="name or number of the FITS extension that holds the image")
+    pixel_scale: float | None = number(
+        None, shortcut="ps", unit="arcsec", valid=(0.001, 10), help="pixel size of the files, where they do not say"
+    )
+    zero_point: float | None = number(
+        None, shortcut="zp", unit="AB mag", valid=(0, 50),
+        help="zero point of the files' units, where the header has none (MAGZERO, MAGZPT, ...)",
+    )
+    unit: str | None = choice(
+        None, ("e-/s", "e-", "adu/s", "adu"), help="unit of the files' pixels, where the header has none (BUNIT)"
+    )
+    exposure_time: float | None = number(
+        None, shortcut="exp", unit="s", valid=(0.001, 1e9), help="exposure time, for units that are not per second"
+    )
+    gain: float | None = number(None, unit="e-/adu", valid=(0.001, 1000), help="electrons for one unit, for units in adu")
+
+
+@declare
+class TrainingParameters(Run, Learning, Figures, Prediction):
+    """Train a network on dataset/, draw figures, or measure images with a trained network."""
+
+
+# --------------------------------------------------------------------------------------
+# Where a choice wants other defaults
+# --------------------------------------------------------------------------------------
+
+OVERRIDES = {
+    # Euclid VIS: Euclid Collaboration, Cropper et al. 2025, A&A 697, A2 (exposures, read noise,
+    # PSF); zero point and sky as in lenstronomy 1.14.2's Euclid preset. Those are the defaults above.
+    ("telescope", "hst"): {
+        # Zero point: Sirianni et al. 2005, PASP 117, 1049. Sky: zodiacal light of the ACS handbook
+        # and earth-shine, 0.1 e-/s a pixel. PSF: FWHM of the SLACS PSF files. One orbit in four
+        # exposures, as SLACS took them (Bolton et al. 2008, ApJ 682, 964).
+        "grid_size": 128,
+        "pixel_scale": 0.05,
+        "psf_fwhm": 0.077,
+        "exposure_time": 2100.0,
+        "exposures": 4,
+        "sky_brightness": 21.95,
+        "read_noise": 5.0,
+        "zero_point": 25.94,
+    },
+    ("telescope", "none"): {
+        "psf_fwhm": 0.0,
+        "exposure_time": 0.0,
+        "read_noise": 0.0,
+    },
+}
+
+EXAMPLES = {
+    "generate_data.py": (
+        ("1000 images of composite lenses as Euclid sees them", "generate_data.py"),
+        ("isothermal lenses seen by Hubble, fainter sources", "generate_data.py --telescope=hst --lens-model=sie -si=0.05,0.3"),
+        ("every source at redshift 2 and on the axis", "generate_data.py -srs=2 -sc=0 --dataset-dir=on-axis"),
+        ("finish what was interrupted", "generate_data.py --resume"),
+    ),
+    "model_and_figures.py": (
+        ("train on dataset/ and draw the figures", "model_and_figures.py"),
+        ("learn the Einstein radius, faster", "model_and_figures.py --labels=einstein-radius -mlr=3e-4 -e=20"),
+        ("what can be learned", "model_and_figures.py --labels"),
+        ("measure a telescope image", "model_and_figures.py --predict lens.fits --hdu=VIS_BGSUB"),
+    ),
+}

@@ -1,0 +1,1 @@
+"""Neural networks for strong gravitational lenses."""

@@ -1,0 +1,118 @@
+"""Single files: written whole or not at all, read without trusting them."""
+
+import hashlib
+import io
+import json
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+
+from stronglens.parameters import RunError
+
+ADMITTED = {
+    (module, name)
+    for root in ("numpy._core", "numpy.core")
+    for module, name in ((f"{root}.multiarray", "_reconstruct"), (f"{root}.numeric", "_frombuffer"))
+} | {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
+"""All that the pickle of a plain array names, under NumPy 1 and 2. Nothing else is ever imported or called."""
+
+PICKLE_PROTOCOL = 4
+"""Fixed, so that a dataset's bytes do not change with the Python version."""
+
+
+def write_whole(path: str | Path, content: bytes | str) -> None:
+    """Write a file that appears whole or not at all, whenever the process or the machine stops.
+
+    Raises
+    ------
+    OSError
+        When the disk is full or the folder cannot be written; the file that stood there is left as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(aside, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def write_image(path: str | Path, image: np.ndarray) -> str:
+    """Write one image as a pickled float32 array and return the checksum of its bytes.
+
+    Written plainly: an image counts once the record of its chunk is on disk.
+    """
+    content = pickle.dumps(np.ascontiguousarray(image, np.float32), protocol=PICKLE_PROTOCOL)
+    with open(path, "wb") as file:
+        file.write(content)
+    return checksum(content)
+
+
+def read_image(path: str | Path, expected_checksum: str | None = None) -> np.ndarray:
+    """Read a pickled array with an unpickler that admits NumPy arrays and nothing else.
+
+    Parameters
+    ----------
+    path : file
+    expected_checksum : str, refuse the file unless its bytes have it
+
+    Returns
+    -------
+    ndarray of numbers, any shape
+
+    Raises
+    ------
+    RunError
+        When the file is missing, damaged, or holds anything but an array of numbers.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}") from None
+    if expected_checksum is not None and checksum(content) != expected_checksum:
+        raise RunError(f"{path} is damaged: its checksum is not the one in the manifest; simulate the dataset again")
+    try:
+        array = _ArrayUnpickler(io.BytesIO(content)).load()
+    except Exception as error:  # a damaged pickle can raise anything at all
+        raise RunError(f"{path} is not a pickled NumPy array ({str(error).splitlines()[0] if str(error) else 'damaged'})") from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        raise RunError(f"{path} holds {type(array).__name__}, not an array of numbers")
+    return array
+
+
+def checksum(content: bytes) -> str:
+    """Return 16 hexadecimal digits of the BLAKE2 hash of some bytes."""
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def read_json(path: str | Path, what: str) -> dict:
+    """Read a JSON object; ``what`` it is supposed to be goes into the error.
+
+    Raises
+    ------
+    RunError
+        When the file is missing or is not a JSON object.
+    """
+    try:
+        content = json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise RunError(f"cannot read {what} {path}: {error.strerror or error}") from None
+    except (ValueError, RecursionError):
+        raise RunError(f"{path} is not {what}: it is damaged or foreign") from None
+    if not isinstance(content, dict):
+        raise RunError(f"{path} is not {what}: it is damaged or foreign")
+    return content
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module, name):
+        if (module, name) not in ADMITTED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not admitted")
+        return super().find_class(module, name)

@@ -1,0 +1,182 @@
+"""Metrics of measured against true values, with bootstrap intervals, beside predicting the mean."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+# Numbers held at once by the bootstrap: 32 MB in double precision.
+BOOTSTRAP_CHUNK = 4_000_000
+# A resample can be degenerate (all its truths equal); an interval must rest on most of them.
+SMALLEST_VALID_SHARE = 0.9
+
+METRICS = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "median_absolute_error": "median |error|",
+    "half_width_68": "68 % half-width",
+    "bias": "bias",
+    "r2": "R^2",
+}
+UNITLESS = ("r2",)
+
+
+def regression_metrics(
+    true: np.ndarray,
+    predicted: np.ndarray,
+    baseline: np.ndarray,
+    names: Sequence[str],
+    *,
+    seed: int,
+    n_bootstrap: int = 1000,
+    level: float = 0.95,
+) -> dict:
+    """Compute the metrics of each label with bootstrap intervals.
+
+    With the error e = predicted - true: RMSE = sqrt(mean e^2), MAE = mean |e|, median |e|, 68 %
+    half-width = half the distance between the 16th and 84th percentile of e, bias = mean e, and
+    R^2 = 1 - sum e^2 / sum (true - mean true)^2. Intervals are percentiles of ``n_bootstrap`` resamples
+    of the images with replacement (Efron 1979, Ann. Statist. 7, 1), the same ones for every label.
+
+    Parameters
+    ----------
+    true, predicted : ndarray (N, L), unit of each label
+    baseline : ndarray (L,), unit of each label
+        Mean of the training labels: what one would predict without looking.
+    names : sequence of L str
+    seed : int
+        Of the resampling.
+    n_bootstrap : int
+    level : float
+        Probability of an interval, 0.95 for instance.
+
+    Returns
+    -------
+    dict
+        ``{"images": N, "level": level, "resamples": n_bootstrap, "labels": {name: {"rmse": entry, ...,
+        "baseline": {"rmse": entry, "r2": entry}}}}`` with entries ``{"value", "low", "high"}``. It
+        holds nothing that JSON lacks: what is undefined is None, with its ``"reason"``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not agree.
+    """
+    true, predicted = np.asarray(true, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    baseline = np.asarray(baseline, dtype=np.float64)
+    if true.ndim != 2 or true.shape != predicted.shape or baseline.shape != true.shape[1:] == (len(names),):
+        raise ValueError(
+            f"shapes do not agree: true {true.shape}, predicted {predicted.shape}, "
+            f"baseline {baseline.shape}, {len(names)} names"
+        )
+    labels = {}
+    for name, truth, guess, mean in zip(names, true.T, predicted.T, baseline, strict=True):
+        # A generator anew: every label sees the same resamples, whatever stands beside it.
+        labels[name] = _bootstrap(truth, guess, _all_metrics, np.random.default_rng(seed), n_bootstrap, level)
+        labels[name]["baseline"] = _bootstrap(
+            truth, np.full_like(truth, mean), _baseline_metrics, np.random.default_rng(seed), n_bootstrap, level
+        )
+    return {"images": len(true), "level": level, "resamples": n_bootstrap, "labels": labels}
+
+
+def metrics_table(metrics: dict, units: dict[str, str | None]) -> str:
+    """Format metrics as a table for a terminal.
+
+    Parameters
+    ----------
+    metrics : dict
+        As returned by `regression_metrics`.
+    units : dict
+        Unit of each label by name; None where there is none.
+
+    Returns
+    -------
+    str
+        One block a label, one line a metric: value, interval, and the baseline's value.
+    """
+    head = f"{metrics['level']:.0%} interval"
+    lines = [f"{metrics['images']} test images"]
+    for name, entries in metrics["labels"].items():
+        unit = units.get(name)
+        lines += ["", f"{name} [{unit}]" if unit else name]
+        lines.append(f"  {'':<16}{'value':>10}  {head:>22}  {'predicting the mean':>19}")
+        for metric, title in METRICS.items():
+            entry, baseline = entries[metric], entries["baseline"].get(metric)
+            interval = "-" if entry["low"] is None else f"{_text(entry['low'])} .. {_text(entry['high'])}"
+            beside = "" if baseline is None else _text(baseline["value"])
+            line = f"  {title:<16}{_text(entry['value']):>10}  {interval:>22}  {beside:>19}"
+            lines.append(line.rstrip() + (f"  ({entry['reason']})" if entry.get("reason") else ""))
+    return "\n".join(lines)
+
+
+def _all_metrics(true: np.ndarray, error: np.ndarray) -> dict[str, np.ndarray]:
+    # Both (..., N); one number a row.
+    size = np.abs(error)
+    low, high = np.percentile(error, (50 - 34.135, 50 + 34.135), axis=-1)
+    return {
+        "rmse": np.sqrt(np.mean(np.square(error), axis=-1)),
+        "mae": size.mean(axis=-1),
+        "median_absolute_error": np.median(size, axis=-1),
+        "half_width_68": (high - low) / 2,
+        "bias": error.mean(axis=-1),
+        "r2": _coefficient_of_determination(true, error),
+    }
+
+
+def _baseline_metrics(true: np.ndarray, error: np.ndarray) -> dict[str, np.ndarray]:
+    return {
+        "rmse": np.sqrt(np.mean(np.square(error), axis=-1)),
+        "r2": _coefficient_of_determination(true, error),
+    }
+
+
+def _coefficient_of_determination(true: np.ndarray, error: np.ndarray) -> np.ndarray:
+    spread = np.square(true - true.mean(axis=-1, keepdims=True)).sum(axis=-1)
+    # The mean of equal numbers differs from them by rounding: equality decides, not the spread.
+    constant = true.max(axis=-1) == true.min(axis=-1)
+    return np.where(constant, np.nan, 1 - np.square(error).sum(axis=-1) / np.where(constant, 1.0, spread))
+
+
+def _bootstrap(
+    true: np.ndarray,
+    predicted: np.ndarray,
+    measure: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]],
+    rng: np.random.Generator,
+    resamples: int,
+    level: float,
+) -> dict[str, dict]:
+    error = predicted - true
+    if not len(true):
+        names = measure(np.zeros(1), np.zeros(1))
+        return {name: _undefined("no test images") for name in names}
+    if not (np.isfinite(error).all()):
+        return {name: _undefined("values that are not finite") for name in measure(true, np.zeros_like(true))}
+    values = measure(true, error)
+    drawn = {name: np.empty(resamples) for name in values}
+    rows = max(1, BOOTSTRAP_CHUNK // len(true))
+    if len(true) > 1:
+        for start in range(0, resamples, rows):
+            stop = min(start + rows, resamples)
+            which = rng.integers(len(true), size=(stop - start, len(true)))
+            for name, numbers in measure(true[which], error[which]).items():
+                drawn[name][start:stop] = numbers
+    entries = {}
+    for name, value in values.items():
+        if not np.isfinite(value):
+            entries[name] = _undefined("the truth is the same in every test image")
+            continue
+        entries[name] = {"value": float(value), "low": None, "high": None}
+        valid = drawn[name][np.isfinite(drawn[name])] if len(true) > 1 else np.empty(0)
+        if len(true) > 1 and len(valid) >= max(1, SMALLEST_VALID_SHARE * resamples):
+            low, high = np.percentile(valid, (50 * (1 - level), 50 * (1 + level)))
+            entries[name].update(low=float(low), high=float(high))
+        else:
+            entries[name]["reason"] = "too few test images for an interval"
+    return entries
+
+
+def _undefined(reason: str) -> dict:
+    return {"value": None, "low": None, "high": None, "reason": reason}
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"

@@ -1,0 +1,204 @@
+"""What a FITS header, or the user, says of an image's pixels: scale, unit, zero point."""
+
+import re
+from typing import Any
+
+import numpy as np
+
+from stronglens.parameters import RunError
+
+PIXEL_SCALE_KEYS = ("PIXSCALE", "PIXSCAL", "PIXSCAL1", "PIXELSCL", "PIXSCAX", "SECPIX", "SECPIX1", "D001SCAL")
+ZERO_POINT_KEYS = (
+    *("MAGZERO", "MAGZPT", "MAGZP", "MAG_ZP", "MAGZEROP", "ZEROPNT", "ZEROPOIN", "ZEROPT", "ZP", "ZPT", "ZP_AB"),
+    *("ABZP", "ABMAGZP", "PHOTZP", "PHOT_ZP", "PHOTZPT"),
+)
+EXPOSURE_KEYS = ("EXPTIME", "TEXPTIME", "EXPOSURE", "XPOSURE")
+GAIN_KEYS = ("EGAIN", "GAIN")
+# HST's PHOTZPT = -21.1 is the constant of STMAG, not a zero point of counts, and lies outside.
+ZERO_POINT_LIMITS = (0.0, 50.0)
+
+# AB magnitude of one unit of these, 3631 Jy being magnitude 0 (Oke & Gunn 1983, ApJ 266, 713).
+FLUX_DENSITIES = {"jy": 8.9, "megajy": -6.1, "mjy": 16.4, "ujy": 23.9, "njy": 31.4, "nanomaggy": 22.5, "nmgy": 22.5}
+SQUARE_ARCSEC = (np.pi / 180 / 3600) ** 2  # in steradian
+ANGLES = {"deg": 3600.0, "degree": 3600.0, "degrees": 3600.0, "arcsec": 1.0, "arcmin": 60.0, "rad": 206264.806247}
+
+
+def find_pixel_scale(headers: list[Any], name: str, given: float | None, notes: list[str]) -> float | None:
+    """Return the pixel scale in arcsec, the given one before the header's, None where nobody says.
+
+    Raises
+    ------
+    RunError
+        If the pixels are not square.
+    """
+    found = _pixel_scale_of_wcs(headers[0], name, given) if headers else None
+    if found is None:
+        found = _header_number(headers, PIXEL_SCALE_KEYS, low=1e-6)[1]
+    if given is None:
+        return found
+    if found is not None and abs(given / found - 1) > 0.05:
+        notes.append(f"--pixel-scale={given:g} taken, although the header says {found:.4g} arcsec")
+    return float(given)
+
+
+def calibrate(
+    headers: list[Any],
+    name: str,
+    pixel_scale: float | None,
+    zero_point: float | None,
+    unit: str | None,
+    exposure_time: float | None,
+    gain: float | None,
+    notes: list[str],
+) -> tuple[float, float | None]:
+    """Return what to multiply pixels with for counts per second, and the zero point of those.
+
+    Raises
+    ------
+    RunError
+        If the unit is not understood, or neither unit nor zero point, or no exposure time, is known.
+    """
+    written = next((text for text in (str(_header_value(header, "BUNIT") or "").strip() for header in headers) if text), "")
+    per_flux = _zero_point_of_flux(written, pixel_scale, name) if unit is None else None
+    if per_flux is not None:
+        if zero_point is not None and abs(zero_point - per_flux) > 0.01:
+            notes.append(f"--zero-point={zero_point:g} taken, although BUNIT = {written} means {per_flux:.2f}")
+            return 1.0, zero_point
+        return 1.0, per_flux
+
+    understood = unit or _understand_unit(written)
+    if understood is None and written and zero_point is None:
+        raise RunError(f"{name}: its unit, BUNIT = {written!r}, is not understood; give --unit or --zero-point")
+    key, stored = _header_number(headers, ZERO_POINT_KEYS, low=ZERO_POINT_LIMITS[0], high=ZERO_POINT_LIMITS[1])
+    if zero_point is None and stored is not None and unit is None:
+        notes.append(f"{key} = {stored:g} taken as the zero point of the pixels as they are stored")
+        return 1.0, stored
+    if zero_point is None:
+        zero_point = stored if stored is not None else _zero_point_of_photflam(headers, notes)
+        if stored is not None:
+            notes.append(f"{key} = {stored:g} taken as the zero point of one count per second")
+    elif stored is not None and abs(zero_point - stored) > 0.01:
+        notes.append(f"--zero-point={zero_point:g} taken, although the header has {key} = {stored:g}")
+    if understood is None and zero_point is None:
+        raise RunError(f"{name}: neither unit nor zero point is known; give --unit or --zero-point")
+    if understood is None:
+        notes.append(f"no unit is known: pixels taken as counts per second of zero point {zero_point:.2f}")
+        return 1.0, zero_point
+
+    factor = 1.0
+    if not understood.endswith("/s"):
+        key, seconds = ("--exposure-time", exposure_time) if exposure_time else _header_number(headers, EXPOSURE_KEYS)
+        if seconds is None:
+            raise RunError(
+                f"{name}: total counts ({understood}) need --exposure-time"
+                + (f", or --unit={understood}/s if the zero point is that of the pixels as stored" if zero_point else "")
+            )
+        factor /= seconds
+        notes.append(f"divided by {seconds:g} s ({key}), its unit being {understood}")
+    if understood.startswith("adu"):
+        if zero_point is None:
+            key, electrons = ("--gain", gain) if gain else _header_number(headers, GAIN_KEYS)
+            if electrons is None:
+                raise RunError(f"{name}: a unit in adu needs --zero-point or --gain")
+            factor *= electrons
+            notes.append(f"multiplied by {electrons:g} e-/adu ({key})")
+        elif gain is not None:
+            notes.append("--gain is not used: the zero point is that of its adu per second")
+    return factor, zero_point
+
+
+def _pixel_scale_of_wcs(header: Any, name: str, given: float | None) -> float | None:
+    """Return arcsec per pixel from the CD matrix or CDELT (Calabretta & Greisen 2002), None without either."""
+    # CDELT = 1 stands in many headers without meaning: it counts for axes on the sky alone.
+    kinds = [str(_header_value(header, f"CTYPE{axis}") or "").upper() for axis in (1, 2)]
+    units = [str(_header_value(header, f"CUNIT{axis}") or "").strip().lower() for axis in (1, 2)]
+    on_the_sky = all(kind.startswith(("RA", "DEC", "GL", "EL")) or kind[1:4] == "LON" for kind in kinds)
+    if not on_the_sky and not all(unit in ANGLES for unit in units):
+        return None
+    numbers = {}
+    for key in (f"{kind}{axes}" for kind in ("CD", "PC") for axes in ("1_1", "1_2", "2_1", "2_2")):
+        numbers[key] = _header_number([header], (key,), low=-np.inf)[1]
+    if any(numbers[f"CD{axes}"] is not None for axes in ("1_1", "1_2", "2_1", "2_2")):
+        matrix = np.array([[numbers["CD1_1"] or 0, numbers["CD1_2"] or 0], [numbers["CD2_1"] or 0, numbers["CD2_2"] or 0]])
+    else:
+        steps = [_header_number([header], (f"CDELT{axis}",), low=-np.inf)[1] for axis in (1, 2)]
+        if None in steps:
+            return None
+        diagonal = {"PC1_1": 1.0, "PC2_2": 1.0}
+        turn = {key: diagonal.get(key, 0.0) if numbers[key] is None else numbers[key] for key in numbers if key[0] == "P"}
+        matrix = np.array([[turn["PC1_1"], turn["PC1_2"]], [turn["PC2_1"], turn["PC2_2"]]]) * np.array(steps)[:, None]
+    with np.errstate(all="ignore"):
+        matrix = matrix * np.array([[ANGLES.get(unit, 3600.0)] for unit in units])
+        width, height = np.hypot(matrix[0], matrix[1])
+    if not (np.isfinite([width, height]).all() and min(width, height) > 1e-6):
+        return None
+    if abs(width / height - 1) > 0.01 and given is None:
+        raise RunError(f"{name}: its pixels are not square ({width:.4g} x {height:.4g} arcsec); resample it first")
+    return float(np.sqrt(width * height))
+
+
+def _understand_unit(text: str) -> str | None:
+    """Return e-/s, e-, adu/s or adu for the many ways in which headers write them, None for anything else."""
+    plain = re.sub(r"[\s*.^()]", "", text.lower())
+    match = re.fullmatch(r"(e-?|el|electrons?|photoelectrons?|adus?|dn|counts?|cts?)(/s|/secs?|/seconds?|s-1|sec-1|persecond)?", plain)
+    if match is None:
+        return None
+    counts = "e-" if match[1].startswith(("e", "p")) else "adu"
+    return counts + ("/s" if match[2] else "")
+
+
+def _zero_point_of_flux(text: str, pixel_scale: float | None, name: str) -> float | None:
+    """Return the AB zero point of a flux density such as nJy or MJy/sr, None for other units."""
+    plain = re.sub(r"[\s*.^()]", "", text.replace("µ", "u").replace("μ", "u"))
+    # Case tells milli from mega, and nothing else here.
+    density = plain.lower()
+    if plain.startswith("MJ"):
+        density = density.replace("mjy", "megajy")
+    if density.endswith(("/sr", "sr-1")):
+        density = density.removesuffix("/sr").removesuffix("sr-1")
+        if density in FLUX_DENSITIES and pixel_scale is None:
+            raise RunError(f"{name}: its unit, {text}, needs a pixel scale; give --pixel-scale in arcsec")
+        area = SQUARE_ARCSEC * (pixel_scale or 1.0) ** 2
+    else:
+        area = 1.0
+    if density not in FLUX_DENSITIES:
+        return None
+    return FLUX_DENSITIES[density] - 2.5 * float(np.log10(area))
+
+
+def _zero_point_of_photflam(headers: list[Any], notes: list[str]) -> float | None:
+    """Return the AB zero point of one count per second from HST's PHOTFLAM and PHOTPLAM.
+
+    ZP_AB = -2.5 log10(PHOTFLAM) - 5 log10(PHOTPLAM) - 2.408 (Bohlin et al. 2011, AJ 141, 173; HST data handbooks).
+    """
+    flux, wavelength = (_header_number(headers, (key,))[1] for key in ("PHOTFLAM", "PHOTPLAM"))
+    if flux is None or wavelength is None:
+        return None
+    value = -2.5 * float(np.log10(flux)) - 5 * float(np.log10(wavelength)) - 2.408
+    if not ZERO_POINT_LIMITS[0] < value < ZERO_POINT_LIMITS[1]:
+        return None
+    notes.append(f"zero point {value:.3f} from PHOTFLAM and PHOTPLAM")
+    return value
+
+
+def _header_number(
+    headers: list[Any], keys: tuple[str, ...], low: float = 0.0, high: float = np.inf
+) -> tuple[str, float | None]:
+    """Return the first of the keys that holds a number between the limits, and that number."""
+    for key in keys:
+        for header in headers:
+            value = _header_value(header, key)
+            try:
+                number = float("nan" if isinstance(value, bool | None) else value)
+            except (TypeError, ValueError):
+                continue
+            if np.isfinite(number) and low < number < high:
+                return key, number
+    return "", None
+
+
+def _header_value(header: Any, key: str) -> Any:
+    try:
+        return header.get(key)
+    except Exception:  # a damaged card is as good as none
+        return None

@@ -1,0 +1,201 @@
+"""Image files -> pixels with row 0 at the top, in counts per second, and what is known of them."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stronglens.observation.calibration import calibrate, find_pixel_scale
+from stronglens.parameters import RunError, UsageError
+
+FITS_ENDINGS = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz", ".fz")
+MAX_PIXELS = 6000 * 6000  # a lens is a few hundred pixels wide; this many take 0.3 GB
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A telescope image and what is known of its pixels.
+
+    Attributes
+    ----------
+    image : ndarray (H, W) float64, counts per second
+        Row 0 at the top, y up, x to the right, as in simulated images.
+    pixel_scale : float or None, arcsec
+    zero_point : float or None, AB mag
+        Magnitude of one count per second. None: the counts are electrons of an unknown zero point.
+    name : str
+        Folder, file and extension.
+    notes : tuple of str
+        What was decided while reading, one sentence each.
+    """
+
+    image: NDArray[np.float64]
+    pixel_scale: float | None
+    zero_point: float | None
+    name: str
+    notes: tuple[str, ...] = ()
+
+
+def read_observation(
+    path: str | Path,
+    *,
+    hdu: str | int | None = None,
+    pixel_scale: float | None = None,
+    zero_point: float | None = None,
+    unit: str | None = None,
+    exposure_time: float | None = None,
+    gain: float | None = None,
+) -> Observation:
+    """Read an image in .fits, .npy or .pickle and calibrate it to counts per second.
+
+    Arguments win over the file's header. A zero point of the header (MAGZERO and the like) is
+    that of the pixels as they are stored; one given here, or HST's PHOTFLAM, is that of one
+    count per second, so that total counts (``e-``, ``adu``) are divided by the exposure time.
+
+    Parameters
+    ----------
+    path : str or Path
+    hdu : str or int, optional
+        FITS extension: its number, its name (``SCI``) or name and version (``SCI,2``).
+    pixel_scale : float, arcsec, optional
+    zero_point : float, AB mag, optional
+    unit : {"e-/s", "e-", "adu/s", "adu"}, optional
+    exposure_time : float, s, optional
+    gain : float, e-/adu, optional
+
+    Returns
+    -------
+    Observation
+
+    Raises
+    ------
+    RunError
+        If the file is missing, damaged, too large or no image, or its calibration is unknown.
+    UsageError
+        If an argument is no positive number, the unit no known one, or the extension not there.
+    """
+    path = Path(path)
+    for flag, value in {"--pixel-scale": pixel_scale, "--exposure-time": exposure_time, "--gain": gain}.items():
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise UsageError(f"{flag} must be a positive number, not {value}")
+    if zero_point is not None and not np.isfinite(zero_point):
+        raise UsageError(f"--zero-point must be a finite number, not {zero_point}")
+    if unit is not None and unit not in ("e-/s", "e-", "adu/s", "adu"):
+        raise UsageError(f"--unit must be one of e-/s, e-, adu/s, adu, not {unit!r}")
+    pixels, headers, name, notes = _read_pixels(path, hdu)
+
+    try:
+        image = np.array(pixels, dtype=np.float64)
+    except Exception as error:
+        raise RunError(f"{name}: its pixels cannot be read ({_first_line(error)})") from error
+    scale = find_pixel_scale(headers, name, pixel_scale, notes)
+    factor, zero_point = calibrate(headers, name, scale, zero_point, unit, exposure_time, gain, notes)
+    with np.errstate(all="ignore"):
+        image *= factor
+    return Observation(image, scale, zero_point, name, tuple(notes))
+
+
+def check_array(shape: tuple[int, ...], kind: np.dtype, name: str) -> None:
+    if kind.kind not in "iuf":
+        raise RunError(f"{name}: its pixels are not real numbers (they are {kind})")
+    if len(shape) != 2:
+        size = " x ".join(str(count) for count in shape) or "a single number"
+        colour = "; it looks like a colour picture, whose values are not fluxes" if 3 in shape and len(shape) == 3 else ""
+        raise RunError(f"{name}: an image has two dimensions, this has {len(shape)} ({size}){colour}")
+    if 0 in shape:
+        raise RunError(f"{name}: the image is empty ({shape[0]} x {shape[1]} pixels)")
+    if shape[0] * shape[1] > MAX_PIXELS:
+        raise RunError(f"{name}: {shape[0]} x {shape[1]} pixels are too many; cut the lens out first")
+
+
+def _read_pixels(path: Path, hdu: str | int | None) -> tuple[Any, list[Any], str, list[str]]:
+    """Return pixels with row 0 at the top, the headers to look into, a name, and notes."""
+    name = f"{path.parent.name}/{path.name}" if path.parent.name else path.name
+    kind = path.name.lower()
+    if not path.is_file():
+        raise RunError(f"{path}: {'is a folder, not an image' if path.is_dir() else 'no such file'}")
+    notes = []
+    if hdu is not None and not kind.endswith(FITS_ENDINGS):
+        notes.append("--hdu means nothing here: only FITS files have extensions")
+    if kind.endswith(FITS_ENDINGS):
+        return _read_fits(path, hdu, name)
+    if kind.endswith(".npy"):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                # Mapped first: a damaged header can claim more than fits into memory.
+                pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+            shape, kind_of_number = pixels.shape, pixels.dtype
+        except Exception as error:
+            raise RunError(f"{name}: not a readable .npy file ({_first_line(error)})") from error
+    elif kind.endswith((".pickle", ".pkl")):
+        from stronglens.dataset import read_image
+
+        pixels = read_image(path)
+        shape, kind_of_number = pixels.shape, pixels.dtype
+    else:
+        raise RunError(f"{name}: not a kind of file that can be measured; give .fits, .npy or .pickle")
+    check_array(shape, kind_of_number, name)
+    return pixels, [], name, notes
+
+
+def _read_fits(path: Path, hdu: str | int | None, name: str) -> tuple[Any, list[Any], str, list[str]]:
+    from astropy.io import fits
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with fits.open(path, memmap=True) as hdus:
+                number = _choose_hdu(hdus, hdu, name)
+                chosen = hdus[number]
+                label = str(chosen.name or "")
+                if len(hdus) > 1:
+                    name = f"{name}[{label if label and label != 'PRIMARY' else number}]"
+                if not chosen.is_image:
+                    raise RunError(f"{name}: is a table, not an image; choose another extension with --hdu")
+                check_array(chosen.shape, np.dtype(np.float64), name)
+                # A copy, so that the map can be closed; FITS counts rows from the bottom.
+                pixels = np.array(chosen.data)
+                headers = [chosen.header.copy(), hdus[0].header.copy()]
+    except (RunError, UsageError):
+        raise
+    except Exception as error:
+        raise RunError(f"{name}: not a readable FITS file ({_first_line(error)})") from error
+    check_array(pixels.shape, pixels.dtype, name)
+    return np.flipud(pixels), headers, name, []
+
+
+def _choose_hdu(hdus: Any, asked: str | int | None, name: str) -> int:
+    known = [(number, str(one.name or ""), int(getattr(one, "ver", 1) or 1)) for number, one in enumerate(hdus)]
+    if asked is not None:
+        text = str(asked).strip()
+        wanted, _, version = text.partition(",")
+        for number, label, its_version in known:
+            if text == str(number) or (
+                label.upper() == wanted.strip().upper() and version.strip() in ("", str(its_version))
+            ):
+                return number
+        raise UsageError(f"--hdu={text}: {name} has no such extension; it has {_list_hdus(known)}")
+    images = [number for number, one in enumerate(hdus) if one.is_image and len(one.shape) == 2]
+    if not images:
+        shapes = [one.shape for one in hdus if one.is_image and one.shape]
+        if shapes:
+            check_array(shapes[0], np.dtype(np.float64), name)
+        raise RunError(f"{name}: holds no image")
+    if len(images) > 1:
+        raise RunError(
+            f"{name}: holds {len(images)} images; choose one with --hdu: {_list_hdus([known[k] for k in images])}"
+        )
+    return images[0]
+
+
+def _list_hdus(known: list[tuple[int, str, int]]) -> str:
+    shown = ", ".join(f"{number} {label}".strip() for number, label, _ in known[:30])
+    return shown if len(known) <= 30 else f"{shown} and {len(known) - 30} more"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]

@@ -1,0 +1,280 @@
+"""What the regression task simulates: one lens galaxy, one source behind it, one telescope."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from stronglens import cosmology, telescope
+from stronglens.parameters import Column, UsageError, columns, ranges
+from stronglens.raytracing import ImageRenderer, einstein_radius, sersic_flux_in_field
+from stronglens.sampling import Draws, Rule, Sampler, Stream, generator
+
+LARGEST_ELLIPTICITY = 0.9
+"""Of (1-q)/(1+q): an axis ratio of 0.05, flatter than any galaxy, up to which images are tested."""
+
+DERIVED_COLUMNS = {
+    "einstein-radius": Column(
+        "einstein-radius", "arcsec", r"\theta_{\rm E}",
+        "radius of the circle about the lens centre within which the mean convergence is 1; blind to shear",
+        drawn=False,
+    ),
+    "einstein-radius-sie": Column(
+        "einstein-radius-sie", "arcsec", r"\theta_{\rm E,SIE}",
+        "Einstein radius on the intermediate axis, sqrt(ab) of the critical ellipse without shear, as catalogues quote",
+        drawn=False,
+    ),
+    "magnification": Column(
+        "magnification", None, r"\mu",
+        "flux of the lensed source over that of the unlensed one, both within the field, without blur or noise",
+        drawn=False,
+    ),
+    "snr": Column(
+        "snr", None, r"{\rm S/N}",
+        "signal-to-noise of the lensed source: sqrt of the sum over pixels of its light squared over the variance",
+        drawn=False,
+    ),
+    "exposure-time": Column(
+        "exposure-time", "s", r"t_{\rm exp}", "exposure time at which the wanted signal-to-noise is reached", drawn=False
+    ),
+}
+
+CONVENTIONS = {
+    "axes": "x to the right, y up, arcsec, origin at the image centre; row 0 of an image is its top",
+    "pixels": "e-/s in each pixel, sky subtracted",
+    "ellipticity": "(1-q)/(1+q) times (cos 2phi, sin 2phi) in (ellip-x, ellip-y), phi from +x towards +y",
+    "shear": "deflection (shear-1 x + shear-2 y, shear-2 x - shear-1 y)",
+    "intensity": "e-/s at the effective radius in a 0.1 arcsec pixel of Euclid VIS (zero point 25.72), as it would be "
+    "seen at z = 0.5 (lens) or z = 1 (source)",
+    "mass": "mass-to-light ratios and halo convergence as they act for lens and source at z = 0.5 and 2",
+    "labels": "drawn values, before dimming and the scaling of masses with redshift",
+}
+
+
+class LensSimulator:
+    """Simulate images of galaxy-galaxy strong lenses.
+
+    Parameters
+    ----------
+    parameters : SimulationParameters
+
+    Raises
+    ------
+    UsageError
+        When the parameters contradict one another.
+    """
+
+    def __init__(self, parameters):
+        self.parameters = parameters
+        self.telescope = _telescope(parameters)
+        _check(parameters, self.telescope)
+        self.shape = (parameters.grid_size, parameters.grid_size)
+        self.field = parameters.grid_size * parameters.pixel_scale
+        self.ranges = ranges(parameters)
+        self.rules = self._rules()
+        self._renderer = None
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """The columns of ``labels.csv``: first what is drawn, then what follows from it."""
+        derived = ["einstein-radius", "magnification"]
+        if self.parameters.lens_model == "sie" and "einstein-radius-sie" not in self.ranges:
+            derived.insert(1, "einstein-radius-sie")
+        if self.telescope.is_noisy:
+            derived.append("snr")
+        if self.parameters.snr_range is not None:
+            derived.append("exposure-time")
+        return columns(self.parameters) | {name: DERIVED_COLUMNS[name] for name in derived}
+
+    def simulate(self, indices: Sequence[int]) -> tuple[np.ndarray, Draws, Counter]:
+        """Simulate some images: each depends on the seed and its own index alone.
+
+        Parameters
+        ----------
+        indices : N ints, at most a chunk
+
+        Returns
+        -------
+        images : (N, H, W) float32, e-/s
+        labels : dict of column to (N,) float64
+        rejected : Counter of reasons for which draws were refused
+
+        Raises
+        ------
+        RunError
+            When the cuts accept nothing.
+        """
+        seed = self.parameters.seed
+        sampler = Sampler(self.ranges, self.rules, seed, indices, self.parameters.tries, self._follow_from_draws)
+        while True:
+            rate, labels = self._observe(sampler.draws)
+            reason, failed = self._refuse(labels)
+            if not failed.any():
+                break
+            sampler.redraw(failed, reason)
+        noise = [generator(seed, Stream.NOISE, index) for index in indices]
+        images = telescope.add_noise(rate, self.telescope, noise, labels.get("exposure-time"))
+        return images, {name: labels[name] for name in self.columns}, sampler.rejected
+
+    def physical_scene(self, draws: Draws) -> Draws:
+        """Turn drawn values into what the ray tracer takes: redshifts acted, in this telescope's units.
+
+        The surface brightness of the lens dims while its mass stays, so that a mass-to-light ratio is divided by what
+        its intensity is multiplied by.
+
+        Parameters
+        ----------
+        draws : dict of column to (N,)
+
+        Returns
+        -------
+        dict of the ray tracer's names to (N,)
+        """
+        scene = {name.replace("-", "_"): values for name, values in draws.items()}
+        z_lens, z_source = scene["lens_redshift"], scene["src_redshift"]
+        if self.parameters.redshift_effects == "none":
+            z_lens, z_source = (np.full_like(z_lens, z) for z in cosmology.REFERENCE_REDSHIFTS)
+            mass, lens_light, source_light = (np.ones_like(z_lens) for _ in range(3))
+        else:
+            mass = cosmology.convergence_scale(z_lens, z_source)
+            lens_light = cosmology.surface_brightness_dimming(z_lens, cosmology.QUOTED_LENS_REDSHIFT)
+            source_light = cosmology.surface_brightness_dimming(z_source, cosmology.QUOTED_SOURCE_REDSHIFT)
+        lens_light = lens_light * self.telescope.intensity_unit
+        source_light = source_light * self.telescope.intensity_unit
+
+        scene["src_intensity"] = scene["src_intensity"] * source_light
+        scene["lens_intensity"] = scene["lens_intensity"] * lens_light
+        if self.parameters.lens_model == "composite":
+            scene["disk_intensity"] = scene["disk_intensity"] * lens_light
+            for name in ("masslight_ratio", "disk_masslight_ratio"):
+                scene[name] = scene[name] * mass / lens_light
+            scene["halo_kappa"] = scene["halo_kappa"] * mass
+        elif "einstein_radius_sie" not in scene:
+            radius = cosmology.isothermal_einstein_radius(scene["velocity_dispersion"], z_lens, z_source)
+            scene["einstein_radius_sie"] = np.maximum(radius, 0)  # in front of the lens: refused by a rule
+        return scene
+
+    def render(self, scene: Draws) -> tuple[np.ndarray, np.ndarray | None]:
+        """Render noiseless, unblurred images of source and lens, with the margin that the blur needs."""
+        if self._renderer is None:
+            self._renderer = ImageRenderer(
+                self.parameters.lens_model,
+                self.parameters.lens_light == "on",
+                self.shape,
+                self.parameters.pixel_scale,
+                self.parameters.over_sampling,
+                padding=self.telescope.padding,
+            )
+        return self._renderer(scene)
+
+    def describe(self) -> dict:
+        """Return what a dataset's manifest says of its images, beside the parameters."""
+        camera = self.telescope
+        return {
+            "image-shape": list(self.shape),
+            "image-unit": "e-/s",
+            "telescope": {
+                "name": self.parameters.telescope,
+                "pixel-scale": camera.pixel_scale,
+                "zero-point": camera.zero_point,
+                "sky": camera.sky,
+                "exposure-time": camera.exposure_time,
+                "exposures": camera.exposures,
+                "read-noise": camera.read_noise,
+                "psf": None if camera.psf is None else [[float(f"{value:.9g}") for value in row] for row in camera.psf],
+            },
+            "conventions": CONVENTIONS,
+        }
+
+    def _follow_from_draws(self, draws: Draws) -> Draws:
+        behind = draws["src-redshift"] > draws["lens-redshift"]
+        safe = draws | {"src-redshift": np.where(behind, draws["src-redshift"], draws["lens-redshift"] + 1e-3)}
+        scene = self.physical_scene(safe)
+        derived = {"einstein-radius": einstein_radius(self.parameters.lens_model, scene)}
+        if self.parameters.lens_model == "sie":
+            derived["einstein-radius-sie"] = scene["einstein_radius_sie"]
+        return derived
+
+    def _rules(self) -> list[Rule]:
+        """The rules that join parameters, all of them."""
+        rules = [
+            Rule(
+                "source-before-lens",
+                lambda draws: draws["src-redshift"] > draws["lens-redshift"],
+                "move --src-redshift-range beyond --lens-redshift-range",
+            )
+        ]
+        for galaxy in ("lens", "disk", "src"):
+            if f"{galaxy}-ellip-x" in self.ranges:
+                rules.append(
+                    Rule(
+                        f"{galaxy}-too-elliptical",
+                        lambda draws, galaxy=galaxy: (
+                            np.hypot(draws[f"{galaxy}-ellip-x"], draws[f"{galaxy}-ellip-y"]) < LARGEST_ELLIPTICITY
+                        ),
+                        f"narrow --{galaxy}-ellip-var",
+                    )
+                )
+        rules.append(
+            Rule(
+                "ring-outside-field",
+                lambda draws: (
+                    draws["einstein-radius"] + np.hypot(draws["lens-center-x"], draws["lens-center-y"])
+                    <= self.field / 2
+                ),
+                "lower the lens's mass, or widen the field with --grid-size or --pixel-scale",
+            )
+        )
+        return rules
+
+    def _observe(self, draws: Draws) -> tuple[np.ndarray, Draws]:
+        """Render and blur; return all the light and the labels."""
+        scene = self.physical_scene(draws)
+        source, lens = self.render(scene)
+        margin = self.telescope.padding
+        inside = source[:, margin : source.shape[1] - margin, margin : source.shape[2] - margin]
+        flux = sersic_flux_in_field(scene, self.shape, self.parameters.pixel_scale)
+        labels = dict(draws)
+        labels["magnification"] = inside.sum(axis=(1, 2), dtype=float) / np.where(flux > 0, flux, np.inf)
+
+        source = telescope.blur(source, self.telescope.psf)
+        rate = source if lens is None else source + telescope.blur(lens, self.telescope.psf)
+        if self.telescope.is_noisy:
+            time = None
+            if self.parameters.snr_range is not None:
+                time = telescope.exposure_for_snr(draws["snr-wanted"], source, rate, self.telescope)
+                labels["exposure-time"] = time
+            labels["snr"] = telescope.signal_to_noise(source, telescope.noise_variance(rate, self.telescope, time))
+        return rate, labels
+
+    def _refuse(self, labels: Draws) -> tuple[str, np.ndarray]:
+        """Return a reason and the images it refuses: none when all are accepted."""
+        faint = labels["magnification"] < self.parameters.magnification_min
+        if faint.any() or not self.telescope.is_noisy:
+            return "magnification-min", faint
+        return "snr-min", labels["snr"] < self.parameters.snr_min
+
+
+def _telescope(parameters) -> telescope.Telescope:
+    scale = parameters.pixel_scale
+    psf = telescope.read_psf(parameters.psf_fits) if parameters.psf_fits else None
+    return telescope.Telescope(
+        pixel_scale=scale,
+        psf=psf if psf is not None else telescope.gaussian_psf(parameters.psf_fwhm, scale),
+        exposure_time=parameters.exposure_time,
+        exposures=parameters.exposures,
+        sky=telescope.sky_rate(parameters.sky_brightness, scale, parameters.zero_point),
+        read_noise=parameters.read_noise,
+        zero_point=parameters.zero_point,
+    )
+
+
+def _check(parameters, camera: telescope.Telescope) -> None:
+    source, lens = parameters.src_redshift_range, parameters.lens_redshift_range
+    if source.high <= lens.low:
+        raise UsageError(
+            f"--src-redshift-range={source} lies in front of --lens-redshift-range={lens}: "
+            "the source must be behind the lens"
+        )
+    if not camera.is_noisy and (parameters.snr_min > 0 or parameters.snr_range is not None):
+        raise UsageError("--snr-min and --snr-range need noise: give --exposure-time, or another --telescope")

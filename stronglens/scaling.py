@@ -1,0 +1,186 @@
+"""Image stretch and label standardisation: fitted on the training split, kept inside the network.
+
+Both are made of parts that come with Keras (``Rescaling``, ``ops.arcsinh``, ``Normalization``), so that
+``keras.saving.load_model`` opens a network in a process that has never heard of this package, and so
+that a network maps raw images in electrons/s to labels in their own units.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stronglens.parameters import RunError
+
+# Images that the noise and the brightness are measured on: their medians are good to a per cent.
+MEASURED_IMAGES = 1000
+# Softening of images without noise, in units of their typical peak: fainter than a thousandth is dark.
+DARK_FRACTION = 1e-3
+# A label narrower than this, in units of its mean, is lost in the rounding of a float32 network.
+NARROWEST_LABEL = 1e-6
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class ImageScaling:
+    """Hold the stretch of images: y = (arcsinh(x / softening) - mean) / sqrt(variance).
+
+    Attributes
+    ----------
+    softening : float, electrons/s
+        Brightness at which the stretch turns from linear to logarithmic.
+    mean, variance : float
+        Of all stretched training pixels.
+    """
+
+    softening: float
+    mean: float
+    variance: float
+
+
+@dataclass(frozen=True)
+class LabelScaling:
+    """Hold the standardisation of labels: label = mean + deviation * output.
+
+    Attributes
+    ----------
+    mean, deviation : tuple (L,) of float, unit of each label
+        Mean and standard deviation over the training split.
+    """
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+
+def fit_image_scaling(images: np.ndarray) -> ImageScaling:
+    """Fit the stretch of images on the training split.
+
+    The softening is the noise of a pixel, where an arcsinh stretch keeps noise linear and compresses
+    what stands above it (Lupton, Gunn & Szalay 1999, AJ 118, 1406). The noise of an image is measured
+    from the median absolute difference of neighbouring pixels, which a galaxy hardly moves, and the
+    softening is the median over (at most a thousand) images. Images without noise have no such scale;
+    the softening is therefore never below a thousandth of the typical (median) peak of an image.
+
+    Parameters
+    ----------
+    images : ndarray (N, H, W) float32, electrons/s
+        Training images only.
+
+    Returns
+    -------
+    ImageScaling
+
+    Raises
+    ------
+    RunError
+        If a pixel is not finite, or if every image is empty.
+    """
+    _require_finite_images(images)
+    measured = images[np.linspace(0, len(images) - 1, min(len(images), MEASURED_IMAGES)).astype(int)]
+    noise = float(np.median([_measure_noise(image) for image in measured]))
+    peaks = np.abs(measured).max(axis=(1, 2))
+    peak = float(np.median(peaks)) or float(peaks.max())
+    softening = max(noise, DARK_FRACTION * peak)
+    if not softening > 0:
+        raise RunError("every training image is empty (all pixels are zero): simulate the dataset with brighter sources")
+    count, total, squares = 0, 0.0, 0.0
+    for start in range(0, len(images), CHUNK):
+        stretched = np.arcsinh(images[start : start + CHUNK].astype(np.float64) / softening)
+        count += stretched.size
+        total += stretched.sum()
+        squares += np.square(stretched).sum()
+    mean = total / count
+    return ImageScaling(softening, float(mean), float(max(squares / count - mean**2, 1e-12)))
+
+
+def fit_label_scaling(labels: np.ndarray, names: Sequence[str]) -> LabelScaling:
+    """Fit the standardisation of labels on the training split.
+
+    Parameters
+    ----------
+    labels : ndarray (N, L)
+        Training labels only, each column in its own unit.
+    names : sequence of L str
+        Names of the columns, for the errors.
+
+    Returns
+    -------
+    LabelScaling
+
+    Raises
+    ------
+    RunError
+        If a label is not finite, or the same in every image, so that there is nothing to learn.
+    """
+    labels = np.asarray(labels, dtype=np.float64)
+    if labels.ndim != 2 or labels.shape[1] != len(names):
+        raise RunError(f"labels have the shape {labels.shape}, not (images, {len(names)})")
+    for name, column in zip(names, labels.T, strict=True):
+        if not np.isfinite(column).all():
+            row = int(np.flatnonzero(~np.isfinite(column))[0])
+            raise RunError(f"label {name} is {column[row]} in training image {row}: simulate the dataset again")
+        if np.ptp(column) <= NARROWEST_LABEL * np.abs(column).max():
+            raise RunError(
+                f"label {name} is {column[0]:g} in every training image, so there is nothing to learn: "
+                "leave it out of --labels, or simulate it with a range"
+            )
+    return LabelScaling(tuple(labels.mean(axis=0).tolist()), tuple(labels.std(axis=0).tolist()))
+
+
+def stretch_images(inputs, scaling: ImageScaling):
+    """Add the stretch of images to a functional network.
+
+    Parameters
+    ----------
+    inputs : keras.KerasTensor (batch, H, W), electrons/s
+    scaling : ImageScaling
+
+    Returns
+    -------
+    keras.KerasTensor (batch, H, W)
+        Dimensionless, of mean 0 and variance 1 over the training pixels.
+    """
+    # Imported here: a process must be able to quieten Keras's backend before it wakes (see training).
+    import keras
+
+    stretched = keras.layers.Rescaling(1 / scaling.softening, dtype="float32", name="softening")(inputs)
+    stretched = keras.ops.arcsinh(stretched)
+    return keras.layers.Normalization(
+        axis=None, mean=scaling.mean, variance=scaling.variance, dtype="float32", name="normalised_image"
+    )(stretched)
+
+
+def restore_labels(outputs, scaling: LabelScaling):
+    """Add the way back from standardised labels to a functional network, as its last layer.
+
+    Parameters
+    ----------
+    outputs : keras.KerasTensor (batch, L)
+        Standardised labels, dimensionless.
+    scaling : LabelScaling
+
+    Returns
+    -------
+    keras.KerasTensor (batch, L), unit of each label
+    """
+    import keras
+
+    return keras.layers.Rescaling(
+        list(scaling.deviation), list(scaling.mean), dtype="float32", name="labels"
+    )(outputs)
+
+
+def _measure_noise(image: np.ndarray) -> float:
+    # Median of |difference| over 0.6745 is its standard deviation if Gaussian; a difference has twice the variance.
+    differences = np.abs(np.diff(image.astype(np.float64), axis=1))
+    return float(np.median(differences)) / 0.67449 / np.sqrt(2)
+
+
+def _require_finite_images(images: np.ndarray) -> None:
+    if images.ndim != 3 or not images.size:
+        raise RunError(f"training images have the shape {images.shape}, not (images, rows, columns)")
+    for start in range(0, len(images), CHUNK):
+        good = np.isfinite(images[start : start + CHUNK]).all(axis=(1, 2))
+        if not good.all():
+            index = start + int(np.flatnonzero(~good)[0])
+            raise RunError(f"training image {index} has pixels that are not finite: simulate the dataset again")

@@ -1,0 +1,79 @@
+"""Wake Keras quietly, and say what it runs on."""
+
+import logging
+import os
+import sys
+from contextlib import contextmanager
+
+# TensorFlow unless the environment says otherwise; no banners; a GPU's memory as needed, so that
+# TensorFlow and JAX (or two runs) can share one.
+for _name, _value in {
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+
+@contextmanager
+def _silent_standard_error():
+    # TensorFlow's libraries greet before they know their log level: only the file descriptor can be closed to them.
+    sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # a process without standard error
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+with _silent_standard_error():
+    import keras
+
+    if keras.config.backend() == "tensorflow":
+        import tensorflow
+
+        tensorflow.get_logger().setLevel(logging.ERROR)
+    logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
+    logging.getLogger("absl").setLevel(logging.ERROR)
+
+
+def describe_device() -> str:
+    """Return a line on what the training runs on, such as ``training on GPU: NVIDIA H200``."""
+    names = _name_gpus()
+    if names:
+        return f"training on GPU: {', '.join(names)}"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"training on {cores} CPU core{'s' * (cores != 1)} (no GPU found)"
+
+
+def compute_policy(mixed_precision: bool) -> str:
+    """Return the Keras dtype policy to train with: ``float32``, or 16 bits that suit the device.
+
+    Every GPU since 2017 multiplies float16 fast, while bfloat16 came later; a CPU knows bfloat16 if any.
+    """
+    if not mixed_precision:
+        return "float32"
+    return "mixed_float16" if _name_gpus() else "mixed_bfloat16"
+
+
+def _name_gpus() -> list[str]:
+    with _silent_standard_error():
+        if keras.config.backend() == "tensorflow":
+            gpus = tensorflow.config.list_physical_devices("GPU")
+            details = [tensorflow.config.experimental.get_device_details(gpu) for gpu in gpus]
+            return [detail.get("device_name", gpu.name) for detail, gpu in zip(details, gpus, strict=True)]
+        if keras.config.backend() == "jax":
+            import jax
+
+            return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+    return []

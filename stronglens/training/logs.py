@@ -1,0 +1,53 @@
+"""Logs of a training: a table that is whole at any time, and TensorBoard's events."""
+
+import csv
+import io
+from pathlib import Path
+
+from stronglens.training.device import keras
+from stronglens.training.network_file import replace_file
+
+
+class TrainingLogs:
+    """Write ``history.csv`` and, on the TensorFlow backend, TensorBoard's events after each epoch.
+
+    Parameters
+    ----------
+    folder : Path
+    anew : bool
+        This training starts now; events of an earlier one in the folder are removed, whose curves
+        would otherwise be drawn as one with its own.
+    """
+
+    def __init__(self, folder: Path, anew: bool):
+        self.table = folder / "history.csv"
+        self.writers = {}
+        # Under another backend TensorFlow would be woken, and take its memory, for a few numbers.
+        if keras.config.backend() != "tensorflow":
+            return
+        import tensorflow
+
+        for name in ("train", "validation"):
+            events = folder / "tensorboard" / name
+            if anew:
+                for old in events.glob("events.out.tfevents.*"):
+                    old.unlink()
+            self.writers[name] = tensorflow.summary.create_file_writer(str(events))
+
+    def write(self, history: dict[str, list[float]]) -> None:
+        """Write the history of all epochs to the table, and the last epoch to the events."""
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(["epoch", *history])
+        rows.writerows([epoch, *numbers] for epoch, numbers in enumerate(zip(*history.values(), strict=True), start=1))
+        replace_file(self.table, lambda aside: aside.write_text(text.getvalue()))
+        if not self.writers:
+            return
+        import tensorflow
+
+        for name, numbers in history.items():
+            kind = "validation" if name.startswith("val_") else "train"
+            with self.writers[kind].as_default():
+                tensorflow.summary.scalar(f"epoch_{name.removeprefix('val_')}", numbers[-1], step=len(numbers) - 1)
+        for writer in self.writers.values():
+            writer.flush()

@@ -1,0 +1,294 @@
+"""The shared fit loop: the best epoch kept, resumable at any moment, stopped when it diverges."""
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stronglens.parameters import RunError
+from stronglens.training.device import compute_policy, keras
+from stronglens.training.logs import TrainingLogs
+from stronglens.training.network_file import require_model_path, save_network
+from stronglens.training.progress import TrainingProgress
+from stronglens.training.state import TrainingState, digest_array, load_state, remove_state, save_state
+
+# Files are written after an epoch once that costs less than a tenth of the time since the last write:
+# on a fast device an epoch may take less than its file.
+WRITING_SHARE = 0.1
+SHUFFLE_STREAM = 0x5F17
+VALIDATION_BATCH = 100  # images; no gradients are kept, so more fit than in training
+SCALING_LAYERS = ("InputLayer", "Rescaling", "Normalization")
+
+
+def fit(
+    network: keras.Model,
+    train: tuple[np.ndarray, np.ndarray],
+    valid: tuple[np.ndarray, np.ndarray] | None,
+    *,
+    label_names: Sequence[str],
+    model_file: Path,
+    epochs: int,
+    learning_rate: float,
+    learning_schedule: str = "constant",
+    batch_size: int = 20,
+    seed: int = 0,
+    mixed_precision: bool = False,
+    record: dict | None = None,
+    log_dir: Path | None = None,
+    resume: bool = False,
+    keep_state: bool = False,
+    quiet: bool = False,
+) -> dict[str, list[float]]:
+    """Train a network with Adam on the mean squared error of its standardised outputs.
+
+    The network ends with a `keras.layers.Rescaling` from standardised outputs to labels in their own
+    units; the loss is measured before it. The weights of the epoch with the lowest validation loss (of
+    the lowest training loss where there is no validation split) are kept in ``model_file`` as the
+    training goes, and are in ``network`` when it returns. On one machine's CPU the same seed and data
+    give the same numbers to the bit, in one run or with interruptions; on a GPU they agree to rounding.
+
+    Parameters
+    ----------
+    network : keras.Model
+        In float32; its weights are the start.
+    train, valid : (images, labels)
+        ndarray (N, H, W) in electrons/s and (N, L), unit of each label. ``valid`` may be None or empty.
+    label_names : sequence of L str
+    model_file : Path ending in .keras
+        The state of an unfinished training stands beside it (see `state_path`).
+    epochs : int
+        Passes over the training images.
+    learning_rate : float
+        Step size of Adam (Kingma & Ba 2015, ICLR).
+    learning_schedule : {"constant", "cosine"}
+        Cosine falls to zero at the last step (Loshchilov & Hutter 2017, ICLR).
+    batch_size : int, images
+    seed : int
+        Of the order of the images. Initial weights and dropout have theirs in the network.
+    mixed_precision : bool
+        Compute in 16 bits; weights, scalings and outputs stay in 32, and so does the file.
+    record : dict
+        What `save_network` writes beside the network; ``"training"`` is added: epochs, best_epoch,
+        finished.
+    log_dir : Path, optional
+        Receives ``history.csv`` and, on the TensorFlow backend, TensorBoard's ``tensorboard/``.
+    resume : bool
+        Go on with an interrupted training of the same settings; start where there is none.
+    keep_state : bool
+        Keep the state of the finished training too, so that a kill in what follows costs no training;
+        the caller ends with `remove_state`.
+    quiet : bool
+        Show no progress.
+
+    Returns
+    -------
+    dict of lists, one number an epoch
+        ``loss``, ``mean_absolute_error`` (both of standardised labels), ``val_loss``,
+        ``val_mean_absolute_error`` and ``learning_rate``.
+
+    Raises
+    ------
+    RunError
+        If the data cannot be trained on, the loss is no longer finite, memory runs out, a file cannot
+        be written, or the training to resume had other settings.
+    """
+    model_file = require_model_path(model_file)
+    images, targets = _standardise(network, train, "training", label_names)
+    checked = None if valid is None or not len(valid[0]) else _standardise(network, valid, "validation", label_names)
+    settings = {
+        "--labels": ",".join(label_names),
+        "--epochs": epochs,
+        "--learning-rate": learning_rate,
+        "--learning-schedule": learning_schedule,
+        "--batch-size": batch_size,
+        "--seed": seed,
+        "--mixed-precision": mixed_precision,
+        "KERAS_BACKEND": keras.config.backend(),
+        "the network's weights": digest_array(np.array([f"{w.path}{tuple(w.shape)}" for w in network.weights])),
+        "the training images": digest_array(images),
+        "the training labels": digest_array(targets),
+        "the validation images": digest_array(checked[0]) if checked else "none",
+        "the validation labels": digest_array(checked[1]) if checked else "none",
+    }
+    state = (load_state(model_file, settings) if resume else None) or TrainingState(settings)
+
+    policy = compute_policy(mixed_precision)
+    trained = network if policy == "float32" else _copy_network(network, policy)
+    core = keras.Model(trained.inputs, trained.layers[-1].input)
+    batches = _Batches(images, targets, batch_size, seed, first_epoch=state.epochs)
+    rate = learning_rate
+    if learning_schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, epochs * len(batches)))
+    optimizer = keras.optimizers.Adam(rate)
+    if policy == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    core.compile(optimizer, loss="mean_squared_error", metrics=["mean_absolute_error"])
+    optimizer.build(core.trainable_variables)
+    _restore(core, optimizer, state)
+
+    progress = TrainingProgress(epochs, len(batches), quiet)
+    keeper = _Keeper(state, network, model_file, record or {}, epochs, progress, log_dir)
+    if state.epochs < epochs:
+        try:
+            core.fit(
+                batches,
+                validation_data=checked,
+                validation_batch_size=max(batch_size, VALIDATION_BATCH),
+                initial_epoch=state.epochs,
+                epochs=epochs,
+                shuffle=False,  # the order of images is ours
+                verbose=0,
+                callbacks=[progress, keeper],
+            )
+        except KeyboardInterrupt:
+            keeper.write()
+            raise
+        except Exception as error:
+            if "RESOURCE_EXHAUSTED" in str(error) or "ResourceExhausted" in type(error).__name__:
+                raise RunError("out of memory in training: use a smaller --batch-size, or smaller images") from error
+            raise
+        if progress.diverged:
+            remove_state(model_file)
+            raise RunError(_explain_divergence(learning_rate, mixed_precision, state, model_file))
+    network.set_weights(state.best)
+    keeper.write(finished=True, with_state=keep_state)
+    if not keep_state:
+        remove_state(model_file)
+    return {name: list(numbers) for name, numbers in state.history.items()}
+
+
+class _Batches(keras.utils.PyDataset):
+    # Shuffled by seed and epoch alone, so that a resumed training sees what an uninterrupted one would have.
+
+    def __init__(self, images, targets, batch_size, seed, first_epoch):
+        super().__init__()
+        self.images, self.targets, self.batch_size = images, targets, batch_size
+        self.seed, self.epoch = seed, first_epoch
+        self._shuffle()
+
+    def __len__(self):
+        return -(-len(self.images) // self.batch_size)
+
+    def __getitem__(self, index):
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.images[rows], self.targets[rows]
+
+    def on_epoch_end(self):
+        self.epoch += 1
+        self._shuffle()
+
+    def _shuffle(self):
+        sequence = np.random.SeedSequence(self.seed, spawn_key=(SHUFFLE_STREAM, self.epoch))
+        self.order = np.random.default_rng(sequence).permutation(len(self.images))
+
+
+class _Keeper(keras.callbacks.Callback):
+    # After each epoch: the history, the best weights, and, when due, the files.
+
+    def __init__(self, state, network, model_file, record, epochs, progress, log_dir):
+        super().__init__()
+        self.state, self.model_file, self.record, self.epochs = state, model_file, record, epochs
+        self.progress, self.logs = progress, None if log_dir is None else TrainingLogs(Path(log_dir), anew=not state.epochs)
+        # The weights of the best epoch are saved from a twin: the network itself may be in training.
+        self.twin = _copy_network(network, "float32")
+        self.written_epoch, self.written_best = state.epochs, state.best_epoch
+        self.last_write = -math.inf
+        self.cost = 0.0
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.progress.diverged:
+            return
+        model, state = self.model, self.state
+        rate = float(np.asarray(keras.ops.convert_to_numpy(model.optimizer.learning_rate)))
+        for name, number in {**logs, "learning_rate": rate}.items():
+            state.history.setdefault(name, []).append(float(number))
+        state.epochs = epoch + 1
+        state.variables = _read(model.variables)
+        state.optimizer = _read(model.optimizer.variables)
+        watched = state.history.get("val_loss", state.history["loss"])
+        if watched[-1] == min(watched) and watched.index(watched[-1]) == len(watched) - 1:
+            state.best_epoch = epoch + 1
+            # As the inference model orders them; the optimizer and the dropout's seed are no weights.
+            state.best = model.get_weights()
+        if self.logs is not None:
+            self.logs.write(state.history)
+        if time.monotonic() - self.last_write >= self.cost / WRITING_SHARE:
+            self.write()
+
+    def write(self, finished: bool = False, with_state: bool = True) -> None:
+        state = self.state
+        if not state.epochs:
+            return
+        start = time.monotonic()
+        if finished or state.best_epoch != self.written_best:
+            progress = {"epochs": state.epochs, "best_epoch": state.best_epoch, "finished": finished}
+            self.twin.set_weights(state.best)
+            save_network(self.twin, self.model_file, {**self.record, "training": progress})
+            self.written_best = state.best_epoch
+        if with_state and state.epochs != self.written_epoch:
+            save_state(state, self.model_file)
+            self.written_epoch = state.epochs
+        self.last_write = time.monotonic()
+        self.cost = self.last_write - start
+
+
+def _standardise(network, data, split, label_names) -> tuple[np.ndarray, np.ndarray]:
+    # The inverse of the network's last layer, so that there is one place where the scaling is kept.
+    restore = network.layers[-1]
+    if not isinstance(restore, keras.layers.Rescaling):
+        raise ValueError("the network must end with a Rescaling from standardised outputs to labels")
+    images = np.ascontiguousarray(data[0], dtype=np.float32)
+    labels = np.asarray(data[1], dtype=np.float64)
+    if not len(images) or labels.shape != (len(images), len(label_names)):
+        raise RunError(
+            f"the {split} split has {len(images)} images and labels of shape {labels.shape} for {len(label_names)} "
+            "names: simulate more images, or change --valid-split and --test-split"
+        )
+    if tuple(images.shape[1:]) != tuple(network.input_shape[1:]):
+        raise RunError(f"the {split} images have the shape {images.shape[1:]}, the network takes {network.input_shape[1:]}")
+    for what, array in (("images", images), ("labels", labels)):
+        if not np.isfinite(array).all():
+            raise RunError(f"the {split} {what} hold values that are not finite: simulate the dataset again")
+    targets = (labels - np.asarray(restore.offset)) / np.asarray(restore.scale)
+    return images, targets.astype(np.float32)
+
+
+def _copy_network(network: keras.Model, policy: str) -> keras.Model:
+    # The same network with weights of its own; in 16 bits all but its scalings and its last layer with weights.
+    exact = [layer.name for layer in network.layers if layer.__class__.__name__ in SCALING_LAYERS]
+    exact += [layer.name for layer in network.layers if layer.weights][-1:]
+
+    def copy(layer):
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Layer):
+            config["dtype"] = "float32" if layer.name in exact else policy
+        return layer.__class__.from_config(config)
+
+    twin = keras.models.clone_model(network, clone_function=copy)
+    twin.set_weights(network.get_weights())
+    return twin
+
+
+def _restore(core: keras.Model, optimizer: keras.optimizers.Optimizer, state: TrainingState) -> None:
+    if not state.epochs:
+        return
+    for variables, arrays in ((core.variables, state.variables), (optimizer.variables, state.optimizer)):
+        if [tuple(v.shape) for v in variables] != [a.shape for a in arrays]:
+            raise RunError("the interrupted training belongs to another version of Keras: train anew without --resume")
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+
+
+def _read(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
+    # Copies: the backend may hand out views of memory that the next step writes to.
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def _explain_divergence(learning_rate: float, mixed_precision: bool, state: TrainingState, model_file: Path) -> str:
+    cause = f"--learning-rate {learning_rate:g} is too high; try {learning_rate / 10:g}"
+    if mixed_precision:
+        cause += ", or train without --mixed-precision"
+    kept = f" (the network of epoch {state.best_epoch} is kept in {model_file})" if state.best_epoch else ""
+    return f"training stopped in epoch {state.epochs + 1}: the loss is no longer a number. Most likely {cause}{kept}"

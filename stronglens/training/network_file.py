@@ -1,0 +1,230 @@
+"""The file of a trained network: one ``.keras`` archive, with a record of what it is beside Keras's own.
+
+Any program that has Keras opens it with ``keras.saving.load_model``. A file is input like any other:
+before Keras sees one, its members, layers and arrays are held against what this package writes.
+"""
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from stronglens.parameters import RunError, StronglensError, UsageError
+from stronglens.training.device import keras
+
+RECORD = "stronglens.json"
+FORMAT = 1
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+MEMBERS = {CONFIG, METADATA, WEIGHTS, RECORD}
+LARGEST_TEXT = 64_000_000  # bytes of config.json or stronglens.json
+# Layers and the like that compute and do nothing else: no code (Lambda), no foreign modules, no files
+# (the look-up layers read vocabularies). A network with another built-in layer adds its name here.
+ADMITTED = set(
+    """
+    Functional Sequential InputLayer DTypePolicy __keras_tensor__ __tuple__ slice __ellipsis__
+    Rescaling Normalization Arcsinh Reshape Permute Flatten Activation ReLU LeakyReLU PReLU ELU Softmax
+    Conv1D Conv2D Conv2DTranspose SeparableConv2D DepthwiseConv2D Dense Dropout SpatialDropout2D GaussianNoise
+    MaxPooling2D AveragePooling2D GlobalAveragePooling2D GlobalMaxPooling2D UpSampling2D ZeroPadding2D Cropping2D
+    BatchNormalization LayerNormalization GroupNormalization
+    Add Subtract Multiply Average Maximum Minimum Concatenate
+    GlorotUniform GlorotNormal HeUniform HeNormal LecunUniform LecunNormal RandomNormal RandomUniform
+    TruncatedNormal Zeros Ones Constant Orthogonal VarianceScaling L1 L2 L1L2
+    """.split()
+)
+
+
+def require_model_path(path: str | os.PathLike) -> Path:
+    """Return the path of a network's file, or say why it cannot be one.
+
+    Raises
+    ------
+    UsageError
+        If the name does not end in ``.keras``, or names a folder.
+    """
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise UsageError(f"--model-file {path} must end in .keras")
+    if path.is_dir():
+        raise UsageError(f"--model-file {path} is a folder: name a file in it, {path / 'regression.keras'} for example")
+    return path
+
+
+def save_network(network: keras.Model, path: str | os.PathLike, record: dict) -> None:
+    """Write a network and its record to one file, whole or not at all.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Of built-in layers only.
+    path : path ending in .keras
+    record : dict
+        What JSON can hold (NumPy numbers and arrays too): labels, units, pixel scale, split, metrics ...
+
+    Raises
+    ------
+    RunError
+        If the file cannot be written.
+    """
+    path = require_model_path(path)
+    text = json.dumps({"format": FORMAT, **record}, indent=1, default=_to_json, allow_nan=False)
+
+    def write(aside: Path) -> None:
+        network.save(aside, include_optimizer=False)
+        with zipfile.ZipFile(aside, "a") as archive:
+            archive.writestr(RECORD, text)
+
+    replace_file(path, write)
+
+
+def load_network(path: str | os.PathLike) -> tuple[keras.Model, dict]:
+    """Load a network and its record from a file that need not be trusted.
+
+    Returns
+    -------
+    network : keras.Model
+        Raw images (N, H, W) in electrons/s -> labels (N, L), each in its own unit.
+    record : dict
+        As handed to `save_network`.
+
+    Raises
+    ------
+    RunError
+        If the file is missing, damaged, not a network of this package, or holds anything but built-in
+        layers and plain arrays.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise RunError(f"no trained network at {path}: train one first, or name another with --model-file")
+    try:
+        record = _check_archive(path)
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except StronglensError:
+        raise
+    except zipfile.BadZipFile as error:
+        raise RunError(f"{path} is not a .keras file, or is damaged: train again, or copy it anew") from error
+    except (OSError, MemoryError) as error:
+        raise RunError(f"cannot read {path}: {_first_line(error)}") from error
+    except Exception as error:
+        # Keras raises nearly anything on a file it did not write.
+        raise RunError(f"{path} holds no usable network ({_first_line(error)}): train again") from error
+    return network, record
+
+
+def replace_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file aside, bring it to the disk, and put it in its place at once.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is made when there is none.
+    write : Path -> None
+        Writes the file it is given, which has the same suffix.
+
+    Raises
+    ------
+    RunError
+        If the file cannot be written; one that was there is kept.
+    """
+    # One fixed name: what a kill leaves behind, the next write replaces.
+    aside = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(aside)
+        with open(aside, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {_first_line(error)}") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _check_archive(path: Path) -> dict:
+    def refuse(reason: str) -> RunError:
+        return RunError(f"{path} is refused: {reason}")
+
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        names = [member.filename for member in members]
+        if RECORD not in names:
+            raise refuse(f"it has no {RECORD}, so it is not a network trained by this program")
+        strange = sorted(set(names) - MEMBERS) or sorted(name for name in set(names) if names.count(name) > 1)
+        if strange or set(names) != MEMBERS:
+            raise refuse(f"it must hold {', '.join(sorted(MEMBERS))} once each, and nothing else")
+        size = {member.filename: member.file_size for member in members}
+        if size[CONFIG] > LARGEST_TEXT or size[RECORD] > LARGEST_TEXT or size[METADATA] > LARGEST_TEXT:
+            raise refuse("its texts are too long")
+        if archive.getinfo(WEIGHTS).compress_type != zipfile.ZIP_STORED:
+            raise refuse("its weights are compressed, which Keras never does")
+        if archive.testzip() is not None:
+            raise RunError(f"{path} is damaged (checksum of {archive.testzip()}): train again, or copy it anew")
+        _check_config(json.loads(archive.read(CONFIG)), refuse)
+        _check_weights(archive.read(WEIGHTS), refuse)
+        record = json.loads(archive.read(RECORD))
+    if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
+        raise refuse(f"its {RECORD} is not of format {FORMAT}: it comes from another version of this program")
+    return record
+
+
+def _check_config(config: object, refuse: Callable[[str], RunError]) -> None:
+    # A walk without recursion: a hostile file may nest deeper than Python's stack.
+    if not isinstance(config, dict) or config.get("class_name") not in ("Functional", "Sequential"):
+        raise refuse("its config.json describes no network")
+    waiting: list[object] = [config]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(node)
+        elif isinstance(node, dict):
+            waiting.extend(node.values())
+            if "class_name" in node:
+                name, module = node["class_name"], node.get("module")
+                if not isinstance(name, str) or name not in ADMITTED:
+                    raise refuse(f"it holds {name!r:.60}, which is not among the plain layers this program loads")
+                if module is not None and (not isinstance(module, str) or module.split(".")[0] != "keras"):
+                    raise refuse(f"it asks for the module {module!r:.60}; only Keras's own are loaded")
+                if node.get("registered_name") not in (None, name):
+                    raise refuse(f"it holds {node['registered_name']!r:.60}, which is not built into Keras")
+
+
+def _check_weights(content: bytes, refuse: Callable[[str], RunError]) -> None:
+    with h5py.File(io.BytesIO(content), "r") as file:
+        waiting = [file]
+        while waiting:
+            group = waiting.pop()
+            for name in group:
+                # A link could lead out of the file, or back to where the walk came from.
+                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    raise refuse("its weights hold a link")
+                node = group[name]
+                if isinstance(node, h5py.Group):
+                    waiting.append(node)
+                    if len(waiting) > len(content):
+                        raise refuse("its weights run in a circle")
+                elif node.external or node.is_virtual or node.nbytes > len(content):
+                    raise refuse("its weights are not plain arrays")
+                elif not np.isfinite(node[()]).all():
+                    raise refuse("its weights are not all finite")
+
+
+def _to_json(value: object) -> object:
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"a record cannot hold {type(value).__name__}")
+
+
+def _first_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

@@ -1,0 +1,82 @@
+"""Progress of a training: one line that changes in a terminal, a line an epoch elsewhere."""
+
+import math
+import sys
+import time
+from typing import TextIO
+
+from stronglens.training.device import keras
+
+TERMINAL_INTERVAL = 0.25  # seconds between changes of the line
+PLAIN_INTERVAL = 30.0  # seconds between lines within one long epoch
+
+
+class TrainingProgress(keras.callbacks.Callback):
+    """Show epoch, losses and time left, and stop the training on the first loss that is not a number.
+
+    Parameters
+    ----------
+    epochs, steps : int
+        Epochs in all, and training steps in each.
+    quiet : bool
+        Show nothing.
+    stream : file
+        Standard error unless told.
+    """
+
+    # Keras may call the batch hook from a thread, so that no step waits for its loss to be read.
+    async_safe = True
+
+    def __init__(self, epochs: int, steps: int, quiet: bool = False, stream: TextIO | None = None):
+        super().__init__()
+        self.epochs, self.steps, self.quiet = epochs, steps, quiet
+        self.stream = stream or sys.stderr
+        self.terminal = self.stream.isatty()
+        self.diverged = False
+        self.epoch = 0
+        self._first_epoch: int | None = None
+        self._start = self._shown = time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+        if self._first_epoch is None:
+            self._first_epoch = epoch
+            self._start = self._shown = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = (logs or {}).get("loss", 0.0)
+        if not math.isfinite(loss):
+            self.diverged = True
+            self._model.stop_training = True  # not self.model, which under JAX would copy the weights back
+        now = time.monotonic()
+        if not self.quiet and now - self._shown >= (TERMINAL_INTERVAL if self.terminal else PLAIN_INTERVAL):
+            done = (batch + 1) / self.steps
+            self._show([f"epoch {self.epoch + 1}/{self.epochs}", f"{done:4.0%}", f"loss {loss:.4g}"], done)
+
+    def on_epoch_end(self, epoch, logs=None):
+        losses = [f"{name} {logs[name]:.4g}" for name in ("loss", "val_loss") if name in logs]
+        if not all(math.isfinite(logs[name]) for name in ("loss", "val_loss") if name in logs):
+            self.diverged = True
+            self.model.stop_training = True
+        if not self.quiet:
+            self._show([f"epoch {epoch + 1}/{self.epochs}", *losses], 1.0)
+
+    def on_train_end(self, logs=None):
+        if not self.quiet and self.terminal:
+            print(file=self.stream, flush=True)
+
+    def _show(self, words: list[str], part: float) -> None:
+        self._shown = time.monotonic()
+        done = self.epoch - self._first_epoch + part
+        left = (self._shown - self._start) / done * (self.epochs - self._first_epoch - done)
+        line = "  ".join([*words, f"{_clock(left)} left"])
+        if self.terminal:
+            print(f"\r\x1b[K{line}", end="", file=self.stream, flush=True)
+        else:
+            print(line, file=self.stream, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,0 +1,187 @@
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stronglens.dataset import CHUNK_SIZE, DatasetWriter, load_dataset, remove_dataset
+from stronglens.parameters import Column, RunError, UsageError
+
+NUMBER = CHUNK_SIZE + 5
+COLUMNS = [Column("a", "arcsec", "a", "first").to_dict(), Column("b", None, "b", "second").to_dict()]
+
+
+def manifest(**changes):
+    return {
+        "number": NUMBER,
+        "image-shape": [4, 4],
+        "parameters": {"task": "regression", "seed": 0} | changes,
+        "versions": {"numpy": "2"},
+    }
+
+
+def chunk_of(chunk):
+    count = min(CHUNK_SIZE, NUMBER - chunk * CHUNK_SIZE)
+    random = np.random.default_rng(chunk)
+    columns = {"a": random.random(count), "b": np.arange(count) / 3}
+    return random.random((count, 4, 4)).astype(np.float32), columns, Counter(rule=chunk + 1)
+
+
+def write(folder, chunks=(0, 1), finish=True, **how):
+    writer = DatasetWriter(folder, manifest(), **how)
+    for chunk in chunks:
+        writer.write_chunk(chunk, *chunk_of(chunk))
+    if finish:
+        writer.finish(COLUMNS, lambda values: {"mean": float(values.mean())})
+    return writer
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes() for path in sorted(Path(folder).rglob("*")) if path.is_file()
+    }
+
+
+def test_what_is_written_is_loaded(tmp_path):
+    write(tmp_path)
+    dataset = load_dataset(tmp_path, "regression")
+    np.testing.assert_array_equal(dataset.images[:CHUNK_SIZE], chunk_of(0)[0])
+    np.testing.assert_array_equal(dataset.column_values(["a"])[CHUNK_SIZE:, 0], chunk_of(1)[1]["a"])
+    assert dataset.columns["a"].unit == "arcsec"
+    assert dataset.manifest["rejected"] == {"rule": 3}
+    assert dataset.manifest["columns"][1]["distribution"]["mean"] == pytest.approx(dataset.labels["b"].mean())
+    assert set(contents(tmp_path)) == {"labels.csv", "manifest.json"} | {f"images/{i:06d}.pickle" for i in range(NUMBER)}
+    with pytest.raises(UsageError, match="no label 'c'; it has a, b"):
+        dataset.column_values(["c"])
+
+
+@pytest.mark.parametrize("damage", ["nothing", "image", "record", "no record", "stray part"])
+def test_resumed_dataset_is_the_uninterrupted_one(tmp_path, damage):
+    write(tmp_path / "whole")
+    folder = tmp_path / "resumed"
+    write(folder, chunks=[1], finish=False)
+    if damage == "image":
+        (folder / "images" / f"{CHUNK_SIZE:06d}.pickle").write_bytes(b"half")
+    elif damage == "record":
+        (folder / "progress" / "00001.json").write_text('{"columns": {}, "checksums"')
+    elif damage == "no record":
+        (folder / "progress" / "00001.json").unlink()
+    elif damage == "stray part":
+        (folder / ".manifest.json.99.part").write_text("{")
+    writer = DatasetWriter(folder, manifest(), resume=True)
+    assert writer.missing_chunks == ([0] if damage in ("nothing", "stray part") else [0, 1])
+    for chunk in writer.missing_chunks:
+        writer.write_chunk(chunk, *chunk_of(chunk))
+    writer.finish(COLUMNS, lambda values: {"mean": float(values.mean())})
+    assert contents(folder) == contents(tmp_path / "whole")
+
+
+def test_resume_starts_in_an_absent_or_empty_folder_and_leaves_a_complete_one(tmp_path):
+    write(tmp_path / "new", resume=True)
+    before = contents(tmp_path / "new")
+    writer = DatasetWriter(tmp_path / "new", manifest(), resume=True)
+    assert writer.is_complete
+    assert writer.missing_chunks == []
+    assert contents(tmp_path / "new") == before
+
+
+def test_resume_with_other_parameters_says_which(tmp_path):
+    write(tmp_path, finish=False)
+    with pytest.raises(RunError, match="seed was 0, now 1"):
+        DatasetWriter(tmp_path, manifest(seed=1), resume=True)
+    changed = manifest() | {"versions": {"numpy": "3"}}
+    with pytest.raises(RunError, match="numpy was 2, now 3"):
+        DatasetWriter(tmp_path, changed, resume=True)
+
+
+def test_incomplete_dataset_says_so(tmp_path):
+    write(tmp_path, chunks=[0], finish=False)
+    assert json.loads((tmp_path / "manifest.json").read_text())["complete"] is False
+    with pytest.raises(RunError, match="incomplete; finish it with generate_data.py --resume"):
+        load_dataset(tmp_path)
+
+
+def test_non_empty_folder_is_refused(tmp_path):
+    write(tmp_path)
+    with pytest.raises(UsageError, match="is not empty"):
+        DatasetWriter(tmp_path, manifest())
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("years of work")
+    with pytest.raises(UsageError, match="is not empty"):
+        DatasetWriter(tmp_path / "other", manifest(), resume=True)
+
+
+def test_hidden_files_do_not_make_a_folder_full(tmp_path):
+    (tmp_path / ".gitkeep").touch()
+    write(tmp_path)
+    assert (tmp_path / ".gitkeep").exists()
+
+
+def test_force_removes_ours_and_nothing_else(tmp_path):
+    write(tmp_path)
+    mine = [tmp_path / "notes.txt", tmp_path / "images" / "mine.pickle", tmp_path / "images" / "999999.pickle"]
+    for path in mine:
+        path.write_text("mine")
+    remove_dataset(tmp_path)
+    assert sorted(contents(tmp_path)) == ["images/999999.pickle", "images/mine.pickle", "notes.txt"]
+
+
+def test_force_refuses_to_write_over_what_is_not_ours(tmp_path):
+    (tmp_path / "labels.csv").write_text("mine")
+    with pytest.raises(UsageError, match=r"labels\.csv, which no manifest lists as ours"):
+        DatasetWriter(tmp_path, manifest(), force=True)
+    (tmp_path / "manifest.json").write_text('{"format": "else", "number": 3}')
+    with pytest.raises(UsageError, match="which no manifest lists as ours"):
+        DatasetWriter(tmp_path, manifest(), force=True)
+    assert (tmp_path / "labels.csv").read_text() == "mine"
+
+
+def test_force_replaces(tmp_path):
+    write(tmp_path)
+    write(tmp_path, force=True)
+    assert load_dataset(tmp_path).images.shape == (NUMBER, 4, 4)
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "images/000003.pickle"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "foreign"])
+def test_damaged_dataset_is_refused_by_file(tmp_path, name, damage):
+    write(tmp_path)
+    path = tmp_path / name
+    content = path.read_bytes()
+    if damage == "truncated":
+        path.write_bytes(content[:-3])
+    elif damage == "flipped":
+        path.write_bytes(content[:30] + bytes([content[30] ^ 1]) + content[31:])
+    elif damage == "foreign":
+        path.write_bytes(b"something else")
+    else:
+        path.unlink()
+    with pytest.raises(RunError, match=path.name) as caught:
+        load_dataset(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "zip"}, "not the manifest"),
+        ({"format-version": 99}, "format version 99"),
+        ({"columns": 5}, "damaged"),
+        ({"checksums": {}}, "damaged"),
+        ({"number": 3}, "damaged"),
+        ({"parameters": {"task": "finding"}}, "--task finding, not regression"),
+        ({"parameters": None}, "--task None"),
+    ],
+)
+def test_foreign_manifest_is_refused(tmp_path, change, message):
+    write(tmp_path)
+    content = json.loads((tmp_path / "manifest.json").read_text()) | change
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(RunError, match=message):
+        load_dataset(tmp_path, "regression")
+
+
+def test_no_dataset(tmp_path):
+    with pytest.raises(RunError, match=r"make one with generate_data\.py"):
+        load_dataset(tmp_path)
