@@ -175,7 +175,7 @@ class IsothermalLens(Parameters):
     )
     einstein_radius_range: Range | None = sampled(
         None, None, shortcut="er", unit="arcsec", valid=(0, 20), applies=SIE, symbol=r"\theta_{\rm E}",
-        column="einstein-radius-sie",
+        column="einstein-radius-sie", replaces="velocity_dispersion_range",
         help="intermediate-axis Einstein radius, drawn in place of a velocity dispersion when given",
     )
     shear_var: float = half_width(
@@ -376,7 +376,6 @@ OVERRIDES = {
         "pixel_scale": 0.05,
         "psf_fwhm": 0.077,
         "exposure_time": 2100.0,
-        "exposures": 4,
         "sky_brightness": 21.95,
         "read_noise": 5.0,
         "zero_point": 25.94,

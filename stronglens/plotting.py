@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import matplotlib as mpl
@@ -88,7 +88,7 @@ def grid_shape(count: int, columns_max: int | None = None) -> tuple[int, int]:
     return max(1, -(-count // columns)), columns
 
 
-def asinh_norm(images: ArrayLike, floor: float = 0.5, ceiling: float = 99.8) -> AsinhNorm:
+def asinh_norm(images: ArrayLike, floor: float = 2.0, ceiling: float = 99.8) -> AsinhNorm:
     """Return a stretch that is linear in the noise and logarithmic in the light.
 
     Parameters
@@ -155,7 +155,8 @@ def add_colour_bar(figure: Figure, box: tuple[float, float, float, float], norm:
     axes = figure.add_axes(box)
     bar = figure.colorbar(ScalarMappable(norm=norm, cmap=cmap), cax=axes)
     height = box[3] * figure.get_figheight()
-    bar.set_ticks(_round_ticks(norm, wanted=max(3, int(height / 0.3))), minor=False)
+    if isinstance(norm, AsinhNorm):
+        bar.set_ticks(_round_ticks(norm, wanted=max(3, int(height / 0.3))))
     bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}".replace("-", "\N{MINUS SIGN}"))
     bar.minorticks_off()
     bar.outline.set_linewidth(0.5)
@@ -220,13 +221,25 @@ def write_captions(values: ArrayLike, columns: Sequence, most: int = 3) -> list[
     most : int
         Columns beyond so many are left out.
     """
+    shown = list(columns)[:most]
+    texts = [format_values(column) for column in np.asarray(values, dtype=np.float64).T[: len(shown)]]
     return [
-        "\n".join(
-            f"{symbol_of(column)} = {format_value(value)}{unit_of(column)}"
-            for column, value in list(zip(columns, row, strict=True))[:most]
-        )
-        for row in np.asarray(values, dtype=np.float64)
+        "\n".join(f"{symbol_of(column)} = {text}{unit_of(column)}" for column, text in zip(shown, row, strict=True))
+        for row in zip(*texts, strict=True)
     ]
+
+
+def caption_size(figure: Figure, captions: Sequence[str], width: float, size: float, smallest: float = 5.0) -> float:
+    """Return the font size at which the longest line of the captions is no wider than ``width`` inches."""
+    lines = {line for caption in captions for line in caption.splitlines()}
+    # Drawing each text to measure it would take longer than the figure: measure the likeliest few.
+    longest = sorted(lines, key=lambda line: len(re.sub(r"\\rm|[${}_^]|(?<=\\)[A-Za-z]+", "", line)))[-3:]
+    taken = 0.0
+    for line in longest:
+        artist = figure.text(0, 0, line, fontsize=size)
+        taken = max(taken, _width_of(figure, artist))
+        artist.remove()
+    return size if taken <= width else max(smallest, size * width / taken)
 
 
 def symbol_of(column) -> str:
@@ -241,13 +254,21 @@ def unit_of(column) -> str:
     return f" {plain_text(column.unit)}" if column.unit else ""
 
 
-def format_value(value: float) -> str:
-    """Return a number to about three figures, with a proper minus sign."""
-    if not np.isfinite(value):
-        return "n/a"
-    size = abs(value)
-    text = f"{value:.2f}" if 0.1 <= size < 100 or size == 0 else f"{value:.0f}" if 100 <= size < 1e5 else f"{value:.2g}"
-    return text.replace("-", "\N{MINUS SIGN}")
+def format_values(values: ArrayLike) -> list[str]:
+    """Return numbers with as many decimals, the same for all, as the largest needs for about three figures."""
+    values = np.asarray(values, dtype=np.float64)
+    finite = np.abs(values[np.isfinite(values)])
+    largest = float(finite.max()) if finite.size else 0.0
+    power = int(np.floor(np.log10(largest))) if largest > 0 else 0
+    if -4 <= power < 6:
+        texts = [f"{value:.{max(0, 2 - power) if power >= 0 else 1 - power}f}" for value in values]
+    else:
+        texts = [f"{value:.2e}" for value in values]
+    return [
+        # Minus nothing is nothing.
+        text.lstrip("-") if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}") if finite else "n/a"
+        for text, finite in zip(texts, np.isfinite(values), strict=True)
+    ]
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
@@ -281,7 +302,8 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     except OSError as error:
         raise RunError(f"{path}: cannot write the figure ({error.strerror or error})") from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
     return path
 
 
@@ -299,19 +321,16 @@ class PanelGrid:
     columns_max : int, optional
     bar : bool
         Whether there is one colour bar for all, at the right.
-    bars : bool
-        Whether each panel has its own colour bar.
-    top : float, inches
-        Room for the title.
+    top, bottom : float, inches
+        Room for the title, and for what stands below the panels.
     """
 
-    def __init__(self, count, panel, *, caption=0.2, columns_max=None, bar=False, bars=False, top=0.7, axes_room=0.5):
+    def __init__(self, count, panel, *, caption=0.2, columns_max=None, bar=False, top=0.7, bottom=0.5):
         self.rows, self.columns = grid_shape(count, columns_max)
         self.count = count
         self.panel_width, self.panel_height = panel
-        self.gap_x = 0.85 if bars else 0.08
-        self.left, self.bottom, self.caption, self.top = axes_room + 0.1, axes_room, caption, top
-        self.right = 0.95 if bar or bars else 0.15
+        self.gap_x, self.left, self.bottom, self.caption, self.top = 0.08, 0.6, bottom, caption, top
+        self.right = 0.95 if bar else 0.15
         columns_wide = self.columns * self.panel_width + (self.columns - 1) * self.gap_x
         self.width = max(self.left + columns_wide + self.right, 4.2)  # a title must be readable above one panel
         self.height = top + self.bottom + self.rows * (self.panel_height + caption + 0.08)
@@ -329,14 +348,8 @@ class PanelGrid:
         """Draw the one colour bar of all panels at their right."""
         left = self.left + self.columns * (self.panel_width + self.gap_x) + 0.02
         top = self.height - self.top - self.caption
-        length = min(top - self.bottom, 4.0)
+        length = min(top - self.bottom - 0.08, 4.0)
         box = (left / self.width, (top - length) / self.height, 0.13 / self.width, length / self.height)
-        add_colour_bar(self.figure, box, norm, cmap, label)
-
-    def add_own_bar(self, index: int, norm: Normalize, cmap: str, label: str) -> None:
-        """Draw the colour bar of one panel at its right."""
-        left, bottom, width, height = self._box(index)
-        box = (left + width + 0.06 / self.width, bottom, 0.09 / self.width, height)
         add_colour_bar(self.figure, box, norm, cmap, label)
 
     def _box(self, index: int) -> tuple[float, float, float, float]:

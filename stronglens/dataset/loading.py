@@ -43,6 +43,19 @@ class Dataset:
                 )
         return self.labels[list(names)].to_numpy(float)
 
+    def describe(self, names) -> dict:
+        """Return what a network trained on these labels must know to measure other images."""
+        return {
+            "task": self.manifest["parameters"]["task"],
+            "labels": [self.columns[name].to_dict() for name in names],
+            "image-shape": list(self.images.shape[1:]),
+            "pixel-scale": self.manifest["telescope"]["pixel-scale"],
+            "zero-point": self.manifest["telescope"]["zero-point"],
+            "telescope": self.manifest["telescope"]["name"],
+            "conventions": self.manifest["conventions"],
+            "dataset": self.manifest["checksums"][LABELS],
+        }
+
 
 def read_manifest(folder: str | Path, task: str | None = None) -> dict:
     """Read a dataset's manifest and check that it is one of a complete dataset, for this task.

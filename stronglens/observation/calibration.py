@@ -58,12 +58,15 @@ def calibrate(
     RunError
         If the unit is not understood, or neither unit nor zero point, or no exposure time, is known.
     """
-    written = next((text for text in (str(_header_value(header, "BUNIT") or "").strip() for header in headers) if text), "")
+    written = next(
+        (text for text in (str(_header_value(header, "BUNIT") or "").strip() for header in headers) if text), ""
+    )
     per_flux = _zero_point_of_flux(written, pixel_scale, name) if unit is None else None
     if per_flux is not None:
         if zero_point is not None and abs(zero_point - per_flux) > 0.01:
             notes.append(f"--zero-point={zero_point:g} taken, although BUNIT = {written} means {per_flux:.2f}")
             return 1.0, zero_point
+        notes.append(f"BUNIT = {written} means a zero point of {per_flux:.2f}")
         return 1.0, per_flux
 
     understood = unit or _understand_unit(written)
@@ -89,10 +92,8 @@ def calibrate(
     if not understood.endswith("/s"):
         key, seconds = ("--exposure-time", exposure_time) if exposure_time else _header_number(headers, EXPOSURE_KEYS)
         if seconds is None:
-            raise RunError(
-                f"{name}: total counts ({understood}) need --exposure-time"
-                + (f", or --unit={understood}/s if the zero point is that of the pixels as stored" if zero_point else "")
-            )
+            stays = f", or --unit={understood}/s if the zero point is that of the pixels as they are stored"
+            raise RunError(f"{name}: total counts ({understood}) need --exposure-time{stays if zero_point else ''}")
         factor /= seconds
         notes.append(f"divided by {seconds:g} s ({key}), its unit being {understood}")
     if understood.startswith("adu"):
@@ -119,13 +120,17 @@ def _pixel_scale_of_wcs(header: Any, name: str, given: float | None) -> float | 
     for key in (f"{kind}{axes}" for kind in ("CD", "PC") for axes in ("1_1", "1_2", "2_1", "2_2")):
         numbers[key] = _header_number([header], (key,), low=-np.inf)[1]
     if any(numbers[f"CD{axes}"] is not None for axes in ("1_1", "1_2", "2_1", "2_2")):
-        matrix = np.array([[numbers["CD1_1"] or 0, numbers["CD1_2"] or 0], [numbers["CD2_1"] or 0, numbers["CD2_2"] or 0]])
+        matrix = np.array(
+            [[numbers["CD1_1"] or 0, numbers["CD1_2"] or 0], [numbers["CD2_1"] or 0, numbers["CD2_2"] or 0]]
+        )
     else:
         steps = [_header_number([header], (f"CDELT{axis}",), low=-np.inf)[1] for axis in (1, 2)]
         if None in steps:
             return None
         diagonal = {"PC1_1": 1.0, "PC2_2": 1.0}
-        turn = {key: diagonal.get(key, 0.0) if numbers[key] is None else numbers[key] for key in numbers if key[0] == "P"}
+        turn = {
+            key: diagonal.get(key, 0.0) if numbers[key] is None else numbers[key] for key in numbers if key[0] == "P"
+        }
         matrix = np.array([[turn["PC1_1"], turn["PC1_2"]], [turn["PC2_1"], turn["PC2_2"]]]) * np.array(steps)[:, None]
     with np.errstate(all="ignore"):
         matrix = matrix * np.array([[ANGLES.get(unit, 3600.0)] for unit in units])
@@ -140,7 +145,9 @@ def _pixel_scale_of_wcs(header: Any, name: str, given: float | None) -> float | 
 def _understand_unit(text: str) -> str | None:
     """Return e-/s, e-, adu/s or adu for the many ways in which headers write them, None for anything else."""
     plain = re.sub(r"[\s*.^()]", "", text.lower())
-    match = re.fullmatch(r"(e-?|el|electrons?|photoelectrons?|adus?|dn|counts?|cts?)(/s|/secs?|/seconds?|s-1|sec-1|persecond)?", plain)
+    match = re.fullmatch(
+        r"(e-?|el|electrons?|photoelectrons?|adus?|dn|counts?|cts?)(/s|/secs?|/seconds?|s-1|sec-1|persecond)?", plain
+    )
     if match is None:
         return None
     counts = "e-" if match[1].startswith(("e", "p")) else "adu"

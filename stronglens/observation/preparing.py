@@ -60,7 +60,9 @@ def prepare(
     slack = 0.02 * ratio  # a pixel scale in a header is rounded
     for length, there, centre_at in zip(need, image.shape, middle, strict=True):
         if centre_at - length / 2 < -slack or centre_at + length / 2 > there + slack:
-            raise RunError(f"{name}: the field is too small: {_compare_fields(observation, shape, pixel_scale, centre)}")
+            raise RunError(
+                f"{name}: the field is too small: {_compare_fields(observation, shape, pixel_scale, centre)}"
+            )
 
     if abs(ratio - 1) * max(shape) < 0.1:  # the far edges agree within a tenth of a pixel
         rows, columns = (
@@ -81,7 +83,9 @@ def prepare(
         first_column, column_weights = _overlap(image.shape[1], shape[1], ratio, middle[1])
         field = image[first_row : first_row + row_weights.shape[1], first_column:][:, : column_weights.shape[1]]
         weights = (row_weights, column_weights)
-        notes.append(f"resampled from {observation.pixel_scale:.4g} to {pixel_scale:.4g} arcsec a pixel, flux conserved")
+        notes.append(
+            f"resampled from {observation.pixel_scale:.4g} to {pixel_scale:.4g} arcsec a pixel, flux conserved"
+        )
         if ratio < 0.99:
             notes.append("its pixels are coarser than the network's: detail that the network was trained on is missing")
 
@@ -126,6 +130,7 @@ def _compare_fields(
     height, width = (count * observation.pixel_scale for count in observation.image.shape)
     text = (
         f"it has {width:.4g} x {height:.4g} arcsec ({observation.image.shape[1]} x {observation.image.shape[0]} pixels "
-        f"of {observation.pixel_scale:.4g}), the network needs {shape[1] * pixel_scale:.4g} x {shape[0] * pixel_scale:.4g}"
+        f"of {observation.pixel_scale:.4g}), "
+        f"the network needs {shape[1] * pixel_scale:.4g} x {shape[0] * pixel_scale:.4g}"
     )
     return text if centre == (0.0, 0.0) else f"{text} about (x, y) = ({centre[1]:g}, {centre[0]:g})"

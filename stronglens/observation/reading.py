@@ -103,7 +103,9 @@ def check_array(shape: tuple[int, ...], kind: np.dtype, name: str) -> None:
         raise RunError(f"{name}: its pixels are not real numbers (they are {kind})")
     if len(shape) != 2:
         size = " x ".join(str(count) for count in shape) or "a single number"
-        colour = "; it looks like a colour picture, whose values are not fluxes" if 3 in shape and len(shape) == 3 else ""
+        colour = (
+            "; it looks like a colour picture, whose values are not fluxes" if 3 in shape and len(shape) == 3 else ""
+        )
         raise RunError(f"{name}: an image has two dimensions, this has {len(shape)} ({size}){colour}")
     if 0 in shape:
         raise RunError(f"{name}: the image is empty ({shape[0]} x {shape[1]} pixels)")
@@ -148,7 +150,8 @@ def _read_fits(path: Path, hdu: str | int | None, name: str) -> tuple[Any, list[
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with fits.open(path, memmap=True) as hdus:
+            # Astropy leaves a damaged file open that it opened itself.
+            with open(path, "rb") as stream, fits.open(stream, memmap=True) as hdus:
                 number = _choose_hdu(hdus, hdu, name)
                 chosen = hdus[number]
                 label = str(chosen.name or "")

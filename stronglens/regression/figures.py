@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from stronglens.parameters import Column
@@ -17,9 +18,10 @@ from stronglens.plotting import (
     add_colour_bar,
     add_title,
     asinh_norm,
+    caption_size,
     draw_image,
     fit_text,
-    format_value,
+    format_values,
     new_figure,
     plain_text,
     style,
@@ -27,7 +29,7 @@ from stronglens.plotting import (
     unit_of,
 )
 
-BRIGHTNESS = "surface brightness [e-/s a pixel]"
+BRIGHTNESS = "brightness [e-/s per pixel]"
 LINE = 0.155  # inches from one line of small text to the next
 MANY_POINTS = 3000  # beyond which a scatter plot is a blot
 MOST_FILES = 12  # rows in the figure of measured files
@@ -57,7 +59,7 @@ def draw_samples(
     images = np.asarray(images)[:n]
     captions = list(captions)[: len(images)] or [""] * len(images)
     with style():
-        grid = _grid_of_images(len(images), captions, bar=True)
+        grid = _grid_of_images(len(images), captions)
         norm = asinh_norm(images)
         for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
             _draw_panel(grid, index, image, caption, pixel_scale, norm, cmap)
@@ -76,7 +78,7 @@ def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
         standardised labels; what is not finite is left out.
     """
     with style():
-        panels = [("loss", "loss: mean squared error"), ("mae", "mean absolute error")]
+        panels = [("loss", "mean squared error (loss)"), ("mae", "mean absolute error")]
         history = {key.replace("mean_absolute_error", "mae"): np.asarray(values) for key, values in history.items()}
         panels = [panel for panel in panels if panel[0] in history] or panels[:1]
         figure = new_figure(4.6 * len(panels) + 0.4, 3.9)
@@ -95,9 +97,10 @@ def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
                 axes.axvline(best, color=GREY, lw=0.8, ls="--", zorder=0, label=f"best epoch: {best}")
             _scale_losses(axes, drawn)
             axes.set_xlabel("epoch")
-            axes.set_ylabel(f"{text} (labels in standard deviations)", fontsize=8)
+            axes.set_ylabel(text)
             axes.grid(color="0.92", lw=0.6)
-            axes.legend(loc="best")
+            if axes.lines:
+                axes.legend(loc="best")
         add_title(figure, "Training and validation losses", _describe_training(history, best))
     return figure
 
@@ -192,23 +195,21 @@ def draw_gallery(
     images, true, predicted, errors = (np.asarray(array) for array in (images, true, predicted, errors))
     order = np.argsort(errors if which == "best" else -errors, kind="stable")[:n]
     shown = list(columns)[:CAPTION_LINES]
-    captions = [
-        "\n".join(
-            f"{symbol_of(column)}: {format_value(true[index, k])} → {format_value(predicted[index, k])}{unit_of(column)}"
-            for k, column in enumerate(shown)
-        )
-        for index in order
-    ]
+    captions = [""] * len(order)
+    for k, column in enumerate(shown):
+        numbers = format_values(np.concatenate([true[order, k], predicted[order, k]]))
+        for place, (before, after) in enumerate(zip(numbers[: len(order)], numbers[len(order) :], strict=True)):
+            captions[place] += f"{symbol_of(column)}: {before} → {after}{unit_of(column)}\n"
+    captions = [caption.rstrip("\n") for caption in captions]
     with style():
-        grid = _grid_of_images(len(order), captions, bar=False, narrowest=1.3)
+        grid = _grid_of_images(len(order), captions, narrowest=1.3)
+        norm = asinh_norm(images[order])
         for place, (index, caption) in enumerate(zip(order, captions, strict=True)):
-            # Each in its own stretch: the question is what can be seen, not how bright it is.
-            _draw_panel(grid, place, images[index], caption, pixel_scale, asinh_norm(images[index]), cmap)
+            _draw_panel(grid, place, images[index], caption, pixel_scale, norm, cmap)
+        grid.add_bar(norm, cmap, BRIGHTNESS)
         left_out = f" ({len(shown)} of {len(columns)} labels)" if len(columns) > len(shown) else ""
         _title_grid(
-            grid,
-            f"Test images measured {which}",
-            f"true → predicted{left_out}, {which} first; each image in its own asinh stretch; axes in arcsec",
+            grid, f"Test images measured {which}", f"true → predicted{left_out}, {which} first; one asinh stretch"
         )
     return grid.figure
 
@@ -245,7 +246,9 @@ def draw_measured(
             bottom = figure.get_figheight() - 0.75 - row_height * (row + 1) + 0.4
             seen, original = np.asarray(images_seen[row]), np.asarray(images_original[row])
             top = (bottom + size + 0.1) / figure.get_figheight()
-            fit_text(figure, 0.6 / 9.6, top, plain_text(names[row]), 9.0, smallest=7.0, width=8.8, weight="bold")
+            fit_text(
+                figure, 0.6 / 9.6, top, plain_text(names[row], longest=110), 9.0, smallest=7.0, width=8.8, weight="bold"
+            )
             for left, image, scale, label in (
                 (0.6, original, pixel_scales_original[row], "in the file [counts/s]"),
                 (4.1, seen, pixel_scale, "seen by the network [e-/s]"),
@@ -261,7 +264,8 @@ def draw_measured(
                     axes.add_patch(Rectangle((-half_x, -half_y), 2 * half_x, 2 * half_y, fill=False, ec="w", lw=0.8))
                 if row == files - 1:
                     axes.set_xlabel("x [arcsec]")
-                axes.set_ylabel("y [arcsec]", labelpad=1)
+                if image is original:
+                    axes.set_ylabel("y [arcsec]", labelpad=1)
             for k, line in enumerate(str(texts[row]).splitlines()[:12]):
                 height = (bottom + size - 0.05 - 0.2 * k) / figure.get_figheight()
                 fit_text(figure, 7.45 / 9.6, height, line, 10.0, smallest=6.5, va="top")
@@ -279,12 +283,14 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _grid_of_images(count: int, captions: Sequence[str], bar: bool, narrowest: float = 1.15) -> PanelGrid:
+def _grid_of_images(count: int, captions: Sequence[str], narrowest: float = 1.15) -> PanelGrid:
     columns = int(np.ceil(np.sqrt(max(count, 1))))
     width = next(size for most, size in ((1, 3.4), (2, 2.6), (4, 2.0), (8, 1.5), (99, 1.15)) if columns <= most)
     width = max(width, narrowest)
     lines = max((caption.count("\n") + 1 if caption else 0 for caption in captions), default=0)
-    return PanelGrid(count, (width, width), caption=LINE * lines + 0.07, bar=bar)
+    grid = PanelGrid(count, (width, width), caption=LINE * lines + 0.07, bar=True)
+    grid.caption_size = caption_size(grid.figure, captions, width, size=8.0 if width >= 1.3 else 7.5)
+    return grid
 
 
 def _draw_panel(grid: PanelGrid, index: int, image, caption: str, pixel_scale: float, norm, cmap: str) -> None:
@@ -293,7 +299,7 @@ def _draw_panel(grid: PanelGrid, index: int, image, caption: str, pixel_scale: f
     draw_image(axes, image, pixel_scale, norm, cmap, ticks=at_left or at_bottom)
     axes.tick_params(labelleft=at_left, labelbottom=at_bottom, left=at_left, bottom=at_bottom)
     if caption:
-        axes.set_title(caption, fontsize=8 if grid.panel_width >= 1.3 else 7.5, pad=3, linespacing=1.15, loc="left")
+        axes.set_title(caption, fontsize=grid.caption_size, pad=3, linespacing=1.15, loc="left")
 
 
 def _title_grid(grid: PanelGrid, title: str, subtitle: str) -> None:
@@ -321,20 +327,22 @@ def _draw_layer(layer: int, maps: np.ndarray, field: str, cmap: str) -> Figure:
         low, high = low - 0.5e-6, high + 0.5e-6
     norm = Normalize(low, high)
     panel_width = 7.2 if across == 8 else 10.5
-    grid = PanelGrid(1, (panel_width, panel_width * mosaic.shape[0] / mosaic.shape[1]), caption=0.25, bar=True)
+    grid = PanelGrid(
+        1, (panel_width, panel_width * mosaic.shape[0] / mosaic.shape[1]), caption=0.0, bar=True, bottom=0.15
+    )
     axes = grid.add_panel(0)
     axes.imshow(mosaic, cmap=cmap, norm=norm, interpolation="nearest")
-    axes.set_xticks(np.arange(across) * (width + gap) + width / 2 - 0.5, [f"{k + 1}" for k in range(across)])
-    axes.set_yticks(np.arange(down) * (height + gap) + height / 2 - 0.5, [f"{k * across}" for k in range(down)])
-    axes.tick_params(length=0, labeltop=True, labelbottom=False)
+    axes.set_xticks([])
+    rows = [f"{k * across + 1}–{min((k + 1) * across, filters)}" for k in range(down)]
+    axes.set_yticks(np.arange(down) * (height + gap) + height / 2 - 0.5, rows)
+    axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_ylabel("filter: number at the left + number above")
     grid.add_bar(norm, cmap, "activation (tanh, no unit)")
     add_title(
         grid.figure,
         f"Convolution layer {layer}: {filters} filters",
-        f"each map has {width} × {height} positions over the image's field of {field}; one linear scale",
+        f"numbered at the left; each has {width} × {height} positions over the image's field of {field}; one scale",
     )
     return grid.figure
 
@@ -352,7 +360,7 @@ def _scale_losses(axes, drawn: Sequence[np.ndarray]) -> None:
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
             axes.yaxis.set_minor_formatter(lambda value, _: f"{value:.3g}" if f"{value:e}"[0] in "2357" else "")
             axes.tick_params(axis="y", which="minor", labelsize=7)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
     epochs = max((len(values) for values in drawn), default=1)
     axes.set_xlim(0.5, epochs + 0.5 + 0.01 * epochs)
 
@@ -362,7 +370,7 @@ def _describe_training(history: Mapping[str, np.ndarray], best: int | None) -> s
         return "no finite loss"
     key = "val_loss" if "val_loss" in history else "loss"
     kind = "validation" if key == "val_loss" else "training"
-    return f"{_count(len(history[key]), 'epoch')}; lowest {kind} loss {history[key][best - 1]:.4g} in epoch {best}"
+    return f"{_count(len(history[key]), 'epoch')}; lowest {kind} loss {history[key][best - 1]:.4g} in epoch {best}; labels in standard deviations"
 
 
 def _draw_label(above, below, true: np.ndarray, predicted: np.ndarray, column: Column, entries: Mapping | None) -> None:
@@ -375,7 +383,8 @@ def _draw_label(above, below, true: np.ndarray, predicted: np.ndarray, column: C
         low = max(min(low, float(predicted.min()) - 0.02 * span), low - 0.5 * span)
         high = min(max(high, float(predicted.max()) + 0.02 * span), high + 0.5 * span)
     residual = predicted - true
-    reach = max(float(np.percentile(np.abs(residual), 99)) * 1.25, 1e-3 * span) if len(true) else 1.0
+    size = np.abs(residual) if len(true) else np.ones(1)
+    reach = max(min(1.1 * float(size.max()), 2 * float(np.percentile(size, 98))), 1e-3 * span)
     if len(true) > MANY_POINTS:
         how = {"gridsize": 45, "mincnt": 1, "cmap": "Blues", "norm": LogNorm(vmin=0.3), "linewidths": 0.1}
         above.hexbin(true, predicted, extent=(low, high, low, high), **how)
@@ -395,10 +404,13 @@ def _draw_label(above, below, true: np.ndarray, predicted: np.ndarray, column: C
         axes.grid(color="0.93", lw=0.6)
         axes.set_axisbelow(True)
     outside = int(np.count_nonzero((predicted < low) | (predicted > high)))
-    lines = [f"$R^2$ = {_entry(entries, 'r2')}", f"RMSE = {_entry(entries, 'rmse')}{unit_of(column)}"] if entries else []
+    lines = (
+        [f"$R^2$ = {_entry(entries, 'r2')}", f"RMSE = {_entry(entries, 'rmse')}{unit_of(column)}"] if entries else []
+    )
     lines += [f"{outside} outside"] if outside else []
-    above.text(0.04, 0.96, "\n".join(lines), transform=above.transAxes, va="top", fontsize=8, zorder=5,
-               bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}) if lines else None
+    if lines:
+        frame = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
+        above.text(0.04, 0.96, "\n".join(lines), transform=above.transAxes, va="top", fontsize=8, zorder=5, bbox=frame)
     above.set_title(plain_text(column.name), loc="left", pad=4)
 
 

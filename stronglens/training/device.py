@@ -39,12 +39,13 @@ def _silent_standard_error():
 with _silent_standard_error():
     import keras
 
-    if keras.config.backend() == "tensorflow":
-        import tensorflow
+    # Under any backend: Keras itself wakes it, less quietly, as soon as it writes a network.
+    import tensorflow
 
-        tensorflow.get_logger().setLevel(logging.ERROR)
-    logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
-    logging.getLogger("absl").setLevel(logging.ERROR)
+    if keras.config.backend() != "tensorflow":
+        tensorflow.config.set_visible_devices([], "GPU")
+for _name in ("tensorflow", "absl", "jax._src.xla_bridge"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
 
 def describe_device() -> str:

@@ -4,12 +4,12 @@ import csv
 import io
 from pathlib import Path
 
-from stronglens.training.device import keras
+from stronglens.training.device import tensorflow
 from stronglens.training.network_file import replace_file
 
 
 class TrainingLogs:
-    """Write ``history.csv`` and, on the TensorFlow backend, TensorBoard's events after each epoch.
+    """Write ``history.csv`` and TensorBoard's events after each epoch.
 
     Parameters
     ----------
@@ -22,11 +22,6 @@ class TrainingLogs:
     def __init__(self, folder: Path, anew: bool):
         self.table = folder / "history.csv"
         self.writers = {}
-        # Under another backend TensorFlow would be woken, and take its memory, for a few numbers.
-        if keras.config.backend() != "tensorflow":
-            return
-        import tensorflow
-
         for name in ("train", "validation"):
             events = folder / "tensorboard" / name
             if anew:
@@ -41,10 +36,6 @@ class TrainingLogs:
         rows.writerow(["epoch", *history])
         rows.writerows([epoch, *numbers] for epoch, numbers in enumerate(zip(*history.values(), strict=True), start=1))
         replace_file(self.table, lambda aside: aside.write_text(text.getvalue()))
-        if not self.writers:
-            return
-        import tensorflow
-
         for name, numbers in history.items():
             kind = "validation" if name.startswith("val_") else "train"
             with self.writers[kind].as_default():

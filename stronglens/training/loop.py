@@ -1,6 +1,7 @@
 """The shared fit loop: the best epoch kept, resumable at any moment, stopped when it diverges."""
 
 import math
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,7 +74,7 @@ def fit(
         What `save_network` writes beside the network; ``"training"`` is added: epochs, best_epoch,
         finished.
     log_dir : Path, optional
-        Receives ``history.csv`` and, on the TensorFlow backend, TensorBoard's ``tensorboard/``.
+        Receives ``history.csv`` and TensorBoard's ``tensorboard/``.
     resume : bool
         Go on with an interrupted training of the same settings; start where there is none.
     keep_state : bool
@@ -95,6 +96,7 @@ def fit(
         be written, or the training to resume had other settings.
     """
     model_file = require_model_path(model_file)
+    _require_writable(model_file)
     images, targets = _standardise(network, train, "training", label_names)
     checked = None if valid is None or not len(valid[0]) else _standardise(network, valid, "validation", label_names)
     settings = {
@@ -190,7 +192,8 @@ class _Keeper(keras.callbacks.Callback):
     def __init__(self, state, network, model_file, record, epochs, progress, log_dir):
         super().__init__()
         self.state, self.model_file, self.record, self.epochs = state, model_file, record, epochs
-        self.progress, self.logs = progress, None if log_dir is None else TrainingLogs(Path(log_dir), anew=not state.epochs)
+        self.progress = progress
+        self.logs = None if log_dir is None else TrainingLogs(Path(log_dir), anew=not state.epochs)
         # The weights of the best epoch are saved from a twin: the network itself may be in training.
         self.twin = _copy_network(network, "float32")
         self.written_epoch, self.written_best = state.epochs, state.best_epoch
@@ -201,7 +204,7 @@ class _Keeper(keras.callbacks.Callback):
         if self.progress.diverged:
             return
         model, state = self.model, self.state
-        rate = float(np.asarray(keras.ops.convert_to_numpy(model.optimizer.learning_rate)))
+        rate = float(f"{float(model.optimizer.learning_rate):.7g}")  # the float32 without its digits of noise
         for name, number in {**logs, "learning_rate": rate}.items():
             state.history.setdefault(name, []).append(float(number))
         state.epochs = epoch + 1
@@ -234,6 +237,15 @@ class _Keeper(keras.callbacks.Callback):
         self.cost = self.last_write - start
 
 
+def _require_writable(model_file: Path) -> None:
+    # Said now, not after the first epoch.
+    try:
+        model_file.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=model_file.parent).close()
+    except OSError as error:
+        raise RunError(f"cannot write {model_file}: {error.strerror}") from error
+
+
 def _standardise(network, data, split, label_names) -> tuple[np.ndarray, np.ndarray]:
     # The inverse of the network's last layer, so that there is one place where the scaling is kept.
     restore = network.layers[-1]
@@ -247,7 +259,9 @@ def _standardise(network, data, split, label_names) -> tuple[np.ndarray, np.ndar
             "names: simulate more images, or change --valid-split and --test-split"
         )
     if tuple(images.shape[1:]) != tuple(network.input_shape[1:]):
-        raise RunError(f"the {split} images have the shape {images.shape[1:]}, the network takes {network.input_shape[1:]}")
+        raise RunError(
+            f"the {split} images have the shape {images.shape[1:]}, the network takes {network.input_shape[1:]}"
+        )
     for what, array in (("images", images), ("labels", labels)):
         if not np.isfinite(array).all():
             raise RunError(f"the {split} {what} hold values that are not finite: simulate the dataset again")
@@ -283,11 +297,11 @@ def _restore(core: keras.Model, optimizer: keras.optimizers.Optimizer, state: Tr
 
 def _read(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
     # Copies: the backend may hand out views of memory that the next step writes to.
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    return [np.array(variable.numpy()) for variable in variables]
 
 
 def _explain_divergence(learning_rate: float, mixed_precision: bool, state: TrainingState, model_file: Path) -> str:
-    cause = f"--learning-rate {learning_rate:g} is too high; try {learning_rate / 10:g}"
+    cause = f"--learning-rate {learning_rate:g} is too high; try {min(learning_rate / 10, 1e-3):g}"
     if mixed_precision:
         cause += ", or train without --mixed-precision"
     kept = f" (the network of epoch {state.best_epoch} is kept in {model_file})" if state.best_epoch else ""

@@ -4,6 +4,7 @@ Any program that has Keras opens it with ``keras.saving.load_model``. A file is 
 before Keras sees one, its members, layers and arrays are held against what this package writes.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -24,18 +25,22 @@ MEMBERS = {CONFIG, METADATA, WEIGHTS, RECORD}
 LARGEST_TEXT = 64_000_000  # bytes of config.json or stronglens.json
 # Layers and the like that compute and do nothing else: no code (Lambda), no foreign modules, no files
 # (the look-up layers read vocabularies). A network with another built-in layer adds its name here.
-ADMITTED = set(
-    """
-    Functional Sequential InputLayer DTypePolicy __keras_tensor__ __tuple__ slice __ellipsis__
-    Rescaling Normalization Arcsinh Reshape Permute Flatten Activation ReLU LeakyReLU PReLU ELU Softmax
-    Conv1D Conv2D Conv2DTranspose SeparableConv2D DepthwiseConv2D Dense Dropout SpatialDropout2D GaussianNoise
-    MaxPooling2D AveragePooling2D GlobalAveragePooling2D GlobalMaxPooling2D UpSampling2D ZeroPadding2D Cropping2D
-    BatchNormalization LayerNormalization GroupNormalization
-    Add Subtract Multiply Average Maximum Minimum Concatenate
-    GlorotUniform GlorotNormal HeUniform HeNormal LecunUniform LecunNormal RandomNormal RandomUniform
-    TruncatedNormal Zeros Ones Constant Orthogonal VarianceScaling L1 L2 L1L2
-    """.split()
-)
+# fmt: off
+ADMITTED = frozenset((
+    "Functional", "InputLayer", "DTypePolicy", "__keras_tensor__",
+    "Rescaling", "Normalization", "Arcsinh", "Reshape", "Permute", "Flatten", "Activation", "ReLU", "LeakyReLU",
+    "PReLU", "ELU", "Softmax",
+    "Conv1D", "Conv2D", "Conv2DTranspose", "SeparableConv2D", "DepthwiseConv2D", "Dense", "Dropout",
+    "SpatialDropout2D",
+    "MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "UpSampling2D",
+    "ZeroPadding2D",
+    "BatchNormalization", "LayerNormalization", "GroupNormalization", "Add", "Subtract", "Multiply", "Average",
+    "Concatenate",
+    "GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal", "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal", "Zeros", "Ones", "Constant", "Orthogonal", "VarianceScaling", "L1", "L2", "L1L2",
+))
+# fmt: on
 
 
 def require_model_path(path: str | os.PathLike) -> Path:
@@ -146,7 +151,8 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     except OSError as error:
         raise RunError(f"cannot write {path}: {_first_line(error)}") from error
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink()
 
 
 def _check_archive(path: Path) -> dict:
@@ -178,7 +184,7 @@ def _check_archive(path: Path) -> dict:
 
 def _check_config(config: object, refuse: Callable[[str], RunError]) -> None:
     # A walk without recursion: a hostile file may nest deeper than Python's stack.
-    if not isinstance(config, dict) or config.get("class_name") not in ("Functional", "Sequential"):
+    if not isinstance(config, dict) or config.get("class_name") != "Functional":
         raise refuse("its config.json describes no network")
     waiting: list[object] = [config]
     while waiting:

@@ -91,7 +91,7 @@ def load_state(model_file: Path, settings: dict) -> TrainingState | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             head = json.loads(str(archive["head"]))
             if head.pop("format") != FORMAT:
                 raise ValueError("another format")
@@ -105,8 +105,9 @@ def load_state(model_file: Path, settings: dict) -> TrainingState | None:
         ) from error
     differing = [name for name in {**state.settings, **settings} if state.settings.get(name) != settings.get(name)]
     if differing:
+        reasons = "; ".join(_explain(name, state.settings, settings) for name in differing)
         raise RunError(
-            f"cannot go on with the interrupted training: {'; '.join(_explain(n, state.settings, settings) for n in differing)}. "
+            f"cannot go on with the interrupted training: {reasons}. "
             "Repeat its settings, or train anew without --resume"
         )
     return state

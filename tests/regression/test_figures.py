@@ -1,0 +1,262 @@
+"""Figures of the regression task: everything labelled, nothing outside, nothing on top of other text."""
+
+import os
+import time
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from stronglens.observation import prepare, read_observation
+from stronglens.parameters import Column
+from stronglens.plotting import save_figure, style, write_captions
+from stronglens.regression.figures import (
+    draw_activations,
+    draw_gallery,
+    draw_losses,
+    draw_measured,
+    draw_predictions,
+    draw_samples,
+)
+
+COLUMNS = [
+    Column("src-redshift", None, r"z_{\rm src}", ""),
+    Column("src-center-x", "arcsec", r"x_{\rm src}", ""),
+    Column("src-center-y", "arcsec", r"y_{\rm src}", ""),
+    Column("einstein-radius", "arcsec", r"\theta_{\rm E}", ""),
+    Column("velocity-dispersion", "km/s", r"\sigma_v", ""),
+    Column("masslight-ratio", "1/(e-/s)", r"\Upsilon_{\rm bulge}", ""),
+    Column("magnification", None, r"\mu", ""),
+    Column("snr", None, r"{\rm S/N}", ""),
+]
+LOW = np.array([1.0, -0.4, -0.4, 0.8, 200, 0.1, 1, 10])
+HIGH = np.array([3.0, 0.4, 0.4, 2.0, 320, 0.6, 30, 200])
+
+
+@pytest.fixture(scope="module")
+def images():
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[3.15:-3.2:-0.1, -3.15:3.2:0.1]
+    radius = np.hypot(x, y)
+    rings = [
+        rng.uniform(0.1, 3) * np.exp(-3 * radius) + 0.2 * np.exp(-((radius - rng.uniform(0.8, 1.8)) ** 2) / 0.02)
+        for _ in range(144)
+    ]
+    return (np.array(rings) + rng.normal(0, 0.012, (144, 64, 64))).astype(np.float32)
+
+
+def draw_labels(count, labels=8, seed=1):
+    """Return true and predicted values (count, labels)."""
+    rng = np.random.default_rng(seed)
+    true = rng.uniform(LOW[:labels], HIGH[:labels], (count, labels))
+    return true, true + 0.1 * rng.normal(size=true.shape) * (HIGH - LOW)[:labels]
+
+
+def visible_texts(figure):
+    with style():
+        figure.canvas.draw()
+        renderer = figure.canvas.get_renderer()
+        hidden = {id(text) for axes in figure.axes for text in hidden_tick_labels(axes)}
+        found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+        return [(text, text.get_window_extent(renderer)) for text in found if id(text) not in hidden]
+
+
+def hidden_tick_labels(axes):
+    """Yield the labels of ticks that lie outside the limits, which Matplotlib keeps but does not draw."""
+    for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        current = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+        for tick in [*axis.majorTicks, *axis.minorTicks]:
+            if tick not in current or not min(limits) <= tick.get_loc() <= max(limits):
+                yield from (tick.label1, tick.label2)
+
+
+def assert_readable(figure):
+    """Every text lies inside the figure, and no text on another."""
+    width, height = figure.get_size_inches() * figure.dpi
+    texts = visible_texts(figure)
+    for text, box in texts:
+        assert box.x0 > -1, text
+        assert box.y0 > -1, text
+        assert box.x1 < width + 1, text
+        assert box.y1 < height + 1, text
+        assert text.get_fontsize() >= 5, text
+    for (one, a), (other, b) in combinations(texts, 2):
+        overlap = (min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0))
+        assert min(overlap) < 1.5, (one, other, overlap)
+
+
+def words_of(figure):
+    return "\n".join(text.get_text() for text, _ in visible_texts(figure))
+
+
+@pytest.mark.parametrize(("count", "labels"), [(1, 1), (2, 3), (3, 3), (16, 3), (50, 8)])
+def test_samples_are_readable(images, count, labels):
+    true, _ = draw_labels(count, labels)
+    figure = draw_samples(images, write_captions(true, COLUMNS[:labels]), 0.1, n=count)
+    assert_readable(figure)
+    words = words_of(figure)
+    for needed in ("Simulated lenses", "x [arcsec]", "y [arcsec]", "[e-/s per pixel]", r"$z_{\rm src}$ = "):
+        assert needed in words
+    assert sum(bool(axes.images) for axes in figure.axes) == count
+
+
+def test_fewer_images_than_wanted_and_no_captions(images):
+    figure = draw_samples(images[:3], [], 0.1, n=16)
+    assert_readable(figure)
+    assert "3 images" in words_of(figure)
+
+
+def test_many_images_take_seconds_not_minutes(images, tmp_path):
+    true, _ = draw_labels(144, 3)
+    start = time.perf_counter()
+    save_figure(draw_samples(images, write_captions(true, COLUMNS[:3]), 0.1, n=144), tmp_path / "a.png")
+    # 4 s on a quiet core; the limit leaves room for a busy one.
+    assert time.perf_counter() - start < 40
+
+
+@pytest.mark.parametrize("fill", [0.0, 1e-30, 1e6])
+def test_images_without_contrast_can_be_drawn(fill, tmp_path):
+    save_figure(draw_samples(np.full((4, 16, 16), fill), ["a"] * 4, 0.1), tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 50, 2000])
+def test_losses_mark_the_best_epoch(epochs):
+    rng = np.random.default_rng(1)
+    steps = np.arange(epochs)
+    history = {
+        "loss": 0.9 * np.exp(-steps / 20) + 0.1,
+        "mean_absolute_error": 0.8 * np.exp(-steps / 20) + 0.1,
+        "val_loss": 0.6 * np.exp(-steps / 20) + 0.4 + 0.001 * rng.uniform(size=epochs),
+        "val_mean_absolute_error": 0.8 * np.exp(-steps / 20) + 0.3,
+    }
+    figure = draw_losses(history)
+    assert_readable(figure)
+    words = words_of(figure)
+    best = int(np.argmin(history["val_loss"])) + 1
+    for needed in ("training", "validation", "mean squared error", "mean absolute error", f"best epoch: {best}"):
+        assert needed in words
+
+
+def test_losses_without_validation_or_that_are_not_finite():
+    assert "lowest training loss" in words_of(draw_losses({"loss": [1.0, 0.5]}))
+    figure = draw_losses({"loss": [1.0, np.nan], "val_loss": [np.nan, np.inf]})
+    assert "no finite loss" in words_of(figure)
+    assert_readable(draw_losses({"loss": [np.nan]}))
+    assert_readable(draw_losses({}))
+    assert_readable(draw_losses({"loss": [0.0, 0.0], "val_loss": [1e-9, 1e9]}))
+
+
+def test_activations_show_the_input_and_each_layer(images):
+    rng = np.random.default_rng(1)
+    layers = [np.tanh(rng.normal(size=shape)) for shape in ((64, 64, 32), (32, 32, 64), (16, 16, 128))]
+    figures = draw_activations(images[0], layers, 0.1)
+    assert list(figures) == ["activations-input", *(f"activations-layer-{layer}" for layer in (1, 2, 3))]
+    for figure in figures.values():
+        assert_readable(figure)
+    for layer, filters in zip((1, 2, 3), (32, 64, 128), strict=True):
+        words = words_of(figures[f"activations-layer-{layer}"])
+        assert f"Convolution layer {layer}: {filters} filters" in words
+        assert "activation (tanh" in words
+        assert f"–{filters}" in words
+    assert "[e-/s per pixel]" in words_of(figures["activations-input"])
+
+
+def test_each_filter_stands_in_its_place(images):
+    maps = np.zeros((4, 4, 128))
+    maps[:, :, 17] = 1  # second row of sixteen, second place
+    picture = np.asarray(draw_activations(images[0], [maps], 0.1)["activations-layer-1"].axes[0].images[0].get_array())
+    assert (picture[5:9, 5:9] == 1).all()
+    assert np.nansum(picture) == 16
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, np.nan])
+def test_dead_filters_can_be_drawn(images, value, tmp_path):
+    for figure in draw_activations(images[0], [np.full((4, 4, 5), value)], 0.1).values():
+        save_figure(figure, tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(("count", "labels"), [(1, 1), (30, 2), (100, 3), (1000, 5), (5000, 8)])
+def test_predictions_are_readable(count, labels):
+    true, predicted = draw_labels(count, labels)
+    metrics = {"labels": {column.name: {"r2": {"value": 0.512}, "rmse": {"value": 0.123}} for column in COLUMNS}}
+    figure = draw_predictions(true, predicted, COLUMNS[:labels], metrics)
+    assert_readable(figure)
+    words = words_of(figure)
+    assert "$R^2$ = 0.512" in words
+    assert f"{count:,} test image" in words
+    for column in COLUMNS[:labels]:
+        assert f"true {column.axis_text}" in words
+
+
+def test_predictions_that_are_constant_wild_or_undefined():
+    true, predicted = draw_labels(50, 3)
+    true[:, 0] = 1.5
+    predicted[0, 1] = 1e4
+    predicted[0, 2] = np.nan
+    metrics = {"labels": {column.name: {"r2": {"value": None}, "rmse": {"value": 0.1}} for column in COLUMNS}}
+    figure = draw_predictions(true, predicted, COLUMNS[:3], metrics)
+    assert_readable(figure)
+    assert "$R^2$ = n/a" in words_of(figure)
+    assert "1 outside" in words_of(figure)
+    assert figure.axes[2].get_ylim()[1] < 2  # the wild one does not set the axis
+    assert_readable(draw_predictions(np.empty((0, 2)), np.empty((0, 2)), COLUMNS[:2]))
+
+
+@pytest.mark.parametrize("which", ["best", "worst"])
+@pytest.mark.parametrize(("count", "labels"), [(1, 1), (9, 3), (50, 8)])
+def test_galleries_are_readable(images, which, count, labels):
+    true, predicted = draw_labels(144, labels)
+    errors = np.abs(predicted - true)[:, 0]
+    figure = draw_gallery(images, true, predicted, COLUMNS[:labels], errors, 0.1, which=which, n=count)
+    assert_readable(figure)
+    first = int(np.argmin(errors) if which == "best" else np.argmax(errors))
+    shown = figure.axes[0].images[0].get_array()
+    np.testing.assert_array_equal(np.asarray(shown), images[first])
+    words = words_of(figure)
+    assert f"measured {which}" in words
+    assert "→" in words
+    if labels == 8:
+        assert "4 of 8 labels" in words
+
+
+@pytest.mark.parametrize("count", [1, 4, 20])
+def test_measured_images_are_readable(images, count):
+    true, _ = draw_labels(count, 8)
+    names = ["folder/data.fits[VIS_BGSUB]", "$a_b$^ \\alpha {x}.fits", "long name " * 60, "星.fits"] * 5
+    figure = draw_measured(
+        [np.pad(image, 18) for image in images[:count]],
+        list(images[:count]),
+        names[:count],
+        write_captions(true, COLUMNS, most=12),
+        [0.1] * count,
+        0.1,
+    )
+    assert_readable(figure)
+    words = words_of(figure)
+    assert "[counts/s]" in words
+    assert "seen by the network" in words
+    if count == 20:
+        assert "12 of 20 files" in words
+
+
+@pytest.mark.skipif("STRONGLENS_DATA" not in os.environ, reason="STRONGLENS_DATA does not name real data")
+def test_real_lenses_are_readable():
+    folder = Path(os.environ["STRONGLENS_DATA"], "real_lenses")
+    slacs = {"pixel_scale": 0.05, "unit": "e-/s", "zero_point": 25.94}
+    observations = [
+        read_observation(folder / "euclid_q1_102018665" / "data.fits", hdu="VIS_BGSUB"),
+        read_observation(folder / "slacs_j0946+1006" / "data.fits", **slacs),
+        read_observation(folder / "slacs_j1430+4105" / "data.fits", **slacs),
+    ]
+    seen = [prepare(one, shape=(64, 64), pixel_scale=0.1, zero_point=25.72)[0] for one in observations]
+    figure = draw_measured(
+        [one.image for one in observations],
+        seen,
+        [one.name for one in observations],
+        write_captions(draw_labels(3, 3)[0], COLUMNS[:3]),
+        [one.pixel_scale for one in observations],
+        0.1,
+    )
+    assert_readable(figure)

@@ -1,0 +1,443 @@
+"""Telescope images as users have them: what is read, what is refused, where the flux goes."""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stronglens.observation import Observation, prepare, read_observation
+from stronglens.parameters import RunError, StronglensError, UsageError
+
+EUCLID = {"shape": (64, 64), "pixel_scale": 0.1, "zero_point": 25.72}
+KNOWN = {"pixel_scale": 0.1, "unit": "e-/s", "zero_point": 25.72}
+real = pytest.mark.skipif("STRONGLENS_DATA" not in os.environ, reason="STRONGLENS_DATA does not name real data")
+
+
+def write_fits(path, image, **header):
+    hdu = fits.PrimaryHDU(np.asarray(image))
+    for key, value in header.items():
+        hdu.header[key] = value
+    hdu.writeto(path, overwrite=True)
+    return path
+
+
+def noise(shape=(100, 100), seed=1):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def observe(image, pixel_scale=0.1, zero_point=25.72):
+    return Observation(np.asarray(image, dtype=np.float64), pixel_scale, zero_point, "image")
+
+
+def centroid(image, pixel_scale):
+    """Return (x, y) of the light in arcsec from the centre, y up."""
+    height, width = image.shape
+    x = (np.arange(width) - (width - 1) / 2) * pixel_scale
+    y = -(np.arange(height) - (height - 1) / 2) * pixel_scale
+    return float((image.sum(axis=0) * x).sum() / image.sum()), float((image.sum(axis=1) * y).sum() / image.sum())
+
+
+# What is read
+
+
+def test_fits_has_its_first_row_at_the_bottom(tmp_path):
+    image = np.zeros((100, 100))
+    image[0, 5] = 1
+    observation = read_observation(write_fits(tmp_path / "a.fits", image), **KNOWN)
+    assert observation.image[-1, 5] == 1
+    assert observation.image.dtype == np.float64
+
+
+def test_npy_has_its_first_row_at_the_top(tmp_path):
+    image = noise().astype(">f4")
+    np.save(tmp_path / "a.npy", image)
+    np.testing.assert_array_equal(read_observation(tmp_path / "a.npy", **KNOWN).image, image)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": -0.05 / 3600, "CDELT2": 0.05 / 3600},
+        # Turned by 30 degrees; CDELT = 1 beside a CD matrix means nothing, as in Euclid's files.
+        {
+            **{"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": 1.0, "CDELT2": 1.0},
+            **{"CD1_1": -0.05 / 3600 * np.cos(0.5), "CD1_2": 0.05 / 3600 * np.sin(0.5)},
+            **{"CD2_1": 0.05 / 3600 * np.sin(0.5), "CD2_2": 0.05 / 3600 * np.cos(0.5)},
+        },
+        {"CUNIT1": "arcsec", "CUNIT2": "arcsec", "CDELT1": 0.05, "CDELT2": 0.05},
+        {"PIXSCALE": 0.05},
+        {"PIXSCAX": 0.05, "PIXSCAY": 0.05, "CDELT1": 1.0, "CDELT2": 1.0},
+    ],
+)
+def test_the_pixel_scale_is_found_in_the_header(tmp_path, header):
+    path = write_fits(tmp_path / "a.fits", noise(), **header)
+    assert read_observation(path, unit="e-/s").pixel_scale == pytest.approx(0.05, rel=1e-9)
+
+
+def test_cdelt_of_an_axis_that_is_not_on_the_sky_is_no_pixel_scale(tmp_path):
+    path = write_fits(tmp_path / "a.fits", noise(), CDELT1=1.0, CDELT2=1.0)
+    assert read_observation(path, unit="e-/s").pixel_scale is None
+
+
+def test_a_given_pixel_scale_wins_and_a_disagreement_is_noted(tmp_path):
+    path = write_fits(tmp_path / "a.fits", noise(), PIXSCALE=0.1)
+    observation = read_observation(path, unit="e-/s", pixel_scale=0.2)
+    assert observation.pixel_scale == 0.2
+    assert "--pixel-scale=0.2" in observation.notes[0]
+    assert "0.1" in observation.notes[0]
+    assert not read_observation(path, unit="e-/s", pixel_scale=0.102).notes  # 2 %: rounding in a paper
+
+
+@pytest.mark.parametrize(
+    ("header", "arguments", "factor", "zero_point"),
+    [
+        ({}, {"unit": "e-/s"}, 1, None),
+        ({}, {"zero_point": 24.6}, 1, 24.6),
+        ({"MAGZERO": 24.6}, {}, 1, 24.6),
+        ({"MAGZERO": 24.6}, {"zero_point": 25.0}, 1, 25.0),
+        ({"BUNIT": "ELECTRONS/S"}, {}, 1, None),
+        ({"BUNIT": "electron s-1"}, {}, 1, None),
+        ({"BUNIT": "e-/sec"}, {}, 1, None),
+        ({"BUNIT": "ELECTRONS", "EXPTIME": 500.0}, {}, 1 / 500, None),
+        ({"BUNIT": "ELECTRONS", "EXPTIME": 500.0}, {"exposure_time": 100.0}, 1 / 100, None),
+        ({"BUNIT": "adu", "EXPTIME": 500.0}, {"gain": 2.0}, 2 / 500, None),
+        ({"BUNIT": "COUNTS/S"}, {"gain": 2.0}, 2, None),
+        ({"BUNIT": "DN/s"}, {"zero_point": 26.0}, 1, 26.0),
+        # A header's zero point is that of the numbers beside it, a coadd's for instance.
+        ({"BUNIT": "adu", "MAGZERO": 30.0, "EXPTIME": 90.0}, {}, 1, 30.0),
+        ({"BUNIT": "nJy"}, {}, 1, 31.4),
+        ({"BUNIT": "who knows"}, {"zero_point": 26.0}, 1, 26.0),
+        ({"BUNIT": "who knows"}, {"unit": "e-/s"}, 1, None),
+        # HST's STMAG constant is no zero point of counts.
+        ({"BUNIT": "ELECTRONS/S", "PHOTZPT": -21.1}, {}, 1, None),
+    ],
+)
+def test_units_and_zero_points(tmp_path, header, arguments, factor, zero_point):
+    path = write_fits(tmp_path / "a.fits", noise(), **header)
+    observation = read_observation(path, pixel_scale=0.1, **arguments)
+    np.testing.assert_allclose(observation.image, np.flipud(noise()) * factor)
+    assert observation.zero_point == (None if zero_point is None else pytest.approx(zero_point))
+
+
+def test_photflam_gives_the_published_zero_point_of_acs(tmp_path):
+    # ACS F814W after the repair of 2009: PHOTFLAM 7.07e-20, PHOTPLAM 8045 A; AB zero point 25.94-25.95.
+    header = {"BUNIT": "ELECTRONS/S", "PHOTFLAM": 7.07e-20, "PHOTPLAM": 8045.0}
+    observation = read_observation(write_fits(tmp_path / "a.fits", noise(), **header))
+    assert observation.zero_point == pytest.approx(25.945, abs=0.02)
+
+
+def test_mega_and_milli_jansky_are_told_apart(tmp_path):
+    mega = read_observation(write_fits(tmp_path / "a.fits", noise(), BUNIT="MJy/sr", PIXSCALE=0.03))
+    milli = read_observation(write_fits(tmp_path / "a.fits", noise(), BUNIT="mJy/sr", PIXSCALE=0.03))
+    assert milli.zero_point - mega.zero_point == pytest.approx(22.5)  # 2.5 log10(1e9)
+    # JWST's own figure: PIXAR_SR of a 0.03 arcsec pixel is 2.115e-14 sr, ZP = 28.09.
+    assert mega.zero_point == pytest.approx(28.087, abs=2e-3)
+
+
+def test_an_extension_is_chosen_by_name_number_or_version(tmp_path):
+    images = [fits.ImageHDU(noise(seed=seed), name="SCI", ver=seed) for seed in (1, 2)]
+    fits.HDUList([fits.PrimaryHDU(), *images, fits.ImageHDU(noise(seed=3), name="ERR")]).writeto(tmp_path / "a.fits")
+    for hdu, seed in (("err", 3), (3, 3), ("3", 3), ("SCI,2", 2), ("SCI", 1)):
+        read = read_observation(tmp_path / "a.fits", hdu=hdu, **KNOWN)
+        np.testing.assert_array_equal(read.image, np.flipud(noise(seed=seed)))
+    assert "[ERR]" in read_observation(tmp_path / "a.fits", hdu=3, **KNOWN).name
+    with pytest.raises(RunError, match=r"3 images; choose one with --hdu: 1 SCI, 2 SCI, 3 ERR"):
+        read_observation(tmp_path / "a.fits", **KNOWN)
+    with pytest.raises(UsageError, match=r"no such extension; it has 0 PRIMARY, 1 SCI"):
+        read_observation(tmp_path / "a.fits", hdu="VIS", **KNOWN)
+
+
+def test_exposure_time_of_the_primary_header_serves_its_extensions(tmp_path):
+    primary = fits.PrimaryHDU()
+    primary.header["EXPTIME"] = 200.0
+    science = fits.ImageHDU(noise(), name="SCI")
+    science.header["BUNIT"] = "ELECTRONS"
+    fits.HDUList([primary, science]).writeto(tmp_path / "a.fits")
+    observation = read_observation(tmp_path / "a.fits")
+    np.testing.assert_allclose(observation.image, np.flipud(noise()) / 200)
+
+
+@pytest.mark.parametrize("ending", [".fits.gz", ".fit", ".FITS"])
+def test_compressed_and_oddly_named_files_are_read(tmp_path, ending):
+    path = write_fits(tmp_path / f"a{ending}", noise())
+    np.testing.assert_array_equal(read_observation(path, **KNOWN).image, np.flipud(noise()))
+
+
+def test_a_tile_compressed_image_is_read(tmp_path):
+    image = np.arange(10000, dtype=np.int32).reshape(100, 100)
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(image)]).writeto(tmp_path / "a.fits.fz")
+    np.testing.assert_array_equal(read_observation(tmp_path / "a.fits.fz", **KNOWN).image, np.flipud(image))
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("header", "arguments", "says"),
+    [
+        ({}, {}, "--unit or --zero-point"),
+        ({"BUNIT": "who knows"}, {}, "'who knows', is not understood; give --unit or --zero-point"),
+        ({"BUNIT": "ELECTRONS"}, {}, "--exposure-time"),
+        ({"BUNIT": "ADU/S"}, {}, "--zero-point or --gain"),
+        ({"BUNIT": "MJy/sr"}, {}, "--pixel-scale"),
+        ({"CDELT1": 1e-5, "CDELT2": 2e-5, "CUNIT1": "deg", "CUNIT2": "deg"}, {"unit": "e-/s"}, "not square"),
+    ],
+)
+def test_what_is_not_known_is_asked_for(tmp_path, header, arguments, says):
+    path = write_fits(tmp_path / "a.fits", noise(), **header)
+    with pytest.raises(RunError, match=says):
+        read_observation(path, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("image", "says"),
+    [
+        (np.zeros((3, 70, 70)), "two dimensions"),
+        (np.zeros((70, 70, 3), dtype=np.uint8), "colour picture"),
+        (np.zeros(70), "two dimensions"),
+        (np.float64(3), "two dimensions"),
+        (np.zeros((70, 0)), "empty"),
+        (np.zeros((70, 70), dtype=complex), "not real numbers"),
+        (np.zeros((70, 70), dtype=bool), "not real numbers"),
+        (np.full((70, 70), "a"), "not real numbers"),
+        (np.zeros((70, 70), dtype=[("a", float)]), "not real numbers"),
+        (np.full((70, 70), {}), "not a readable .npy"),
+    ],
+)
+def test_arrays_that_are_no_image_are_refused(tmp_path, image, says):
+    np.save(tmp_path / "a.npy", image, allow_pickle=True)
+    with pytest.raises(RunError, match=says):
+        read_observation(tmp_path / "a.npy", **KNOWN)
+
+
+def test_files_that_are_no_image_are_refused(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    (tmp_path / "renamed.fits").write_bytes(b"\xff\xd8\xff\xe0" * 1000)
+    (tmp_path / "empty.fits").write_bytes(b"")
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns([fits.Column("a", "D", array=[1.0])])]).writeto(
+        tmp_path / "table.fits"
+    )
+    for name, says in {
+        "a.jpg": "give .fits, .npy or .pickle",
+        "renamed.fits": "not a readable FITS",
+        "empty.fits": "not a readable FITS",
+        "table.fits": "holds no image",
+        "absent.fits": "no such file",
+        ".": "is a folder",
+    }.items():
+        with pytest.raises(RunError, match=says):
+            read_observation(tmp_path / name, **KNOWN)
+
+
+def test_a_header_that_promises_too_much_is_refused_without_reading(tmp_path):
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (900000, 900000), }"
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n")
+    with pytest.raises(RunError):
+        read_observation(tmp_path / "a.npy", **KNOWN)
+    cards = ["SIMPLE  =                    T", "BITPIX  =                  -64", "NAXIS   =                    2"]
+    cards += ["NAXIS1  =               900000", "NAXIS2  =               900000", "END"]
+    (tmp_path / "a.fits").write_bytes("".join(card.ljust(80) for card in cards).ljust(2880).encode() + b"\0" * 2880)
+    with pytest.raises(RunError, match="too many"):
+        read_observation(tmp_path / "a.fits", **KNOWN)
+
+
+def test_wrong_arguments_are_usage_errors(tmp_path):
+    path = write_fits(tmp_path / "a.fits", noise())
+    for arguments in ({"pixel_scale": 0.0}, {"exposure_time": -1.0}, {"gain": np.nan}, {"zero_point": np.inf}):
+        with pytest.raises(UsageError, match="--"):
+            read_observation(path, **arguments)
+    with pytest.raises(UsageError, match="--unit"):
+        read_observation(path, unit="furlong")
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damaged_files_are_refused_in_one_line_or_read(tmp_path, data):
+    kind = data.draw(st.sampled_from(["fits", "npy"]))
+    path = tmp_path / f"a.{kind}"
+    if kind == "fits":
+        write_fits(path, noise((20, 20)).astype(">f4"), BUNIT="adu", EXPTIME=10.0, GAIN=2.0, PIXSCALE=0.1, MAGZERO=25.0)
+    else:
+        np.save(path, noise((20, 20)))
+    content = bytearray(path.read_bytes())
+    # Where damage is interesting: mostly in the header.
+    size = 1200 if kind == "fits" else 140
+    for place, byte in data.draw(st.lists(st.tuples(st.integers(0, size), st.integers(0, 255)), max_size=8)):
+        content[place] = byte
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            observation = read_observation(path, pixel_scale=0.1, unit="e-/s")
+            prepare(observation, shape=(8, 8), pixel_scale=0.13, zero_point=25.0)
+        except StronglensError as error:
+            assert "\n" not in str(error)
+
+
+@given(content=st.binary(max_size=300), ending=st.sampled_from([".fits", ".npy", ".fits.gz"]))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_foreign_files_are_refused(tmp_path, content, ending):
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(content)
+    with pytest.raises(RunError):
+        read_observation(path, **KNOWN)
+
+
+# What the network gets
+
+
+def test_a_cut_out_at_the_same_scale_is_the_same_pixels():
+    image = noise((100, 90))
+    prepared, notes = prepare(observe(image), **EUCLID)
+    np.testing.assert_array_equal(prepared, image[18:82, 13:77].astype(np.float32))
+    assert prepared.dtype == np.float32
+    assert notes == ()
+
+
+def test_an_odd_image_is_cut_at_whole_pixels_and_says_so():
+    image = noise((101, 101))
+    prepared, notes = prepare(observe(image), **EUCLID)
+    np.testing.assert_array_equal(prepared, image[18:82, 18:82].astype(np.float32))
+    # Pixel 50 is the centre; the cut-out's centre is the corner at its upper left.
+    assert "-0.050 arcsec in x and +0.050 in y" in notes[0]
+
+
+@given(
+    scale=st.floats(0.02, 0.35),
+    wanted=st.tuples(st.integers(4, 40), st.integers(4, 40)),
+    extra=st.tuples(st.integers(2, 12), st.integers(2, 12)),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=100, deadline=None)
+def test_flux_is_conserved_to_rounding(scale, wanted, extra, seed):
+    """All light that lies well inside the field arrives, whatever the two pixel scales."""
+    field = [count * 0.1 / scale for count in wanted]
+    shape = [int(np.ceil(length)) + more for length, more in zip(field, extra, strict=True)]
+    rows, columns = np.indices(shape)
+    inside = (np.abs(rows - (shape[0] - 1) / 2) < field[0] / 2 - 1) & (
+        np.abs(columns - (shape[1] - 1) / 2) < field[1] / 2 - 1
+    )
+    image = np.random.default_rng(seed).uniform(1, 2, shape) * inside
+    if not inside.any():
+        return
+    prepared, _ = prepare(observe(image, scale), shape=wanted, pixel_scale=0.1, zero_point=25.72)
+    assert prepared.sum(dtype=np.float64) == pytest.approx(image.sum(), rel=1e-6)  # single precision
+
+
+@given(
+    scale=st.floats(0.02, 0.3),
+    x=st.floats(-2.2, 2.2),
+    y=st.floats(-2.2, 2.2),
+    centre=st.tuples(st.floats(-0.4, 0.4), st.floats(-0.4, 0.4)),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_source_stays_where_it_is_on_the_sky(scale, x, y, centre):
+    size = int(np.ceil(8.0 / scale)) + 1
+    row, column = round((size - 1) / 2 - y / scale), round((size - 1) / 2 + x / scale)
+    image = np.zeros((size, size))
+    image[row, column] = 1
+    x, y = centroid(image, scale)
+    prepared, notes = prepare(observe(image, scale), **EUCLID, centre=centre)
+    # A uniform source covers output pixels whose centres average to its own: exact but for the pixel's ends,
+    # where each end is known to half an output pixel. At equal scales the cut is at whole pixels.
+    found_x, found_y = centroid(prepared.astype(np.float64), 0.1)
+    assert abs(found_x + centre[1] - x) <= 0.051
+    assert abs(found_y + centre[0] - y) <= 0.051
+    assert prepared.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_rebinning_by_a_whole_number_sums_pixels():
+    image = noise((128, 128))
+    prepared, _ = prepare(observe(image, 0.05), **EUCLID)
+    np.testing.assert_allclose(prepared, image.reshape(64, 2, 64, 2).sum(axis=(1, 3)), atol=1e-6)
+
+
+def test_the_zero_point_scales_the_counts():
+    image = noise()
+    prepared, notes = prepare(observe(image, zero_point=24.6), **EUCLID)
+    # A magnitude is the same before and after: 10^(0.4 * 1.12) = 2.805.
+    np.testing.assert_allclose(prepared, image[18:82, 18:82] * 2.805, rtol=2e-4)
+    assert any("2.805" in note for note in notes)
+
+
+def test_an_unknown_zero_point_is_said():
+    _, notes = prepare(observe(noise(), zero_point=None), **EUCLID)
+    assert "zero point unknown" in notes[-1]
+
+
+def test_pixels_coarser_than_the_networks_are_said():
+    _, notes = prepare(observe(noise(), 0.2), **EUCLID)
+    assert any("coarser" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("image", "pixel_scale", "says"),
+    [
+        (noise((50, 50)), 0.1, r"it has 5 x 5 arcsec \(50 x 50 pixels of 0.1\), the network needs 6.4 x 6.4"),
+        (noise((100, 60)), 0.1, "field is too small"),
+        (noise(), None, "give --pixel-scale"),
+        (np.full((100, 100), 3.5), 0.1, "every pixel inside the field has the value 3.5"),
+        (noise((4, 100, 100)), 0.1, "two dimensions"),
+        (np.zeros((0, 100)), 0.1, "empty"),
+        (noise() * 1e300, 0.1, "single precision"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(image, pixel_scale, says):
+    with pytest.raises(RunError, match=says):
+        prepare(observe(image, pixel_scale), **EUCLID)
+
+
+def test_a_centre_off_the_image_is_a_field_too_small():
+    with pytest.raises(RunError, match=r"about \(x, y\) = \(3, 0\)"):
+        prepare(observe(noise()), **EUCLID, centre=(0.0, 3.0))
+
+
+@pytest.mark.parametrize("pixel_scale", [0.1, 0.07])
+def test_nan_matters_inside_the_field_only(pixel_scale):
+    image = noise((140, 140))
+    image[0, :] = np.nan
+    image[:, 0] = np.inf
+    prepared, _ = prepare(observe(image, pixel_scale), **EUCLID)
+    assert np.isfinite(prepared).all()
+    image[70, 70:73] = np.nan
+    with pytest.raises(RunError, match=r"3 of \d+ pixels inside the field are NaN or infinite"):
+        prepare(observe(image, pixel_scale), **EUCLID)
+
+
+# Real images
+
+
+@real
+def test_a_euclid_cut_out_is_measured_in_electrons():
+    path = Path(os.environ["STRONGLENS_DATA"], "real_lenses", "euclid_q1_102018665", "data.fits")
+    with pytest.raises(RunError, match="VIS_BGSUB"):
+        read_observation(path)
+    observation = read_observation(path, hdu="VIS_BGSUB")
+    assert observation.pixel_scale == pytest.approx(0.1, rel=1e-6)
+    assert observation.zero_point == 24.6
+    prepared, _ = prepare(observation, **EUCLID)
+    rms = fits.getdata(path, "VIS_RMS")
+    # The sky of Euclid VIS, 2264 s: sqrt((0.22 * 2264 + 4 * 4.2^2)) / 2264 = 0.0105 e-/s; the file agrees within 20 %.
+    scatter = 1.4826 * np.median(np.abs(prepared - np.median(prepared)))
+    assert scatter == pytest.approx(2.805 * np.median(rms), rel=0.3)
+    assert scatter == pytest.approx(0.0105, rel=0.3)
+
+
+@real
+def test_a_slacs_image_without_any_header_needs_three_flags():
+    path = Path(os.environ["STRONGLENS_DATA"], "real_lenses", "slacs_j0946+1006", "data.fits")
+    with pytest.raises(RunError, match="--unit"):
+        read_observation(path)
+    observation = read_observation(path, pixel_scale=0.05, unit="e-/s", zero_point=25.94)
+    prepared, _ = prepare(observation, **EUCLID)
+    # The same light, in the units of a telescope whose zero point is 0.22 mag less deep.
+    inside = observation.image[77:205, 77:205].sum() * 10 ** (-0.4 * 0.22)
+    assert prepared.sum() == pytest.approx(inside, rel=0.01)
+    x, y = centroid(np.where(prepared > 5, prepared, 0), 0.1)
+    assert abs(x) < 0.1
+    assert abs(y) < 0.1
