@@ -99,6 +99,7 @@ def read_observation(
 
 
 def check_array(shape: tuple[int, ...], kind: np.dtype, name: str) -> None:
+    """Raise RunError unless an array of this shape and kind can be an image."""
     if kind.kind not in "iuf":
         raise RunError(f"{name}: its pixels are not real numbers (they are {kind})")
     if len(shape) != 2:
@@ -116,9 +117,11 @@ def check_array(shape: tuple[int, ...], kind: np.dtype, name: str) -> None:
 def _read_pixels(path: Path, hdu: str | int | None) -> tuple[Any, list[Any], str, list[str]]:
     """Return pixels with row 0 at the top, the headers to look into, a name, and notes."""
     name = f"{path.parent.name}/{path.name}" if path.parent.name else path.name
+    name = " ".join(name.split())  # a message is one line
     kind = path.name.lower()
     if not path.is_file():
-        raise RunError(f"{path}: {'is a folder, not an image' if path.is_dir() else 'no such file'}")
+        where = " ".join(str(path).split())
+        raise RunError(f"{where}: {'is a folder, not an image' if path.is_dir() else 'no such file'}")
     notes = []
     if hdu is not None and not kind.endswith(FITS_ENDINGS):
         notes.append("--hdu means nothing here: only FITS files have extensions")

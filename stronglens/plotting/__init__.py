@@ -1,0 +1,53 @@
+"""One style for all figures: image panels, colour bars, titles, saving.
+
+Figures are made without pyplot, so that nothing needs a display and no global state is
+touched: every drawing function works inside `style()` and returns a `Figure`, which
+`save_figure` writes.
+"""
+
+from stronglens.plotting.images import (
+    PanelGrid,
+    add_colour_bar,
+    asinh_norm,
+    draw_image,
+    grid_shape,
+    inches,
+    symmetric_ticks,
+)
+from stronglens.plotting.style import BLUE, FORMATS, GREY, ORANGE, check_cmap, new_figure, save_figure, style
+from stronglens.plotting.words import (
+    add_title,
+    caption_size,
+    fit_text,
+    format_values,
+    plain_text,
+    symbol_of,
+    unit_of,
+    write_captions,
+)
+
+__all__ = [
+    "BLUE",
+    "FORMATS",
+    "GREY",
+    "ORANGE",
+    "PanelGrid",
+    "add_colour_bar",
+    "add_title",
+    "asinh_norm",
+    "caption_size",
+    "check_cmap",
+    "draw_image",
+    "fit_text",
+    "format_values",
+    "grid_shape",
+    "inches",
+    "new_figure",
+    "plain_text",
+    "save_figure",
+    "style",
+    "symbol_of",
+    "symmetric_ticks",
+    "unit_of",
+    "write_captions",
+]

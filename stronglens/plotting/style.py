@@ -1,0 +1,111 @@
+"""One look for all figures, and how they reach the disk."""
+
+import difflib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from stronglens.parameters import RunError, UsageError
+
+FORMATS = ("png", "jpg", "pdf", "svg")
+STYLE = {
+    "font.family": "DejaVu Sans",  # comes with Matplotlib: the same on every machine
+    "font.size": 9.0,
+    "axes.titlesize": 9.0,
+    "axes.labelsize": 9.0,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": "0.25",
+    "axes.unicode_minus": True,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.color": "0.25",
+    "ytick.color": "0.25",
+    "legend.fontsize": 8.0,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "image.interpolation": "nearest",
+    "image.origin": "upper",
+    "mathtext.fontset": "dejavusans",
+    "svg.hashsalt": "stronglens",  # ids in SVG files are random without it
+    "pdf.fonttype": 42,
+    "text.parse_math": True,
+}
+BLUE, ORANGE, GREY = "#2a6fbb", "#d9652b", "0.45"
+DPI = 150
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the project's style inside a ``with`` block, whatever the user's own settings are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of so many inches, drawn without a display."""
+    figure = Figure(figsize=(width, height), dpi=DPI)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def check_cmap(name: str) -> str:
+    """Return the name of a Matplotlib colour map, spelt as Matplotlib spells it.
+
+    Raises
+    ------
+    UsageError
+        If there is no such colour map; the message suggests the nearest.
+    """
+    known = {known.lower(): known for known in mpl.colormaps}
+    if name in mpl.colormaps:
+        return name
+    near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.4)
+    hint = f"did you mean {known[near[0]]}?" if near else "try magma, viridis or gray"
+    raise UsageError(f"--cmap={name}: not a Matplotlib colour map; {hint}")
+
+
+def save_figure(figure: Figure, path: str | Path) -> Path:
+    """Write a figure whole or not at all, in the format of its ending; the same figure gives the same bytes.
+
+    Raises
+    ------
+    UsageError
+        If the ending is not one of png, jpg, pdf, svg.
+    RunError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in FORMATS:
+        raise UsageError(f"--figure-format: {path.name!r} is none of {', '.join(FORMATS)}")
+    # Dates and versions would change the bytes of a figure that has not changed.
+    metadata = {
+        "png": {"Software": None},
+        "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+        "svg": {"Date": None, "Creator": None},
+    }.get(kind)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with style(), open(aside, "wb") as stream:
+            figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(aside, path)
+    except OSError as error:
+        raise RunError(f"{path}: cannot write the figure ({error.strerror or error})") from error
+    finally:
+        with suppress(OSError):
+            aside.unlink()
+    return path

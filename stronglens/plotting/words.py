@@ -1,0 +1,115 @@
+"""Titles, captions and numbers that fit where they stand."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+from numpy.typing import ArrayLike
+
+from stronglens.parameters import Column
+
+
+def add_title(figure: Figure, title: str, subtitle: str = "", size: float = 13.0) -> None:
+    """Write a title and a line below it at the top left, shrunk or cut until they fit the figure's width."""
+    height = figure.get_figheight()
+    left = 0.15 / figure.get_figwidth()
+    fit_text(figure, left, 1 - 0.12 / height, title, size, smallest=8.0, weight="bold", va="top", color="0.1")
+    if subtitle:
+        fit_text(figure, left, 1 - 0.40 / height, subtitle, 9.0, smallest=6.5, va="top", color="0.35")
+
+
+def fit_text(figure: Figure, x: float, y: float, text: str, size: float, smallest: float, width: float = 0.0, **how):
+    """Write text no wider than the figure (or ``width`` in inches): smaller first, then cut with an ellipsis."""
+    room = width or figure.get_figwidth() * (1 - x) - 0.1
+    artist = figure.text(x, y, text, fontsize=size, **how)
+    taken = _width_of(figure, artist)
+    if taken > room:
+        artist.set_fontsize(max(smallest, size * room / taken * 0.99))
+    while _width_of(figure, artist) > room and len(text) > 1:
+        # Formulae are cut whole, words by the letter.
+        cut = max(1, int(len(text) * (1 - room / _width_of(figure, artist)) * 0.8))
+        text = text[: len(text) - cut].rstrip()
+        if len(re.findall(r"(?<!\\)\$", text)) % 2:
+            text = text[: text.rindex("$")].rstrip()
+        text = text.rstrip("\\")
+        artist.set_text(f"{text}…")
+    return artist
+
+
+def caption_size(figure: Figure, captions: Sequence[str], width: float, size: float, smallest: float = 5.0) -> float:
+    """Return the font size at which the longest line of the captions is no wider than ``width`` inches."""
+    lines = {line for caption in captions for line in caption.splitlines()}
+    # Drawing each text to measure it would take longer than the figure: measure the likeliest few.
+    longest = sorted(lines, key=lambda line: len(re.sub(r"\\rm|[${}_^]|(?<=\\)[A-Za-z]+", "", line)))[-3:]
+    taken = 0.0
+    for line in longest:
+        artist = figure.text(0, 0, line, fontsize=size)
+        taken = max(taken, _width_of(figure, artist))
+        artist.remove()
+    return size if taken <= width else max(smallest, size * width / taken)
+
+
+def plain_text(text: str, longest: int = 200) -> str:
+    """Return text from outside (a file's name) such that Matplotlib takes none of it for a formula or a missing glyph.
+
+    Where it is too long, its middle goes: names of files tell themselves apart by both ends.
+    """
+    font = get_font(findfont("DejaVu Sans"))
+    text = "".join(one if one.isprintable() and font.get_char_index(ord(one)) else "?" for one in str(text))
+    if len(text) > longest:
+        text = f"{text[: (longest - 1) // 2]}…{text[-(longest // 2) :]}"
+    return text.replace("\\", "/").replace("$", r"\$")
+
+
+def write_captions(values: ArrayLike, columns: Sequence[Column], most: int = 3) -> list[str]:
+    """Return one text for each row of values, such as ``$z_{\\rm src}$ = 1.52``, a line for each column.
+
+    Parameters
+    ----------
+    values : array_like (N, L)
+    columns : sequence of Column, length L
+    most : int
+        Columns beyond so many are left out.
+    """
+    shown = list(columns)[:most]
+    texts = [format_values(column) for column in np.asarray(values, dtype=np.float64).T[: len(shown)]]
+    return [
+        "\n".join(f"{symbol_of(column)} = {text}{unit_of(column)}" for column, text in zip(shown, row, strict=True))
+        for row in zip(*texts, strict=True)
+    ]
+
+
+def format_values(values: ArrayLike) -> list[str]:
+    """Return numbers with as many decimals, the same for all, as the largest needs for about three figures."""
+    values = np.asarray(values, dtype=np.float64)
+    finite = np.abs(values[np.isfinite(values)])
+    largest = float(finite.max()) if finite.size else 0.0
+    power = int(np.floor(np.log10(largest))) if largest > 0 else 0
+    if -4 <= power < 6:
+        texts = [f"{value:.{max(0, 2 - power) if power >= 0 else 1 - power}f}" for value in values]
+    else:
+        texts = [f"{value:.2e}" for value in values]
+    return [
+        # Minus nothing is nothing.
+        text.lstrip("-") if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}") if finite else "n/a"
+        for text, finite in zip(texts, np.isfinite(values), strict=True)
+    ]
+
+
+def symbol_of(column: Column) -> str:
+    """Return a column's symbol in dollars, or its name where it has none."""
+    return f"${column.symbol}$" if column.symbol else plain_text(column.name)
+
+
+def unit_of(column: Column) -> str:
+    """Return a column's unit after a space, as it follows a number; arcsec as a double prime."""
+    if column.unit == "arcsec":
+        return "″"
+    return f" {plain_text(column.unit)}" if column.unit else ""
+
+
+def _width_of(figure: Figure, artist) -> float:
+    """Return the drawn width of a text in inches."""
+    return artist.get_window_extent(figure.canvas.get_renderer()).width / figure.dpi

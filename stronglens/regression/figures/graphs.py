@@ -1,0 +1,167 @@
+"""Figures of the regression task that show numbers: losses, predictions."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from stronglens.parameters import Column
+from stronglens.plotting import (
+    BLUE,
+    GREY,
+    ORANGE,
+    add_title,
+    inches,
+    new_figure,
+    plain_text,
+    style,
+    unit_of,
+)
+
+MANY_POINTS = 3000  # beyond which a scatter plot is a blot
+
+
+def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
+    """Draw the losses and the mean absolute errors of training and validation by epoch, the best epoch marked.
+
+    Parameters
+    ----------
+    history : mapping of str to sequence of E float
+        ``loss`` and, where there are, ``val_loss``, ``mae``, ``val_mae`` (Keras's names), all of
+        standardised labels; what is not finite is left out.
+    """
+    with style():
+        panels = [("loss", "mean squared error (loss)"), ("mae", "mean absolute error")]
+        history = {key.replace("mean_absolute_error", "mae"): np.asarray(values) for key, values in history.items()}
+        panels = [panel for panel in panels if panel[0] in history] or panels[:1]
+        figure = new_figure(4.6 * len(panels) + 0.4, 3.9)
+        best = _best_epoch(history)
+        for place, (key, text) in enumerate(panels):
+            axes = figure.add_axes(inches(figure, 0.75 + 4.6 * place, 0.55, 3.85, 2.5))
+            drawn = []
+            for name, label, colour in ((key, "training", BLUE), (f"val_{key}", "validation", ORANGE)):
+                values = np.asarray(history.get(name, []), dtype=float)
+                if not np.isfinite(values).any():
+                    continue
+                epochs = np.arange(1, len(values) + 1)
+                axes.plot(epochs, values, color=colour, label=label, marker="o" if len(values) < 25 else "", ms=3.5)
+                drawn.append(values[np.isfinite(values)])
+            if best is not None:
+                axes.axvline(best, color=GREY, lw=0.8, ls="--", zorder=0, label=f"best epoch: {best}")
+            _scale_losses(axes, drawn)
+            axes.set_xlabel("epoch")
+            axes.set_ylabel(text)
+            axes.grid(color="0.92", lw=0.6)
+            if axes.lines:
+                axes.legend(loc="best")
+        add_title(figure, "Training and validation losses", _describe_training(history, best))
+    return figure
+
+
+def draw_predictions(
+    true: ArrayLike, predicted: ArrayLike, columns: Sequence[Column], metrics: Mapping | None = None
+) -> Figure:
+    """Draw predicted against true values of each label, and the residuals below.
+
+    Parameters
+    ----------
+    true, predicted : array_like (N, L), unit of each label
+    columns : sequence of L Column
+    metrics : mapping, optional
+        As `stronglens.evaluation.regression_metrics` returns it: R^2 and RMSE are written in a corner.
+    """
+    true, predicted = np.asarray(true, dtype=float), np.asarray(predicted, dtype=float)
+    across = min(len(columns), 4)
+    down = -(-len(columns) // across)
+    with style():
+        figure = new_figure(max(0.25 + 3.25 * across, 4.2), 0.75 + 4.25 * down)
+        for place, column in enumerate(columns):
+            row, along = divmod(place, across)
+            left, bottom = 0.8 + 3.25 * along, figure.get_figheight() - 0.75 - 4.25 * row - 3.75
+            above = figure.add_axes(inches(figure, left, bottom + 1.05, 2.4, 2.4))
+            below = figure.add_axes(inches(figure, left, bottom, 2.4, 0.95), sharex=above)
+            entries = metrics["labels"].get(column.name) if metrics else None
+            _draw_label(above, below, true[:, place], predicted[:, place], column, entries)
+        subtitle = f"{_count(len(true), 'test image')}; dashed: predicted = true"
+        add_title(figure, "Predicted against true values", subtitle)
+    return figure
+
+
+def _best_epoch(history: Mapping[str, np.ndarray]) -> int | None:
+    values = np.asarray(history.get("val_loss", history.get("loss", [])), dtype=float)
+    return int(np.nanargmin(np.where(np.isfinite(values), values, np.nan))) + 1 if np.isfinite(values).any() else None
+
+
+def _scale_losses(axes, drawn: Sequence[np.ndarray]) -> None:
+    values = np.concatenate(drawn) if drawn else np.ones(1)
+    if values.min() > 0 and values.max() > 3 * values.min():
+        axes.set_yscale("log")
+        if values.max() < 100 * values.min():  # less than two decades: plain numbers between the powers of ten
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+            axes.yaxis.set_minor_formatter(lambda value, _: f"{value:.3g}" if f"{value:e}"[0] in "2357" else "")
+            axes.tick_params(axis="y", which="minor", labelsize=7)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
+    epochs = max((len(values) for values in drawn), default=1)
+    axes.set_xlim(0.5, epochs + 0.5 + 0.01 * epochs)
+
+
+def _describe_training(history: Mapping[str, np.ndarray], best: int | None) -> str:
+    if best is None:
+        return "no finite loss"
+    key = "val_loss" if "val_loss" in history else "loss"
+    kind = "validation" if key == "val_loss" else "training"
+    lowest = f"lowest {kind} loss {history[key][best - 1]:.4g} in epoch {best}"
+    return f"{_count(len(history[key]), 'epoch')}; {lowest}; labels in standard deviations"
+
+
+def _draw_label(above, below, true: np.ndarray, predicted: np.ndarray, column: Column, entries: Mapping | None) -> None:
+    good = np.isfinite(true) & np.isfinite(predicted)
+    true, predicted = true[good], predicted[good]
+    low, high = (float(true.min()), float(true.max())) if len(true) else (0.0, 1.0)
+    span = (high - low) or max(abs(low), 1.0)
+    low, high = low - 0.05 * span, high + 0.05 * span
+    if len(true):  # a wild prediction must not squeeze the others into a line
+        low = max(min(low, float(predicted.min()) - 0.02 * span), low - 0.5 * span)
+        high = min(max(high, float(predicted.max()) + 0.02 * span), high + 0.5 * span)
+    residual = predicted - true
+    size = np.abs(residual) if len(true) else np.ones(1)
+    reach = max(min(1.1 * float(size.max()), 2 * float(np.percentile(size, 98))), 1e-3 * span)
+    if len(true) > MANY_POINTS:
+        how = {"gridsize": 45, "mincnt": 1, "cmap": "Blues", "norm": LogNorm(vmin=0.3), "linewidths": 0.1}
+        above.hexbin(true, predicted, extent=(low, high, low, high), **how)
+        below.hexbin(true, residual, extent=(low, high, -reach, reach), **{**how, "gridsize": (45, 15)})
+    else:
+        how = {"s": 11 if len(true) < 500 else 6, "color": BLUE, "alpha": 0.7 if len(true) < 200 else 0.35, "lw": 0}
+        above.scatter(true, predicted, rasterized=len(true) > 500, **how)
+        below.scatter(true, residual, rasterized=len(true) > 500, **how)
+    above.plot([low, high], [low, high], color=GREY, ls="--", lw=1, zorder=3)
+    below.axhline(0, color=GREY, ls="--", lw=1, zorder=3)
+    above.set(xlim=(low, high), ylim=(low, high), ylabel="predicted")
+    below.set(ylim=(-reach, reach), xlabel=f"true {column.axis_text}", ylabel="pred. − true")
+    above.tick_params(labelbottom=False)
+    for axes in (above, below):
+        axes.locator_params(nbins=5 if axes is above else 4, axis="y")
+        axes.locator_params(nbins=5, axis="x")
+        axes.grid(color="0.93", lw=0.6)
+        axes.set_axisbelow(True)
+    outside = int(np.count_nonzero((predicted < low) | (predicted > high)))
+    lines = (
+        [f"$R^2$ = {_entry(entries, 'r2')}", f"RMSE = {_entry(entries, 'rmse')}{unit_of(column)}"] if entries else []
+    )
+    lines += [f"{outside} outside"] if outside else []
+    if lines:
+        frame = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
+        above.text(0.04, 0.96, "\n".join(lines), transform=above.transAxes, va="top", fontsize=8, zorder=5, bbox=frame)
+    above.set_title(plain_text(column.name), loc="left", pad=4)
+
+
+def _entry(entries: Mapping, key: str) -> str:
+    value = entries.get(key, {}).get("value")
+    return "n/a" if value is None else f"{value:.3g}".replace("-", "−")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
