@@ -58,7 +58,8 @@ def learn(parameters) -> None:
     )
     say(f"Network: {network.count_params():,} parameters; labels {', '.join(parameters.labels)}")
     say(f"Images: {len(train):,} for training, {len(valid):,} for validation, {len(split['test']):,} for the test")
-    say(describe_device().capitalize())
+    device = describe_device()
+    say(device[0].upper() + device[1:])
     record = dataset.describe(parameters.labels) | {"split": {name: rows.tolist() for name, rows in split.items()}}
     history = fit(
         network,

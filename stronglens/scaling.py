@@ -14,8 +14,12 @@ from stronglens.parameters import RunError
 
 # Images that the noise and the brightness are measured on: their medians are good to a per cent.
 MEASURED_IMAGES = 1000
-# Softening of images without noise, in units of their typical peak: fainter than a thousandth is dark.
-DARK_FRACTION = 1e-3
+# Softening, in units of the noise of a pixel: light that stands out clearly is compressed, noise is not.
+# Tried on 1,500 noisy lenses with lens light, 12 epochs: 1, 3, 10 and 30 gave R^2 of a source centre of
+# 0.78, 0.79, 0.82 and 0.75 (without a stretch 0.56).
+NOISE_FACTOR = 10.0
+# And at least this part of the typical peak; noise-free images did as well with 0.001 as with 0.1.
+PEAK_FRACTION = 0.01
 # A label narrower than this, in units of its mean, is lost in the rounding of a float32 network.
 NARROWEST_LABEL = 1e-6
 CHUNK = 256
@@ -55,11 +59,12 @@ class LabelScaling:
 def fit_image_scaling(images: np.ndarray) -> ImageScaling:
     """Fit the stretch of images on the training split.
 
-    The softening is the noise of a pixel, where an arcsinh stretch keeps noise linear and compresses
-    what stands above it (Lupton, Gunn & Szalay 1999, AJ 118, 1406). The noise of an image is measured
-    from the median absolute second difference of neighbouring pixels, which a galaxy hardly moves, and
-    the softening is the median over (at most a thousand) images. Images without noise have no such scale;
-    the softening is therefore never below a thousandth of the typical (median) peak of an image.
+    An arcsinh stretch is linear below its softening, where noise stays what it is, and logarithmic above
+    (Lupton, Gunn & Szalay 1999, AJ 118, 1406). The softening is ten times the noise of a pixel: the noise
+    of an image is the median absolute second difference of neighbouring pixels, which a galaxy hardly
+    moves, as a Gaussian deviation, and its median over (at most a thousand) images is taken. Images
+    without noise have no such scale; the softening is therefore never below a hundredth of the typical
+    (median) peak of an image.
 
     Parameters
     ----------
@@ -80,7 +85,7 @@ def fit_image_scaling(images: np.ndarray) -> ImageScaling:
     noise = float(np.median([_measure_noise(image) for image in measured]))
     peaks = np.abs(measured).max(axis=(1, 2))
     peak = float(np.median(peaks)) or float(peaks.max())
-    softening = max(noise, DARK_FRACTION * peak)
+    softening = max(NOISE_FACTOR * noise, PEAK_FRACTION * peak)
     if not softening > 0:
         raise RunError(
             "every training image is empty (all pixels are zero): simulate the dataset with brighter sources"

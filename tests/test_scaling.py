@@ -16,10 +16,10 @@ def galaxies(count=50, side=32, noise=0.02, seed=0):
 
 
 @pytest.mark.parametrize("noise", [0.005, 0.02, 0.1])
-def test_softening_is_the_noise(noise):
+def test_softening_is_ten_times_the_noise(noise):
     scaling = fit_image_scaling(galaxies(noise=noise))
     # The galaxy's own curvature adds a little where it stands 200 times above the noise.
-    assert scaling.softening == pytest.approx(noise, rel=0.25)
+    assert scaling.softening == pytest.approx(10 * noise, rel=0.25)
 
 
 def test_softening_ignores_a_few_mad_images():
@@ -40,7 +40,7 @@ def test_stretched_training_pixels_have_mean_zero_and_variance_one():
 def test_noise_free_images_are_softened_by_their_peak():
     images = np.zeros((4, 16, 16), np.float32)
     images[:, 8, 8] = 5.0
-    assert fit_image_scaling(images).softening == pytest.approx(5e-3)
+    assert fit_image_scaling(images).softening == pytest.approx(0.05)
 
 
 def test_scaling_follows_the_unit_of_the_images():

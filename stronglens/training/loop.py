@@ -151,6 +151,7 @@ def fit(
             if "RESOURCE_EXHAUSTED" in str(error) or "ResourceExhausted" in type(error).__name__:
                 raise RunError("out of memory in training: use a smaller --batch-size, or smaller images") from error
             raise
+        state = keeper.state
         if progress.diverged:
             remove_state(model_file)
             raise RunError(_explain_divergence(learning_rate, mixed_precision, state, model_file))
@@ -205,16 +206,20 @@ class _Keeper(keras.callbacks.Callback):
             return
         model, state = self.model, self.state
         rate = float(f"{float(model.optimizer.learning_rate):.7g}")  # the float32 without its digits of noise
-        for name, number in {**logs, "learning_rate": rate}.items():
-            state.history.setdefault(name, []).append(float(number))
-        state.epochs = epoch + 1
-        state.variables = _read(model.variables)
-        state.optimizer = _read(model.optimizer.variables)
-        watched = state.history.get("val_loss", state.history["loss"])
-        if watched[-1] == min(watched) and watched.index(watched[-1]) == len(watched) - 1:
-            state.best_epoch = epoch + 1
-            # As the inference model orders them; the optimizer and the dropout's seed are no weights.
-            state.best = model.get_weights()
+        numbers = {**logs, "learning_rate": rate}
+        history = {name: [*state.history.get(name, []), float(number)] for name, number in numbers.items()}
+        watched = history.get("val_loss", history["loss"])
+        best = watched[-1] < min(watched[:-1], default=math.inf)
+        # One assignment: Ctrl-C finds the state of this epoch or of the one before, never half of each.
+        self.state = state = TrainingState(
+            state.settings,
+            epoch + 1,
+            history,
+            epoch + 1 if best else state.best_epoch,
+            _read(model.variables),
+            _read(model.optimizer.variables),
+            model.get_weights() if best else state.best,
+        )
         if self.logs is not None:
             self.logs.write(state.history)
         if time.monotonic() - self.last_write >= self.cost / WRITING_SHARE:
