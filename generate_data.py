@@ -5,7 +5,7 @@ import sys
 import time
 
 import params_and_cli as panel
-from stronglens.execution import Progress, describe_bytes, describe_duration, exit_codes, run_chunks
+from stronglens.execution import Progress, check_disk, describe_bytes, describe_duration, exit_codes, run_chunks
 from stronglens.parameters import parse, to_manifest
 
 
@@ -33,40 +33,54 @@ def generate(parameters) -> None:
     from stronglens.regression.scene import LensSimulator
     from stronglens.sampling import describe_prior
 
-    simulator = LensSimulator(parameters)
-    simulator.simulate([0])  # compiles
-    start = time.perf_counter()
-    simulator.simulate(chunk_indices(0, parameters.generated_number))
-    seconds = (time.perf_counter() - start) / len(chunk_indices(0, parameters.generated_number))
     number = parameters.generated_number
-    size = number * (4 * parameters.grid_size**2 + 18 * len(simulator.columns) + 200)
-    say(f"Estimate: {describe_bytes(size)} on disk, {describe_duration(number * seconds)} ({1 / seconds:,.0f} images/s)")
+    simulator = LensSimulator(parameters)
+    if not parameters.dry_run:
+        manifest = {
+            "number": number,
+            "parameters": to_manifest(parameters),
+            "versions": library_versions(panel.PROGRAM_VERSION),
+            **simulator.describe(),
+        }
+        writer = DatasetWriter(parameters.dataset_dir, manifest, force=parameters.force, resume=parameters.resume)
+        if writer.is_complete:
+            say(f"The dataset in {parameters.dataset_dir}/ is complete: nothing to do")
+            return
+    missing = range(number) if parameters.dry_run else writer.missing_images
+    estimate(simulator, len(missing), parameters.dataset_dir, say)
     if parameters.dry_run:
         return
 
-    manifest = {
-        "number": number,
-        "parameters": to_manifest(parameters),
-        "versions": library_versions(panel.PROGRAM_VERSION),
-        **simulator.describe(),
-    }
-    writer = DatasetWriter(parameters.dataset_dir, manifest, force=parameters.force, resume=parameters.resume)
-    missing = writer.missing_chunks
-    to_do = sum(len(chunk_indices(chunk, number)) for chunk in missing)
-    if to_do < number:
-        say(f"Resuming: {number - to_do:,} images are there, {to_do:,} to do")
+    if len(missing) < number:
+        say(f"Resuming: {number - len(missing):,} images are there, {len(missing):,} to do")
     start = time.perf_counter()
-    with Progress(to_do, "simulating", "images", parameters.quiet) as progress:
+    with Progress(len(missing), "simulating", "images", parameters.quiet) as progress:
         run_chunks(
-            lambda chunk: simulator.simulate(chunk_indices(chunk, number)), writer.write_chunk, missing, progress.advance
+            lambda chunk: simulator.simulate(chunk_indices(chunk, number)),
+            writer.write_chunk,
+            writer.missing_chunks,
+            progress.advance,
         )
     seconds = time.perf_counter() - start
     manifest = writer.finish([column.to_dict() for column in simulator.columns.values()], describe_prior)
-    if to_do:
-        say(f"{to_do:,} images in {describe_duration(seconds)}: {to_do / seconds:,.0f} images/s")
+    say(f"{len(missing):,} images in {describe_duration(seconds)}: {len(missing) / seconds:,.0f} images/s")
     refused = ", ".join(f"{count:,} {reason}" for reason, count in manifest["rejected"].items() if count)
     say(f"Draws refused: {refused or 'none'}")
     say(f"Dataset: {parameters.dataset_dir}/ (images/, labels.csv, manifest.json)")
+
+
+def estimate(simulator, number: int, folder, say) -> None:
+    """Say how much disk and time the images will take, measured on a chunk; refuse a disk that is too small."""
+    from stronglens.dataset import CHUNK_SIZE
+
+    chunk = range(min(number, CHUNK_SIZE))
+    simulator.simulate(chunk[:1])  # compiles
+    start = time.perf_counter()
+    simulator.simulate(chunk)
+    seconds = (time.perf_counter() - start) / len(chunk)
+    size = number * simulator.bytes_an_image
+    say(f"Estimate: {describe_bytes(size)} on disk, {describe_duration(number * seconds)} ({1 / seconds:,.0f} images/s)")
+    check_disk(folder, size)
 
 
 def describe_run(parameters) -> str:

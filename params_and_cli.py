@@ -15,6 +15,10 @@ Reading a line
     What is physically possible. The range beside it is this run's prior: two things.
 ``applies``
     The choice (of another parameter) for which the parameter means anything.
+``replaces``
+    The quantity that is not drawn when this one is given.
+``recorded=False``
+    Says where or how to run and changes nothing in what is made: left out of the manifest.
 """
 
 from pathlib import Path
@@ -45,8 +49,8 @@ class Run(Parameters):
 
     task: str = choice("regression", ("regression",), help="what the network learns to do")
     seed: int = number(0, valid=(0, 2**63 - 1), help="every random number follows from it")
-    dataset_dir: Path = text("dataset", help="folder of the simulated dataset")
-    quiet: bool = switch(help="print errors only")
+    dataset_dir: Path = text("dataset", recorded=False, help="folder of the simulated dataset")
+    quiet: bool = switch(recorded=False, help="print errors only")
 
 
 # --------------------------------------------------------------------------------------
@@ -61,9 +65,11 @@ class Simulation(Parameters):
     generated_number: int = number(
         1000, shortcut="n", valid=(1, 10_000_000), help="number of images"
     )
-    force: bool = switch(help="replace the dataset in the folder (removes only what its manifest lists)")
-    resume: bool = switch(help="finish an interrupted dataset, byte for byte as if never interrupted")
-    dry_run: bool = switch(help="print the estimate of disk and time, then stop")
+    force: bool = switch(
+        recorded=False, help="replace the dataset in the folder (removes only what its manifest lists)"
+    )
+    resume: bool = switch(recorded=False, help="finish an interrupted dataset, byte for byte as if never interrupted")
+    dry_run: bool = switch(recorded=False, help="print the estimate of disk and time, then stop")
 
 
 @declare
@@ -109,13 +115,13 @@ class LensGalaxy(Parameters):
         help="sine component of the lens's ellipticity",
     )
     lens_intensity_range: Range = sampled(
-        0.5, 2.8, shortcut="li", unit="e-/s", valid=(0, 10_000), symbol=r"I_{\rm lens}",
+        0.12, 0.7, shortcut="li", unit="e-/s", valid=(0, 10_000), symbol=r"I_{\rm lens}",
         help="intensity of the lens's bulge at its effective radius, quoted at z = 0.5 "
         "in a 0.1 arcsec Euclid VIS pixel",
     )
     lens_effect_range: Range = sampled(
         0.4, 1.2, shortcut="leff", unit="arcsec", valid=(0.05, 20), symbol=r"R_{\rm e,lens}",
-        help="effective radius (half the light) of the lens's bulge",
+        help='effective radius ("effect" in flags; it holds half the light) of the bulge of the lens',
     )
     lens_sersic_range: Range = sampled(
         2.0, 4.0, shortcut="lser", valid=(1, 6), symbol=r"n_{\rm lens}", help="Sersic index of the lens's bulge"
@@ -127,17 +133,17 @@ class CompositeLens(Parameters):
     """The lens: stars and dark halo (--lens-model composite)"""
 
     masslight_ratio_range: Range = sampled(
-        0.18, 0.54, shortcut="lml", unit="1/(e-/s)", valid=(0, 1000), applies=COMPOSITE,
+        0.75, 2.25, shortcut="lml", unit="1/(e-/s)", valid=(0, 1000), applies=COMPOSITE,
         symbol=r"\Upsilon_{\rm bulge}",
         help="mass-to-light ratio of the bulge: convergence per unit of intensity, for lens and source at z = 0.5, 2",
     )
     disk_intensity_range: Range = sampled(
-        0.28, 0.28, shortcut="di", unit="e-/s", valid=(0, 10_000), applies=COMPOSITE, symbol=r"I_{\rm disk}",
+        0.07, 0.07, shortcut="di", unit="e-/s", valid=(0, 10_000), applies=COMPOSITE, symbol=r"I_{\rm disk}",
         help="intensity of the exponential disk at its effective radius, quoted as the bulge's",
     )
     disk_effect_range: Range = sampled(
         1.6, 1.6, shortcut="deff", unit="arcsec", valid=(0.05, 20), applies=COMPOSITE, symbol=r"R_{\rm e,disk}",
-        help="effective radius (half the light) of the disk",
+        help='effective radius ("effect" in flags; it holds half the light) of the disk',
     )
     disk_ellip_var: float = half_width(
         0.2, shortcut="dell", valid=(0, 0.9), applies=COMPOSITE,
@@ -152,7 +158,7 @@ class CompositeLens(Parameters):
         help="sine component of the disk's ellipticity",
     )
     disk_masslight_ratio_range: Range = sampled(
-        0.36, 0.36, shortcut="dml", unit="1/(e-/s)", valid=(0, 1000), applies=COMPOSITE,
+        1.45, 1.45, shortcut="dml", unit="1/(e-/s)", valid=(0, 1000), applies=COMPOSITE,
         symbol=r"\Upsilon_{\rm disk}", help="mass-to-light ratio of the disk, quoted as the bulge's",
     )
     halo_kappa_range: Range = sampled(
@@ -225,13 +231,13 @@ class SourceGalaxy(Parameters):
         help="sine component of the source's ellipticity",
     )
     src_intensity_range: Range = sampled(
-        0.1, 0.6, shortcut="si", unit="e-/s", valid=(1e-6, 10_000), symbol=r"I_{\rm src}",
+        0.08, 0.4, shortcut="si", unit="e-/s", valid=(1e-6, 10_000), symbol=r"I_{\rm src}",
         help="intensity of the source at its effective radius, quoted at z = 1 "
         "in a 0.1 arcsec Euclid VIS pixel",
     )
     src_effect_range: Range = sampled(
         0.1, 0.4, shortcut="seff", unit="arcsec", valid=(0.01, 20), symbol=r"R_{\rm e,src}",
-        help="effective radius (half the light) of the source",
+        help='effective radius ("effect" in flags; it holds half the light) of the source',
     )
     src_sersic_range: Range = sampled(
         0.8, 2.5, shortcut="sser", valid=(0.3, 8), symbol=r"n_{\rm src}", help="Sersic index of the source"
@@ -316,7 +322,7 @@ class Learning(Parameters):
     )
     batch_size: int = number(20, shortcut="b", unit="images", valid=(1, 65_536), help="images a training step")
     mixed_precision: bool = switch(help="compute in 16 bits where it is safe (worth it on a GPU)")
-    resume: bool = switch(help="go on with an interrupted training")
+    resume: bool = switch(recorded=False, help="go on with an interrupted training")
     model_file: Path = text("models/regression.keras", help="where the trained network is kept")
 
 
@@ -353,7 +359,9 @@ class Prediction(Parameters):
     exposure_time: float | None = number(
         None, shortcut="exp", unit="s", valid=(0.001, 1e9), help="exposure time, for units that are not per second"
     )
-    gain: float | None = number(None, unit="e-/adu", valid=(0.001, 1000), help="electrons for one unit, for units in adu")
+    gain: float | None = number(
+        None, unit="e-/adu", valid=(0.001, 1000), help="electrons for one unit, for units in adu"
+    )
 
 
 @declare
@@ -390,7 +398,10 @@ OVERRIDES = {
 EXAMPLES = {
     "generate_data.py": (
         ("1000 images of composite lenses as Euclid sees them", "generate_data.py"),
-        ("isothermal lenses seen by Hubble, fainter sources", "generate_data.py --telescope=hst --lens-model=sie -si=0.05,0.3"),
+        (
+            "isothermal lenses seen by Hubble, fainter sources",
+            "generate_data.py --telescope=hst --lens-model=sie -si=0.05,0.3",
+        ),
         ("every source at redshift 2 and on the axis", "generate_data.py -srs=2 -sc=0 --dataset-dir=on-axis"),
         ("finish what was interrupted", "generate_data.py --resume"),
     ),

@@ -1,13 +1,15 @@
 """Running work: progress, interruption, exit codes."""
 
 import os
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
+from pathlib import Path
 
-from stronglens.parameters import StronglensError
+from stronglens.parameters import RunError, StronglensError
 
 PLAIN_LINE_INTERVAL = 10.0
 """Seconds between progress lines where standard error is not a terminal."""
@@ -73,6 +75,22 @@ def run_chunks(
         result = compute(chunk)
         store(chunk, *result)
         advance(len(result[0]))
+
+
+def check_disk(folder: str | Path, size: float) -> None:
+    """Refuse to start what will not fit.
+
+    Raises
+    ------
+    RunError
+        When the file system of ``folder`` has less than ``size`` bytes free.
+    """
+    folder = Path(folder).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise RunError(f"{folder} has {describe_bytes(free)} free, the dataset needs {describe_bytes(size)}")
 
 
 def describe_duration(seconds: float) -> str:

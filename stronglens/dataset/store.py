@@ -76,6 +76,10 @@ class DatasetWriter:
     def missing_chunks(self) -> list[int]:
         return [] if self.is_complete else [chunk for chunk in range(self.chunks) if chunk not in self.records]
 
+    @property
+    def missing_images(self) -> list[int]:
+        return [index for chunk in self.missing_chunks for index in chunk_indices(chunk, self.number)]
+
     def write_chunk(self, chunk: int, images: np.ndarray, columns: dict[str, np.ndarray], rejected: Counter) -> None:
         """Write the images of one chunk, then the record that makes them count.
 

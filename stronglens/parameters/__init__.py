@@ -1,11 +1,12 @@
-"""What a declaration is, and what follows from it: parser, help table, validation, TOML, manifest."""
+"""Parameters: declared once, in the control panel, and what follows from a declaration.
+
+The flag and its shortcut, the reading of a command line and of a TOML file, the row of the help, the check of a value,
+the drawn column of a dataset with its unit and prior, the entry in a manifest.
+"""
 
 from stronglens.parameters.command_line import parse
-from stronglens.parameters.config_file import dump_toml
 from stronglens.parameters.declaration import (
     Declaration,
-    Parameters,
-    applicable,
     choice,
     component,
     declarations,
@@ -17,14 +18,23 @@ from stronglens.parameters.declaration import (
     switch,
     text,
 )
-from stronglens.parameters.derived import columns, from_manifest, ranges, to_manifest
 from stronglens.parameters.errors import RunError, StronglensError, UsageError
 from stronglens.parameters.help_table import help_text, labels_table, markdown_table
+from stronglens.parameters.parameter_set import (
+    Overrides,
+    Parameters,
+    applicable,
+    columns,
+    from_manifest,
+    ranges,
+    to_manifest,
+)
 from stronglens.parameters.values import Column, Range
 
 __all__ = [
     "Column",
     "Declaration",
+    "Overrides",
     "Parameters",
     "Range",
     "RunError",
@@ -36,7 +46,6 @@ __all__ = [
     "component",
     "declarations",
     "declare",
-    "dump_toml",
     "from_manifest",
     "half_width",
     "help_text",

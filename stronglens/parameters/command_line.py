@@ -1,167 +1,184 @@
-"""Command lines and TOML files to parameters.
+"""From the words of a command line to parameters. Flags are matched whole: no abbreviations, no prefixes.
 
-Flags are matched exactly. Python's argparse is not used: it reads ``-srx=1`` as ``-s`` with the value ``rx=1``,
-guesses at abbreviations, and refuses ``-sc -0.5,0.5``.
+``argparse`` would read ``-srx=1`` as ``-s`` with the value ``rx=1``, and ``-sc -0.5,0.5`` as two flags.
 """
 
-import difflib
 import re
-import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
-from stronglens.parameters.config_file import dump_toml, read_toml
+from stronglens.parameters.checking import read_value, shown_value
 from stronglens.parameters.declaration import Declaration, declarations
 from stronglens.parameters.errors import UsageError
-from stronglens.parameters.help_table import PIPED_WIDTH, help_text
+from stronglens.parameters.parameter_set import Overrides, Parameters, resolve
 
-HELP_FLAGS = ("--help", "-h", "-help")
-LOOKS_LIKE_A_NUMBER = re.compile(r"-\.?\d")
-WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+HELP = ("--help", "-help", "-h")
+VERSION = "--version"
+CONFIG = "--config"
+PRINT_CONFIG = "--print-config"
+NEGATIVE_VALUE = re.compile(r"-(\d|\.\d|(inf|infinity|nan)(,|$))", re.IGNORECASE)
 
 
 def parse(
-    cls,
-    arguments: Sequence[str],
+    cls: type[Parameters],
+    argv: Sequence[str],
     *,
     program: str,
-    overrides: Mapping | None = None,
-    examples: Sequence[tuple[str, str]] = (),
     version: str = "",
-    label_help: Callable | None = None,
-):
-    """Return the parameters that a command line asks for.
+    overrides: Overrides | None = None,
+    examples: Sequence[tuple[str, str]] = (),
+    label_help: Callable[[Parameters], str] | None = None,
+) -> Parameters:
+    """Read the words of a command line; of a flag given twice, the last one counts.
 
-    Values are given as ``--name=value``, ``--name value``, ``-shortcut=value`` or ``-shortcut value``; of a flag given
-    twice the last counts. The command line wins over ``--config``, which wins over the defaults.
+    The command line wins over the file of ``--config``, that over the defaults of a choice (`overrides`), those over
+    the declared defaults.
 
     Parameters
     ----------
-    cls : class made with ``declare``
-    arguments : the command line without the program's name
-    program : its name, for the help
-    overrides : other defaults for some choices, as in ``Parameters.of``
-    examples : pairs of what it does and the command
-    version : printed by ``--version``
-    label_help : called with the other parameters when ``--labels`` has no value; returns the text to print
+    cls : class of parameters
+    argv : sequence of str
+        Without the program's name.
+    program, version : str
+    overrides : dict
+        For a parameter's value, the defaults of others that it changes.
+    examples : sequence of (what it does, command)
+        For the help.
+    label_help : callable
+        Given the other parameters, returns the text to print when a flag for names has no value.
+
+    Returns
+    -------
+    Parameters
 
     Raises
     ------
     UsageError
-        In one line: an unknown flag, a missing or wrong value.
+        One line that names the flag, the rule and the value received.
     SystemExit
-        With code 0 after ``--help``, ``--version``, ``--print-config`` or ``--labels`` without a value.
+        With code 0, once ``--help``, ``--version``, ``--print-config`` or the help on labels is printed.
     """
-    overrides = overrides or {}
-    if any(argument in HELP_FLAGS for argument in arguments):
-        width = shutil.get_terminal_size((PIPED_WIDTH, 24)).columns
-        _show(help_text(cls, program, overrides, examples, width))
-    if "--version" in arguments:
-        _show(f"stronglens {version}")
+    argv = list(argv)
+    if any(word in HELP for word in argv):
+        from stronglens.parameters.help_table import help_text
 
-    given, config, print_config, list_labels = _read_tokens(cls, list(arguments), label_help is not None)
-    if config is not None:
-        given = _values_of_file(cls, config) | given
-    parameters = cls.of(overrides, **given)
-    if list_labels:
-        _show(label_help(parameters))
-    if print_config:
-        _show(dump_toml(parameters))
+        _print_and_leave(help_text(cls, program, overrides, examples))
+    if VERSION in argv:
+        _print_and_leave(f"{program} {version}")
+
+    values: dict[str, Any] = {}
+    file_values: dict[str, Any] = {}
+    prints_config = prints_labels = False
+    for word in _read_words(cls, argv):
+        if word.declaration is None:
+            if word.flag == PRINT_CONFIG:
+                prints_config = True
+            else:
+                from stronglens.parameters.config_file import read_config
+
+                file_values = read_config(cls, word.values[0])
+        elif not word.values:
+            if label_help is None:
+                raise UsageError(f"{word.flag} needs a value: {word.declaration.help}")
+            prints_labels = True
+        else:
+            earlier = values.get(word.declaration.name, ()) if word.declaration.many else ()
+            values[word.declaration.name] = _read_values(word, earlier)
+
+    parameters = resolve(cls, values, overrides, file_values)
+    if prints_labels:
+        _print_and_leave(label_help(parameters))
+    if prints_config:
+        from stronglens.parameters.config_file import config_text
+
+        _print_and_leave(config_text(parameters, program, version))
     return parameters
 
 
-def _read_tokens(cls, tokens: list[str], labels_may_be_listed: bool):
-    flags = {}
-    for declaration in declarations(cls):
+def nearest(word: str, candidates: Sequence[str]) -> str:
+    """Return ``; did you mean X?`` for the candidate that is written most alike, or nothing."""
+    import difflib
+
+    bare = {candidate.lstrip("-"): candidate for candidate in candidates}
+    found = difflib.get_close_matches(word.lstrip("-").replace("_", "-").lower()[:100], bare, n=1, cutoff=0.6)
+    return f"; did you mean {bare[found[0]]}?" if found else "; --help lists them all"
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A flag as it was written, whose it is (None: a flag of every command), and its values."""
+
+    flag: str
+    declaration: Declaration | None
+    values: tuple[str, ...]
+
+
+def _read_words(cls: type[Parameters], argv: Sequence[str]) -> Iterator[_Word]:
+    flags: dict[str, Declaration | None] = dict.fromkeys((CONFIG, PRINT_CONFIG))
+    for declaration in declarations(cls).values():
         flags[declaration.flag] = declaration
         if declaration.shortcut:
-            flags["-" + declaration.shortcut] = declaration
-    given, config, print_config, list_labels = {}, None, False, False
-    while tokens:
-        token = tokens.pop(0)
-        if not token.startswith("-") or token in ("-", "--"):
-            raise UsageError(f"unexpected {token!r}: values follow a flag, as in --name=value")
-        flag, has_value, value = token.partition("=")
-        flag = flag.replace("serisic", "sersic")  # as the original scripts spelt it
-        if flag == "--print-config" and not has_value:
-            print_config = True
-        elif flag == "--config":
-            config = value if has_value else _take_value(tokens, flag)
-        elif flag not in flags:
-            raise UsageError(f"unknown flag {flag}{_suggest(flag, [*flags, '--config', '--print-config', '--help'])}")
-        elif (declaration := flags[flag]).kind == "switch":
-            given[declaration.name] = _convert(declaration, value) if has_value else True
-        elif declaration.many:
-            values = [value] if has_value else [_take_value(tokens, flag)]
-            while tokens and not tokens[0].startswith("-"):
-                values.append(tokens.pop(0))
-            given[declaration.name] = (*given.get(declaration.name, ()), *values)
-        elif declaration.name == "labels" and labels_may_be_listed and not value and not _value_follows(has_value, tokens):
-            list_labels = True
+            flags[f"-{declaration.shortcut}"] = declaration
+
+    position = 0
+    before = ""
+    while position < len(argv):
+        written, equals, value = argv[position].partition("=")
+        flag = written.replace("serisic", "sersic") if written.startswith("--") else written
+        if flag not in flags:
+            raise UsageError(_unexpected(argv[position], written, flags, before))
+        declaration = flags[flag]
+        end = position + 1
+        if flag == PRINT_CONFIG and equals:
+            raise UsageError(f"{PRINT_CONFIG} takes no value; received {shown_value(value)}")
+        if equals:
+            # A list may be empty on purpose: --labels= lists them.
+            values = (value,) if value or declaration is None or declaration.kind != "names" else ()
+        elif flag == PRINT_CONFIG or (declaration is not None and declaration.kind == "switch"):
+            values = ("true",)
         else:
-            given[declaration.name] = _convert(declaration, value if has_value else _take_value(tokens, flag))
-    return given, config, print_config, list_labels
+            most = len(argv) if declaration is not None and declaration.many else end + 1
+            while end < min(most, len(argv)) and not _looks_like_flag(argv[end]):
+                end += 1
+            values = tuple(argv[position + 1 : end])
+        if not values and (declaration is None or declaration.kind != "names" or declaration.many):
+            raise UsageError(_missing(written, argv[end] if end < len(argv) else None))
+        yield _Word(written, declaration, values)
+        before, position = written, end
 
 
-def _value_follows(has_value, tokens) -> bool:
-    return not has_value and bool(tokens) and not tokens[0].startswith("-")
+def _looks_like_flag(word: str) -> bool:
+    return word.startswith("-") and word != "-" and not NEGATIVE_VALUE.match(word)
 
 
-def _take_value(tokens: list[str], flag: str) -> str:
-    if not tokens or (tokens[0].startswith("-") and not LOOKS_LIKE_A_NUMBER.match(tokens[0])):
-        raise UsageError(f"{flag} needs a value, as in {flag}=value")
-    return tokens.pop(0)
+def _read_values(word: _Word, earlier: tuple[str, ...]) -> Any:
+    declaration = word.declaration
+    if not declaration.many:
+        return read_value(declaration, word.values[-1])
+    return (*earlier, *(name for value in word.values for name in read_value(declaration, value)))
 
 
-def _convert(declaration: Declaration, text: str):
-    """Turn the text of a command line into a value, which ``Declaration.check`` then looks at."""
-    if declaration.kind == "number":
-        return _to_number(declaration, text)
-    if declaration.kind in ("range", "half_width"):
-        parts = text.split(",")
-        if len(parts) > 2:
-            raise UsageError(f"{declaration.flag} must be low,high or one number, not {text!r}")
-        numbers = [_to_number(declaration, part) for part in parts]
-        return numbers if len(numbers) == 2 else numbers[0]
-    if declaration.kind == "switch":
-        if text.lower() not in WORDS:
-            raise UsageError(f"{declaration.flag} is a switch: true or false, not {text!r}")
-        return WORDS[text.lower()]
-    if declaration.kind == "names":
-        return tuple(name.strip() for name in text.split(",") if name.strip())
-    return text
+def _unexpected(word: str, written: str, flags: dict[str, Declaration | None], before: str) -> str:
+    if not word.startswith("-") or NEGATIVE_VALUE.match(word):
+        where = f" after {before}" if before else ""
+        return f"unexpected {shown_value(word)}{where}: a value follows its flag, and a list has commas without spaces"
+    return f"unknown flag {shown_value(written)}{nearest(written, [*flags, '--help', '--version'])}"
 
 
-def _to_number(declaration: Declaration, text: str) -> int | float:
+def _missing(flag: str, following: str | None) -> str:
+    if following is None or not following.startswith("-"):
+        return f"{flag} needs a value"
+    return f"{flag} needs a value; a value that begins with a hyphen is written {flag}={shown_value(following)}"
+
+
+def _print_and_leave(text: str) -> NoReturn:
     try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        what = "low,high or one number" if declaration.kind == "range" else "a number"
-        raise UsageError(f"{declaration.flag} must be {what}, not {text!r}") from None
+        print(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, a pager perhaps, has seen enough
+        import os
 
-
-def _values_of_file(cls, path: str) -> dict:
-    known = {declaration.key: declaration for declaration in declarations(cls)}
-    given = {}
-    for key, value in read_toml(path).items():
-        name = key.replace("_", "-").replace("serisic", "sersic")
-        if name not in known:
-            raise UsageError(f"{path}: unknown parameter {key!r}{_suggest(name, list(known))}")
-        declaration = known[name]
-        convert = isinstance(value, str) and declaration.kind in ("number", "half_width", "range", "names")
-        given[declaration.name] = _convert(declaration, value) if convert else value
-    return given
-
-
-def _suggest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else "; --help lists them all"
-
-
-def _show(text: str) -> None:
-    print(text)
-    sys.exit(0)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(0)

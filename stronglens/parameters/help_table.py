@@ -1,165 +1,267 @@
-"""Declarations as a table: for ``--help`` and for the README."""
+"""The table of all parameters: for ``--help``, for the README; and the table of labels."""
 
+import os
+import re
+import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from stronglens.parameters.checking import describe_valid
 from stronglens.parameters.declaration import Declaration, declarations
-from stronglens.parameters.derived import plain
-from stronglens.parameters.values import Range, shorten
+from stronglens.parameters.parameter_set import Overrides, Parameters
+from stronglens.parameters.values import Column, Range, number_text
 
-PIPED_WIDTH = 120
-NARROWEST_DESCRIPTION = 22
-WIDEST_CELL = 13
-"""Of valid range and default; longer ones go on, on the next line."""
-
-HEADS = ("Argument", "Shortcut", "Type", "Unit", "Valid range", "Default", "Description")
-TYPES = {"range": "low,high", "switch": "switch", "names": "a,b,...", "choice": "word", "text": "text"}
-
-BUILT_IN = (
-    ("--help", "-h", "switch", "", "", "", "print this and stop"),
-    ("--version", "", "switch", "", "", "", "print the version and stop"),
-    ("--config", "", "file", "", "", "", "read parameters from a TOML file; the command line wins over it"),
-    ("--print-config", "", "switch", "", "", "", "print the parameters in effect as TOML and stop"),
-)
-
-NOTES = (
-    "Ranges are low,high; one number fixes the value. Values may follow a space or an equals sign.",
-    'In names of flags "effect" means effective radius: the radius that holds half the light.',
-)
-
+HEADER = ("Argument", "Shortcut", "Type", "Unit", "Valid range", "Default", "Description")
+WIDTH_WHEN_PIPED = 120
+NARROW = 110
+"""Columns of a terminal below which a description stands on lines of its own."""
+WIDEST_DESCRIPTION = 90
+WIDEST_CELLS = (99, 99, 12, 8, 12, 12)
+"""Beyond these, cells are wrapped where they may be."""
+BREAKS = re.compile(r"(?<=[,/])|(?<=[^|] )(?!\|)|(?<=[a-z])(?=\.[a-z])|(?= \|)")
+"""Where a cell may be wrapped: after a comma, a slash or a space, before a file's ending or a bar."""
 Row = tuple[str, ...]
 
+BUILT_IN = (
+    ("--help", "-h", "switch", "", "", "", "print this table (-help does, too)"),
+    ("--version", "", "switch", "", "", "", "print the version"),
+    ("--config", "", "path", "", "", "-", "TOML file of values for these parameters; the command line wins over it"),
+    ("--print-config", "", "switch", "", "", "", "print the values in effect as a file for --config"),
+)
+NOTES = (
+    "A value is written --argument=value, --argument value, -shortcut=value or -shortcut value. A range is low,high; "
+    "one number fixes the value. A default of -v,v is set by the half-width v of the pair. Of an argument given twice "
+    "the last one counts."
+)
 
-def help_text(cls, program: str, overrides: Mapping, examples: Sequence[tuple[str, str]], width: int) -> str:
-    """Return what ``--help`` prints, no line longer than ``width`` where the flags allow it.
+
+def help_text(
+    cls: type[Parameters],
+    program: str,
+    overrides: Overrides | None = None,
+    examples: Sequence[tuple[str, str]] = (),
+    width: int | None = None,
+) -> str:
+    """Lay out what ``--help`` prints.
 
     Parameters
     ----------
-    cls : class made with ``declare``
-    program : name of the command
-    overrides : other defaults for some choices
-    examples : pairs of what it does and the command
-    width : columns of the terminal
+    cls : class of parameters
+    program : str
+    overrides : dict
+        The defaults that a choice changes: told in the descriptions.
+    examples : sequence of (what it does, command)
+    width : int
+        Of the terminal, by default.
+
+    Returns
+    -------
+    str
     """
-    width = max(40, width)
-    lines = [f"Usage: python {program} [--name=value ...]", "", *textwrap.wrap((cls.__doc__ or "").strip(), width), ""]
-    rows = table_rows(cls, overrides)
-    measures = _measure([row for group in rows.values() for row in group])
-    description = width - sum(measures) - 2 * len(measures)
-    beside = description >= NARROWEST_DESCRIPTION
-    lines += _lay_out(HEADS, measures, description if beside else None, width)
-    lines.append("-" * min(width, sum(measures) + 2 * len(measures) + max(description, 0)))
-    for title, group in rows.items():
-        lines += [title]
-        for row in group:
-            lines += _lay_out(row, measures, description if beside else None, width)
-        lines.append("")
-    for note in NOTES:
-        lines += textwrap.wrap(note, width)
+    width = width or terminal_width()
+    lines = [f"usage: {program} [--argument=value ...]", "", *_wrap(cls.__doc__ or "", width, ""), ""]
+    lines += _lay_out(_groups(cls, overrides), width)
+    lines += ["", *_wrap(NOTES, width, "")]
     if examples:
         lines += ["", "Examples"]
         for what, command in examples:
-            lines += [f"  # {what}", f"  python {command}"]
+            lines += [*_wrap(what, width, "  "), f"      {command}"]
     return "\n".join(lines)
 
 
-def markdown_table(cls, overrides: Mapping) -> str:
-    """Return the same table in Markdown, a heading a group."""
-    lines = []
-    for title, group in table_rows(cls, overrides).items():
-        lines += [f"**{title}**", "", "| " + " | ".join(HEADS) + " |", "|" + " --- |" * len(HEADS)]
-        for row in group:
-            cells = [f"`{cell}`" if cell and place < 2 else cell for place, cell in enumerate(row)]
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        lines.append("")
-    return "\n".join(lines)
+def markdown_table(cls: type[Parameters], overrides: Overrides | None = None, heading: str = "###") -> str:
+    """Write the table of all parameters as Markdown, a heading and a table for each group."""
+    parts = []
+    for title, rows in _groups(cls, overrides):
+        parts += [f"{heading} {title}", "", _markdown_row(HEADER), "|---" * len(HEADER) + "|"]
+        parts += [_markdown_row((*(_code(cell) for cell in row[:2]), *row[2:])) for row in rows]
+        parts.append("")
+    return "\n".join(parts)
 
 
-def labels_table(columns, title: str) -> str:
-    """Return the table of labels that can be learned: name, unit, prior and description of each column."""
-    rows = [("Label", "Unit", "Drawn from", "Description")]
-    for column in columns:
-        prior = "" if column.prior is None else str(Range(*column.prior))
-        rows.append((column.name, column.unit or "", prior or "follows", column.help))
-    widths = [max(len(row[place]) for row in rows) for place in range(3)]
-    lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows]
-    return "\n".join([title, "", *lines])
-
-
-def table_rows(cls, overrides: Mapping) -> dict[str, list[Row]]:
-    """Return the cells of the table: group title to rows."""
-    rows = {"Help and settings": list(BUILT_IN)}
-    for declaration in declarations(cls):
-        rows.setdefault(declaration.group, []).append(_row(declaration, overrides))
-    return rows
-
-
-def _row(declaration: Declaration, overrides: Mapping) -> Row:
-    kind = TYPES.get(declaration.kind) or ("whole number" if declaration.type is int else "number")
-    if declaration.kind == "text" and declaration.type.__name__ == "Path":
-        kind = "path"
-    if declaration.many:
-        kind = "files"
-    elsewhere = [
-        f"{_describe_default(declaration, others[declaration.name])} with --{field.replace('_', '-')}={value}"
-        for (field, value), others in overrides.items()
-        if declaration.name in others
+def labels_table(columns: Iterable[Column], title: str, width: int | None = None) -> str:
+    """Lay out the table of labels that can be learned: name, unit, range of the draws, description."""
+    header = ("Label", "Unit", "Drawn from", "Description")
+    rows = [
+        (
+            column.name,
+            column.unit or "",
+            "follows" if column.prior is None else _range_text(Range(*column.prior)),
+            column.help,
+        )
+        for column in columns
     ]
-    description = declaration.help + (f" ({'; '.join(elsewhere)})" if elsewhere else "")
+    widths = [max(len(row[cell]) for row in [header, *rows]) for cell in range(3)]
+    indent = " " * (sum(widths) + 2 * len(widths))
+    width = min(width or terminal_width(), len(indent) + WIDEST_DESCRIPTION)
+    lines = [title, ""]
+    for row in [header, tuple("-" * size for size in (*widths, len(header[3]))), *rows]:
+        cells = "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=False))
+        first, *more = _wrap(row[3], width, indent) or [""]
+        lines += [f"{cells}  {first[len(indent):]}".rstrip(), *more]
+    return "\n".join(lines)
+
+
+def terminal_width() -> int:
+    """Return the columns of the terminal, or of COLUMNS in the environment; 120 when output goes elsewhere."""
+    try:
+        width = int(os.environ.get("COLUMNS", ""))
+    except ValueError:
+        width = 0
+    if width <= 0:
+        try:
+            width = os.get_terminal_size(sys.__stdout__.fileno()).columns
+        except (AttributeError, ValueError, OSError):
+            width = 0
+    return width or WIDTH_WHEN_PIPED
+
+
+def _groups(cls: type[Parameters], overrides: Overrides | None) -> list[tuple[str, list[Row]]]:
+    groups: dict[str, list[Row]] = {}
+    for declaration in declarations(cls).values():
+        groups.setdefault(declaration.group, []).append(_row(declaration, cls, overrides or {}))
+    next(iter(groups.values())).extend(BUILT_IN)
+    return list(groups.items())
+
+
+def _row(declaration: Declaration, cls: type[Parameters], overrides: Overrides) -> Row:
     return (
         declaration.flag,
         f"-{declaration.shortcut}" if declaration.shortcut else "",
-        "number" if kind == "whole number" else kind,
+        _type_text(declaration),
         declaration.unit or "",
-        _describe_valid(declaration),
-        _describe_default(declaration, declaration.default),
-        description,
+        describe_valid(declaration.valid) if declaration.valid else " | ".join(declaration.choices),
+        _default_text(declaration, declaration.default),
+        declaration.help + _override_text(declaration, cls, overrides),
     )
 
 
-def _describe_valid(declaration: Declaration) -> str:
-    if declaration.choices:
-        return ", ".join(declaration.choices)
-    if declaration.valid is None:
-        return ""
-    low, high = declaration.valid
-    if high >= 1e9:
-        return f">= {shorten(low)}"
-    return f"{shorten(low)} to {shorten(high)}"
+def _type_text(declaration: Declaration) -> str:
+    if declaration.kind in ("choice", "switch"):
+        return declaration.kind
+    names = {int: "integer", float: "number", str: "text", tuple: "list"}
+    return names.get(declaration.type) or declaration.type.__name__.lower()
 
 
-def _describe_default(declaration: Declaration, default) -> str:
-    if default is None or default == ():
-        return f"+-{declaration.of.replace('_', '-')}" if declaration.of else ""
+def _default_text(declaration: Declaration, value: Any) -> str:
     if declaration.kind == "switch":
         return "off"
-    if isinstance(default, Range):
-        return shorten(default.low) if default.is_fixed else str(default)
-    if isinstance(default, tuple):
-        return ", ".join(default)
-    return f"{default:g}" if isinstance(default, float) else str(plain(default))
+    if declaration.kind == "component" and value is None:
+        return "-v,v"
+    if isinstance(value, Range):
+        return _range_text(value)
+    if isinstance(value, int | float):
+        return number_text(value)
+    return (",".join(value) if isinstance(value, tuple) else str(value or "")) or "-"
 
 
-def _measure(rows: list[Row]) -> list[int]:
-    """Return the widths of all cells but the description: flags are never broken."""
-    widths = [max(len(head), *(len(row[place]) for row in rows)) for place, head in enumerate(HEADS[:-1])]
-    return [width if place < 4 else min(width, WIDEST_CELL) for place, width in enumerate(widths)]
+def _range_text(value: Range) -> str:
+    ends = [value.low] if value.is_fixed else [value.low, value.high]
+    return ",".join(number_text(end) for end in ends)
 
 
-def _lay_out(row: Row, measures: list[int], description: int | None, width: int) -> list[str]:
-    """Return the lines of one row; with ``description`` None, its text stands on lines of its own."""
-    *cells, text = row
-    columns = [
-        textwrap.wrap(cell, measure, break_long_words=place >= 4, break_on_hyphens=False) or [""]
-        for place, (cell, measure) in enumerate(zip(cells, measures, strict=True))
+def _override_text(declaration: Declaration, cls: type[Parameters], overrides: Overrides) -> str:
+    declared = declarations(cls)
+    texts = [
+        f"{_default_text(declaration, defaults[declaration.name])} with {declared[chooser].flag}={choice}"
+        for (chooser, choice), defaults in overrides.items()
+        if chooser in declared and defaults.get(declaration.name, declaration.default) != declaration.default
     ]
-    if description is not None:
-        columns.append(textwrap.wrap(text, description, break_on_hyphens=False) or [""])
-        measures = [*measures, description]
-    lines = []
-    for line in range(max(map(len, columns))):
-        parts = [column[line] if line < len(column) else "" for column in columns]
-        lines.append("  ".join(part.ljust(measure) for part, measure in zip(parts, measures, strict=True)).rstrip())
-    if description is None and row is not HEADS:
-        lines += textwrap.wrap(text, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
+    return f" (default {', '.join(texts)})" if texts else ""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    widths: tuple[int, ...]
+    gap: int
+    description_beside: int
+    """Columns for the description beside the other cells; 0: it stands below them."""
+
+
+def _lay_out(groups: list[tuple[str, list[Row]]], width: int) -> list[str]:
+    layout = _choose_layout([HEADER, *(row for _, rows in groups for row in rows)], width)
+    if layout is None:
+        return _stack(groups, width)
+    lines = _line_up(HEADER, layout, width)
+    lines += _line_up(tuple("-" * size for size in (*layout.widths, len(HEADER[-1]))), layout, width)
+    for title, rows in groups:
+        lines += ["", title]
+        for row in rows:
+            lines += _line_up(row, layout, width)
     return lines
+
+
+def _choose_layout(rows: list[Row], width: int) -> _Layout | None:
+    widths = []
+    for cell in range(len(HEADER) - 1):
+        texts = [row[cell] for row in rows]
+        natural = max(len(text) for text in texts)
+        unbroken = max(len(piece.strip()) for text in texts for piece in _pieces(text, cell))
+        widths.append(min(natural, max(unbroken, WIDEST_CELLS[cell])))
+    for gap in (2, 1):
+        rest = width - sum(widths) - gap * len(widths)
+        if width >= NARROW and rest >= len("Description") * 2:
+            return _Layout(tuple(widths), gap, min(rest, WIDEST_DESCRIPTION))
+        if rest + gap >= 0:
+            return _Layout(tuple(widths), gap, 0)
+    return None
+
+
+def _line_up(row: Row, layout: _Layout, width: int) -> list[str]:
+    """Return the lines of a row."""
+    *cells, description = row
+    columns = [_wrap_cell(text, layout.widths[cell], cell) for cell, text in enumerate(cells)]
+    beside = layout.description_beside
+    if beside:
+        columns.append(_wrap(description, beside, ""))
+    gap = " " * layout.gap
+    lines = []
+    for number in range(max(map(len, columns))):
+        parts = [column[number] if number < len(column) else "" for column in columns]
+        padded = (part.ljust(size) for part, size in zip(parts, (*layout.widths, beside), strict=False))
+        lines.append(gap.join(padded).rstrip())
+    return lines if beside else lines + _wrap(description, min(width, NARROW), "    ")
+
+
+def _stack(groups: list[tuple[str, list[Row]]], width: int) -> list[str]:
+    """Return a list in place of a table, where a terminal is too narrow for one."""
+    lines = []
+    for title, rows in groups:
+        lines += ([""] if lines else []) + _wrap(title, width, "")
+        for flag, shortcut, *facts, default, description in rows:
+            lines.append(f"{flag} {shortcut}".rstrip())
+            facts = [fact for fact in (*facts, default and f"default {default}") if fact]
+            lines += _wrap("; ".join(facts), width, "    ") + _wrap(description, width, "    ")
+    return lines
+
+
+def _wrap(text: str, width: int, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text, max(width, len(indent) + 10), initial_indent=indent, subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _pieces(text: str, cell: int) -> list[str]:
+    """Return what may not be broken: the whole of a flag and of a shortcut."""
+    return [text] if cell < 2 else [piece.strip() if piece.isspace() else piece for piece in BREAKS.split(text)]
+
+
+def _wrap_cell(text: str, width: int, cell: int) -> list[str]:
+    lines = [""]
+    for piece in _pieces(text, cell):
+        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
+            lines.append("")
+            piece = piece.lstrip()
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""

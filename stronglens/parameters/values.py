@@ -1,35 +1,65 @@
-"""The values that travel: a range to draw from, a column of labels."""
+"""What a parameter may hold beyond plain numbers and text: a range; and what it becomes in a dataset: a column."""
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import dataclass
+from numbers import Real
+
+from stronglens.parameters.errors import UsageError
 
 
 @dataclass(frozen=True)
 class Range:
-    """The bounds between which a quantity is drawn uniformly."""
+    """Hold the two ends of a uniform distribution; equal ends fix the value.
+
+    Parameters
+    ----------
+    low, high : float
+        Finite, ``low <= high``.
+
+    Raises
+    ------
+    UsageError
+        When they are not.
+    """
 
     low: float
     high: float
 
-    def __str__(self):
-        return f"{shorten(self.low)},{shorten(self.high)}"
+    def __post_init__(self):
+        for end in (self.low, self.high):
+            if isinstance(end, bool) or not isinstance(end, Real) or not math.isfinite(end):
+                raise UsageError(f"a range has two finite ends; received {self.low!r},{self.high!r}")
+        object.__setattr__(self, "low", float(self.low) + 0.0)  # -0.0 and 0.0 are one value
+        object.__setattr__(self, "high", float(self.high) + 0.0)
+        if self.low > self.high:
+            raise UsageError(f"the low end of a range comes first; received {self.low!r},{self.high!r}")
 
     @property
     def is_fixed(self) -> bool:
+        """Whether the range holds one value only."""
         return self.low == self.high
+
+    def __str__(self) -> str:
+        return f"{self.low!r},{self.high!r}"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of ``labels.csv``: something drawn, or something that follows.
+    r"""Describe a column of ``labels.csv``: something that varies from image to image, and can be learned.
 
-    Attributes
+    Parameters
     ----------
-    name : str, such as ``src-center-x``
+    name : str
+        As in the file: ``src-center-x``.
     unit : str or None
-    symbol : str, TeX without dollars
-    help : str, its definition
-    prior : (low, high) or None
-    drawn : bool, False for what follows from the draws
+    symbol : str
+        TeX, without the dollars.
+    help : str
+        What it is, in a line.
+    prior : (float, float) or None
+        Ends of the uniform distribution it was drawn from.
+    drawn : bool
+        False for what follows from other columns.
     """
 
     name: str
@@ -41,32 +71,53 @@ class Column:
 
     @property
     def axis_text(self) -> str:
-        """The label of an axis: symbol, and unit in brackets."""
-        text = f"${self.symbol}$" if self.symbol else self.name
-        return f"{text} [{self.unit}]" if self.unit else text
+        """The text for an axis of a figure: symbol, or name where there is none, and unit in brackets."""
+        quantity = f"${self.symbol}$" if self.symbol else self.name
+        return f"{quantity} [{self.unit}]" if self.unit else quantity
 
     def to_dict(self) -> dict:
-        """Return the column as JSON takes it."""
-        values = asdict(self)
-        return values | {"prior": list(self.prior) if self.prior is not None else None}
+        """Return plain data for JSON."""
+        prior = None if self.prior is None else list(self.prior)
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "symbol": self.symbol,
+            "help": self.help,
+            "prior": prior,
+            "drawn": self.drawn,
+        }
 
     @classmethod
-    def from_dict(cls, values: dict) -> "Column":
-        """Return the column that a manifest describes; entries that are not its own are passed over.
+    def from_dict(cls, data: dict) -> "Column":
+        """Return the column that `to_dict` described.
 
         Raises
         ------
         KeyError, TypeError, ValueError
             When the description is damaged.
         """
-        prior = values["prior"]
+        unit, prior = data["unit"], data["prior"]
+        if prior is not None:
+            low, high = prior
+            prior = (float(low), float(high))
         return cls(
-            str(values["name"]), values["unit"], str(values["symbol"]), str(values["help"]),
-            None if prior is None else (float(prior[0]), float(prior[1])), bool(values["drawn"]),
-        )  # fmt: skip
+            name=str(data["name"]),
+            unit=None if unit is None else str(unit),
+            symbol=str(data["symbol"]),
+            help=str(data["help"]),
+            prior=prior,
+            drawn=bool(data["drawn"]),
+        )
 
 
-def shorten(value: float) -> str:
-    """Return a number without a needless ``.0``, and without loss."""
-    value = float(value)
-    return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+def number_text(value: float) -> str:
+    """Write a number as short as it can be read: 0.00001, 20, 1e7, 2^63-1."""
+    if isinstance(value, int) and value >= 2**31 and (value + 1).bit_count() == 1:
+        return f"2^{value.bit_length()}-1"
+    plain = f"{value:.10f}".rstrip("0").rstrip(".")
+    is_plain = value == 0 or 1e-5 <= abs(value) < 1e10
+    if is_plain and float(plain) == value and not plain.endswith("000000"):
+        return plain
+    short = f"{value:g}"
+    digits, _, exponent = (short if float(short) == value else repr(value)).partition("e")
+    return f"{digits}e{int(exponent)}" if exponent else digits

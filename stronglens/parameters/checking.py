@@ -1,0 +1,227 @@
+"""Whether a value will do for a parameter: read from text, given the type it is declared with, held to its rule."""
+
+import math
+import re
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from stronglens.parameters.declaration import Declaration
+from stronglens.parameters.errors import UsageError
+from stronglens.parameters.values import Range, number_text
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+WHOLE_NUMBER = re.compile(r"[+-]?\d{1,40}", re.ASCII)
+NOT_FINITE = re.compile(r"[+-]?(inf|infinity|nan)", re.IGNORECASE)
+LARGEST_EXACT = 2**53
+"""Beyond it a float may stand for several whole numbers."""
+LONGEST_SHOWN = 60
+"""Characters of a wrong value that a message repeats."""
+
+
+def read_value(declaration: Declaration, words: str) -> Any:
+    """Return the value that a text stands for, on the command line or between quotes in a file.
+
+    Raises
+    ------
+    UsageError
+        When it stands for none, or the value will not do.
+    """
+    return check_value(declaration, _READERS[declaration.kind](declaration, words), words)
+
+
+def check_value(declaration: Declaration, value: Any, received: Any = None) -> Any:
+    """Return a value in the type that was declared, when it keeps to the declaration's rule.
+
+    A number will do for a range, a pair of numbers too; a whole number for one that need not be; a text for a path.
+
+    Parameters
+    ----------
+    declaration : Declaration
+    value : object
+    received : object
+        What to repeat in a message instead of `value`.
+
+    Raises
+    ------
+    UsageError
+        Names flag, rule and value.
+    """
+    if value is None and declaration.default is None:
+        return None
+    try:
+        return _CHECKS[declaration.kind](declaration, value)
+    except _BrokenRule as wrong:
+        shown = shown_value(value if received is None else received)
+        raise UsageError(f"{declaration.flag} must be {wrong}; received {shown}") from None
+
+
+def shown_value(value: Any) -> str:
+    """Return a wrong value as it may stand in a line: quoted when it is odd, cut when it is long."""
+    words = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if not words or not words.isprintable() or " " in words:
+        words = repr(words)
+    return words if len(words) <= LONGEST_SHOWN else words[: LONGEST_SHOWN - 3] + "..."
+
+
+def describe_valid(valid: tuple[float, float]) -> str:
+    """Return bounds as text: ``0.001..20``."""
+    return f"{number_text(valid[0])}..{number_text(valid[1])}"
+
+
+class _BrokenRule(Exception):
+    """Says what a value must be."""
+
+
+def _rule(declaration: Declaration) -> str:
+    """Return what a value must be, in words."""
+    what = "a whole number" if declaration.type is int else "a number"
+    if declaration.type is Range:
+        what += " or low,high"
+    if declaration.valid:
+        what += f" between {number_text(declaration.valid[0])} and {number_text(declaration.valid[1])}"
+    return what
+
+
+def _check_range(declaration: Declaration, value: Any) -> Range:
+    if isinstance(value, Real):
+        value = (value, value)
+    elif isinstance(value, Range):
+        value = (value.low, value.high)
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise _BrokenRule(_rule(declaration))
+    low, high = (_as_float(declaration, end) for end in value)
+    if low > high:
+        raise _BrokenRule("a range whose low end comes first")
+    return Range(low, high)
+
+
+def _check_half_width(declaration: Declaration, value: Any) -> float:
+    if isinstance(value, list | tuple):  # -v,v says the same as v
+        symmetric = len(value) == 2 and all(isinstance(end, Real) for end in value) and value[0] == -value[1]
+        if not symmetric:
+            raise _BrokenRule(f"{_rule(declaration)}: the half-width v of -v,v")
+        value = value[1]
+    return _as_float(declaration, value)
+
+
+def _check_number(declaration: Declaration, value: Any) -> float | int:
+    if declaration.type is float:
+        return _as_float(declaration, value)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise _BrokenRule(_rule(declaration))
+    if not isinstance(value, Integral):
+        if not (abs(value) < LARGEST_EXACT and value == int(value)):
+            raise _BrokenRule(_rule(declaration))
+        value = int(value)
+    return _within(declaration, int(value))
+
+
+def _as_float(declaration: Declaration, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise _BrokenRule(_rule(declaration))
+    try:
+        value = float(value) + 0.0  # -0.0 and 0.0 are one value
+    except OverflowError:
+        value = math.inf
+    return _within(declaration, value)
+
+
+def _within(declaration: Declaration, value: float) -> float:
+    if not math.isfinite(value):
+        raise _BrokenRule("finite")
+    if declaration.valid and not declaration.valid[0] <= value <= declaration.valid[1]:
+        raise _BrokenRule(_rule(declaration))
+    return value
+
+
+def _check_choice(declaration: Declaration, value: Any) -> str:
+    if not isinstance(value, str) or value not in declaration.choices:
+        *others, last = declaration.choices
+        raise _BrokenRule(f"{', '.join(others)} or {last}" if others else last)
+    return str(value)
+
+
+def _check_switch(declaration: Declaration, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _BrokenRule("true or false")
+    return value
+
+
+def _check_text(declaration: Declaration, value: Any) -> str | Path:
+    if declaration.type is Path and isinstance(value, Path):
+        value = str(value)
+    return declaration.type(_plain_text(value, "a path" if declaration.type is Path else "a text"))
+
+
+def _check_names(declaration: Declaration, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise _BrokenRule("a list of names")
+    value = tuple(_plain_text(item, "a list of names, each a text") for item in value)
+    if not declaration.many:
+        if not value:
+            raise _BrokenRule("one name at least")
+        if len(set(value)) < len(value):
+            raise _BrokenRule("names that differ")
+    return value
+
+
+def _plain_text(value: Any, what: str) -> str:
+    """Refuse what cannot be printed or written as UTF-8 in one line."""
+    if not isinstance(value, str | Path) or not str(value):
+        raise _BrokenRule(f"{what} that is not empty")
+    if any(ord(character) < 32 or character == "\x7f" or "\ud800" <= character <= "\udfff" for character in str(value)):
+        raise _BrokenRule(f"{what} without control characters")
+    return str(value)
+
+
+def _read_range(declaration: Declaration, words: str) -> float | tuple[float, ...]:
+    ends = tuple(_read_float(declaration, word, words) for word in words.split(","))
+    return ends if len(ends) > 1 else ends[0]
+
+
+def _read_number(declaration: Declaration, words: str) -> float | int:
+    if declaration.type is float:
+        return _read_float(declaration, words, words)
+    return int(words) if WHOLE_NUMBER.fullmatch(words) else _read_float(declaration, words, words)
+
+
+def _read_float(declaration: Declaration, word: str, words: str) -> float:
+    if NUMBER.fullmatch(word) or NOT_FINITE.fullmatch(word):
+        return float(word)
+    raise UsageError(f"{declaration.flag} must be {_rule(declaration)}; received {shown_value(words)}")
+
+
+def _read_switch(declaration: Declaration, words: str) -> bool | str:
+    return {"true": True, "false": False}.get(words, words)
+
+
+def _read_names(declaration: Declaration, words: str) -> tuple[str, ...]:
+    return tuple(words.split(","))
+
+
+def _read_plainly(declaration: Declaration, words: str) -> str:
+    return words
+
+
+_READERS = {
+    "sampled": _read_range,
+    "component": _read_range,
+    "half-width": _read_range,
+    "number": _read_number,
+    "choice": _read_plainly,
+    "switch": _read_switch,
+    "text": _read_plainly,
+    "names": _read_names,
+}
+
+_CHECKS = {
+    "sampled": _check_range,
+    "component": _check_range,
+    "half-width": _check_half_width,
+    "number": _check_number,
+    "choice": _check_choice,
+    "switch": _check_switch,
+    "text": _check_text,
+    "names": _check_names,
+}

@@ -1,0 +1,179 @@
+"""A set of parameters: frozen, checked, and what follows from it - columns, ranges, the entry in a manifest."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from stronglens.parameters.checking import check_value
+from stronglens.parameters.declaration import Declaration, declarations, declare
+from stronglens.parameters.errors import RunError, UsageError
+from stronglens.parameters.values import Column, Range
+
+Overrides = Mapping[tuple[str, str], Mapping[str, Any]]
+"""For a parameter's value, the defaults of others that it changes: {("telescope", "hst"): {"grid_size": 128}}."""
+
+
+@declare
+class Parameters:
+    """Base of every group of parameters, and of the classes that join groups into a command's parameters."""
+
+    def __post_init__(self):
+        for name, declaration in declarations(type(self)).items():
+            object.__setattr__(self, name, check_value(declaration, getattr(self, name)))
+
+    @classmethod
+    def of(cls, overrides: Overrides | None = None, **values: Any) -> Self:
+        """Make parameters of some values, and of the defaults that go with them.
+
+        Parameters
+        ----------
+        overrides : dict
+            The defaults that a choice changes.
+        **values
+            By field name.
+
+        Raises
+        ------
+        UsageError
+            When a value will not do, does not apply, or stands against another one.
+        TypeError
+            When there is no such parameter.
+        """
+        return resolve(cls, values, overrides)
+
+
+def resolve(
+    cls: type[Parameters],
+    values: Mapping[str, Any],
+    overrides: Overrides | None = None,
+    file_values: Mapping[str, Any] | None = None,
+) -> Parameters:
+    """Make parameters of what was given: values win over a file, over a choice's defaults, over the declared ones.
+
+    A value of the file that stands against one of `values` gives way: it is left out.
+
+    Parameters
+    ----------
+    cls : class of parameters
+    values : dict of field name to value
+    overrides : dict
+        Applied in their order, each by the value finally chosen.
+    file_values : dict of field name to value
+
+    Raises
+    ------
+    UsageError
+        When a value will not do, does not apply, or stands against another one.
+    """
+    declared = declarations(cls)
+    given = {**(file_values or {}), **values}
+    final = {name: declaration.default for name, declaration in declared.items()} | given
+    for (chooser, choice), defaults in (overrides or {}).items():
+        if chooser in declared and final[chooser] == choice:
+            final |= {name: value for name, value in defaults.items() if name in declared and name not in given}
+
+    dropped = set()
+    for name in given:
+        declaration = declared.get(name)
+        if declaration is None or final[name] is None:
+            continue  # the class refuses what it does not declare
+        if not applies(declaration, final):
+            if name in values or declaration.applies[0] not in values:
+                raise UsageError(_inapplicable(declaration, declared, final))
+            dropped.add(name)
+        elif declaration.replaces in given:
+            rival = declaration.replaces
+            if (name in values) == (rival in values):
+                raise UsageError(f"{declaration.flag} and {declared[rival].flag} exclude each other: give one of them")
+            dropped.add(rival if name in values else name)
+    return cls(**{name: value for name, value in final.items() if name not in dropped})
+
+
+def applicable(parameters: Parameters) -> dict[str, Declaration]:
+    """Return the declarations that mean anything for these parameters, by field name."""
+    values = vars(parameters)
+    declared = declarations(type(parameters))
+    applying = {name: declaration for name, declaration in declared.items() if applies(declaration, values)}
+    replaced = {item.replaces for name, item in applying.items() if item.replaces and values[name] is not None}
+    return {name: declaration for name, declaration in applying.items() if name not in replaced}
+
+
+def applies(declaration: Declaration, values: Mapping[str, Any]) -> bool:
+    """Return whether a parameter means anything beside the values of the others."""
+    return declaration.applies is None or values[declaration.applies[0]] == declaration.applies[1]
+
+
+def ranges(parameters: Parameters) -> dict[str, Range]:
+    """Return the range of every drawn column, in the order of declaration."""
+    found = {}
+    for name, declaration in applicable(parameters).items():
+        if declaration.is_drawn:
+            value = getattr(parameters, name)
+            if value is None and declaration.of is not None:
+                value = _around_zero(getattr(parameters, declaration.of))
+            if value is not None:
+                found[declaration.column_name] = value
+    return found
+
+
+def columns(parameters: Parameters) -> dict[str, Column]:
+    """Return the drawn columns with their priors, in the order of declaration."""
+    found = ranges(parameters)
+    return {
+        item.column_name: Column(
+            name=item.column_name,
+            unit=item.unit,
+            symbol=item.symbol or rf"{{\rm {item.column_name}}}",
+            help=item.help,
+            prior=(found[item.column_name].low, found[item.column_name].high),
+        )
+        for item in applicable(parameters).values()
+        if item.is_drawn and item.column_name in found
+    }
+
+
+def to_manifest(parameters: Parameters) -> dict[str, Any]:
+    """Return what a result depends on as plain data: the parameters that apply, by the names of their flags."""
+    return {
+        declaration.key: plain_value(getattr(parameters, name))
+        for name, declaration in applicable(parameters).items()
+        if declaration.recorded
+    }
+
+
+def from_manifest(cls: type[Parameters], entries: Mapping[str, Any], overrides: Overrides | None = None) -> Parameters:
+    """Return the parameters that `to_manifest` recorded.
+
+    Raises
+    ------
+    RunError
+        When the entries are not those of this class.
+    """
+    names = {declaration.key: name for name, declaration in declarations(cls).items()}
+    unknown = sorted(set(entries) - set(names))
+    if unknown:
+        raise RunError(f"the manifest has a parameter that this version does not know: {unknown[0]}")
+    values = {names[key]: value for key, value in entries.items() if value is not None}
+    try:
+        return resolve(cls, values, overrides)
+    except UsageError as error:
+        raise RunError(f"the manifest's parameters cannot be used: {error}") from None
+
+
+def plain_value(value: Any) -> Any:
+    """Return a parameter's value as JSON and TOML know it."""
+    if isinstance(value, Range):
+        return [value.low, value.high]
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def _around_zero(half_width: float) -> Range:
+    return Range(0.0 - half_width, half_width)
+
+
+def _inapplicable(declaration: Declaration, declared: Mapping[str, Declaration], values: Mapping[str, Any]) -> str:
+    chooser, wanted = declaration.applies
+    flag = declared[chooser].flag
+    return f"{declaration.flag} means nothing with {flag}={values[chooser]}: leave it out, or give {flag}={wanted}"

@@ -1,0 +1,28 @@
+"""What several tests need: small datasets made by the first door, and the folder of real images where there is one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import generate_data
+
+SMALL = ["--lens-model=sie", "--grid-size=16", "--pixel-scale=0.4", "--over-sampling=1"]
+"""Isothermal lenses compile fastest; 16 pixels are the fewest that the control panel admits."""
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory) -> Path:
+    """A dataset of 60 images; not to be changed."""
+    folder = tmp_path_factory.mktemp("small") / "dataset"
+    assert generate_data.main([*SMALL, "-n=60", f"--dataset-dir={folder}", "--quiet"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real images that STRONGLENS_DATA names."""
+    folder = os.environ.get("STRONGLENS_DATA")
+    if not folder or not Path(folder, "real_lenses").is_dir():
+        pytest.skip("STRONGLENS_DATA names no folder of real lenses")
+    return Path(folder)

@@ -1,0 +1,183 @@
+import contextlib
+import io
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from parameter_strategies import argv_for, valid_values
+
+import params_and_cli as panel
+from stronglens.parameters import Range, UsageError, declarations, parse
+
+DOORS = [panel.SimulationParameters, panel.TrainingParameters]
+SLOW_TO_DRAW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+
+
+def read(*argv, cls=panel.SimulationParameters, **more):
+    return parse(cls, argv, program="door.py", version="1.2.3", overrides=panel.OVERRIDES, **more)
+
+
+def printed_by(*argv, **more):
+    with contextlib.redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit) as left:
+        read(*argv, **more)
+    assert left.value.code == 0
+    return out.getvalue()
+
+
+def refusal_of(*argv, **more):
+    with pytest.raises(UsageError) as refusal:
+        read(*argv, **more)
+    assert "\n" not in str(refusal.value)
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("argv", "name", "value"),
+    [
+        (["--src-intensity-range=0.3,1.0"], "src_intensity_range", Range(0.3, 1)),
+        (["--src-intensity-range", "0.3,1.0"], "src_intensity_range", Range(0.3, 1)),
+        (["-si=.3,1."], "src_intensity_range", Range(0.3, 1)),
+        (["-si", "3e-1,1E0"], "src_intensity_range", Range(0.3, 1)),
+        (["-si", "0.5"], "src_intensity_range", Range(0.5, 0.5)),
+        (["-scx", "-0.5,-1e-1"], "src_center_x_range", Range(-0.5, -0.1)),
+        (["-scx", "-.5"], "src_center_x_range", Range(-0.5, -0.5)),
+        (["-scx=-1,+2"], "src_center_x_range", Range(-1, 2)),
+        (["-sc", "0.5"], "src_center_var", 0.5),
+        (["-sc", "-0.5,0.5"], "src_center_var", 0.5),
+        (["-n", "1e3"], "generated_number", 1000),
+        (["--seed", "9223372036854775807"], "seed", 2**63 - 1),
+        (["--force"], "force", True),
+        (["--force=true"], "force", True),
+        (["--force", "--force=false"], "force", False),
+        (["-s", "32", "-s=48"], "grid_size", 48),
+        (["--lens-serisic-range=2,3"], "lens_sersic_range", Range(2, 3)),
+        (["--src-serisic-range", "1"], "src_sersic_range", Range(1, 1)),
+        (["--dataset-dir=a=b c"], "dataset_dir", panel.Path("a=b c")),
+    ],
+)
+def test_values_are_read(argv, name, value):
+    assert getattr(read(*argv), name) == value
+
+
+@pytest.mark.parametrize(
+    ("argv", "files"),
+    [
+        (["--predict", "a.fits", "b.fits", "--epochs=3"], ("a.fits", "b.fits")),
+        (["-p=a.fits,b.fits"], ("a.fits", "b.fits")),
+        (["-p", "a.fits", "--quiet", "-p", "b.fits"], ("a.fits", "b.fits")),
+        (["-p", "a.fits", "a.fits"], ("a.fits", "a.fits")),
+    ],
+)
+def test_files_may_follow_one_another(argv, files):
+    assert read(*argv, cls=panel.TrainingParameters).predict == files
+
+
+def test_labels_are_a_list_with_commas():
+    assert read("-l=a,b", cls=panel.TrainingParameters).labels == ("a", "b")
+    assert read("-l=a", "-l=b", cls=panel.TrainingParameters).labels == ("b",)
+    assert "unexpected b after -l" in refusal_of("-l", "a", "b", cls=panel.TrainingParameters)
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["-srx=1"], "unknown flag -srx; did you mean -srs?"),  # argparse: -s with the value rx=1
+        (["-nonsense"], "unknown flag -nonsense; --help lists them all"),  # argparse: -n
+        (["--grid"], "unknown flag --grid"),
+        (["--grid-siz=3"], "unknown flag --grid-siz; did you mean --grid-size?"),
+        (["--grid_size=3"], "unknown flag --grid_size; did you mean --grid-size?"),
+        (["-grid-size=3"], "unknown flag -grid-size; did you mean --grid-size?"),
+        (["--srs=1"], "unknown flag --srs; did you mean -srs?"),
+        (["-s64"], "unknown flag -s64"),
+        (["--"], "unknown flag --;"),
+        (["stray"], "unexpected stray"),
+        (["--force", "yes"], "unexpected yes after --force"),
+        (["-7"], "unexpected -7"),
+        ([""], "unexpected ''"),
+        (["--grid-size"], "--grid-size needs a value"),
+        (["--grid-size", "--force"], "--grid-size needs a value"),
+        (["--dataset-dir", "-odd"], "a value that begins with a hyphen is written --dataset-dir=-odd"),
+        (["--config"], "--config needs a value"),
+        (["--print-config=1"], "--print-config takes no value"),
+        (["-srs=1,,2"], "--src-redshift-range must be a number or low,high between 0.001 and 20; received 1,,2"),
+        (["-srs=1, 2"], "received '1, 2'"),
+        (["-srs=3,1"], "a range whose low end comes first; received 3,1"),
+        (["-srs", "-inf,3"], "--src-redshift-range must be finite; received -inf,3"),
+        (["-srs=1e999"], "--src-redshift-range must be finite; received 1e999"),
+        (["-sc=-0.5,0.4"], "--src-center-var must be a number between 0 and 10: the half-width v of -v,v"),
+        (["-n=0x10"], "--generated-number must be a whole number"),
+        (["-n=1_000"], "--generated-number must be a whole number"),
+        (["-n=1.5"], "received 1.5"),
+        (["--force=1"], "--force must be true or false; received 1"),
+        (["--task=sorting"], "--task must be regression; received sorting"),
+        (["--dataset-dir="], "--dataset-dir must be a path that is not empty"),
+        (["--dataset-dir=\udcff"], "--dataset-dir must be a path without control characters"),  # no UTF-8: not for JSON
+        (["-er=1"], "--einstein-radius-range means nothing with --lens-model=composite"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_refused_in_one_line(argv, line):
+    assert line in refusal_of(*argv)
+
+
+def test_wrong_values_are_repeated_short():
+    assert len(refusal_of("--telescope=" + "x" * 5000)) < 160
+    assert "\\x1b" in refusal_of("--telescope=\x1b[31m")
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h", "-help"])
+def test_help_is_printed_whatever_else_is_asked(flag):
+    assert "--src-redshift-range" in printed_by("--bogus", flag)
+
+
+def test_version_is_printed():
+    assert printed_by("--version") == "door.py 1.2.3\n"
+
+
+def test_labels_without_a_value_are_listed():
+    def label_help(parameters):
+        return f"labels of {parameters.dataset_dir}"
+
+    for argv in (["--labels"], ["-l"], ["--labels="], ["--labels", "--quiet"]):
+        text = printed_by(*argv, "--dataset-dir=there", cls=panel.TrainingParameters, label_help=label_help)
+        assert text == "labels of there\n"
+    assert "--labels needs a value" in refusal_of("--labels", cls=panel.TrainingParameters)
+    for argv in (["--predict"], ["--predict="]):
+        assert "--predict needs a value" in refusal_of(*argv, cls=panel.TrainingParameters, label_help=label_help)
+
+
+@pytest.mark.parametrize("cls", DOORS)
+@SLOW_TO_DRAW
+@given(st.data())
+def test_any_valid_values_can_be_asked_for(cls, data):
+    values = data.draw(valid_values(cls))
+    assert read(*data.draw(argv_for(cls, values)), cls=cls) == cls.of(panel.OVERRIDES, **values)
+
+
+FLAGS = sorted(
+    {flag for cls in DOORS for item in declarations(cls).values() for flag in (item.flag, f"-{item.shortcut}")}
+    | {"--help", "--version", "--config", "--print-config"}
+)
+PIECES = ["1", "-1", "0.1,0.2", "2,1", "nan", "1e999", "true", "sie", "hst", ",", "-", "=", "--"]
+SCRAPS = st.one_of(st.text(max_size=10), st.sampled_from(PIECES))
+WORDS = st.one_of(SCRAPS, st.sampled_from(FLAGS), st.tuples(st.sampled_from(FLAGS), SCRAPS).map("=".join))
+
+
+@pytest.mark.parametrize("cls", DOORS)
+@SLOW_TO_DRAW
+@given(st.lists(WORDS, max_size=6))
+def test_garbage_is_refused_in_one_line(cls, argv):
+    with contextlib.redirect_stdout(io.StringIO()):
+        line = line_or_none(argv, cls)
+    if line is not None:
+        assert "\n" not in line
+        assert line.encode("utf-8")
+
+
+def line_or_none(argv, cls):
+    try:
+        read(*argv, cls=cls)
+    except UsageError as refusal:
+        return str(refusal)
+    except SystemExit as left:
+        return None if left.code == 0 else f"left with\n{left.code}"
+    return None
