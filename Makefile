@@ -18,7 +18,7 @@ SIMULATES := params_and_cli.py generate_data.py $(filter-out %/figures.py %/netw
              stronglens/scaling.py stronglens/observation.py, $(PACKAGE))
 TRAINS    := params_and_cli.py model_and_figures.py $(filter-out stronglens/raytracing/% %/scene.py, $(PACKAGE))
 
-.PHONY: all install test lint bench bench-gpu readme check-gpu-requirements clean help
+.PHONY: all install test lint bench readme check-gpu-requirements clean help
 
 all: figures/.drawn
 	@echo
@@ -66,7 +66,7 @@ bench: $(VENV)/.installed-dev  ## measure speed and memory; writes benchmarks/re
 	$(PYTHON) -m benchmarks
 
 readme: $(VENV)/.installed  ## write the parameter tables of the README anew
-	$(PYTHON) -m docs.parameters
+	$(PYTHON) params_and_cli.py
 
 check-gpu-requirements: $(VENV)/.installed  ## check that requirements-gpu.txt resolves (Linux)
 	$(PYTHON) -m pip install --disable-pip-version-check --quiet --dry-run -r requirements-gpu.txt

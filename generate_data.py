@@ -79,7 +79,8 @@ def estimate(simulator, number: int, folder, say) -> None:
     simulator.simulate(chunk)
     seconds = (time.perf_counter() - start) / len(chunk)
     size = number * simulator.bytes_an_image
-    say(f"Estimate: {describe_bytes(size)} on disk, {describe_duration(number * seconds)} ({1 / seconds:,.0f} images/s)")
+    length = describe_duration(number * seconds)
+    say(f"Estimate: {describe_bytes(size)} on disk, {length} ({1 / seconds:,.0f} images/s)")
     check_disk(folder, size)
 
 

@@ -43,8 +43,8 @@ def learn(parameters) -> None:
         dataset = load_dataset(parameters.dataset_dir, parameters.task, progress.advance)
     truth = dataset.column_values(parameters.labels)
 
-    from stronglens.regression.report import write_report
     from stronglens.regression.network import build_network
+    from stronglens.regression.report import write_report
     from stronglens.scaling import fit_image_scaling, fit_label_scaling
     from stronglens.training import describe_device, fit
 

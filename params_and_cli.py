@@ -30,6 +30,7 @@ from stronglens.parameters import (
     component,
     declare,
     half_width,
+    markdown_table,
     names,
     number,
     sampled,
@@ -412,3 +413,20 @@ EXAMPLES = {
         ("measure a telescope image", "model_and_figures.py --predict lens.fits --hdu=VIS_BGSUB"),
     ),
 }
+
+DOORS = {"generate_data.py": SimulationParameters, "model_and_figures.py": TrainingParameters}
+
+
+def fill_readme(readme: str) -> str:
+    """Return the text of the README with its parameter tables written anew from the declarations."""
+    for program, parameters in DOORS.items():
+        start = readme.index("\n", readme.index(f"<!-- {program} -->")) + 1
+        end = readme.index("<!-- end -->", start)
+        readme = readme[:start] + "\n" + markdown_table(parameters, OVERRIDES, "####") + "\n" + readme[end:]
+    return readme
+
+
+if __name__ == "__main__":
+    file = Path(__file__).with_name("README.md")
+    file.write_text(fill_readme(file.read_text()))
+    print(f"parameter tables written to {file}")

@@ -88,8 +88,8 @@ def test_doors_stay_short(path):
 def test_top_level_holds_what_the_plan_says():
     import subprocess
 
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
-    top = {name.split("/")[0] for name in listed if name and not name.startswith(".")}
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    top = {name.split("/")[0] for name in listed.stdout.splitlines() if not name.startswith(".")}
     assert top <= {
         "params_and_cli.py", "generate_data.py", "model_and_figures.py", "stronglens", "dataset", "figures", "tests",
         "benchmarks", "docs", "requirements.txt", "requirements.lock", "requirements-dev.txt", "requirements-dev.lock",

@@ -27,7 +27,8 @@ def test_convergence_scale_is_ratio_of_critical_densities():
         )
         return (constants.c**2 / (4 * np.pi * constants.G) * distances).to(units.kg / units.m**2).value
 
-    expected = critical(0.5, 2.0) / np.array([critical(l, s) for l, s in zip(Z_LENS, Z_SOURCE, strict=True)])
+    pairs = zip(Z_LENS, Z_SOURCE, strict=True)
+    expected = critical(0.5, 2.0) / np.array([critical(lens, source) for lens, source in pairs])
     np.testing.assert_allclose(cosmology.convergence_scale(Z_LENS, Z_SOURCE), expected, rtol=1e-6)
     assert cosmology.convergence_scale(0.5, 2.0) == pytest.approx(1)
 

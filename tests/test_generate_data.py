@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import SMALL
 
 import generate_data
-from conftest import SMALL
 from stronglens.dataset import load_dataset, read_image
 
 ROOT = Path(__file__).parent.parent

@@ -182,8 +182,9 @@ def test_labels_without_value_lists_what_can_be_learned(small_dataset, capsys, t
 
 
 def test_redshift_that_leaves_no_trace_is_warned_of(tmp_path, capsys):
-    import generate_data
     from conftest import SMALL
+
+    import generate_data
 
     generate_data.main([*SMALL, "-n=12", "--redshift-effects=none", f"--dataset-dir={tmp_path / 'd'}", "--quiet"])
     model_and_figures.main([*flags(tmp_path, tmp_path / "d"), "-e=1", "--quiet"])

@@ -168,3 +168,8 @@ def test_wrong_flags_end_with_code_2_and_one_line():
         assert done.stdout == ""
         assert len(done.stderr.strip().splitlines()) == 1
         assert "did you mean --seed?" in done.stderr
+
+
+def test_readme_has_the_tables_of_today():
+    readme = (Path(panel.__file__).parent / "README.md").read_text()
+    assert panel.fill_readme(readme) == readme, "run: make readme"

@@ -81,7 +81,8 @@ def read_image(path: str | Path, expected_checksum: str | None = None) -> np.nda
     try:
         array = _ArrayUnpickler(io.BytesIO(content)).load()
     except Exception as error:  # a damaged pickle can raise anything at all
-        raise RunError(f"{path} is not a pickled NumPy array ({str(error).splitlines()[0] if str(error) else 'damaged'})") from None
+        reason = str(error).splitlines()[0] if str(error) else "damaged"
+        raise RunError(f"{path} is not a pickled NumPy array ({reason})") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         raise RunError(f"{path} holds {type(array).__name__}, not an array of numbers")
     return array

@@ -71,10 +71,8 @@ def read_manifest(folder: str | Path, task: str | None = None) -> dict:
     manifest = read_json(folder / MANIFEST, "a dataset's manifest")
     if manifest.get("format") != FORMAT:
         raise RunError(f"{folder / MANIFEST} is not the manifest of a stronglens dataset")
-    if manifest.get("format-version") != FORMAT_VERSION:
-        raise RunError(
-            f"{folder} is a dataset of format version {manifest.get('format-version')}; this program reads {FORMAT_VERSION}"
-        )
+    if (found := manifest.get("format-version")) != FORMAT_VERSION:
+        raise RunError(f"{folder} is a dataset of format version {found}; this program reads {FORMAT_VERSION}")
     if not manifest.get("complete"):
         raise RunError(f"the dataset in {folder} is incomplete; finish it with generate_data.py --resume")
     found = manifest.get("parameters", {}).get("task") if isinstance(manifest.get("parameters"), dict) else None

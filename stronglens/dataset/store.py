@@ -153,7 +153,9 @@ class DatasetWriter:
                     "move it away or choose another --dataset-dir"
                 )
         elif present:
-            remedy = "give --dataset-dir another folder" if resume else "use --resume to finish it, --force to replace it, or another --dataset-dir"
+            remedy = "choose another --dataset-dir"
+            if not resume:
+                remedy = f"use --resume to finish it, --force to replace it, or {remedy}"
             raise UsageError(f"{self.folder} is not empty: {remedy}")
         if not self.is_complete:
             (self.folder / IMAGES).mkdir(exist_ok=True)
@@ -176,7 +178,8 @@ class DatasetWriter:
                 differences.append(f"{key} was {have}, now {wanted}")
         if differences:
             more = f" (and {len(differences) - 4} more)" if len(differences) > 4 else ""
-            raise RunError(f"cannot resume {self.folder}: {'; '.join(differences[:4])}{more}; use --force to start anew")
+            named = "; ".join(differences[:4])
+            raise RunError(f"cannot resume {self.folder}: {named}{more}; use --force to start anew")
         if found.get("complete"):
             self.is_complete, self.manifest = True, found
 

@@ -51,10 +51,8 @@ def measure_files(parameters, network, record: dict) -> tuple[list[Measurement],
     RunError
         When the network was not trained for this task.
     """
-    if record.get("task") != "regression":
-        raise RunError(
-            f"{parameters.model_file} was trained for --task {record.get('task')}, not regression: choose another --model-file"
-        )
+    if (task := record.get("task")) != "regression":
+        raise RunError(f"{parameters.model_file} was trained for --task {task}: choose another --model-file")
     measurements, refused = [], []
     for path in parameters.predict:
         try:

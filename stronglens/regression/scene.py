@@ -35,7 +35,9 @@ DERIVED_COLUMNS = {
         drawn=False,
     ),
     "exposure-time": Column(
-        "exposure-time", "s", r"t_{\rm exp}", "exposure time at which the wanted signal-to-noise is reached", drawn=False
+        "exposure-time", "s", r"t_{\rm exp}",
+        "exposure time at which the wanted signal-to-noise is reached",
+        drawn=False,
     ),
 }
 

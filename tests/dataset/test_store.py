@@ -51,7 +51,8 @@ def test_what_is_written_is_loaded(tmp_path):
     assert dataset.columns["a"].unit == "arcsec"
     assert dataset.manifest["rejected"] == {"rule": 3}
     assert dataset.manifest["columns"][1]["distribution"]["mean"] == pytest.approx(dataset.labels["b"].mean())
-    assert set(contents(tmp_path)) == {"labels.csv", "manifest.json"} | {f"images/{i:06d}.pickle" for i in range(NUMBER)}
+    images = {f"images/{index:06d}.pickle" for index in range(NUMBER)}
+    assert set(contents(tmp_path)) == {"labels.csv", "manifest.json"} | images
     with pytest.raises(UsageError, match="no label 'c'; it has a, b"):
         dataset.column_values(["c"])
 
@@ -98,7 +99,7 @@ def test_resume_with_other_parameters_says_which(tmp_path):
 def test_incomplete_dataset_says_so(tmp_path):
     write(tmp_path, chunks=[0], finish=False)
     assert json.loads((tmp_path / "manifest.json").read_text())["complete"] is False
-    with pytest.raises(RunError, match="incomplete; finish it with generate_data.py --resume"):
+    with pytest.raises(RunError, match=r"incomplete; finish it with generate_data\.py --resume"):
         load_dataset(tmp_path)
 
 

@@ -85,7 +85,7 @@ def test_dimming_leaves_the_mass_of_the_lens_alone(composite):
 def test_mass_does_not_depend_on_the_telescope():
     for lens_model in ("composite", "sie"):
         euclid, hubble, perfect = (
-            LensSimulator(panel.SimulationParameters.of(overrides=panel.OVERRIDES, telescope=name, lens_model=lens_model))
+            LensSimulator(panel.SimulationParameters.of(panel.OVERRIDES, telescope=name, lens_model=lens_model))
             for name in ("euclid", "hst", "none")
         )
         assert euclid.field == pytest.approx(6.4)
