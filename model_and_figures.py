@@ -46,7 +46,7 @@ def learn(parameters) -> None:
     from stronglens.regression.network import build_network
     from stronglens.regression.report import write_report
     from stronglens.scaling import fit_image_scaling, fit_label_scaling
-    from stronglens.training import describe_device, fit
+    from stronglens.training import describe_device, fit, remove_state
 
     warn_of_unlearnable(dataset, parameters.labels)
     images, train, valid = dataset.images, split["train"], split["valid"]
@@ -76,9 +76,11 @@ def learn(parameters) -> None:
         record=record,
         log_dir=parameters.figures_dir / "logs",
         resume=parameters.resume,
+        keep_state=True,
         quiet=parameters.quiet,
     )
     write_report(parameters, dataset, split, truth, history, say)
+    remove_state(parameters.model_file)  # until here a killed run has nothing to train again
     say(f"Network: {parameters.model_file}")
 
 

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.json"
-SECTIONS = ("raytracing", "telescope", "command", "training")
+SECTIONS = ("raytracing", "rays", "telescope", "command", "training")
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ import params_and_cli as panel
 from benchmarks.timing import measure_rates
 from stronglens import telescope
 from stronglens.regression.scene import LensSimulator
-from stronglens.sampling import Sampler, Stream, generator
+from stronglens.sampling import Stream, generator
 
 IMAGES = 128
 
@@ -16,11 +16,7 @@ def measure(seconds: float) -> dict:
     parameters = panel.SimulationParameters.of(overrides=panel.OVERRIDES)
     simulator = LensSimulator(parameters)
     camera = simulator.telescope
-
-    def draw():
-        return Sampler(simulator.ranges, simulator.rules, 0, range(IMAGES), 1000, simulator._follow_from_draws)
-
-    scene = simulator.physical_scene(draw().draws)
+    scene = simulator.physical_scene(simulator.draw(range(IMAGES)).draws)
     source, lens = simulator.render(scene)
     blurred = telescope.blur(source, camera.psf)
     rate = blurred + telescope.blur(lens, camera.psf)
@@ -30,7 +26,7 @@ def measure(seconds: float) -> dict:
 
     rates = measure_rates(
         {
-            "draws and rules": (draw, IMAGES),
+            "draws and rules": (lambda: simulator.draw(range(IMAGES)), IMAGES),
             "ray tracing": (lambda: simulator.render(scene), IMAGES),
             "blur (source and lens)": (
                 lambda: [telescope.blur(np.copy(images), camera.psf) for images in (source, lens)],

@@ -1,15 +1,26 @@
-"""Draws to batches of noiseless images, with PyAutoLens's profiles. The only room that knows PyAutoLens."""
+"""Draws to batches of noiseless images, with PyAutoLens's profiles and our fast subclasses of them.
+
+The only room that imports autolens. Importing autolens has side effects, which end here: it logs to standard output
+at level INFO through the root logger, and it switches JAX to 64 bits (what is computed here chooses its own precision,
+for itself only).
+"""
 
 import logging
 import os
 
-# Whoever trains in the same process needs memory of the GPU as well.
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-# PyAutoLens logs how it sets up JAX, and JAX that it finds no TPU: nothing a user has asked about.
-logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
-logging.getLogger("autonerves").setLevel(logging.ERROR)
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # leave GPU memory to the training of a network
+for _name in ("jax._src.xla_bridge", "autonerves", "autofit", "autoarray", "autogalaxy", "autolens"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+_root = logging.getLogger()
+_handlers, _level = list(_root.handlers), _root.level
 
-from stronglens.raytracing.images import SCENE_COLUMNS, ImageRenderer  # noqa: E402
-from stronglens.raytracing.integrals import einstein_radius, sersic_flux_in_field  # noqa: E402
+import autolens  # noqa: E402, F401
+
+_root.handlers[:] = _handlers
+_root.setLevel(_level)
+
+from stronglens.raytracing.einstein_radius import einstein_radius, sersic_flux_in_field  # noqa: E402
+from stronglens.raytracing.images import ImageRenderer  # noqa: E402
+from stronglens.raytracing.scene import SCENE_COLUMNS  # noqa: E402
 
 __all__ = ["SCENE_COLUMNS", "ImageRenderer", "einstein_radius", "sersic_flux_in_field"]

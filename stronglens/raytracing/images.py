@@ -1,6 +1,8 @@
-"""Physical scenes to batches of images, ray by ray, under JAX."""
+"""Scenes to noiseless images, through one compiled program."""
 
-import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 import autolens as al
 import jax
@@ -8,52 +10,41 @@ import jax.numpy as jnp
 import numpy as np
 
 from stronglens.parameters import RunError
-from stronglens.raytracing.ellipsoids import sersic_amplitudes
-from stronglens.raytracing.profiles import Exponential, NFWSph, Sersic
+from stronglens.raytracing.cusp import integrate_block, replace_block
+from stronglens.raytracing.ellipsoids import ELLIPSOIDS, sersic_ellipsoids
+from stronglens.raytracing.scene import FAST, SCENE_COLUMNS, Scene, build_lens, build_source, stack_scene
 
-_LENS = ("lens_center_x", "lens_center_y", "lens_ellip_x", "lens_ellip_y", "lens_intensity", "lens_effect", "lens_sersic")
-_SOURCE = ("src_center_x", "src_center_y", "src_ellip_x", "src_ellip_y", "src_intensity", "src_effect", "src_sersic")
-SCENE_COLUMNS = {
-    "composite": (
-        *_LENS,
-        "masslight_ratio",
-        "disk_intensity",
-        "disk_effect",
-        "disk_ellip_x",
-        "disk_ellip_y",
-        "disk_masslight_ratio",
-        "halo_kappa",
-        "halo_radius",
-        *_SOURCE,
-    ),
-    "sie": (*_LENS, "einstein_radius_sie", "shear_1", "shear_2", *_SOURCE),
-}
-"""What the ray tracer takes: values as they act on the image, redshifts and telescope applied."""
-
-CUSP_PIXELS = 3
-CUSP_RAYS = 32
-"""The lens's own light is steep at its centre: this many pixels about it get this many rays along each side."""
-
-RAYS_IN_CACHE = 2**17
-"""Rays traced at once on a CPU: more do not fit into the cache of a core."""
+_PIECE = 32
+"""Images that one thread renders at a time on a CPU."""
 
 
 class ImageRenderer:
-    """Trace batches of lens systems through one compiled program.
+    """Render images of a lensed source, and of the lens in front of it.
 
-    Every image runs at the same place of the same program whatever else is traced beside it: a batch is filled up to
-    the size of a chunk.
+    All images run through the same program at the same size, so that an image depends on its own scene alone: not on
+    its neighbours, their number, or its place among them. On a CPU every core runs that program for a piece of a chunk.
 
     Parameters
     ----------
     lens_model : ``composite`` or ``sie``
-    lens_light : whether to render the lens's own light
-    shape : (H, W) pixels of the field
-    pixel_scale : float, arcsec
-    over_sampling : rays along each side of a pixel
-    padding : pixels beyond each edge, for the light that a blur brings in
+    lens_light : bool, whether the lens shines
+    shape : (H, W), pixels
+    pixel_scale : arcsec
+    over_sampling : int
+        Rays along each side of a pixel; a pixel is their mean. The lens's light near its centre is integrated instead
+        (:mod:`stronglens.raytracing.cusp`).
+    padding : int, pixels added on every side
     precision : ``float32`` or ``float64``
-    chunk_size : images in a chunk
+    chunk_size : int, the most images at once
+    batch_size : int, optional
+        Images side by side in one step: by default few on a CPU, whose cache they should fit, and a chunk on a GPU.
+    integrate_cusp : bool
+        False for the mean of rays at the lens's centre too.
+
+    Raises
+    ------
+    ValueError
+        When an argument has no meaning.
     """
 
     def __init__(
@@ -66,159 +57,148 @@ class ImageRenderer:
         padding: int = 0,
         precision: str = "float32",
         chunk_size: int = 128,
+        batch_size: int | None = None,
+        integrate_cusp: bool = True,
     ):
-        self.lens_model, self.lens_light, self.over_sampling = lens_model, lens_light, over_sampling
+        if lens_model not in SCENE_COLUMNS:
+            raise ValueError(f"lens_model must be one of {', '.join(SCENE_COLUMNS)}, not {lens_model!r}")
+        if precision not in ("float32", "float64"):
+            raise ValueError(f"precision must be float32 or float64, not {precision!r}")
+        self.lens_model = lens_model
+        self.lens_light = lens_light
         self.shape = (shape[0] + 2 * padding, shape[1] + 2 * padding)
-        self.pixel_scale, self.precision, self.chunk_size = pixel_scale, precision, chunk_size
-        rays = math.prod(self.shape) * over_sampling**2
-        batch = max(1, min(16, RAYS_IN_CACHE // rays)) if jax.default_backend() == "cpu" else chunk_size
-        with self._precise():
-            self._grid = jnp.asarray(ray_grid(self.shape, pixel_scale, over_sampling), precision)
-            self._program = jax.jit(lambda scenes: jax.lax.map(self._render_one, scenes, batch_size=batch))
+        self.pixel_scale = pixel_scale
+        self.over_sampling = over_sampling
+        self.precision = precision
+        self.chunk_size = chunk_size
+        self.integrate_cusp = integrate_cusp
+        on_cpu = jax.default_backend() == "cpu"
+        self._piece = min(_PIECE, chunk_size) if on_cpu else chunk_size
+        self.batch_size = min(batch_size or (4 if on_cpu else chunk_size), self._piece)
 
-    def __call__(self, scene: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
-        """Render the images of some scenes.
+    def __call__(self, scene: Scene) -> tuple[np.ndarray, np.ndarray | None]:
+        """Render N images, at most a chunk.
 
         Parameters
         ----------
-        scene : dict of the names in ``SCENE_COLUMNS`` to (N,) float64, N at most a chunk
+        scene : dict of (N,) arrays, under the names of ``SCENE_COLUMNS``
 
         Returns
         -------
-        source : (N, H, W) of the precision's type, intensity averaged over each pixel
-        lens : the same of the lens's light; None where it is off
+        source : (N, H, W), intensity averaged over each pixel, row 0 at the top
+        lens : (N, H, W), or None where the lens does not shine
 
         Raises
         ------
         RunError
-            When an image has pixels that are not finite: names its place in the batch.
+            When a pixel is not a finite number.
         ValueError
-            When there are more scenes than a chunk holds.
+            When there are more images than a chunk holds.
         """
-        number = len(scene["src_intensity"])
-        if number > self.chunk_size:
-            raise ValueError(f"{number} scenes are more than a chunk of {self.chunk_size}")
-        scenes = {name: np.asarray(scene[name], float) for name in SCENE_COLUMNS[self.lens_model]}
+        values = stack_scene(self.lens_model, scene)
+        number = len(values)
+        if not 0 < number <= self.chunk_size:
+            raise ValueError(f"a chunk holds 1 to {self.chunk_size} images, not {number}")
+        pieces = -(-number // self._piece)
+        values = values[np.minimum(np.arange(pieces * self._piece), number - 1)]
+        arrays = [values]
         if self.lens_model == "composite":
-            scenes["amplitudes"] = sersic_amplitudes(scenes["lens_sersic"])
-        else:
-            q = axis_ratio(scenes["lens_ellip_x"], scenes["lens_ellip_y"])
-            # PyAutoGalaxy quotes the mean of the critical ellipse's semi-axes, catalogues their geometric mean.
-            scenes["einstein_radius"] = scenes["einstein_radius_sie"] * (1 + q) / (2 * np.sqrt(q))
-        rest = self.chunk_size - number
-        filled = {name: np.concatenate((v, np.repeat(v[-1:], rest, axis=0))) for name, v in scenes.items()}
-        with self._precise():
-            images = self._program({name: v.astype(self.precision) for name, v in filled.items()})
-        images = tuple(np.asarray(image)[:number] for image in images)
+            arrays += sersic_ellipsoids(values[:, SCENE_COLUMNS["composite"].index("lens_sersic")])
+        arrays = [np.split(array.astype(self.precision), pieces) for array in arrays]
+        program = self._program  # compiles here, once, not in every thread
+        images = [np.concatenate(image)[:number] for image in zip(*self._threads.map(program, *arrays), strict=True)]
         for image in images:
-            bad = np.flatnonzero(~np.isfinite(image).all(axis=(1, 2)))
-            if bad.size:
+            broken = np.flatnonzero(~np.isfinite(image).all(axis=(1, 2)))
+            if broken.size:
                 raise RunError(
-                    f"image {bad[0]} of this chunk has pixels that are not finite: narrow the ranges, "
-                    "those of the Sersic indices and ellipticities first"
+                    f"image {broken[0]} of a chunk has pixels that are not finite ({broken.size} such images): "
+                    "its parameters are beyond what can be ray-traced"
                 )
-        return images if self.lens_light else (images[0], None)
+        return images[0], images[1] if self.lens_light else None
 
-    def _precise(self):
-        """Return a context of this renderer's precision: PyAutoLens switches JAX to float64 when it is imported."""
-        return jax.enable_x64(self.precision == "float64")
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(len(os.sched_getaffinity(0)))
 
-    def _render_one(self, scene):
-        masses, lights = _lens_profiles(self.lens_model, scene)
-        source = al.lp.Sersic(**_geometry(scene, "src"), **_light(scene, "src"))
-        deflections = sum(_deflections(mass, self._grid) for mass in masses)
-        images = [self._average(_brightness([source], self._grid - deflections))]
-        if self.lens_light:
-            images.append(self._sharpen_cusp(self._average(_brightness(lights, self._grid)), scene, lights))
-        return tuple(images)
+    @cached_property
+    def _program(self):
+        """The function that renders a piece: NumPy arrays in, a list of NumPy arrays out."""
+        columns = [(len(SCENE_COLUMNS[self.lens_model]),)]
+        if self.lens_model == "composite":
+            columns += [(ELLIPSOIDS,)] * 2
+        # Precision is a matter of context, of one thread, and numpy.errstate undoes PyAutoLens's seterr as it traces.
+        with jax.enable_x64(self.precision == "float64"), np.errstate():
+            rows = [jax.ShapeDtypeStruct((self._piece, *shape), self.precision) for shape in columns]
+            compiled = jax.jit(self._render_piece).lower(*rows).compile()
 
-    def _average(self, values):
-        """Average the rays of each pixel: (rays,) to (H, W)."""
-        height, width = self.shape
-        return values.reshape(height, width, self.over_sampling**2).mean(axis=-1)
+        def render(*arrays):
+            with jax.enable_x64(self.precision == "float64"):
+                return [np.asarray(image) for image in compiled(*arrays)]
 
-    def _sharpen_cusp(self, image, scene, lights):
-        """Render the pixels about the lens's centre anew with many rays."""
-        if self.over_sampling >= CUSP_RAYS or min(self.shape) < CUSP_PIXELS:
-            return image
-        height, width = self.shape
-        row = jnp.floor(height / 2 - scene["lens_center_y"] / self.pixel_scale) - CUSP_PIXELS // 2
-        column = jnp.floor(width / 2 + scene["lens_center_x"] / self.pixel_scale) - CUSP_PIXELS // 2
-        row = jnp.clip(row, 0, height - CUSP_PIXELS)
-        column = jnp.clip(column, 0, width - CUSP_PIXELS)
-        offset = (CUSP_PIXELS - 1) / 2
-        centre = (height - 1) / 2 - row - offset, column + offset - (width - 1) / 2
-        rays = ray_grid((CUSP_PIXELS, CUSP_PIXELS), self.pixel_scale, CUSP_RAYS)
-        rays = jnp.asarray(rays, image.dtype) + self.pixel_scale * jnp.stack(centre)
-        block = _brightness(lights, rays).reshape(CUSP_PIXELS, CUSP_PIXELS, CUSP_RAYS**2).mean(axis=-1)
-        return jax.lax.dynamic_update_slice(image, block, (row.astype(int), column.astype(int)))
+        return render
+
+    def _render_piece(self, *arrays):
+        return jax.lax.map(lambda row: self._render_image(*row), arrays, batch_size=self.batch_size)
+
+    def _render_image(self, values, *ellipsoids):
+        scene = dict(zip(SCENE_COLUMNS[self.lens_model], values, strict=True))
+        bulge = {"ellipsoids": ellipsoids} if ellipsoids else {}
+        masses, lights = build_lens(self.lens_model, scene, FAST, **bulge)
+        source = build_source(scene, FAST)
+
+        def shine(rays):
+            return sum(light.image_2d_from(_grid(rays), xp=jnp).array for light in lights.values())
+
+        def trace(rays):
+            grid = _grid(rays)
+            deflections = [mass.deflections_yx_2d_from(grid, xp=jnp).array for mass in masses.values()]
+            # Components one by one: arrays of pairs would not become vector instructions.
+            traced = [rays[:, axis] - sum(angles[:, axis] for angles in deflections) for axis in (0, 1)]
+            traced = jax.lax.optimization_barrier(traced)
+            image = source.image_2d_from(_grid(jnp.stack(traced, axis=-1)), xp=jnp).array
+            return (image, shine(rays)) if self.lens_light else (image,)
+
+        images = [image.reshape(self.shape) for image in self._average(trace)]
+        if self.lens_light and self.integrate_cusp:
+            centre = scene["lens_center_y"], scene["lens_center_x"]
+            block = integrate_block(shine, centre, self.shape, self.pixel_scale, self.precision)
+            images[1] = replace_block(images[1], *block)
+        return images
+
+    def _average(self, trace):
+        """Return the mean over a pixel's rays: one ray of every pixel at a time, to stay in the cache."""
+        rays = pixel_centers(self.shape, self.pixel_scale)
+        offsets = ((np.arange(self.over_sampling) + 0.5) / self.over_sampling - 0.5) * self.pixel_scale
+        offsets = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 2)
+        rays, offsets = jnp.asarray(rays, self.precision), jnp.asarray(offsets, self.precision)
+        if len(offsets) == 1:
+            return trace(rays)
+
+        def add_ray(index, sums):
+            shifted = jax.lax.optimization_barrier([rays[:, axis] + offsets[index, axis] for axis in (0, 1)])
+            return jax.tree.map(jnp.add, sums, trace(jnp.stack(shifted, axis=-1)))
+
+        zero = jnp.zeros(len(rays), self.precision)
+        sums = jax.lax.fori_loop(0, len(offsets), add_ray, (zero, zero) if self.lens_light else (zero,))
+        return jax.tree.map(lambda total: total / len(offsets), sums)
 
 
-def ray_grid(shape: tuple[int, int], pixel_scale: float, over_sampling: int) -> np.ndarray:
-    """Return where the rays of an image pass: (H W o^2, 2) float64, (y, x) in arcsec, those of a pixel together.
+def pixel_centers(shape: tuple[int, int], pixel_scale: float) -> np.ndarray:
+    """Return the centres of an image's pixels, row by row from the top left.
 
-    Row 0 is at the top, y = +max; the rays of a pixel stand on a uniform sub-grid.
+    Parameters
+    ----------
+    shape : (H, W)
+    pixel_scale : arcsec
+
+    Returns
+    -------
+    (H * W, 2) of (y, x), arcsec, about the image's centre
     """
-    height, width = shape
-    sub = (np.arange(over_sampling) + 0.5) / over_sampling - 0.5
-    y = ((height - 1) / 2 - np.arange(height))[:, None] - sub
-    x = (np.arange(width) - (width - 1) / 2)[:, None] + sub
-    full = (height, width, over_sampling, over_sampling)
-    grid = np.stack((np.broadcast_to(y[:, None, :, None], full), np.broadcast_to(x[None, :, None, :], full)), axis=-1)
-    return grid.reshape(-1, 2) * pixel_scale
+    y = (shape[0] - 1) / 2 - np.arange(shape[0])
+    x = np.arange(shape[1]) - (shape[1] - 1) / 2
+    return pixel_scale * np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
-def axis_ratio(ellip_x: np.ndarray, ellip_y: np.ndarray) -> np.ndarray:
-    """Return q of ellipticity components (1-q)/(1+q) (cos 2phi, sin 2phi)."""
-    size = np.hypot(ellip_x, ellip_y)
-    return (1 - size) / (1 + size)
-
-
-def _lens_profiles(lens_model: str, scene):
-    """Return the lens's mass profiles and its light profiles."""
-    if lens_model == "sie":
-        mass = al.mp.Isothermal(**_geometry(scene, "lens"), einstein_radius=scene["einstein_radius"])
-        shear = al.mp.ExternalShear(gamma_1=scene["shear_1"], gamma_2=scene["shear_2"])
-        return [mass, shear], [al.lp.Sersic(**_geometry(scene, "lens"), **_light(scene, "lens"))]
-    bulge = Sersic(
-        **_geometry(scene, "lens"),
-        **_light(scene, "lens"),
-        mass_to_light_ratio=scene["masslight_ratio"],
-        amplitudes=scene["amplitudes"],
-    )
-    centre = (scene["lens_center_y"], scene["lens_center_x"])
-    disk = Exponential(
-        centre=centre,
-        ell_comps=(scene["disk_ellip_y"], scene["disk_ellip_x"]),
-        intensity=scene["disk_intensity"],
-        effective_radius=scene["disk_effect"],
-        mass_to_light_ratio=scene["disk_masslight_ratio"],
-    )
-    halo = NFWSph(centre=centre, kappa_s=scene["halo_kappa"], scale_radius=scene["halo_radius"])
-    return [bulge, disk, halo], [bulge, disk]
-
-
-def _geometry(scene, galaxy: str) -> dict:
-    return {
-        "centre": (scene[f"{galaxy}_center_y"], scene[f"{galaxy}_center_x"]),
-        "ell_comps": (scene[f"{galaxy}_ellip_y"], scene[f"{galaxy}_ellip_x"]),
-    }
-
-
-def _light(scene, galaxy: str) -> dict:
-    return {
-        "intensity": scene[f"{galaxy}_intensity"],
-        "effective_radius": scene[f"{galaxy}_effect"],
-        "sersic_index": scene[f"{galaxy}_sersic"],
-    }
-
-
-def _deflections(profile, grid):
-    vectors = profile.deflections_yx_2d_from(grid=al.Grid2DIrregular(values=grid, xp=jnp), xp=jnp)
-    return getattr(vectors, "array", vectors)
-
-
-def _brightness(profiles, grid):
-    irregular = al.Grid2DIrregular(values=grid, xp=jnp)
-    images = (profile.image_2d_from(grid=irregular, xp=jnp) for profile in profiles)
-    return sum(getattr(image, "array", image) for image in images)
+def _grid(rays) -> al.Grid2DIrregular:
+    return al.Grid2DIrregular(rays, xp=jnp)

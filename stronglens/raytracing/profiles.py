@@ -1,91 +1,260 @@
-"""Subclasses of PyAutoLens's profiles that are fast under JAX, and right in float32.
+"""Subclasses of PyAutoLens's profiles that are fast under JAX and exact in 32 bits.
 
-Each is its parent in all but how its deflections are summed.
+Each takes its parent's arguments, has its parent's methods, and computes anew what the parent computes slowly, or not
+in 32 bits:
+
+- ``SersicLight``: a power as a logarithm and an exponential, which the compiler turns into vector instructions.
+- ``Sersic``, ``Exponential``: a fixed ladder of ellipsoids (:mod:`stronglens.raytracing.ellipsoids`) in place of a
+  least-squares problem solved for every lens, summed in one pass over the rays.
+- ``NFWSph``: a form that does not cancel near the centre.
+- ``Isothermal``: in 32 bits, an arctan from a few vector instructions, and no case for a round lens.
 """
 
 import autoarray as aa
 import autolens as al
+import jax
 import numpy as np
 
-from stronglens.raytracing.ellipsoids import CORE_RADII, sersic_amplitudes
+from stronglens.raytracing.ellipsoids import sersic_ellipsoids
+
+Pair = tuple[float, float]
+
+SMALLEST_RADIUS = 1e-12
+"""Radii, relative to a profile's scale, are kept from zero: of no consequence but for logarithms."""
 
 
-class _FusedEllipsoids:
-    """Deflections of a Sersic mass profile by one pass over its cored steep ellipsoids.
+class _SersicImage:
+    """The image of a Sersic profile."""
 
-    ``amplitudes`` (30,) are those of ``sersic_amplitudes`` for the profile's index: computed outside the trace when
-    given, on the host otherwise.
-    """
+    def image_2d_via_radii_from(self, grid_radii, xp=np, **kwargs):
+        """Return intensity exp(-b_n ((r / R_e)^(1/n) - 1)).
 
-    amplitudes = None
+        Parameters
+        ----------
+        grid_radii : (N,) elliptical radii, arcsec, with an ``array``
+        xp : module, ``numpy`` or ``jax.numpy``
+
+        Returns
+        -------
+        (N,), in units of the intensity
+        """
+        relative = xp.maximum(grid_radii.array / self.effective_radius, SMALLEST_RADIUS)
+        power = xp.exp(xp.log(relative) / self.sersic_index)
+        return self._intensity * xp.exp(-self.sersic_constant * (power - 1))
+
+
+class _SersicDeflections:
+    """The deflections of a stellar profile, from ellipsoids in units of its effective radius."""
+
+    def decompose_convergence_via_cse(self, grid_radii, xp=np):
+        """Return amplitudes and core radii, in arcsec along the major axis, as the parent does.
+
+        Parameters
+        ----------
+        grid_radii : ignored; the ladder covers every radius
+        xp : module, ``numpy`` or ``jax.numpy``
+
+        Returns
+        -------
+        amplitudes, core_radii : (J,)
+        """
+        scale = self.effective_radius / xp.sqrt(self.axis_ratio(xp))
+        amplitudes, core_radii = self._relative_ellipsoids()
+        return self.mass_to_light_ratio * self.intensity * scale**3 * amplitudes, scale * core_radii
 
     def _deflections_2d_via_cse_from(self, grid, xp=np, **kwargs):
-        # Oguri 2021, eqs. 19 and 20, in units of the major-axis effective radius. Unrolled, so that XLA makes one
-        # loop over the pixels of it and keeps both sums in registers.
-        amplitudes = self.amplitudes
-        if amplitudes is None:
-            amplitudes = sersic_amplitudes(self.sersic_index)[0]
+        """Sum equations (19) and (20) of Oguri 2021 over all ellipsoids.
+
+        Every ellipsoid adds to both components phi / (s phi Psi) and s / (s phi Psi), under factors common to all
+        ellipsoids: two sums then, written out term by term.
+        """
         q = self.axis_ratio(xp)
-        q2 = q**2
-        radius = self.effective_radius / xp.sqrt(q)
-        y, x = grid.array[:, 0] / radius, grid.array[:, 1] / radius
-        squares, flattening = q2 * x**2 + y**2, (1 - q2) * x**2
-        sum_x = sum_y = 0.0
-        for amplitude, core in zip(amplitudes, CORE_RADII.tolist(), strict=True):
-            phi = xp.sqrt(q2 * core**2 + squares)
-            outer = phi + core
-            weight = (amplitude * core) / (phi * (outer * outer + flattening))
-            sum_y = sum_y + weight * outer
-            sum_x = sum_x + weight * (phi + q2 * core)
-        scale = self.mass_to_light_ratio * self.intensity * radius * q
-        return xp.stack((scale * y * sum_y, scale * x * sum_x), axis=-1)
+        scale = self.effective_radius / xp.sqrt(q)
+        y, x = _materialize((grid.array[:, 0] / scale, grid.array[:, 1] / scale), xp)
+        inside = q * q * x * x + y * y
+        beside = (1 - q * q) * x * x
+        amplitudes, core_radii = self._relative_ellipsoids()
+        weights, floors = amplitudes / core_radii, (q * core_radii) ** 2
+        outer = inner = 0.0
+        for j in range(len(weights)):
+            phi = xp.sqrt(floors[j] + inside)
+            term = weights[j] / (phi * ((phi + core_radii[j]) ** 2 + beside))
+            outer = outer + term * phi
+            inner = inner + term * core_radii[j]
+        if xp is not np:
+            # One complex result of one loop: as two results XLA's CPU backend would compute every term twice.
+            sums = _materialize(jax.lax.complex(outer, inner), xp)
+            outer, inner = sums.real, sums.imag
+        factor = self.mass_to_light_ratio * self.intensity * scale * q
+        return xp.stack([factor * y * (outer + inner), factor * x * (outer + q * q * inner)], axis=-1)
+
+    def _relative_ellipsoids(self):
+        if self.ellipsoids is not None:
+            return self.ellipsoids
+        amplitudes, core_radii = sersic_ellipsoids(self.sersic_index)
+        return amplitudes[0], core_radii[0]
 
 
-class Sersic(_FusedEllipsoids, al.lmp.Sersic):
-    """Sersic light and mass; see ``al.lmp.Sersic`` for the arguments, ``amplitudes`` aside."""
+class SersicLight(_SersicImage, al.lp.Sersic):
+    """Elliptical Sersic light profile.
 
-    def __init__(self, *args, amplitudes=None, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.amplitudes = amplitudes
+    Parameters
+    ----------
+    centre : (y, x), arcsec
+    ell_comps : (sine, cosine) ellipticity components
+    intensity : at the effective radius
+    effective_radius : arcsec
+    sersic_index : above 0
+    """
 
 
-class Exponential(_FusedEllipsoids, al.lmp.Exponential):
-    """Exponential disk, light and mass; see ``al.lmp.Exponential`` for the arguments."""
+class Sersic(_SersicImage, _SersicDeflections, al.lmp.Sersic):
+    """Elliptical Sersic light and mass profile.
+
+    Parameters
+    ----------
+    centre : (y, x), arcsec
+    ell_comps : (sine, cosine) ellipticity components
+    intensity : at the effective radius
+    effective_radius : arcsec
+    sersic_index : 1 to 6
+    mass_to_light_ratio : convergence per unit of intensity
+    ellipsoids : (amplitudes (J,), core_radii (J,)), optional
+        What :func:`sersic_ellipsoids` returns for ``sersic_index``. To be given under a JAX trace, where the index has
+        no value that the host could look up.
+    """
+
+    def __init__(
+        self,
+        centre: Pair = (0.0, 0.0),
+        ell_comps: Pair = (0.0, 0.0),
+        intensity: float = 0.1,
+        effective_radius: float = 0.6,
+        sersic_index: float = 4.0,
+        mass_to_light_ratio: float = 1.0,
+        ellipsoids: tuple[np.ndarray, np.ndarray] | None = None,
+    ):
+        super().__init__(centre, ell_comps, intensity, effective_radius, sersic_index, mass_to_light_ratio)
+        self.ellipsoids = ellipsoids
+
+
+class Exponential(_SersicImage, _SersicDeflections, al.lmp.Exponential):
+    """Elliptical exponential light and mass profile: a Sersic profile of index 1.
+
+    Parameters
+    ----------
+    centre : (y, x), arcsec
+    ell_comps : (sine, cosine) ellipticity components
+    intensity : at the effective radius
+    effective_radius : arcsec
+    mass_to_light_ratio : convergence per unit of intensity
+    """
+
+    ellipsoids = None
+
+
+class Isothermal(al.mp.Isothermal):
+    """Singular isothermal ellipsoid.
+
+    Parameters
+    ----------
+    centre : (y, x), arcsec
+    ell_comps : (sine, cosine) ellipticity components
+    einstein_radius : arcsec, mean of the critical ellipse's semi-axes
+    """
+
+    def deflections_yx_2d_from(self, grid, xp=np, **kwargs):
+        """Return deflection angles (Kormann et al. 1994, A&A 284, 285).
+
+        Parameters
+        ----------
+        grid : (N, 2) of (y, x), arcsec
+        xp : module, ``numpy`` or ``jax.numpy``
+
+        Returns
+        -------
+        (N, 2) of (y, x), arcsec
+        """
+        if xp is np or grid.array.dtype != np.float32:
+            return super().deflections_yx_2d_from(grid, xp=xp, **kwargs)
+        return self._deflections_in_32_bits(grid, xp=xp)
+
+    @aa.decorators.to_vector_yx
+    @aa.decorators.transform(rotate_back=True)
+    def _deflections_in_32_bits(self, grid, xp=np, **kwargs):
+        q = self.axis_ratio(xp)
+        y, x = _materialize((grid.array[:, 0], grid.array[:, 1]), xp)
+        psi = xp.sqrt(q * q * x * x + y * y + 1e-16)
+        s_squared = 1 - q * q
+        s = xp.sqrt(xp.maximum(s_squared, 1e-8))  # floor: arctanh(s t) / s is t to 32 bits
+        along = x / psi
+        along = along * _arctanh_over_root(-s_squared * along * along, xp, halvings=2, terms=9)
+        across = xp.arctanh(s * y / psi) / s
+        factor = 2 * self.einstein_radius_rescaled(xp) * q
+        angles = _materialize(jax.lax.complex(factor * along, factor * across), xp)
+        return xp.stack([angles.imag, angles.real], axis=-1)
 
 
 class NFWSph(al.mp.NFWSph):
-    """Spherical NFW halo whose deflections do not cancel in float32; see ``al.mp.NFWSph`` for the arguments."""
+    """Spherical NFW halo.
+
+    Parameters
+    ----------
+    centre : (y, x), arcsec
+    kappa_s : rho_s r_s / Sigma_cr
+    scale_radius : arcsec
+    """
 
     @aa.decorators.to_vector_yx
     @aa.decorators.transform
     def deflections_2d_via_analytic_from(self, grid, xp=np, **kwargs):
+        """Return deflection angles: 4 kappa_s h(x) / x^2 times the position, x = r / r_s.
+
+        Parameters
+        ----------
+        grid : (N, 2) of (y, x), arcsec
+        xp : module, ``numpy`` or ``jax.numpy``
+
+        Returns
+        -------
+        (N, 2) of (y, x), arcsec
+        """
         y, x = grid.array[:, 0], grid.array[:, 1]
-        radius = xp.maximum(xp.sqrt(x**2 + y**2) / self.scale_radius, 1e-6)
-        factor = 4 * self.kappa_s * nfw_deflection_function(radius, xp) / radius**2
-        return xp.stack((factor * y, factor * x), axis=-1)
+        radius = _materialize(xp.maximum(xp.sqrt(x * x + y * y) / self.scale_radius, SMALLEST_RADIUS), xp)
+        factor = _materialize(4 * self.kappa_s * enclosed_nfw_mass(radius, xp), xp)
+        return xp.stack([factor * y, factor * x], axis=-1)
 
 
-def nfw_deflection_function(x, xp=np):
-    """Return h(x) = ln(x/2) + f(x) of the NFW deflection 4 kappa_s r_s h(x) / x, x in scale radii.
+def _materialize(arrays, xp):
+    """Have intermediate results computed once and kept, where XLA would compute them anew for every later use."""
+    return arrays if xp is np else jax.lax.optimization_barrier(arrays)
 
-    ln(x/2) and f(x) cancel at small x, where h ~ x^2 / 2 ln(2/x). With s = sqrt(1 - x^2) it equals
-    log1p(-x^2 / (2 (1 + s))) + x^2 / (s (1 + s)) ln((1 + s) / x), which does not. About x = 1, f is a series in
-    1 - x^2; beyond, arccos(1/x) / sqrt(x^2 - 1) (Wright & Brainerd 2000, ApJ 534, 34).
+
+def enclosed_nfw_mass(x, xp=np):
+    """Return h(x) / x^2, with h(x) = ln(x / 2) + f the projected mass of an NFW halo (Wright & Brainerd 2000).
+
+    f = arctanh(s) / s with s^2 = 1 - x^2, an arctan beyond the scale radius. Inside it ln(x / 2) and f cancel, and
+    h = log1p(-x^2 / (2 (1 + s))) + x^2 f / (1 + s) does not.
     """
-    w = 1 - x**2
-    is_near = xp.abs(w) < 0.15  # where ten terms of the series are exact to 1e-9
-    is_inside = (w > 0) & ~is_near
+    s = xp.sqrt(xp.maximum(1 - x * x, 0))
+    deep = x < 0.9
+    logarithm = xp.log((1 + s) / x) / xp.where(deep, s, 1)
+    f = xp.where(deep, logarithm, _arctanh_over_root((1 - x) * (1 + x), xp, halvings=3, terms=11))
+    inside = xp.log1p(-xp.minimum(x * x / (2 * (1 + s)), 0.5)) / (x * x) + f / (1 + s)
+    return xp.where(x < 1, inside, (xp.log(x / 2) + f) / (x * x))
 
-    inner = xp.where(is_inside, x, 0.5)
-    s = xp.sqrt(1 - inner**2)
-    inside = xp.log1p(-(inner**2) / (2 * (1 + s))) + inner**2 / (s * (1 + s)) * xp.log((1 + s) / inner)
 
-    outer = xp.where(is_inside | is_near, 2.0, x)
-    outside = xp.log(outer / 2) + xp.arccos(1 / outer) / xp.sqrt(outer**2 - 1)
+def _arctanh_over_root(a, xp, halvings, terms):
+    """Return arctanh(sqrt(a)) / sqrt(a), which is arctan(sqrt(-a)) / sqrt(-a) where a is negative: a series for both.
 
-    w = xp.where(is_near, w, 0.0)
+    arctanh(t) = 2 arctanh(t / (1 + sqrt(1 - t^2))): every halving brings the argument nearer to 0, where the series
+    converges. Square roots and divisions are vector instructions, and an arctan would be a call for every ray.
+    """
+    factor = 1.0
+    for _ in range(halvings):
+        half = 1 / (1 + xp.sqrt(xp.maximum(1 - a, 0)))
+        a, factor = a * half * half, factor * 2 * half
     series = 0.0
-    for k in range(10, -1, -1):  # arctanh(sqrt(w)) / sqrt(w) = sum of w^k / (2k + 1)
-        series = series * w + 1 / (2 * k + 1)
-    near = xp.log(xp.where(is_near, x, 1.0) / 2) + series
-    return xp.where(is_inside, inside, xp.where(is_near, near, outside))
+    for power in range(terms - 1, -1, -1):
+        series = series * a + 1 / (2 * power + 1)
+    return factor * series

@@ -112,17 +112,22 @@ class LensSimulator:
         RunError
             When the cuts accept nothing.
         """
-        seed = self.parameters.seed
-        sampler = Sampler(self.ranges, self.rules, seed, indices, self.parameters.tries, self._follow_from_draws)
+        sampler = self.draw(indices)
         while True:
             rate, labels = self._observe(sampler.draws)
             reason, failed = self._refuse(labels)
             if not failed.any():
                 break
             sampler.redraw(failed, reason)
-        noise = [generator(seed, Stream.NOISE, index) for index in indices]
+        noise = [generator(self.parameters.seed, Stream.NOISE, index) for index in indices]
         images = telescope.add_noise(rate, self.telescope, noise, labels.get("exposure-time"))
         return images, {name: labels[name] for name in self.columns}, sampler.rejected
+
+    def draw(self, indices: Sequence[int]) -> Sampler:
+        """Draw some images' quantities, by the rules that need no image."""
+        return Sampler(
+            self.ranges, self.rules, self.parameters.seed, indices, self.parameters.tries, self._follow_from_draws
+        )
 
     def physical_scene(self, draws: Draws) -> Draws:
         """Turn drawn values into what the ray tracer takes: redshifts acted, in this telescope's units.

@@ -1,0 +1,136 @@
+"""Scenes: the physical values of lens and source, and the PyAutoLens profiles made from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import autolens as al
+import numpy as np
+
+from stronglens.raytracing.profiles import Exponential, Isothermal, NFWSph, Sersic, SersicLight
+
+Scene = Mapping[str, np.ndarray]
+"""Names of ``SCENE_COLUMNS`` to (N,) values: arcsec, convergences and intensities as this lens and source have them,
+scaled with redshift already."""
+
+_GALAXIES = (
+    "lens_center_x",
+    "lens_center_y",
+    "lens_ellip_x",
+    "lens_ellip_y",
+    "lens_intensity",
+    "lens_effect",
+    "lens_sersic",
+    "src_center_x",
+    "src_center_y",
+    "src_ellip_x",
+    "src_ellip_y",
+    "src_intensity",
+    "src_effect",
+    "src_sersic",
+)
+
+SCENE_COLUMNS = {
+    "composite": (
+        *_GALAXIES,
+        "masslight_ratio",
+        "disk_intensity",
+        "disk_effect",
+        "disk_ellip_x",
+        "disk_ellip_y",
+        "disk_masslight_ratio",
+        "halo_kappa",
+        "halo_radius",
+    ),
+    "sie": (*_GALAXIES, "einstein_radius_sie", "shear_1", "shear_2"),
+}
+
+
+@dataclass(frozen=True)
+class ProfileClasses:
+    """The classes that a scene is made of."""
+
+    light: type
+    bulge: type
+    disk: type
+    halo: type
+    isothermal: type
+
+
+FAST = ProfileClasses(SersicLight, Sersic, Exponential, NFWSph, Isothermal)
+STOCK = ProfileClasses(al.lp.Sersic, al.lmp.Sersic, al.lmp.Exponential, al.mp.NFWSph, al.mp.Isothermal)
+
+
+def build_lens(lens_model: str, scene: Scene, classes: ProfileClasses, **bulge) -> tuple[dict, dict]:
+    """Build the profiles of one lens.
+
+    Parameters
+    ----------
+    lens_model : ``composite`` or ``sie``
+    scene : values of one image, numbers or traced
+    classes : ProfileClasses
+    bulge : further arguments of the bulge's class
+
+    Returns
+    -------
+    masses, lights : dicts of name to profile; light and mass of a composite's stars are the same profiles
+    """
+    centre = scene["lens_center_y"], scene["lens_center_x"]
+    ell_comps = scene["lens_ellip_y"], scene["lens_ellip_x"]
+    light = {
+        "centre": centre,
+        "ell_comps": ell_comps,
+        "intensity": scene["lens_intensity"],
+        "effective_radius": scene["lens_effect"],
+        "sersic_index": scene["lens_sersic"],
+    }
+    if lens_model == "sie":
+        masses = {
+            "mass": classes.isothermal(centre, ell_comps, _mean_radius(scene["einstein_radius_sie"], ell_comps)),
+            "shear": al.mp.ExternalShear(scene["shear_1"], scene["shear_2"]),
+        }
+        return masses, {"light": classes.light(**light)}
+    stars = {
+        "bulge": classes.bulge(**light, mass_to_light_ratio=scene["masslight_ratio"], **bulge),
+        "disk": classes.disk(
+            centre,
+            (scene["disk_ellip_y"], scene["disk_ellip_x"]),
+            scene["disk_intensity"],
+            scene["disk_effect"],
+            scene["disk_masslight_ratio"],
+        ),
+    }
+    return stars | {"halo": classes.halo(centre, scene["halo_kappa"], scene["halo_radius"])}, stars
+
+
+def build_source(scene: Scene, classes: ProfileClasses) -> al.lp.Sersic:
+    """Build the light profile of one source."""
+    return classes.light(
+        centre=(scene["src_center_y"], scene["src_center_x"]),
+        ell_comps=(scene["src_ellip_y"], scene["src_ellip_x"]),
+        intensity=scene["src_intensity"],
+        effective_radius=scene["src_effect"],
+        sersic_index=scene["src_sersic"],
+    )
+
+
+def stack_scene(lens_model: str, scene: Scene) -> np.ndarray:
+    """Return a scene as one array.
+
+    Parameters
+    ----------
+    lens_model : ``composite`` or ``sie``
+    scene : Scene; other names may be in it
+
+    Returns
+    -------
+    (N, columns) float64, in the order of ``SCENE_COLUMNS``
+    """
+    return np.stack([np.asarray(scene[name], float) for name in SCENE_COLUMNS[lens_model]], axis=-1)
+
+
+def _mean_radius(intermediate, ell_comps):
+    """Return (a + b) / 2 of the critical ellipse, which PyAutoLens calls Einstein radius, from sqrt(a b).
+
+    The ratio is (1 + q) / (2 sqrt(q)), that is 1 / sqrt(1 - e^2) in ellipticity e = (1 - q) / (1 + q).
+    """
+    return intermediate / (1 - ell_comps[0] ** 2 - ell_comps[1] ** 2) ** 0.5
