@@ -73,6 +73,8 @@ def test_an_image_does_not_depend_on_how_many_there_are(tmp_path, small_dataset)
     for index in range(3):
         name = f"images/{index:06d}.pickle"
         assert (tmp_path / "d" / name).read_bytes() == (small_dataset / name).read_bytes()
+    rows = [(folder / "labels.csv").read_text().splitlines()[:4] for folder in (tmp_path / "d", small_dataset)]
+    assert rows[0] == rows[1]
 
 
 def test_dry_run_writes_nothing(tmp_path, capsys):

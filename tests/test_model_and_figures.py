@@ -192,7 +192,7 @@ def test_redshift_that_leaves_no_trace_is_warned_of(tmp_path, capsys):
 
 
 def test_killed_training_resumes(tmp_path, small_dataset):
-    command = [sys.executable, "model_and_figures.py", *flags(tmp_path, small_dataset), "-e=400", "-mlr=1e-4"]
+    command = [sys.executable, "model_and_figures.py", *flags(tmp_path, small_dataset), "-e=60", "-mlr=1e-4"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 120
     while not (tmp_path / "n.resume.npz").exists():
@@ -205,6 +205,6 @@ def test_killed_training_resumes(tmp_path, small_dataset):
     done = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     history = (tmp_path / "figures" / "logs" / "history.csv").read_text().splitlines()
-    assert len(history) == 1 + 400
+    assert len(history) == 1 + 60
     assert sorted(path.stem for path in (tmp_path / "figures").glob("*.png")) == FIGURES
     assert not (tmp_path / "n.resume.npz").exists()
