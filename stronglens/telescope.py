@@ -158,7 +158,16 @@ def noise_variance(rate: np.ndarray, telescope: Telescope, exposure_time=None) -
 
 def signal_to_noise(source: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """Return sqrt(sum over pixels of source^2 / variance): (N,) from (N, H, W)."""
-    return np.sqrt(np.sum(source.astype(float) ** 2 / variance, axis=(1, 2)))
+    return np.sqrt(sum_pixels(source.astype(float) ** 2 / variance))
+
+
+def sum_pixels(images: np.ndarray) -> np.ndarray:
+    """Return the sum over each image in double precision, to the bit whatever other images are summed beside it.
+
+    NumPy chooses the order of a sum over several axes by the whole array's shape; over rows laid out one after another
+    it has no choice.
+    """
+    return np.ascontiguousarray(images, float).reshape(len(images), -1).sum(axis=1)
 
 
 def exposure_for_snr(wanted: np.ndarray, source: np.ndarray, rate: np.ndarray, telescope: Telescope) -> np.ndarray:

@@ -167,18 +167,22 @@ class ImageRenderer:
 
     def _average(self, trace):
         """Return the mean over a pixel's rays: one ray of every pixel at a time, to stay in the cache."""
-        rays = pixel_centers(self.shape, self.pixel_scale)
+        rays = pixel_centers(self.shape, self.pixel_scale).T
         offsets = ((np.arange(self.over_sampling) + 0.5) / self.over_sampling - 0.5) * self.pixel_scale
         offsets = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 2)
         rays, offsets = jnp.asarray(rays, self.precision), jnp.asarray(offsets, self.precision)
+
+        def trace_ray(index):
+            shifted = jax.lax.optimization_barrier([rays[axis] + offsets[index, axis] for axis in (0, 1)])
+            return trace(jnp.stack(shifted, axis=-1))
+
         if len(offsets) == 1:
-            return trace(rays)
+            return trace_ray(0)
 
         def add_ray(index, sums):
-            shifted = jax.lax.optimization_barrier([rays[:, axis] + offsets[index, axis] for axis in (0, 1)])
-            return jax.tree.map(jnp.add, sums, trace(jnp.stack(shifted, axis=-1)))
+            return jax.tree.map(jnp.add, sums, trace_ray(index))
 
-        zero = jnp.zeros(len(rays), self.precision)
+        zero = jnp.zeros(rays.shape[1], self.precision)
         sums = jax.lax.fori_loop(0, len(offsets), add_ray, (zero, zero) if self.lens_light else (zero,))
         return jax.tree.map(lambda total: total / len(offsets), sums)
 

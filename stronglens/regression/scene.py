@@ -248,7 +248,7 @@ class LensSimulator:
         inside = source[:, margin : source.shape[1] - margin, margin : source.shape[2] - margin]
         flux = sersic_flux_in_field(scene, self.shape, self.parameters.pixel_scale)
         labels = dict(draws)
-        labels["magnification"] = inside.sum(axis=(1, 2), dtype=float) / np.where(flux > 0, flux, np.inf)
+        labels["magnification"] = telescope.sum_pixels(inside) / flux
 
         source = telescope.blur(source, self.telescope.psf)
         rate = source if lens is None else source + telescope.blur(lens, self.telescope.psf)

@@ -42,6 +42,17 @@ def test_an_image_depends_on_seed_and_index_alone(composite, composite_labels):
     assert not np.array_equal(simulator(seed=1).simulate([3])[0][0], images[3])
 
 
+@pytest.mark.parametrize("lens_model", ["composite", "sie"])
+def test_labels_do_not_depend_on_neighbours(lens_model):
+    house = simulator(lens_model=lens_model, grid_size=16)
+    images, labels, _ = house.simulate(range(60))
+    for number in (1, 2, 3, 7, 59):
+        fewer, fewer_labels, _ = house.simulate(range(number))
+        np.testing.assert_array_equal(fewer, images[:number])
+        for name, values in fewer_labels.items():
+            np.testing.assert_array_equal(values, labels[name][:number], err_msg=f"{name}, {number} images")
+
+
 def test_draws_fill_their_ranges(composite, composite_labels):
     _, labels, _ = composite_labels
     for name, chosen in composite.ranges.items():
