@@ -92,7 +92,8 @@ def sersic_flux_in_field(scene: Scene, shape: tuple[int, int], pixel_scale: floa
         shape_factor = _eccentric_radius(scene, "src", angle)
         inside = mean_convergence(radius * shape_factor / column["effect"][:, None], column["sersic"][:, None])
         sector = radius**2 / 2 * inside / np.cosh(w)
-        flux = flux + np.sign(distance) * ((stop - start)[:, 0] / 2 * (sector @ weight))
+        light = (sector * weight).sum(axis=1)  # not @, which rounds by the number of rows
+        flux = flux + np.sign(distance) * (stop - start)[:, 0] / 2 * light
     return np.asarray(scene["src_intensity"], float) * flux / pixel_scale**2
 
 

@@ -156,7 +156,7 @@ class ImageRenderer:
             traced = [rays[:, axis] - sum(angles[:, axis] for angles in deflections) for axis in (0, 1)]
             traced = jax.lax.optimization_barrier(traced)
             image = source.image_2d_from(_grid(jnp.stack(traced, axis=-1)), xp=jnp).array
-            return (image, shine(rays)) if self.lens_light else (image,)
+            return jax.lax.optimization_barrier((image, shine(rays)) if self.lens_light else (image,))
 
         images = [image.reshape(self.shape) for image in self._average(trace)]
         if self.lens_light and self.integrate_cusp:
