@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,15 @@ def describe_valid(valid: tuple[float, float]) -> str:
 
 class _BrokenRule(Exception):
     """Says what a value must be."""
+
+
+def nearest(word: str, candidates: Sequence[str]) -> str:
+    """Return ``; did you mean X?`` for the candidate that is written most alike, or nothing."""
+    import difflib
+
+    bare = {candidate.lstrip("-"): candidate for candidate in candidates}
+    found = difflib.get_close_matches(word.lstrip("-").replace("_", "-").lower()[:100], bare, n=1, cutoff=0.6)
+    return f"; did you mean {bare[found[0]]}?" if found else "; --help lists them all"
 
 
 def _rule(declaration: Declaration) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from stronglens.parameters.checking import read_value, shown_value
+from stronglens.parameters.checking import nearest, read_value, shown_value
 from stronglens.parameters.declaration import Declaration, declarations
 from stronglens.parameters.errors import UsageError
 from stronglens.parameters.parameter_set import Overrides, Parameters, resolve
@@ -95,15 +95,6 @@ def parse(
 
         _print_and_leave(config_text(parameters, program, version))
     return parameters
-
-
-def nearest(word: str, candidates: Sequence[str]) -> str:
-    """Return ``; did you mean X?`` for the candidate that is written most alike, or nothing."""
-    import difflib
-
-    bare = {candidate.lstrip("-"): candidate for candidate in candidates}
-    found = difflib.get_close_matches(word.lstrip("-").replace("_", "-").lower()[:100], bare, n=1, cutoff=0.6)
-    return f"; did you mean {bare[found[0]]}?" if found else "; --help lists them all"
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stronglens.parameters.checking import check_value, describe_valid, read_value, shown_value
-from stronglens.parameters.command_line import nearest
+from stronglens.parameters.checking import check_value, describe_valid, nearest, read_value, shown_value
 from stronglens.parameters.declaration import Declaration, declarations
 from stronglens.parameters.errors import UsageError
 from stronglens.parameters.parameter_set import Parameters, applicable, plain_value
