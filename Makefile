@@ -18,7 +18,7 @@ SIMULATES := params_and_cli.py generate_data.py $(filter-out %/figures.py %/netw
              stronglens/scaling.py stronglens/observation.py, $(PACKAGE))
 TRAINS    := params_and_cli.py model_and_figures.py $(filter-out stronglens/raytracing/% %/scene.py, $(PACKAGE))
 
-.PHONY: all install test lint bench readme check-gpu-requirements clean help
+.PHONY: all install test lint bench readme gallery check-gpu-requirements clean help
 
 all: figures/.drawn
 	@echo
@@ -67,6 +67,9 @@ bench: $(VENV)/.installed-dev  ## measure speed and memory; writes benchmarks/re
 
 readme: $(VENV)/.installed  ## write the parameter tables of the README anew
 	$(PYTHON) params_and_cli.py
+
+gallery: figures/.drawn  ## copy the figures of the default run into the README's gallery
+	cp figures/*.png docs/images/
 
 check-gpu-requirements: $(VENV)/.installed  ## check that requirements-gpu.txt resolves (Linux)
 	$(PYTHON) -m pip install --disable-pip-version-check --quiet --dry-run -r requirements-gpu.txt
