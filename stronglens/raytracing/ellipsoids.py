@@ -38,14 +38,7 @@ def sersic_constant(sersic_index: np.ndarray) -> np.ndarray:
     ndarray
     """
     n = np.asarray(sersic_index, float)
-    return (
-        2 * n
-        - 1 / 3
-        + 4 / (405 * n)
-        + 46 / (25515 * n**2)
-        + 131 / (1148175 * n**3)
-        - 2194697 / (30690717750 * n**4)
-    )
+    return 2 * n - 1 / 3 + 4 / (405 * n) + 46 / (25515 * n**2) + 131 / (1148175 * n**3) - 2194697 / (30690717750 * n**4)
 
 
 def mean_convergence(radius: np.ndarray, sersic_index: np.ndarray) -> np.ndarray:
@@ -90,8 +83,9 @@ def sersic_ellipsoids(sersic_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     n = np.atleast_1d(np.asarray(sersic_index, float))
     low, high = SERSIC_INDEX_RANGE
     if not np.all((n >= low) & (n <= high)):
-        raise ValueError(f"sersic_index must lie in {low:g} to {high:g} for a stellar mass profile, not {n.min():g} "
-                         f"to {n.max():g}")
+        raise ValueError(
+            f"sersic_index must lie in {low:g} to {high:g} for a stellar mass profile, not {n.min():g} to {n.max():g}"
+        )
     core_radii = _core_radii(n)
     return chebyshev.chebval(_position(n), _coefficients()).T * core_radii**2, core_radii
 

@@ -189,7 +189,10 @@ class Isothermal(al.mp.Isothermal):
         s = xp.sqrt(xp.maximum(s_squared, 1e-8))  # floor: arctanh(s t) / s is t to 32 bits
         along = x / psi
         along = along * _arctanh_over_root(-s_squared * along * along, xp, halvings=2, terms=9)
-        across = xp.arctanh(s * y / psi) / s
+        # arctanh(s y / psi) is arcsinh(s y / (q r)): the argument of arctanh nears 1 for a flat lens, and loses digits.
+        slope = s * y / (q * xp.sqrt(x * x + y * y + 1e-16))
+        rise = abs(slope)
+        across = xp.sign(slope) / s * xp.log1p(rise + rise * rise / (1 + xp.sqrt(1 + rise * rise)))
         factor = 2 * self.einstein_radius_rescaled(xp) * q
         angles = _materialize(jax.lax.complex(factor * along, factor * across), xp)
         return xp.stack([angles.imag, angles.real], axis=-1)

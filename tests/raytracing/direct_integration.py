@@ -5,15 +5,13 @@ import numpy as np
 
 def sersic_b(n):
     """The expansion of Ciotti & Bertin 1999, as PyAutoLens writes it."""
-    return (
-        2 * n - 1 / 3 + 4 / (405 * n) + 46 / (25515 * n**2) + 131 / (1148175 * n**3) - 2194697 / (30690717750 * n**4)
-    )
+    return 2 * n - 1 / 3 + 4 / (405 * n) + 46 / (25515 * n**2) + 131 / (1148175 * n**3) - 2194697 / (30690717750 * n**4)
 
 
 def sersic_deflections(rays, centre, ell_comps, height, effective_radius, sersic_index, nodes=300, power=8):
     """alpha_x = q x int_0^1 kappa(xi(u)) / sqrt(1 - (1 - q^2) u) du, and its like in y (Keeton 2001).
 
-    u = t^power takes the cusp out of the integrand: 300 nodes agree with 1200 to 1e-11.
+    u = t^power takes the cusp out of the integrand: 300 nodes agree with 1500 to 1e-10, for an axis ratio of 0.05.
     """
     modulus = np.hypot(*ell_comps)
     q, angle = (1 - modulus) / (1 + modulus), np.arctan2(*ell_comps) / 2
