@@ -291,7 +291,7 @@ class Cuts(Parameters):
         None, None, shortcut="snr", valid=(0.1, 1e6), column="snr-wanted", symbol=r"{\rm S/N}",
         help="draw the lensed source's signal-to-noise, and reach it by the exposure time",
     )
-    tries: int = number(1000, valid=(1, 1_000_000), help="draws for one image before the run stops with the reason")
+    tries: int = number(500, valid=(1, 1_000_000), help="draws for one image before the run stops with the reason")
 
 
 @declare
