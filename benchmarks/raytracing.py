@@ -42,7 +42,7 @@ def measure_case(model: str, light: str, over_sampling: int, seconds: float) -> 
     )
     simulator = LensSimulator(parameters)
     scene = simulator.physical_scene(simulator.draw(range(IMAGES)).draws)
-    few = max(2, 32 // over_sampling**2)
+    few = max(8, 32 // over_sampling**2)
     head = {name: values[:few] for name, values in scene.items()}
     case = (model, light == "on")
     grid = (simulator.shape, parameters.pixel_scale, over_sampling)

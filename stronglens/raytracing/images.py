@@ -118,7 +118,8 @@ class ImageRenderer:
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return ThreadPoolExecutor(allowed)
 
     @cached_property
     def _program(self):

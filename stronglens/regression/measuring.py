@@ -133,7 +133,7 @@ def _worth(columns: list[Column]) -> list[str]:
     for column in columns:
         if column.prior is not None:
             low, high = column.prior
-            lines.append(f"  {column.name}: trained on {low:g} to {high:g}; of what lies outside it has learned nothing")
+            lines.append(f"  {column.name}: trained on {low:g} to {high:g}; it knows nothing outside of that")
     return lines
 
 
