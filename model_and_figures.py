@@ -4,7 +4,7 @@
 import sys
 
 import params_and_cli as panel
-from stronglens.execution import Progress, exit_codes
+from stronglens.execution import Progress, exit_codes, require_folder
 from stronglens.parameters import parse
 
 
@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
             version=panel.PROGRAM_VERSION,
             label_help=list_labels,
         )
+        require_folder(parameters.figures_dir, "--figures-dir")
         if parameters.predict:
             measure(parameters)
         else:

@@ -317,7 +317,7 @@ class Learning(Parameters):
     valid_split: float = number(0.2, shortcut="v", valid=(0, 0.9), help="fraction of images for validation")
     test_split: float = number(0.1, shortcut="t", valid=(0, 0.9), help="fraction of images kept for the test")
     epochs: int = number(50, shortcut="e", valid=(1, 100_000), help="passes over the training images")
-    learning_rate: float = number(0.00001, shortcut="mlr", valid=(0, 1), help="step size of Adam")
+    learning_rate: float = number(0.00001, shortcut="mlr", valid=(1e-12, 1), help="step size of Adam")
     learning_schedule: str = choice(
         "constant", ("constant", "cosine"), help="how the learning rate goes from the first step to the last"
     )

@@ -93,6 +93,22 @@ def check_disk(folder: str | Path, size: float) -> None:
         raise RunError(f"{folder} has {describe_bytes(free)} free, the dataset needs {describe_bytes(size)}")
 
 
+def require_folder(folder: str | Path, flag: str) -> None:
+    """Make a folder that results will go to, before the work that makes them.
+
+    Raises
+    ------
+    RunError
+        When it cannot be made or written to: names the flag.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{flag} {folder}: {error.strerror or error}") from None
+    if not os.access(folder, os.W_OK):
+        raise RunError(f"{flag} {folder}: cannot be written to")
+
+
 def describe_duration(seconds: float) -> str:
     """Return a duration as people say it: ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
     seconds = max(0.0, seconds)

@@ -5,15 +5,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from small_datasets import SMALL
 
 import generate_data
 
 settings.register_profile("stronglens", deadline=None)  # a slow machine is not a failure
 settings.load_profile("stronglens")
-
-SMALL = ["--lens-model=sie", "--grid-size=16", "--pixel-scale=0.4", "--over-sampling=1"]
-"""Isothermal lenses compile fastest; 16 pixels are the fewest that the control panel admits."""
-
 
 @pytest.fixture(scope="session")
 def small_dataset(tmp_path_factory) -> Path:

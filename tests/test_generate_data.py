@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL
+from small_datasets import SMALL
 
 import generate_data
 from stronglens.dataset import load_dataset, read_image

@@ -144,6 +144,7 @@ def test_real_lenses_are_measured(trained, real_data, capsys, small_dataset):
         (["--labels=src-redshift", "--epochs=0"], 2, "--epochs"),
         (["--predict", "x.fits", "--model-file=nowhere.keras"], 1, "nowhere.keras"),
         (["--figure-format=bmp"], 2, "--figure-format"),
+        (["--figures-dir=/proc/figures"], 1, "--figures-dir /proc/figures"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, small_dataset, capsys, arguments, code, message):
@@ -182,7 +183,7 @@ def test_labels_without_value_lists_what_can_be_learned(small_dataset, capsys, t
 
 
 def test_redshift_that_leaves_no_trace_is_warned_of(tmp_path, capsys):
-    from conftest import SMALL
+    from small_datasets import SMALL
 
     import generate_data
 
