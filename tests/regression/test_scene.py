@@ -169,3 +169,22 @@ def test_every_image_without_noise_is_the_light_alone():
     assert dark.min() >= 0
     assert np.all(bright >= dark)
     assert bright.sum() > 2 * dark.sum()
+
+
+def explained(values, redshift):
+    """R^2 of the best cubic in some quantity."""
+    fit = np.polynomial.Polynomial.fit(values, redshift, 3)
+    return 1 - np.var(redshift - fit(values)) / np.var(redshift)
+
+
+def test_redshift_is_mostly_the_brightness_prior():
+    """What the README says of the redshift label: brightness tells it, as far as the prior of brightness is narrow."""
+    house = LensSimulator(panel.SimulationParameters.of(panel.OVERRIDES))
+    draws = house.draw(range(2000)).draws
+    redshift = draws["src-redshift"]
+    seen = np.log(house.physical_scene(draws)["src_intensity"])
+    assert explained(seen, redshift) > 0.6
+    assert explained(draws["einstein-radius"], redshift) < 0.2
+    wide = LensSimulator(panel.SimulationParameters.of(panel.OVERRIDES, src_intensity_range=(0.004, 0.4)))
+    draws = wide.draw(range(2000)).draws
+    assert explained(np.log(wide.physical_scene(draws)["src_intensity"]), draws["src-redshift"]) < 0.6
