@@ -51,6 +51,7 @@ def generate(parameters) -> None:
     if parameters.dry_run:
         return
 
+    writer.start()
     if len(missing) < number:
         say(f"Resuming: {number - len(missing):,} images are there, {len(missing):,} to do")
     start = time.perf_counter()

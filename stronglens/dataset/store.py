@@ -43,7 +43,7 @@ def chunk_indices(chunk: int, number: int) -> range:
 
 
 class DatasetWriter:
-    """A dataset that is being written.
+    """A dataset that is being written: checked when made, changed on disk only from ``start`` on.
 
     Parameters
     ----------
@@ -69,8 +69,20 @@ class DatasetWriter:
         self.number = manifest["number"]
         self.chunks = -(-self.number // CHUNK_SIZE)
         self.is_complete = False
-        self._prepare(force, resume)
+        self._force = force
+        self._check(force, resume)
         self.records = self._intact_records() if resume else {}
+
+    def start(self) -> None:
+        """Make the folder ready: remove what is to be replaced, and say in a manifest that this is incomplete."""
+        if self._force:
+            remove_dataset(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for leftover in self.folder.glob(".*.part"):  # of a write that a kill cut short
+            leftover.unlink()
+        write_whole(self.folder / MANIFEST, dump_manifest(self.manifest))  # first: what no manifest lists is not ours
+        (self.folder / IMAGES).mkdir(exist_ok=True)
+        (self.folder / PROGRESS).mkdir(exist_ok=True)
 
     @property
     def missing_chunks(self) -> list[int]:
@@ -136,18 +148,14 @@ class DatasetWriter:
         self.is_complete = True
         return self.manifest
 
-    def _prepare(self, force: bool, resume: bool) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for leftover in self.folder.glob(".*.part"):  # of a write that a kill cut short
-            leftover.unlink()
-        if force:
-            remove_dataset(self.folder)
+    def _check(self, force: bool, resume: bool) -> None:
+        if not self.folder.exists():
+            return
         present = [path.name for path in self.folder.iterdir() if not path.name.startswith(".")]
         if resume and MANIFEST in present:
             self._check_resumable(read_json(self.folder / MANIFEST, "a dataset's manifest"))
         elif force:
-            foreign = {IMAGES, LABELS, MANIFEST, PROGRESS} & set(present)
-            if foreign:
+            if foreign := self._foreign_files(present):
                 raise UsageError(
                     f"{self.folder} holds {', '.join(sorted(foreign))}, which no manifest lists as ours: "
                     "move it away or choose another --dataset-dir"
@@ -157,10 +165,14 @@ class DatasetWriter:
             if not resume:
                 remedy = f"use --resume to finish it, --force to replace it, or {remedy}"
             raise UsageError(f"{self.folder} is not empty: {remedy}")
-        if not self.is_complete:
-            (self.folder / IMAGES).mkdir(exist_ok=True)
-            (self.folder / PROGRESS).mkdir(exist_ok=True)
-            write_whole(self.folder / MANIFEST, dump_manifest(self.manifest))
+
+    def _foreign_files(self, present: list[str]) -> set[str]:
+        """Return the files that are not ours and stand where ours would go."""
+        number = _number_listed(self.folder)
+        if number is None:
+            return {IMAGES, LABELS, MANIFEST, PROGRESS} & set(present)
+        ahead = (image_name(index) for index in range(number, self.number))
+        return {name for name in ahead if (self.folder / name).exists()}
 
     def _check_resumable(self, found: dict) -> None:
         differences = []
@@ -211,14 +223,11 @@ def remove_dataset(folder: str | Path) -> None:
     left alone.
     """
     folder = Path(folder)
-    try:
-        manifest = read_json(folder / MANIFEST, "a dataset's manifest")
-    except RunError:
-        return
-    if manifest.get("format") != FORMAT or not isinstance(manifest.get("number"), int):
+    number = _number_listed(folder)
+    if number is None:
         return
     for path in sorted((folder / IMAGES).glob("*.pickle")):
-        if path.stem.isdecimal() and int(path.stem) < manifest["number"]:
+        if path.stem.isdecimal() and int(path.stem) < number:
             path.unlink()
     for path in sorted((folder / PROGRESS).glob("*.json")):
         if path.stem.isdecimal():
@@ -228,6 +237,16 @@ def remove_dataset(folder: str | Path) -> None:
             (folder / name).rmdir()
     (folder / LABELS).unlink(missing_ok=True)
     (folder / MANIFEST).unlink()
+
+
+def _number_listed(folder: Path) -> int | None:
+    """Return how many images a folder's manifest lists; None where there is no manifest of ours."""
+    try:
+        manifest = read_json(folder / MANIFEST, "a dataset's manifest")
+    except RunError:
+        return None
+    number = manifest.get("number")
+    return number if manifest.get("format") == FORMAT and isinstance(number, int) else None
 
 
 def library_versions(program_version: str) -> dict[str, str]:

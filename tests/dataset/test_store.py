@@ -30,6 +30,7 @@ def chunk_of(chunk):
 
 def write(folder, chunks=(0, 1), finish=True, **how):
     writer = DatasetWriter(folder, manifest(), **how)
+    writer.start()
     for chunk in chunks:
         writer.write_chunk(chunk, *chunk_of(chunk))
     if finish:
@@ -72,6 +73,7 @@ def test_resumed_dataset_is_the_uninterrupted_one(tmp_path, damage):
         (folder / ".manifest.json.99.part").write_text("{")
     writer = DatasetWriter(folder, manifest(), resume=True)
     assert writer.missing_chunks == ([0] if damage in ("nothing", "stray part") else [0, 1])
+    writer.start()
     for chunk in writer.missing_chunks:
         writer.write_chunk(chunk, *chunk_of(chunk))
     writer.finish(COLUMNS, lambda values: {"mean": float(values.mean())})
@@ -136,6 +138,21 @@ def test_force_refuses_to_write_over_what_is_not_ours(tmp_path):
     with pytest.raises(UsageError, match="which no manifest lists as ours"):
         DatasetWriter(tmp_path, manifest(), force=True)
     assert (tmp_path / "labels.csv").read_text() == "mine"
+
+
+def test_force_removes_nothing_before_the_start(tmp_path):
+    write(tmp_path)
+    before = contents(tmp_path)
+    DatasetWriter(tmp_path, manifest(seed=7), force=True)
+    assert contents(tmp_path) == before
+
+
+def test_force_does_not_overwrite_an_image_that_is_not_ours(tmp_path):
+    write(tmp_path)
+    mine = tmp_path / "images" / f"{NUMBER:06d}.pickle"
+    mine.write_text("mine")
+    with pytest.raises(UsageError, match=mine.name):
+        DatasetWriter(tmp_path, manifest() | {"number": NUMBER + 1}, force=True)
 
 
 def test_force_replaces(tmp_path):
