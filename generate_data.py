@@ -51,19 +51,18 @@ def generate(parameters) -> None:
     if parameters.dry_run:
         return
 
-    writer.start()
     if len(missing) < number:
         say(f"Resuming: {number - len(missing):,} images are there, {len(missing):,} to do")
     start = time.perf_counter()
-    with Progress(len(missing), "simulating", "images", parameters.quiet) as progress:
+    with writer, Progress(len(missing), "simulating", "images", parameters.quiet) as progress:
         run_chunks(
             lambda chunk: simulator.simulate(chunk_indices(chunk, number)),
             writer.write_chunk,
             writer.missing_chunks,
             progress.advance,
         )
+        manifest = writer.finish([column.to_dict() for column in simulator.columns.values()], describe_prior)
     seconds = time.perf_counter() - start
-    manifest = writer.finish([column.to_dict() for column in simulator.columns.values()], describe_prior)
     say(f"{len(missing):,} images in {describe_duration(seconds)}: {len(missing) / seconds:,.0f} images/s")
     refused = ", ".join(f"{count:,} {reason}" for reason, count in manifest["rejected"].items() if count)
     say(f"Draws refused: {refused or 'none'}")

@@ -14,6 +14,7 @@ import pytest
 
 import model_and_figures
 from stronglens.dataset import load_dataset
+from stronglens.dataset.store import manifest_checksum
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"  # Keras itself, under NumPy 2
@@ -166,6 +167,7 @@ def test_dataset_of_another_task(tmp_path, small_dataset, capsys):
     shutil.copytree(small_dataset, tmp_path / "d")
     manifest = json.loads((tmp_path / "d" / "manifest.json").read_text())
     manifest["parameters"]["task"] = "finding"
+    manifest["checksums"]["manifest.json"] = manifest_checksum(manifest)
     (tmp_path / "d" / "manifest.json").write_text(json.dumps(manifest))
     code, line = refused(capsys, *flags(tmp_path, tmp_path / "d"))
     assert code == 1

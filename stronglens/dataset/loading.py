@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from stronglens.dataset.files import checksum, read_image, read_json
-from stronglens.dataset.store import FORMAT, FORMAT_VERSION, IMAGES, LABELS, MANIFEST, image_name
+from stronglens.dataset.store import FORMAT, FORMAT_VERSION, IMAGES, LABELS, MANIFEST, image_name, manifest_checksum
 from stronglens.parameters import Column, RunError, UsageError
 
 
@@ -75,6 +75,12 @@ def read_manifest(folder: str | Path, task: str | None = None) -> dict:
         raise RunError(f"{folder} is a dataset of format version {found}; this program reads {FORMAT_VERSION}")
     if not manifest.get("complete"):
         raise RunError(f"the dataset in {folder} is incomplete; finish it with generate_data.py --resume")
+    try:
+        intact = manifest["checksums"][MANIFEST] == manifest_checksum(manifest)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        intact = False
+    if not intact:
+        raise RunError(f"{folder / MANIFEST} is damaged or was edited; simulate the dataset again")
     found = manifest.get("parameters", {}).get("task") if isinstance(manifest.get("parameters"), dict) else None
     if task is not None and found != task:
         raise RunError(f"the dataset in {folder} was made for --task {found}, not {task}")

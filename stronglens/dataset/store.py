@@ -29,7 +29,7 @@ CHUNK_SIZE = 128
 FORMAT = "stronglens-dataset"
 FORMAT_VERSION = 1
 
-IMAGES, LABELS, MANIFEST, PROGRESS = "images", "labels.csv", "manifest.json", "progress"
+IMAGES, LABELS, MANIFEST, PROGRESS, LOCK = "images", "labels.csv", "manifest.json", "progress", ".lock"
 
 
 def image_name(index: int) -> str:
@@ -43,7 +43,7 @@ def chunk_indices(chunk: int, number: int) -> range:
 
 
 class DatasetWriter:
-    """A dataset that is being written: checked when made, changed on disk only from ``start`` on.
+    """A dataset that is being written: checked when made, changed on disk only inside ``with``.
 
     Parameters
     ----------
@@ -73,16 +73,19 @@ class DatasetWriter:
         self._check(force, resume)
         self.records = self._intact_records() if resume else {}
 
-    def start(self) -> None:
+    def __enter__(self):
         """Make the folder ready: remove what is to be replaced, and say in a manifest that this is incomplete."""
-        if self._force:
-            remove_dataset(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        for leftover in self.folder.glob(".*.part"):  # of a write that a kill cut short
-            leftover.unlink()
-        write_whole(self.folder / MANIFEST, dump_manifest(self.manifest))  # first: what no manifest lists is not ours
-        (self.folder / IMAGES).mkdir(exist_ok=True)
-        (self.folder / PROGRESS).mkdir(exist_ok=True)
+        self._lock = lock_folder(self.folder)
+        try:
+            self._make_ready()
+        except BaseException:
+            self._lock.close()
+            raise
+        return self
+
+    def __exit__(self, *exception):
+        self._lock.close()
 
     @property
     def missing_chunks(self) -> list[int]:
@@ -142,11 +145,23 @@ class DatasetWriter:
                 IMAGES: [value for record in records for value in record["checksums"]],
             },
         }
+        self.manifest["checksums"][MANIFEST] = manifest_checksum(self.manifest)
         write_whole(self.folder / LABELS, labels)
         write_whole(self.folder / MANIFEST, dump_manifest(self.manifest))
         shutil.rmtree(self.folder / PROGRESS, ignore_errors=True)
         self.is_complete = True
+        (self.folder / LOCK).unlink(missing_ok=True)
         return self.manifest
+
+    def _make_ready(self) -> None:
+        if self._force:
+            remove_dataset(self.folder)
+        for name in (LABELS, MANIFEST):  # of a write that a kill cut short
+            for leftover in self.folder.glob(f".{name}.*.part"):
+                leftover.unlink()
+        write_whole(self.folder / MANIFEST, dump_manifest(self.manifest))  # first: what no manifest lists is not ours
+        (self.folder / IMAGES).mkdir(exist_ok=True)
+        (self.folder / PROGRESS).mkdir(exist_ok=True)
 
     def _check(self, force: bool, resume: bool) -> None:
         if not self.folder.exists():
@@ -194,6 +209,24 @@ class DatasetWriter:
             raise RunError(f"cannot resume {self.folder}: {named}{more}; use --force to start anew")
         if found.get("complete"):
             self.is_complete, self.manifest = True, found
+            damaged = self._damaged_images()
+            if damaged:
+                raise RunError(
+                    f"the dataset in {self.folder} is complete, but {len(damaged):,} of its images are missing or "
+                    f"damaged ({image_name(damaged[0])} first): use --force to simulate it anew"
+                )
+
+    def _damaged_images(self) -> list[int]:
+        """Return the images of a complete dataset that are not what its manifest lists."""
+        damaged = []
+        for index, expected in enumerate(self.manifest["checksums"][IMAGES]):
+            try:
+                intact = checksum((self.folder / image_name(index)).read_bytes()) == expected
+            except OSError:
+                intact = False
+            if not intact:
+                damaged.append(index)
+        return damaged
 
     def _intact_records(self) -> dict[int, dict]:
         """Return the records whose images are all there, unharmed: the rest is written again."""
@@ -237,6 +270,33 @@ def remove_dataset(folder: str | Path) -> None:
             (folder / name).rmdir()
     (folder / LABELS).unlink(missing_ok=True)
     (folder / MANIFEST).unlink()
+
+
+def manifest_checksum(manifest: dict) -> str:
+    """Return the checksum of all that a manifest says, but for this checksum itself."""
+    sums = {name: value for name, value in manifest["checksums"].items() if name != MANIFEST}
+    return checksum(json.dumps(manifest | {"checksums": sums}, sort_keys=True).encode())
+
+
+def lock_folder(folder: Path):
+    """Take the lock of a dataset that is being written, for as long as the returned file is open.
+
+    Raises
+    ------
+    RunError
+        When another process writes there.
+    """
+    file = open(folder / LOCK, "w")  # noqa: SIM115 - held open
+    try:
+        import fcntl  # not on Windows, where nothing is locked
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:
+        pass
+    except OSError:
+        file.close()
+        raise RunError(f"another process is writing the dataset in {folder}") from None
+    return file
 
 
 def _number_listed(folder: Path) -> int | None:

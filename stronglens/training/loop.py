@@ -154,7 +154,8 @@ def fit(
         state = keeper.state
         if progress.diverged:
             remove_state(model_file)
-            raise RunError(_explain_divergence(learning_rate, mixed_precision, state, model_file))
+            kept = "" if keeper.spares_older else model_file
+            raise RunError(_explain_divergence(learning_rate, mixed_precision, state, kept))
     network.set_weights(state.best)
     keeper.write(finished=True, with_state=keep_state)
     if not keep_state:
@@ -195,6 +196,8 @@ class _Keeper(keras.callbacks.Callback):
         self.state, self.model_file, self.record, self.epochs = state, model_file, record, epochs
         self.progress = progress
         self.logs = None if log_dir is None else TrainingLogs(Path(log_dir), anew=not state.epochs)
+        # An older network is replaced by a finished one only; until then the best weights are in the state.
+        self.spares_older = Path(model_file).exists()
         # The weights of the best epoch are saved from a twin: the network itself may be in training.
         self.twin = _copy_network(network, "float32")
         self.written_epoch, self.written_best = state.epochs, state.best_epoch
@@ -230,7 +233,7 @@ class _Keeper(keras.callbacks.Callback):
         if not state.epochs:
             return
         start = time.monotonic()
-        if finished or state.best_epoch != self.written_best:
+        if finished or (state.best_epoch != self.written_best and not self.spares_older):
             progress = {"epochs": state.epochs, "best_epoch": state.best_epoch, "finished": finished}
             self.twin.set_weights(state.best)
             save_network(self.twin, self.model_file, {**self.record, "training": progress})
@@ -305,9 +308,9 @@ def _read(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
     return [np.array(variable.numpy()) for variable in variables]
 
 
-def _explain_divergence(learning_rate: float, mixed_precision: bool, state: TrainingState, model_file: Path) -> str:
+def _explain_divergence(learning_rate: float, mixed_precision: bool, state: TrainingState, kept_in: Path | str) -> str:
     cause = f"--learning-rate {learning_rate:g} is too high; try {min(learning_rate / 10, 1e-3):g}"
     if mixed_precision:
         cause += ", or train without --mixed-precision"
-    kept = f" (the network of epoch {state.best_epoch} is kept in {model_file})" if state.best_epoch else ""
+    kept = f" (the network of epoch {state.best_epoch} is kept in {kept_in})" if state.best_epoch and kept_in else ""
     return f"training stopped in epoch {state.epochs + 1}: the loss is no longer a number. Most likely {cause}{kept}"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stronglens.dataset import CHUNK_SIZE, DatasetWriter, load_dataset, remove_dataset
+from stronglens.dataset.store import manifest_checksum
 from stronglens.parameters import Column, RunError, UsageError
 
 NUMBER = CHUNK_SIZE + 5
@@ -29,19 +30,17 @@ def chunk_of(chunk):
 
 
 def write(folder, chunks=(0, 1), finish=True, **how):
-    writer = DatasetWriter(folder, manifest(), **how)
-    writer.start()
-    for chunk in chunks:
-        writer.write_chunk(chunk, *chunk_of(chunk))
-    if finish:
-        writer.finish(COLUMNS, lambda values: {"mean": float(values.mean())})
+    with DatasetWriter(folder, manifest(), **how) as writer:
+        for chunk in chunks:
+            writer.write_chunk(chunk, *chunk_of(chunk))
+        if finish:
+            writer.finish(COLUMNS, lambda values: {"mean": float(values.mean())})
     return writer
 
 
 def contents(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes() for path in sorted(Path(folder).rglob("*")) if path.is_file()
-    }
+    files = (path for path in sorted(Path(folder).rglob("*")) if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_what_is_written_is_loaded(tmp_path):
@@ -73,10 +72,10 @@ def test_resumed_dataset_is_the_uninterrupted_one(tmp_path, damage):
         (folder / ".manifest.json.99.part").write_text("{")
     writer = DatasetWriter(folder, manifest(), resume=True)
     assert writer.missing_chunks == ([0] if damage in ("nothing", "stray part") else [0, 1])
-    writer.start()
-    for chunk in writer.missing_chunks:
-        writer.write_chunk(chunk, *chunk_of(chunk))
-    writer.finish(COLUMNS, lambda values: {"mean": float(values.mean())})
+    with writer:
+        for chunk in writer.missing_chunks:
+            writer.write_chunk(chunk, *chunk_of(chunk))
+        writer.finish(COLUMNS, lambda values: {"mean": float(values.mean())})
     assert contents(folder) == contents(tmp_path / "whole")
 
 
@@ -192,12 +191,34 @@ def test_damaged_dataset_is_refused_by_file(tmp_path, name, damage):
         ({"parameters": None}, "--task None"),
     ],
 )
-def test_foreign_manifest_is_refused(tmp_path, change, message):
+@pytest.mark.parametrize("signed", [True, False])
+def test_foreign_manifest_is_refused(tmp_path, change, message, signed):
     write(tmp_path)
     content = json.loads((tmp_path / "manifest.json").read_text()) | change
+    if "checksums" not in change and signed:
+        content["checksums"]["manifest.json"] = manifest_checksum(content)
     (tmp_path / "manifest.json").write_text(json.dumps(content))
-    with pytest.raises(RunError, match=message):
+    in_header = "format" in change or "format-version" in change
+    with pytest.raises(RunError, match=message if signed or in_header else "damaged or was edited"):
         load_dataset(tmp_path, "regression")
+
+
+def test_second_writer_is_refused(tmp_path):
+    second = DatasetWriter(tmp_path, manifest(), force=True)
+    with (
+        DatasetWriter(tmp_path, manifest()),
+        pytest.raises(RunError, match="another process is writing"),
+        second,
+    ):
+        pass
+    assert (tmp_path / "manifest.json").exists()
+
+
+def test_resume_notices_a_complete_dataset_that_lost_an_image(tmp_path):
+    write(tmp_path)
+    (tmp_path / "images" / "000007.pickle").unlink()
+    with pytest.raises(RunError, match=r"1 of its images are missing or damaged \(images/000007"):
+        DatasetWriter(tmp_path, manifest(), resume=True)
 
 
 def test_no_dataset(tmp_path):
