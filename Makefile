@@ -13,12 +13,14 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 
 PACKAGE   := $(shell find stronglens -name '*.py' 2>/dev/null)
-SIMULATES := params_and_cli.py generate_data.py $(filter-out %/figures.py %/network.py \
-             stronglens/training.py stronglens/evaluation.py stronglens/plotting.py \
-             stronglens/scaling.py stronglens/observation.py, $(PACKAGE))
-TRAINS    := params_and_cli.py model_and_figures.py $(filter-out stronglens/raytracing/% %/scene.py, $(PACKAGE))
+# What the dataset depends on, and what training and figures depend on beyond it.
+SIMULATES := params_and_cli.py generate_data.py stronglens/regression/scene.py \
+             $(filter stronglens/parameters/% stronglens/raytracing/% stronglens/dataset/% \
+                      stronglens/sampling.py stronglens/cosmology.py stronglens/telescope.py, $(PACKAGE))
+TRAINS    := params_and_cli.py model_and_figures.py \
+             $(filter-out stronglens/raytracing/% %/scene.py stronglens/execution.py, $(PACKAGE))
 
-.PHONY: all install test lint bench readme gallery check-gpu-requirements clean help
+.PHONY: all flags anew install test lint bench readme gallery check-gpu-requirements clean help
 
 all: figures/.drawn
 	@echo
@@ -28,14 +30,23 @@ all: figures/.drawn
 	@echo "next:     $(PYTHON) model_and_figures.py --predict FILE   measures a telescope image"
 
 # The stamps tell a dataset that make made from one made by hand, which is never replaced.
-dataset/.made: $(VENV)/.installed $(SIMULATES)
+dataset/.made: $(VENV)/.installed $(SIMULATES) $(VENV)/.data-flags $(if $(wildcard dataset/manifest.json),,anew)
 	@if [ -e $@ ] && [ ! dataset/manifest.json -nt $@ ]; then how=--force; else how=--resume; fi; \
 	$(PYTHON) generate_data.py $$how $(DATA)
 	@touch $@
 
-figures/.drawn: dataset/.made $(TRAINS)
+figures/.drawn: dataset/.made $(TRAINS) $(VENV)/.train-flags $(if $(wildcard models/regression.keras),,anew)
 	$(PYTHON) model_and_figures.py --resume $(TRAIN)
 	@touch $@
+
+# Other flags than last time make their stage out of date.
+$(VENV)/.data-flags: $(VENV)/.installed flags
+	@echo '$(DATA)' | cmp -s - $@ || echo '$(DATA)' > $@
+
+$(VENV)/.train-flags: $(VENV)/.installed flags
+	@echo '$(TRAIN)' | cmp -s - $@ || echo '$(TRAIN)' > $@
+
+flags anew:
 
 install: $(VENV)/.installed  ## create .venv and install what the two commands need
 

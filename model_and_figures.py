@@ -112,13 +112,16 @@ def list_labels(parameters) -> str:
 
 def warn_of_unlearnable(dataset, labels) -> None:
     """Say so when a label is asked for that cannot be seen in these images."""
-    if dataset.manifest["parameters"].get("redshift-effects") != "none":
-        return
+    made = dataset.manifest["parameters"]
+    unseen = {"src-redshift", "lens-redshift"} if made.get("redshift-effects") == "none" else set()
+    why = "--redshift-effects none"
+    if made.get("lens-light") == "off" and made.get("lens-model") == "sie" and not unseen & set(labels):
+        unseen, why = {"lens-intensity", "lens-effect", "lens-sersic"}, "--lens-light off"
     for label in labels:
-        if label.endswith("redshift"):
+        if label in unseen:
             print(
-                f"warning: the dataset was simulated with --redshift-effects none, so that {label} leaves no trace in "
-                "its images and cannot be learned from them",
+                f"warning: the dataset was simulated with {why}, so that {label} leaves no trace in its images and "
+                "cannot be learned from them",
                 file=sys.stderr,
             )
 

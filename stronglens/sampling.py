@@ -22,8 +22,6 @@ class Stream(IntEnum):
     DRAWS = 0
     NOISE = 1
     SPLIT = 2
-    TRAINING = 3
-    BOOTSTRAP = 4
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ QUOTED_PIXEL_SCALE = 0.1
 QUOTED_ZERO_POINT = 25.72
 """Intensities are quoted in electrons a second in a pixel of Euclid VIS."""
 
+MOST_ELECTRONS = 1e18
+"""In a pixel: NumPy draws Poisson numbers of 64 bits."""
+
 GAUSSIAN_EXTENT = 5.0
 """Half-width of a Gaussian kernel in standard deviations: what lies beyond is 4e-6 of the light."""
 
@@ -85,7 +88,9 @@ def gaussian_psf(fwhm: float, pixel_scale: float) -> np.ndarray | None:
 def read_psf(path: str | Path) -> np.ndarray:
     """Read a measured point-spread function from a FITS file, sampled at the pixel scale of the images.
 
-    It is turned so that y points up (row 0 of a FITS image is its bottom), padded to odd sides and normalised.
+    It is turned so that y points up (row 0 of a FITS image is its bottom), its negative pixels (noise) are set to 0, it
+    is shifted so that its centroid is the centre of a pixel (by linear interpolation: an even number of pixels has its
+    centre between two, and would move every image by half a pixel), and normalised.
 
     Returns
     -------
@@ -105,13 +110,19 @@ def read_psf(path: str | Path) -> np.ndarray:
         raise RunError(f"cannot read a PSF from {path}: {str(error).splitlines()[0]}") from None
     if data is None:
         raise RunError(f"{path} holds no two-dimensional image to use as a PSF")
+    from scipy.ndimage import shift
+
     psf = np.flipud(np.asarray(data, float))
     if not np.isfinite(psf).all() or psf.sum() <= 0:
         raise RunError(f"the PSF in {path} has pixels that are not finite, or no light in all")
+    psf = np.maximum(psf, 0) / np.maximum(psf, 0).sum()
+    centroid = [float((psf * axis).sum()) for axis in np.indices(psf.shape)]
+    if any(abs(place - (size - 1) / 2) > size / 8 for place, size in zip(centroid, psf.shape, strict=True)):
+        raise RunError(f"the PSF in {path} is far from the centre of its image: cut it out about its centre")
     side = max(psf.shape) | 1
     padded = np.zeros((side, side))
-    top, left = (side - psf.shape[0]) // 2, (side - psf.shape[1]) // 2
-    padded[top : top + psf.shape[0], left : left + psf.shape[1]] = psf
+    padded[: psf.shape[0], : psf.shape[1]] = psf
+    padded = shift(padded, [side // 2 - place for place in centroid], order=1, mode="grid-wrap")
     return padded / padded.sum()
 
 
@@ -213,7 +224,13 @@ def add_noise(
     read_noise = telescope.read_noise * np.sqrt(telescope.exposures)
     images = np.empty(rate.shape, np.float32)
     for image, noiseless, random, time in zip(images, rate, generators, times, strict=True):
-        electrons = random.poisson((noiseless.astype(float) + telescope.sky) * time)
+        mean = (noiseless.astype(float) + telescope.sky) * time
+        if mean.max() > MOST_ELECTRONS:
+            raise RunError(
+                f"a pixel would hold {mean.max():.1e} electrons, more than can be drawn: shorten --exposure-time, or "
+                "lower --zero-point or the intensities (with --snr-range: the source lies outside the field)"
+            )
+        electrons = random.poisson(mean)
         image[:] = (electrons + read_noise * random.standard_normal(noiseless.shape)) / time - telescope.sky
     return images
 

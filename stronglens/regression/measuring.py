@@ -53,6 +53,7 @@ def measure_files(parameters, network, record: dict) -> tuple[list[Measurement],
     """
     if (task := record.get("task")) != "regression":
         raise RunError(f"{parameters.model_file} was trained for --task {task}: choose another --model-file")
+    shape, pixel_scale, zero_point = _check_record(record, network, parameters.model_file)
     measurements, refused = [], []
     for path in parameters.predict:
         try:
@@ -67,9 +68,9 @@ def measure_files(parameters, network, record: dict) -> tuple[list[Measurement],
             )
             seen, notes = prepare(
                 observation,
-                shape=tuple(record["image-shape"]),
-                pixel_scale=record["pixel-scale"],
-                zero_point=record["zero-point"],
+                shape=shape,
+                pixel_scale=pixel_scale,
+                zero_point=zero_point,
             )
         except StronglensError as error:
             refused.append(str(error))
@@ -125,6 +126,20 @@ def measurements_table(measurements: list[Measurement], columns: list[Column]) -
         lines += [f"  {measurement.observation.name}: {note}" for note in measurement.notes]
     lines += _worth(columns)
     return "\n".join(lines)
+
+
+def _check_record(record: dict, network, path) -> tuple[tuple[int, int], float, float]:
+    """Return image shape, pixel scale and zero point of a network's record, which must be one of this network."""
+    try:
+        shape = tuple(int(side) for side in record["image-shape"])
+        pixel_scale, zero_point = float(record["pixel-scale"]), float(record["zero-point"])
+        labels = [Column.from_dict(item) for item in record["labels"]]
+        is_sound = np.isfinite([pixel_scale, zero_point]).all() and pixel_scale > 0
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        is_sound = False
+    if not is_sound or shape != network.input_shape[1:] or len(labels) != network.output_shape[-1]:
+        raise RunError(f"{path} holds a damaged or foreign record of its network: train it anew")
+    return shape, pixel_scale, zero_point
 
 
 def _worth(columns: list[Column]) -> list[str]:

@@ -289,5 +289,11 @@ def _check(parameters, camera: telescope.Telescope) -> None:
             f"--src-redshift-range={source} lies in front of --lens-redshift-range={lens}: "
             "the source must be behind the lens"
         )
+    side = 0 if camera.psf is None else camera.psf.shape[0]
+    if side > parameters.grid_size:
+        raise UsageError(
+            f"the point-spread function is {side} pixels wide, the field --grid-size={parameters.grid_size}: "
+            "lower --psf-fwhm, cut --psf-fits, or widen the field"
+        )
     if not camera.is_noisy and (parameters.snr_min > 0 or parameters.snr_range is not None):
         raise UsageError("--snr-min and --snr-range need noise: give --exposure-time, or another --telescope")

@@ -5,6 +5,8 @@ import os
 import sys
 from contextlib import contextmanager
 
+from stronglens.parameters import UsageError
+
 # TensorFlow unless the environment says otherwise; no banners; a GPU's memory as needed, so that
 # TensorFlow and JAX (or two runs) can share one.
 for _name, _value in {
@@ -14,6 +16,9 @@ for _name, _value in {
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }.items():
     os.environ.setdefault(_name, _value)
+BACKENDS = ("tensorflow", "jax")
+if os.environ["KERAS_BACKEND"] not in BACKENDS:
+    raise UsageError(f"KERAS_BACKEND={os.environ['KERAS_BACKEND']} is not one of {', '.join(BACKENDS)}")
 
 
 @contextmanager
