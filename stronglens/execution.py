@@ -103,6 +103,8 @@ def require_folder(folder: str | Path, flag: str) -> None:
     """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise RunError(f"{flag} {folder} is a file, not a folder") from None
     except OSError as error:
         raise RunError(f"{flag} {folder}: {error.strerror or error}") from None
     if not os.access(folder, os.W_OK):

@@ -105,14 +105,14 @@ def read_psf(path: str | Path) -> np.ndarray:
 
     try:
         with fits.open(path, memmap=False) as hdus:
-            data = next((hdu.data for hdu in hdus if hdu.data is not None and hdu.data.ndim == 2), None)
+            images = [hdu.data for hdu in hdus if hdu.data is not None and hdu.data.ndim == 2]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(f"cannot read a PSF from {path}: {str(error).splitlines()[0]}") from None
-    if data is None:
-        raise RunError(f"{path} holds no two-dimensional image to use as a PSF")
+    if len(images) != 1:
+        raise RunError(f"{path} holds {len(images)} two-dimensional images; a PSF file holds one")
     from scipy.ndimage import shift
 
-    psf = np.flipud(np.asarray(data, float))
+    psf = np.flipud(np.asarray(images[0], float))
     if not np.isfinite(psf).all() or psf.sum() <= 0:
         raise RunError(f"the PSF in {path} has pixels that are not finite, or no light in all")
     psf = np.maximum(psf, 0) / np.maximum(psf, 0).sum()
