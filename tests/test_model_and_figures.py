@@ -163,6 +163,19 @@ def test_foreign_network_is_refused(tmp_path, small_dataset, capsys, content):
     assert "n.keras" in line
 
 
+@pytest.mark.parametrize(
+    "change", [{"image-shape": [8, 8]}, {"pixel-scale": "wide"}, {"labels": []}, {"zero-point": None}, {"labels": [3]}]
+)
+def test_network_with_a_foreign_record_is_refused(trained, tmp_path, small_dataset, capsys, change):
+    from stronglens.training import load_network, save_network
+
+    network, record = load_network(trained / "n.keras")
+    save_network(network, tmp_path / "n.keras", record | change)
+    code, line = refused(capsys, *flags(tmp_path, small_dataset), "--predict", "x.fits")
+    assert code == 1
+    assert "n.keras holds a damaged or foreign record" in line
+
+
 def test_dataset_of_another_task(tmp_path, small_dataset, capsys):
     shutil.copytree(small_dataset, tmp_path / "d")
     manifest = json.loads((tmp_path / "d" / "manifest.json").read_text())

@@ -205,6 +205,15 @@ def test_ctrl_c_keeps_every_epoch(tmp_path):
     assert history == train(tmp_path, epochs=6, name="straight.keras")[1]
 
 
+def test_an_older_network_is_replaced_by_a_finished_one_only(tmp_path):
+    train(tmp_path, epochs=1)
+    older = (tmp_path / "network.keras").read_bytes()
+    train_until_ctrl_c(tmp_path, 3, epochs=6, seed=5)
+    assert (tmp_path / "network.keras").read_bytes() == older
+    train(tmp_path, epochs=6, seed=5, resume=True)
+    assert (tmp_path / "network.keras").read_bytes() != older
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
