@@ -20,7 +20,17 @@ SIMULATES := params_and_cli.py generate_data.py stronglens/regression/scene.py \
 TRAINS    := params_and_cli.py model_and_figures.py \
              $(filter-out stronglens/raytracing/% %/scene.py stronglens/execution.py, $(PACKAGE))
 
-.PHONY: all flags anew install test lint bench readme gallery check-gpu-requirements clean help
+.PHONY: all anew install test lint bench readme gallery check-gpu-requirements clean help
+
+# A stage whose result is gone, or was made with other flags, is out of date. The stamps hold the flags.
+DATA_STALE  := $(if $(wildcard dataset/manifest.json),,anew)
+TRAIN_STALE := $(if $(wildcard models/regression.keras),,anew)
+ifneq ($(strip $(DATA)),$(strip $(shell cat dataset/.made 2>/dev/null)))
+DATA_STALE  := anew
+endif
+ifneq ($(strip $(TRAIN)),$(strip $(shell cat figures/.drawn 2>/dev/null)))
+TRAIN_STALE := anew
+endif
 
 all: figures/.drawn
 	@echo
@@ -30,23 +40,17 @@ all: figures/.drawn
 	@echo "next:     $(PYTHON) model_and_figures.py --predict FILE   measures a telescope image"
 
 # The stamps tell a dataset that make made from one made by hand, which is never replaced.
-dataset/.made: $(VENV)/.installed $(SIMULATES) $(VENV)/.data-flags $(if $(wildcard dataset/manifest.json),,anew)
+dataset/.made: $(VENV)/.installed $(SIMULATES) $(DATA_STALE)
 	@if [ -e $@ ] && [ ! dataset/manifest.json -nt $@ ]; then how=--force; else how=--resume; fi; \
 	$(PYTHON) generate_data.py $$how $(DATA)
-	@touch $@
+	@echo '$(DATA)' > $@
 
-figures/.drawn: dataset/.made $(TRAINS) $(VENV)/.train-flags $(if $(wildcard models/regression.keras),,anew)
-	$(PYTHON) model_and_figures.py --resume $(TRAIN)
-	@touch $@
+anew:
 
-# Other flags than last time make their stage out of date.
-$(VENV)/.data-flags: $(VENV)/.installed flags
-	@echo '$(DATA)' | cmp -s - $@ || echo '$(DATA)' > $@
-
-$(VENV)/.train-flags: $(VENV)/.installed flags
-	@echo '$(TRAIN)' | cmp -s - $@ || echo '$(TRAIN)' > $@
-
-flags anew:
+figures/.drawn: dataset/.made $(TRAINS) $(TRAIN_STALE)
+	@if [ models/regression.resume.npz -nt dataset/.made ]; then how=--resume; fi; \
+	$(PYTHON) model_and_figures.py $$how $(TRAIN)
+	@echo '$(TRAIN)' > $@
 
 install: $(VENV)/.installed  ## create .venv and install what the two commands need
 
