@@ -3,12 +3,12 @@
 import hashlib
 import io
 import json
-import os
 import pickle
 from pathlib import Path
 
 import numpy as np
 
+from stronglens.atomic import replacing
 from stronglens.parameters import RunError
 
 ADMITTED = {
@@ -30,18 +30,8 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
     OSError
         When the disk is full or the folder cannot be written; the file that stood there is left as it was.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(aside, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+    with replacing(path) as aside:
+        aside.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def write_image(path: str | Path, image: np.ndarray) -> str:

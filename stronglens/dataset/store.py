@@ -156,9 +156,6 @@ class DatasetWriter:
     def _make_ready(self) -> None:
         if self._force:
             remove_dataset(self.folder)
-        for name in (LABELS, MANIFEST):  # of a write that a kill cut short
-            for leftover in self.folder.glob(f".{name}.*.part"):
-                leftover.unlink()
         write_whole(self.folder / MANIFEST, dump_manifest(self.manifest))  # first: what no manifest lists is not ours
         (self.folder / IMAGES).mkdir(exist_ok=True)
         (self.folder / PROGRESS).mkdir(exist_ok=True)

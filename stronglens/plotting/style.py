@@ -1,15 +1,15 @@
 """One look for all figures, and how they reach the disk."""
 
 import difflib
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from stronglens.atomic import replacing
 from stronglens.parameters import RunError, UsageError
 
 FORMATS = ("png", "jpg", "pdf", "svg")
@@ -95,17 +95,9 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
         "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
         "svg": {"Date": None, "Creator": None},
     }.get(kind)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with style(), open(aside, "wb") as stream:
-            figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(aside, path)
+        with style(), replacing(path) as aside:
+            figure.savefig(aside, format=kind, dpi=DPI, metadata=metadata)
     except OSError as error:
         raise RunError(f"{path}: cannot write the figure ({error.strerror or error})") from error
-    finally:
-        with suppress(OSError):
-            aside.unlink()
     return path

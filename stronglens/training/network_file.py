@@ -4,7 +4,6 @@ Any program that has Keras opens it with ``keras.saving.load_model``. A file is 
 before Keras sees one, its members, layers and arrays are held against what this package writes.
 """
 
-import contextlib
 import io
 import json
 import os
@@ -15,6 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from stronglens.atomic import replacing
 from stronglens.parameters import RunError, StronglensError, UsageError
 from stronglens.training.device import keras
 
@@ -135,24 +135,11 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     RunError
         If the file cannot be written; one that was there is kept.
     """
-    # One fixed name: what a kill leaves behind, the next write replaces.
-    aside = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(aside)
-        with open(aside, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with replacing(path) as aside:
+            write(aside)
     except OSError as error:
         raise RunError(f"cannot write {path}: {_first_line(error)}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink()
 
 
 def _check_archive(path: Path) -> dict:

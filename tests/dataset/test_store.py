@@ -69,7 +69,7 @@ def test_resumed_dataset_is_the_uninterrupted_one(tmp_path, damage):
     elif damage == "no record":
         (folder / "progress" / "00001.json").unlink()
     elif damage == "stray part":
-        (folder / ".manifest.json.99.part").write_text("{")
+        (folder / ".manifest.partial.json").write_text("{")
     writer = DatasetWriter(folder, manifest(), resume=True)
     assert writer.missing_chunks == ([0] if damage in ("nothing", "stray part") else [0, 1])
     with writer:
