@@ -17,9 +17,14 @@ def test_file_appears_whole_with_its_ending(tmp_path):
 def test_old_file_stays_when_the_writing_fails(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("old")
-    with pytest.raises(ZeroDivisionError), replacing(path) as aside:
-        aside.write_text("half")
-        _ = 1 / 0
+
+    def fail_halfway():
+        with replacing(path) as aside:
+            aside.write_text("half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        fail_halfway()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
