@@ -45,11 +45,12 @@ def learn(parameters) -> None:
     truth = dataset.column_values(parameters.labels)
 
     from stronglens.regression.network import build_network
-    from stronglens.regression.report import write_report
+    from stronglens.regression.report import warn_of_unseen, write_report
     from stronglens.scaling import fit_image_scaling, fit_label_scaling
     from stronglens.training import describe_device, fit, remove_state
 
-    warn_of_unlearnable(dataset, parameters.labels)
+    for line in warn_of_unseen(dataset.manifest["parameters"], parameters.labels):
+        print(f"warning: {line}", file=sys.stderr)
     images, train, valid = dataset.images, split["train"], split["valid"]
     network = build_network(
         images.shape[1:],
@@ -108,22 +109,6 @@ def list_labels(parameters) -> str:
 
         columns = LensSimulator(panel.SimulationParameters.of(panel.OVERRIDES)).columns.values()
         return labels_table(columns, "Labels that can be learned from a default dataset (there is none yet):")
-
-
-def warn_of_unlearnable(dataset, labels) -> None:
-    """Say so when a label is asked for that cannot be seen in these images."""
-    made = dataset.manifest["parameters"]
-    unseen = {"src-redshift", "lens-redshift"} if made.get("redshift-effects") == "none" else set()
-    why = "--redshift-effects none"
-    if made.get("lens-light") == "off" and made.get("lens-model") == "sie" and not unseen & set(labels):
-        unseen, why = {"lens-intensity", "lens-effect", "lens-sersic"}, "--lens-light off"
-    for label in labels:
-        if label in unseen:
-            print(
-                f"warning: the dataset was simulated with {why}, so that {label} leaves no trace in its images and "
-                "cannot be learned from them",
-                file=sys.stderr,
-            )
 
 
 if __name__ == "__main__":

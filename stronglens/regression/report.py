@@ -60,6 +60,27 @@ def write_report(parameters, dataset, split, truth, history, say) -> dict:
     return metrics
 
 
+def warn_of_unseen(made_with: dict, labels) -> list[str]:
+    """Return a line for each label that leaves no trace in the images.
+
+    Parameters
+    ----------
+    made_with : dict, the parameters in the dataset's manifest
+    labels : sequence of str
+    """
+    unseen = {}
+    if made_with.get("redshift-effects") == "none":
+        unseen |= dict.fromkeys(("src-redshift", "lens-redshift"), "--redshift-effects none")
+    if made_with.get("lens-light") == "off" and made_with.get("lens-model") == "sie":
+        unseen |= dict.fromkeys(("lens-intensity", "lens-effect", "lens-sersic"), "--lens-light off")
+    return [
+        f"the dataset was simulated with {unseen[label]}, so that {label} leaves no trace in its images and cannot be "
+        "learned from them"
+        for label in labels
+        if label in unseen
+    ]
+
+
 def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, network):
     """Return every figure of the report: dict of file stem to figure."""
     images, cmap, count = dataset.images[rows], parameters.cmap, parameters.subplots_number

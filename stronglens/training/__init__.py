@@ -1,19 +1,17 @@
 """The shared fit loop, the file of a trained network, and the device it runs on."""
 
 # Device first: it quietens Keras's backend before anything wakes it.
-from stronglens.training.device import compute_policy, describe_device, keras
+from stronglens.training.device import describe_device, keras
 from stronglens.training.loop import fit
-from stronglens.training.network_file import load_network, require_model_path, save_network
+from stronglens.training.network_file import load_network, save_network
 from stronglens.training.state import remove_state, state_path
 
 __all__ = [
-    "compute_policy",
     "describe_device",
     "fit",
     "keras",
     "load_network",
     "remove_state",
-    "require_model_path",
     "save_network",
     "state_path",
 ]
