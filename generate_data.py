@@ -5,13 +5,16 @@ import sys
 import time
 
 import params_and_cli as panel
-from stronglens.execution import Progress, check_disk, describe_bytes, describe_duration, exit_codes, run_chunks
-from stronglens.parameters import parse, to_manifest
+from stronglens import execution
+from stronglens.parameters import Column, UsageError, parse, to_manifest
+
+MEASURED = 128
+"""Images simulated, and thrown away, to estimate how long a run will take."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command with some arguments (those of the process by default); return 0, or exit with an error code."""
-    with exit_codes():
+    with execution.exit_codes():
         parameters = parse(
             panel.SimulationParameters,
             sys.argv[1:] if arguments is None else arguments,
@@ -20,68 +23,90 @@ def main(arguments: list[str] | None = None) -> int:
             examples=panel.EXAMPLES["generate_data.py"],
             version=panel.PROGRAM_VERSION,
         )
-        generate(parameters)
+        say = (lambda line: None) if parameters.quiet else print
+        if parameters.convert_from:
+            convert(parameters, say)
+        else:
+            generate(parameters, say)
     return 0
 
 
-def generate(parameters) -> None:
+def generate(parameters, say) -> None:
     """Simulate the dataset that the parameters describe."""
-    say = (lambda line: None) if parameters.quiet else print
     say(describe_run(parameters))
 
-    from stronglens.dataset import DatasetWriter, chunk_indices, library_versions
-    from stronglens.regression.scene import LensSimulator
-    from stronglens.sampling import describe_prior
+    from stronglens.dataset import DatasetWriter, library_versions
+    from stronglens.regression.chunks import ChunkSimulation, simulator_of
 
     number = parameters.generated_number
-    simulator = LensSimulator(parameters)
-    if not parameters.dry_run:
-        manifest = {
-            "number": number,
-            "parameters": to_manifest(parameters),
-            "versions": library_versions(panel.PROGRAM_VERSION),
-            **simulator.describe(),
-        }
-        writer = DatasetWriter(parameters.dataset_dir, manifest, force=parameters.force, resume=parameters.resume)
-        if writer.is_complete:
-            say(f"The dataset in {parameters.dataset_dir}/ is complete: nothing to do")
-            return
-    missing = range(number) if parameters.dry_run else writer.missing_images
-    estimate(simulator, len(missing), parameters.dataset_dir, say)
+    simulator = simulator_of(parameters)
     if parameters.dry_run:
-        return
+        return estimate(parameters, simulator, number, say)
+    manifest = {
+        "number": number,
+        "parameters": to_manifest(parameters),
+        "versions": library_versions(panel.PROGRAM_VERSION),
+        **simulator.describe(),
+    }
+    writer = DatasetWriter(parameters.dataset_dir, manifest, force=parameters.force, resume=parameters.resume)
+    if not writer.is_complete:
+        estimate(parameters, simulator, writer.missing_images, say)
+    columns = [column.to_dict() for column in simulator.columns.values()]
+    write(parameters, writer, ChunkSimulation(parameters, writer.store), columns, "simulating", say)
 
-    if len(missing) < number:
-        say(f"Resuming: {number - len(missing):,} images are there, {len(missing):,} to do")
-    start = time.perf_counter()
-    with writer, Progress(len(missing), "simulating", "images", parameters.quiet) as progress:
-        run_chunks(
-            lambda chunk: simulator.simulate(chunk_indices(chunk, number)),
-            writer.write_chunk,
-            writer.missing_chunks,
-            progress.advance,
-        )
-        manifest = writer.finish([column.to_dict() for column in simulator.columns.values()], describe_prior)
-    seconds = time.perf_counter() - start
-    say(f"{len(missing):,} images in {describe_duration(seconds)}: {len(missing) / seconds:,.0f} images/s")
+
+def convert(parameters, say) -> None:
+    """Keep a finished dataset in another format."""
+    from stronglens.dataset import ChunkConversion, DatasetWriter, converted_manifest, read_manifest
+
+    if to_manifest(parameters) != to_manifest(type(parameters).of(panel.OVERRIDES, format=parameters.format)):
+        raise UsageError("--convert-from takes all parameters from the dataset: give it --format and no others")
+    if parameters.convert_from.resolve() == parameters.dataset_dir.resolve():
+        raise UsageError("--dataset-dir is the folder of the dataset to convert: name another one")
+    manifest = read_manifest(parameters.convert_from)
+    begun = converted_manifest(manifest, parameters.format)
+    say(f"Converting {manifest['number']:,} images of {parameters.convert_from}/ to {parameters.format}")
+    writer = DatasetWriter(parameters.dataset_dir, begun, force=parameters.force, resume=parameters.resume)
+    columns = [Column.from_dict(item).to_dict() for item in manifest["columns"]]
+    work = ChunkConversion(parameters.convert_from, writer.store)
+    write(parameters, writer, work, columns, "converting", say)
+
+
+def write(parameters, writer, work, columns, what, say) -> None:
+    """Do the chunks of work that are missing, wherever they are to be done, and finish the dataset."""
+    from stronglens.sampling import describe_prior
+
+    folder, missing = parameters.dataset_dir, writer.missing_images
+    if writer.is_complete:
+        return say(f"The dataset in {folder}/ is complete: nothing to do")
+    if missing < writer.store.number:
+        say(f"Resuming: {writer.store.number - missing:,} images are there, {missing:,} to do")
+    with (
+        execution.open_executor(parameters.workers, parameters.scheduler) as executor,
+        writer,
+        execution.Progress(missing, what, "images", parameters.quiet) as progress,
+    ):
+        start = time.perf_counter()
+        execution.run_chunks(work, writer.missing_chunks, executor, progress.advance)
+        manifest = writer.finish(columns, describe_prior)
+        seconds = time.perf_counter() - start
+    say(f"{missing:,} images in {execution.describe_duration(seconds)}: {missing / seconds:,.0f} images/s")
     refused = ", ".join(f"{count:,} {reason}" for reason, count in manifest["rejected"].items() if count)
     say(f"Draws refused: {refused or 'none'}")
-    say(f"Dataset: {parameters.dataset_dir}/ (images/, labels.csv, manifest.json)")
+    say(f"Dataset: {folder}/ ({writer.store.images.place}/, labels.csv, manifest.json)")
 
 
-def estimate(simulator, number: int, folder, say) -> None:
-    """Say how much disk and time the images will take, measured on a chunk; refuse a disk that is too small."""
-    from stronglens.dataset import CHUNK_SIZE
+def estimate(parameters, simulator, number: int, say) -> None:
+    """Say how much disk and time the images will take; refuse a disk that is too small."""
+    from stronglens.regression.chunks import measure_rate
 
-    chunk = range(min(number, CHUNK_SIZE))
-    simulator.simulate(chunk[:1])  # compiles
-    start = time.perf_counter()
-    simulator.simulate(chunk)
-    seconds = (time.perf_counter() - start) / len(chunk)
     size = number * simulator.bytes_an_image
-    length = describe_duration(number * seconds)
-    say(f"Estimate: {describe_bytes(size)} on disk, {length} ({1 / seconds:,.0f} images/s)")
-    check_disk(folder, size)
+    execution.check_disk(parameters.dataset_dir, size)
+    time = ""
+    if not parameters.scheduler and (parameters.dry_run or number > MEASURED):  # which are thrown away
+        rate = measure_rate(parameters, MEASURED)
+        time = f", {execution.describe_duration(number / rate)} on this machine ({rate:,.0f} images/s)"
+    say(f"Estimate: {execution.describe_bytes(size)} on disk{time}")
 
 
 def describe_run(parameters) -> str:

@@ -2,10 +2,11 @@
 """Train a network on ``dataset/``, draw figures, measure images with it. See ``--help``."""
 
 import sys
+from contextlib import contextmanager
 
 import params_and_cli as panel
-from stronglens.execution import Progress, exit_codes, require_folder
-from stronglens.parameters import parse
+from stronglens.execution import Progress, describe_bytes, exit_codes, open_executor, require_folder
+from stronglens.parameters import from_manifest, parse
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,50 +41,44 @@ def learn(parameters) -> None:
     split = split_indices(
         number, parameters.valid_split, parameters.test_split, generator(parameters.seed, Stream.SPLIT)
     )
-    with Progress(number, "loading", "images", parameters.quiet) as progress:
+    with count(number, "loading", parameters) as progress:
         dataset = load_dataset(parameters.dataset_dir, parameters.task, progress.advance)
+    if not dataset.images.in_memory:
+        say(f"Reading {describe_bytes(dataset.images.nbytes)} of images as they are needed: they do not fit in memory")
     truth = dataset.column_values(parameters.labels)
 
-    from stronglens.regression.network import build_network
+    from stronglens.regression.learning import train_network
     from stronglens.regression.report import warn_of_unseen, write_report
-    from stronglens.scaling import fit_image_scaling, fit_label_scaling
-    from stronglens.training import describe_device, fit, remove_state
+    from stronglens.training import remove_state
 
     for line in warn_of_unseen(dataset.manifest["parameters"], parameters.labels):
         print(f"warning: {line}", file=sys.stderr)
-    images, train, valid = dataset.images, split["train"], split["valid"]
-    network = build_network(
-        images.shape[1:],
-        fit_image_scaling(images[train]),
-        fit_label_scaling(truth[train], parameters.labels),
-        parameters.seed,
-    )
-    say(f"Network: {network.count_params():,} parameters; labels {', '.join(parameters.labels)}")
-    say(f"Images: {len(train):,} for training, {len(valid):,} for validation, {len(split['test']):,} for the test")
-    device = describe_device()
-    say(device[0].upper() + device[1:])
-    record = dataset.describe(parameters.labels) | {"split": {name: rows.tolist() for name, rows in split.items()}}
-    history = fit(
-        network,
-        (images[train], truth[train]),
-        (images[valid], truth[valid]),
-        label_names=parameters.labels,
-        model_file=parameters.model_file,
-        epochs=parameters.epochs,
-        learning_rate=parameters.learning_rate,
-        learning_schedule=parameters.learning_schedule,
-        batch_size=parameters.batch_size,
-        seed=parameters.seed,
-        mixed_precision=parameters.mixed_precision,
-        record=record,
-        log_dir=parameters.figures_dir / "logs",
-        resume=parameters.resume,
-        keep_state=True,
-        quiet=parameters.quiet,
-    )
+    with simulate(parameters, dataset, len(split["train"])) as fresh:
+        history = train_network(
+            parameters, dataset, split, truth, fresh, lambda units, what: count(units, what, parameters), say
+        )
     write_report(parameters, dataset, split, truth, history, say)
     remove_state(parameters.model_file)  # until here a killed run has nothing to train again
     say(f"Network: {parameters.model_file}")
+
+
+@contextmanager
+def simulate(parameters, dataset, number: int):
+    """Start what simulates training images while the network trains; give None where stored ones are trained on."""
+    if not parameters.simulate:
+        yield None
+        return
+    from stronglens.regression.fresh import FreshLenses
+
+    made_with = from_manifest(panel.SimulationParameters, dataset.manifest["parameters"], panel.OVERRIDES)
+    workers = 0 if parameters.scheduler else max(1, parameters.workers)  # JAX and TensorFlow: a process each
+    with open_executor(workers, parameters.scheduler) as executor:
+        yield FreshLenses(made_with, dataset.manifest["number"], number, parameters.labels, executor)
+
+
+def count(units: int, what: str, parameters) -> Progress:
+    """Return a progress bar over images."""
+    return Progress(units, what, "images", parameters.quiet)
 
 
 def measure(parameters) -> None:

@@ -54,6 +54,19 @@ class Run(Parameters):
     quiet: bool = switch(recorded=False, help="print errors only")
 
 
+@declare
+class Machines(Parameters):
+    """Processes and machines that simulate"""
+
+    workers: int = number(
+        0, shortcut="w", valid=(0, 1024), recorded=False,
+        help="processes on this machine that simulate; 0: the threads of this one",
+    )
+    scheduler: str | None = text(
+        None, recorded=False, help="address of a Dask cluster that simulates, such as tcp://10.0.0.1:8786"
+    )
+
+
 # --------------------------------------------------------------------------------------
 # generate_data.py
 # --------------------------------------------------------------------------------------
@@ -65,6 +78,13 @@ class Simulation(Parameters):
 
     generated_number: int = number(
         1000, shortcut="n", valid=(1, 10_000_000), help="number of images"
+    )
+    format: str = choice(
+        "pickle", ("pickle", "zarr"),
+        help="how images are kept: pickle, one file each; zarr, one compressed array (Zarr v3), for very many",
+    )
+    convert_from: Path | None = text(
+        None, recorded=False, help="simulate nothing: keep the dataset of this folder in the other --format"
     )
     force: bool = switch(
         recorded=False, help="replace the dataset in the folder (removes only what its manifest lists)"
@@ -296,7 +316,7 @@ class Cuts(Parameters):
 
 @declare
 class SimulationParameters(
-    Run, Simulation, Telescope, LensGalaxy, CompositeLens, IsothermalLens, SourceGalaxy, Cuts
+    Run, Simulation, Machines, Telescope, LensGalaxy, CompositeLens, IsothermalLens, SourceGalaxy, Cuts
 ):
     """Simulate strong gravitational lenses with PyAutoLens and write them to dataset/."""
 
@@ -323,6 +343,10 @@ class Learning(Parameters):
     )
     batch_size: int = number(20, shortcut="b", unit="images", valid=(1, 65_536), help="images a training step")
     mixed_precision: bool = switch(help="compute in 16 bits where it is safe (worth it on a GPU)")
+    simulate: bool = switch(
+        help="train on fresh simulations each epoch in place of the stored training images; validate and test on "
+        "stored ones"
+    )
     resume: bool = switch(recorded=False, help="go on with an interrupted training")
     model_file: Path = text("models/regression.keras", help="where the trained network is kept")
 
@@ -366,7 +390,7 @@ class Prediction(Parameters):
 
 
 @declare
-class TrainingParameters(Run, Learning, Figures, Prediction):
+class TrainingParameters(Run, Learning, Machines, Figures, Prediction):
     """Train a network on dataset/, draw figures, or measure images with a trained network."""
 
 

@@ -1,60 +1,111 @@
-"""The whole command as a user runs it: where the time of ``generate_data.py`` goes, and its peak memory."""
+"""Whole commands as a user runs them: where the time of ``generate_data.py`` goes, memory, workers, start-up."""
 
-import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-NUMBERS = (1000, 3000)
+FEW, MANY = 2_000, 20_000
+"""Images: the difference of two runs is what an image costs, the rest is start-up."""
 
 
 def measure(seconds: float) -> dict:
-    """Run the default command for two numbers of images; the difference is what an image costs, the rest start-up."""
-    runs = [run_command(number) for number in NUMBERS]
-    an_image = (runs[1]["seconds"] - runs[0]["seconds"]) / (NUMBERS[1] - NUMBERS[0])
-    start_up = runs[0]["seconds"] - NUMBERS[0] * an_image
-    write = measure_writing()
-    report = {
-        "runs": runs,
-        "start_up_seconds": start_up,
-        "milliseconds_an_image": 1000 * an_image,
-        "milliseconds_an_image_written": 1000 * write,
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
-    }
-    print(f"start-up (imports, compilation, estimate) {start_up:.1f} s, then {1000 * an_image:.2f} ms an image")
-    print(f"of which writing one pickle an image: {1000 * write:.2f} ms")
-    print(f"peak memory {report['peak_memory_mb']:.0f} MB for {NUMBERS[1]} images")
+    """Run the default command in both formats, with 0, 1 and 2 worker processes, and both commands' start-up."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = {"formats": measure_formats(folder), "workers": measure_workers(folder)}
+        report["start_up"] = measure_start_up(folder)
     return report
 
 
-def run_command(number: int) -> dict:
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(ROOT / "generate_data.py"), f"-n={number}", f"--dataset-dir={folder}/data"]
-        start = time.perf_counter()
-        subprocess.run([*command, "--quiet"], check=True, cwd=ROOT)
-        elapsed = time.perf_counter() - start
-    print(f"generate_data.py -n={number}: {elapsed:.1f} s", flush=True)
-    return {"images": number, "seconds": elapsed}
+def measure_formats(folder: str) -> dict:
+    """Run the command for two numbers of images in both formats."""
+    report = {}
+    for kept in ("pickle", "zarr"):
+        few, many = (
+            run_command("generate_data.py", f"-n={number}", f"--format={kept}", f"--dataset-dir={folder}/{kept}{number}")
+            for number in (FEW, MANY)
+        )
+        an_image = (many["seconds"] - few["seconds"]) / (MANY - FEW)
+        report[kept] = {
+            "milliseconds_an_image": 1000 * an_image,
+            "start_up_seconds": few["seconds"] - FEW * an_image,
+            "peak_memory_mb": [few["peak_memory_mb"], many["peak_memory_mb"]],
+        }
+        print(
+            f"generate_data.py --format={kept}: {report[kept]['start_up_seconds']:.1f} s, then {1000 * an_image:.2f} ms "
+            f"an image ({1 / an_image:,.0f} images/s); peak memory {few['peak_memory_mb']:.0f} MB for {FEW:,} images, "
+            f"{many['peak_memory_mb']:.0f} MB for {MANY:,}",
+            flush=True,
+        )
+    return report
 
 
-def measure_writing() -> float:
-    """Return the seconds that one image takes to write, on the file system of the temporary folder."""
-    import numpy as np
+def measure_workers(folder: str) -> dict:
+    """Run the command in threads of one process, in one worker process and in two."""
+    rates = {}
+    for workers in (0, 1, 2):
+        few, many = (
+            run_command(
+                "generate_data.py", f"-n={number}", "--format=zarr", f"--workers={workers}",
+                f"--dataset-dir={folder}/w{workers}-{number}",
+            )  # fmt: skip
+            for number in (FEW, MANY)
+        )
+        rates[str(workers)] = (MANY - FEW) / (many["seconds"] - few["seconds"])
+        how = f"--workers={workers}" if workers else "threads of one process"
+        ratio = rates[str(workers)] / rates["0"]
+        print(f"{how}: {rates[str(workers)]:,.0f} images/s, {ratio:.2f} of one process", flush=True)
+    return {"images_a_second": rates, "two_over_one": rates["2"] / rates["1"]}
 
-    from stronglens.dataset import write_image
 
-    image = np.random.default_rng(0).random((64, 64)).astype(np.float32)
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        for index in range(2000):
-            write_image(os.path.join(folder, f"{index}.pickle"), image)
-        return (time.perf_counter() - start) / 2000
+def measure_start_up(folder: str) -> dict:
+    """Run both commands on next to nothing, with an empty compile cache and with one that an earlier run filled."""
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": f"{folder}/cache"}
+    report = {}
+    for cache in ("cold", "warm"):
+        data = f"{folder}/start-{cache}"
+        run = run_command("generate_data.py", "-n=40", f"--dataset-dir={data}", environment=environment)
+        report[f"generate_data_{cache}"] = run["seconds"]
+    paths = (f"--dataset-dir={data}", f"--figures-dir={folder}/figures", f"--model-file={folder}/network.keras")
+    report["model_and_figures"] = run_command("model_and_figures.py", "-e=1", *paths)["seconds"]
+    report["help"] = run_command("generate_data.py", "--help")["seconds"]
+    print(
+        f"start-up: generate_data.py -n=40 {report['generate_data_cold']:.1f} s with a cold compile cache, "
+        f"{report['generate_data_warm']:.1f} s with a warm one; model_and_figures.py -e=1 on it, figures and all, "
+        f"{report['model_and_figures']:.1f} s; --help {report['help']:.2f} s",
+        flush=True,
+    )
+    return report
 
 
-if __name__ == "__main__":
-    print(json.dumps(measure(0)))
+def run_command(program: str, *arguments: str, environment: dict | None = None) -> dict:
+    """Run one of the two commands in a process of its own; return its time and its peak memory, children included."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / program), *arguments, "--quiet"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+    )
+    peak = [0.0]
+    watcher = threading.Thread(target=_watch_memory, args=(process, peak), daemon=True)
+    watcher.start()
+    if process.wait():
+        raise SystemExit(f"{program} {' '.join(arguments)} failed")
+    elapsed = time.perf_counter() - start
+    watcher.join()
+    return {"seconds": elapsed, "peak_memory_mb": peak[0]}
+
+
+def _watch_memory(process: subprocess.Popen, peak: list[float]) -> None:
+    import psutil
+
+    while process.poll() is None:
+        try:
+            parent = psutil.Process(process.pid)
+            used = sum(one.memory_info().rss for one in (parent, *parent.children(recursive=True)))
+            peak[0] = max(peak[0], used / 2**20)
+        except psutil.Error:
+            pass
+        time.sleep(0.05)

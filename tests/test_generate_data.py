@@ -63,7 +63,7 @@ def test_command_says_what_it_does(tmp_path, capsys):
     run("-n=3", "--dataset-dir", tmp_path / "d")
     printed = capsys.readouterr()
     assert "Simulating 3 sie lenses, telescope euclid: 16x16 pixels of 0.4 arcsec, seed 0" in printed.out
-    for what in ("on disk", "images/s", "Draws refused", "labels.csv, manifest.json"):
+    for what in ("kB on disk\n", "images/s", "Draws refused", "labels.csv, manifest.json"):
         assert what in printed.out
     assert printed.err == ""
 
@@ -79,7 +79,9 @@ def test_an_image_does_not_depend_on_how_many_there_are(tmp_path, small_dataset)
 
 def test_dry_run_writes_nothing(tmp_path, capsys):
     run("-n=1000000", "--dataset-dir", tmp_path / "d", "--dry-run")
-    assert "on disk" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "GB on disk" in printed
+    assert "on this machine" in printed
     assert not (tmp_path / "d").exists()
 
 
@@ -111,9 +113,11 @@ def test_complete_dataset_is_left_alone_by_resume(tmp_path, small_dataset, capsy
     assert contents(folder) == contents(small_dataset)
 
 
-@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_killed_process_resumes_to_the_same_bytes(tmp_path, kill):
-    arguments = ["-n=700", "--seed=3"]
+@pytest.mark.parametrize(
+    ("kill", "kept"), [(signal.SIGKILL, "pickle"), (signal.SIGKILL, "zarr"), (signal.SIGINT, "zarr"), (signal.SIGTERM, "pickle")]
+)
+def test_killed_process_resumes_to_the_same_bytes(tmp_path, kill, kept):
+    arguments = ["-n=2000", "--seed=3", f"--format={kept}"]
     process = start_process(tmp_path / "d", *arguments)
     wait_for(tmp_path / "d" / "progress" / "00001.json", process)
     process.send_signal(kill)
@@ -129,10 +133,42 @@ def test_killed_process_resumes_to_the_same_bytes(tmp_path, kill):
     assert contents(tmp_path / "d") == contents(tmp_path / "whole")
 
 
-def test_full_disk_keeps_what_is_finished(tmp_path, monkeypatch, capsys):
-    from stronglens.dataset import store
+def test_formats_hold_the_same_and_are_converted_to_one_another(tmp_path, capsys):
+    arguments = ["-n=130", "--quiet"]
+    for kept, other in (("pickle", "zarr"), ("zarr", "pickle")):
+        run(*arguments, f"--format={kept}", f"--dataset-dir={tmp_path / kept}")
+        command = [f"--convert-from={tmp_path / kept}", f"--format={other}", f"--dataset-dir={tmp_path / 'to'}-{other}"]
+        assert generate_data.main(command) == 0
+        assert f"130 images of {tmp_path / kept}/ to {other}" in capsys.readouterr().out
+    pickled, stored = (load_dataset(tmp_path / kept) for kept in ("pickle", "zarr"))
+    np.testing.assert_array_equal(pickled.images[:], stored.images[:])
+    assert pickled.manifest["checksums"]["images"] == stored.manifest["checksums"]["images"]
+    for kept in ("pickle", "zarr"):
+        assert contents(tmp_path / kept) == contents(tmp_path / f"to-{kept}")
 
-    write_image, written = store.write_image, []
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format=pickle"], "kept as pickle already"),
+        (["--format=zarr", "--seed=4"], "takes all parameters from the dataset"),
+        (["--format=zarr", "--dataset-dir=ORIGIN", "--force"], "the dataset to convert"),
+        (["--format=zarr", "--convert-from=nowhere"], "nowhere holds no dataset"),
+    ],
+)
+def test_conversion_that_makes_no_sense(tmp_path, small_dataset, capsys, arguments, message):
+    arguments = [argument.replace("ORIGIN", str(small_dataset)) for argument in arguments]
+    before = contents(small_dataset)
+    with pytest.raises(SystemExit):
+        generate_data.main([f"--convert-from={small_dataset}", f"--dataset-dir={tmp_path / 'd'}", *arguments, "--quiet"])
+    assert message in capsys.readouterr().err
+    assert contents(small_dataset) == before
+
+
+def test_full_disk_keeps_what_is_finished(tmp_path, monkeypatch, capsys):
+    from stronglens.dataset import formats
+
+    write_image, written = formats.write_image, []
 
     def write_until_full(path, image):
         if len(written) == 150:
@@ -140,7 +176,7 @@ def test_full_disk_keeps_what_is_finished(tmp_path, monkeypatch, capsys):
         written.append(path)
         return write_image(path, image)
 
-    monkeypatch.setattr(store, "write_image", write_until_full)
+    monkeypatch.setattr(formats, "write_image", write_until_full)
     code, line = refused(capsys, "-n=200", "--dataset-dir", tmp_path / "d", "--quiet")
     assert code == 1
     assert line.startswith("error: No space left on device: ")

@@ -1,18 +1,25 @@
-"""Datasets on disk: one pickle an image, ``labels.csv`` and ``manifest.json``.
+"""Datasets on disk: images (pickles, or a Zarr array), ``labels.csv`` and ``manifest.json``.
 
 The only room that turns arrays into files and back.
 """
 
+from stronglens.dataset.conversion import ChunkConversion, converted_manifest
 from stronglens.dataset.files import checksum, read_image, read_json, write_image, write_whole
+from stronglens.dataset.formats import CHUNK_SIZE, chunk_indices
+from stronglens.dataset.image_set import ImageSet
 from stronglens.dataset.loading import Dataset, load_dataset, read_manifest, split_indices
-from stronglens.dataset.store import CHUNK_SIZE, DatasetWriter, chunk_indices, library_versions, remove_dataset
+from stronglens.dataset.store import ChunkStore, DatasetWriter, library_versions, remove_dataset
 
 __all__ = [
     "CHUNK_SIZE",
+    "ChunkConversion",
+    "ChunkStore",
     "Dataset",
     "DatasetWriter",
+    "ImageSet",
     "checksum",
     "chunk_indices",
+    "converted_manifest",
     "library_versions",
     "load_dataset",
     "read_image",

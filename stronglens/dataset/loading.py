@@ -1,29 +1,31 @@
 """Reading a dataset back, by its manifest, and splitting it."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from stronglens.dataset.files import checksum, read_image, read_json
-from stronglens.dataset.store import FORMAT, FORMAT_VERSION, IMAGES, LABELS, MANIFEST, image_name, manifest_checksum
+from stronglens.dataset.files import checksum, read_json
+from stronglens.dataset.image_set import ImageSet, fits_in_memory
+from stronglens.dataset.store import FORMAT, FORMAT_VERSION, IMAGES, LABELS, MANIFEST, ChunkStore, is_signed
 from stronglens.parameters import Column, RunError, UsageError
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset in memory.
+    """A complete dataset, its labels in memory, its images there or on disk.
 
     Attributes
     ----------
-    images : ndarray (N, H, W) float32, e-/s
+    images : ImageSet (N, H, W) float32, e-/s
     labels : pandas.DataFrame, N rows, a column for each of ``columns``
     columns : dict of name to Column, what can be learned from it
     manifest : dict
     """
 
-    images: np.ndarray
+    images: ImageSet
     labels: "pandas.DataFrame"  # noqa: F821 - pandas is slow to import, and imported where it is used
     columns: dict[str, Column]
     manifest: dict
@@ -75,11 +77,7 @@ def read_manifest(folder: str | Path, task: str | None = None) -> dict:
         raise RunError(f"{folder} is a dataset of format version {found}; this program reads {FORMAT_VERSION}")
     if not manifest.get("complete"):
         raise RunError(f"the dataset in {folder} is incomplete; finish it with generate_data.py --resume")
-    try:
-        intact = manifest["checksums"][MANIFEST] == manifest_checksum(manifest)
-    except (KeyError, TypeError, AttributeError, ValueError):
-        intact = False
-    if not intact:
+    if not is_signed(manifest):
         raise RunError(f"{folder / MANIFEST} is damaged or was edited; simulate the dataset again")
     found = manifest.get("parameters", {}).get("task") if isinstance(manifest.get("parameters"), dict) else None
     if task is not None and found != task:
@@ -87,14 +85,17 @@ def read_manifest(folder: str | Path, task: str | None = None) -> dict:
     return manifest
 
 
-def load_dataset(folder: str | Path, task: str | None = None, on_image=None) -> Dataset:
-    """Load a complete dataset, verifying every checksum.
+def load_dataset(
+    folder: str | Path, task: str | None = None, advance: Callable[[int], None] | None = None, in_memory=None
+) -> Dataset:
+    """Load a complete dataset, verifying every checksum: of images that stay on disk, whenever they are read.
 
     Parameters
     ----------
     folder : the dataset's folder
     task : str, refuse a dataset made for another task
-    on_image : callable without arguments, called after each image (for a progress bar)
+    advance : callable, called with the number of images read, as they are
+    in_memory : bool, whether the images are loaded; by default when they take less than half of the memory that is free
 
     Raises
     ------
@@ -105,12 +106,11 @@ def load_dataset(folder: str | Path, task: str | None = None, on_image=None) -> 
 
     folder = Path(folder)
     manifest = read_manifest(folder, task)
+    store = ChunkStore.of(folder, manifest)
     try:
-        number, shape = int(manifest["number"]), tuple(manifest["image-shape"])
         columns = {item["name"]: Column.from_dict(item) for item in manifest["columns"]}
-        sums = manifest["checksums"][IMAGES]
-        labels_sum = manifest["checksums"][LABELS]
-        if len(sums) != number or len(shape) != 2:
+        sums, labels_sum = manifest["checksums"][IMAGES], manifest["checksums"][LABELS]
+        if len(sums) != store.chunks:
             raise ValueError
     except (KeyError, TypeError, ValueError):
         raise RunError(f"{folder / MANIFEST} is damaged; simulate the dataset again") from None
@@ -126,15 +126,9 @@ def load_dataset(folder: str | Path, task: str | None = None, on_image=None) -> 
         )
     labels = pd.read_csv(io.BytesIO(content), float_precision="round_trip")
 
-    images = np.empty((number, *shape), np.float32)
-    for index in range(number):
-        path = folder / image_name(index)
-        image = read_image(path, sums[index])
-        if image.shape != shape:
-            raise RunError(f"{path} has shape {image.shape}, the manifest says {shape}")
-        images[index] = image
-        if on_image:
-            on_image()
+    images = ImageSet.stored(store, sums)
+    if fits_in_memory(images) if in_memory is None else in_memory:
+        images = images.loaded(advance)
     return Dataset(images, labels, columns, manifest)
 
 

@@ -3,43 +3,145 @@
 ::
 
     dataset/
-        images/000000.pickle ...   one float32 array an image
-        labels.csv                 file name, drawn quantities, derived columns
+        images/000000.pickle ...   one float32 array an image; or images.zarr/, one array of all
+        labels.csv                 where the image is, drawn quantities, derived columns
         manifest.json              what it all is; "complete": false until the end
         progress/00000.json ...    records of finished chunks, while it is being written
 """
 
 import csv
-import io
+import hashlib
 import json
 import platform
 import shutil
 from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from stronglens.dataset.files import checksum, read_json, write_image, write_whole
+from stronglens.atomic import replacing
+from stronglens.dataset.files import CHECKSUM_BYTES, checksum, read_json, write_whole
+from stronglens.dataset.formats import CHUNK_SIZE, FORMATS, chunk_indices
 from stronglens.parameters import RunError, UsageError
 
-CHUNK_SIZE = 128
-"""Images in a chunk: the unit of work, of retry, of resume and of storage."""
-
 FORMAT = "stronglens-dataset"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 IMAGES, LABELS, MANIFEST, PROGRESS, LOCK = "images", "labels.csv", "manifest.json", "progress", ".lock"
 
 
-def image_name(index: int) -> str:
-    """Return an image's file name, relative to the dataset's folder."""
-    return f"{IMAGES}/{index:06d}.pickle"
+@dataclass(frozen=True)
+class ChunkStore:
+    """Where the chunks of a dataset are: any process may write them, each its own, and read them back.
 
+    Attributes
+    ----------
+    folder : Path, the dataset's
+    format : ``pickle`` or ``zarr``
+    number : int, images in all
+    shape : (H, W)
+    """
 
-def chunk_indices(chunk: int, number: int) -> range:
-    """Return the indices of the images in a chunk of a dataset of ``number`` images."""
-    return range(chunk * CHUNK_SIZE, min((chunk + 1) * CHUNK_SIZE, number))
+    folder: Path
+    format: str
+    number: int
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, folder: str | Path, manifest: dict) -> "ChunkStore":
+        """Return the store that a manifest describes.
+
+        Raises
+        ------
+        RunError
+            When the manifest does not say what it must.
+        """
+        try:
+            kept = manifest["parameters"].get("format", "pickle")  # the only one there was in version 1
+            number = manifest["number"]
+            height, width = manifest["image-shape"]
+            if kept not in FORMATS or not all(isinstance(size, int) and size > 0 for size in (number, height, width)):
+                raise ValueError
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise RunError(f"{Path(folder) / MANIFEST} is damaged; simulate the dataset again") from None
+        return cls(Path(folder), kept, number, (height, width))
+
+    @cached_property
+    def images(self):
+        return FORMATS[self.format](self.folder, self.number, self.shape)
+
+    @property
+    def chunks(self) -> int:
+        return -(-self.number // CHUNK_SIZE)
+
+    def write_chunk(self, chunk: int, images: np.ndarray, columns: dict[str, np.ndarray], rejected: Counter) -> None:
+        """Write the images of one chunk, then the record that makes them count.
+
+        Parameters
+        ----------
+        images : (M, H, W) float32, M the images in this chunk
+        columns : dict of column to (M,) values
+        rejected : reasons and counts of draws refused in this chunk
+        """
+        images = np.ascontiguousarray(images, np.float32)
+        self.images.write(chunk, images)
+        record = {
+            "columns": {name: [float(value) for value in values] for name, values in columns.items()},
+            "rejected": dict(sorted(rejected.items())),
+            "checksum": checksum(images),
+        }
+        write_whole(self._record_path(chunk), json.dumps(record))
+
+    def read_chunk(self, chunk: int, expected_checksum: str | None = None) -> np.ndarray:
+        """Read the images of a chunk: (M, H, W) float32.
+
+        Raises
+        ------
+        RunError
+            When one is missing or damaged, or they do not have the expected checksum.
+        """
+        images = self.images.read(chunk)
+        if expected_checksum is not None and checksum(images) != expected_checksum:
+            indices = chunk_indices(chunk, self.number)
+            raise RunError(
+                f"images {indices[0]} to {indices[-1]} in {self.folder} are damaged: their checksum is not the one in "
+                "the manifest; simulate the dataset again"
+            )
+        return images
+
+    def read_record(self, chunk: int) -> dict:
+        """Read the record of a finished chunk: columns, refused draws, checksum.
+
+        Raises
+        ------
+        RunError
+            When there is none, or it is damaged.
+        """
+        record = read_json(self._record_path(chunk), "a chunk's record")
+        size = len(chunk_indices(chunk, self.number))
+        try:
+            intact = all(len(values) == size for values in record["columns"].values()) and all(
+                isinstance(record[key], kind) for key, kind in (("rejected", dict), ("checksum", str))
+            )
+        except (KeyError, TypeError, AttributeError):
+            intact = False
+        if not intact:
+            raise RunError(f"{self._record_path(chunk)} is damaged")
+        return record
+
+    def is_intact(self, chunk: int) -> bool:
+        """Whether a chunk has a record and the images that it says."""
+        try:
+            self.read_chunk(chunk, self.read_record(chunk)["checksum"])
+        except RunError:
+            return False
+        return True
+
+    def _record_path(self, chunk: int) -> Path:
+        return self.folder / PROGRESS / f"{chunk:05d}.json"
 
 
 class DatasetWriter:
@@ -49,10 +151,16 @@ class DatasetWriter:
     ----------
     folder : the dataset's folder; made when absent
     manifest : dict
-        What is known before the first image: at least ``parameters``, ``versions`` and ``number``. A dataset may be
-        resumed when all of it is equal.
+        What is known before the first image: at least ``parameters`` (with ``format``), ``versions``, ``number`` and
+        ``image-shape``. A dataset may be resumed when all of it is equal.
     force : bool, remove the dataset that is there
     resume : bool, go on with the dataset that is there
+
+    Attributes
+    ----------
+    store : ChunkStore, which takes the chunks, in this process or in others
+    missing_chunks : list of int
+    is_complete : bool
 
     Raises
     ------
@@ -66,12 +174,12 @@ class DatasetWriter:
     def __init__(self, folder: str | Path, manifest: dict, *, force: bool = False, resume: bool = False):
         self.folder = Path(folder)
         self.manifest = {"format": FORMAT, "format-version": FORMAT_VERSION, "complete": False, **manifest}
-        self.number = manifest["number"]
-        self.chunks = -(-self.number // CHUNK_SIZE)
+        self.store = ChunkStore.of(folder, manifest)
         self.is_complete = False
         self._force = force
         self._check(force, resume)
-        self.records = self._intact_records() if resume else {}
+        chunks = range(0 if self.is_complete else self.store.chunks)
+        self.missing_chunks = [chunk for chunk in chunks if not (resume and self.store.is_intact(chunk))]
 
     def __enter__(self):
         """Make the folder ready: remove what is to be replaced, and say in a manifest that this is incomplete."""
@@ -88,65 +196,49 @@ class DatasetWriter:
         self._lock.close()
 
     @property
-    def missing_chunks(self) -> list[int]:
-        return [] if self.is_complete else [chunk for chunk in range(self.chunks) if chunk not in self.records]
-
-    @property
-    def missing_images(self) -> list[int]:
-        return [index for chunk in self.missing_chunks for index in chunk_indices(chunk, self.number)]
-
-    def write_chunk(self, chunk: int, images: np.ndarray, columns: dict[str, np.ndarray], rejected: Counter) -> None:
-        """Write the images of one chunk, then the record that makes them count.
-
-        Parameters
-        ----------
-        images : (M, H, W) float32, M the images in this chunk
-        columns : dict of column to (M,) values
-        rejected : reasons and counts of draws refused in this chunk
-        """
-        indices = chunk_indices(chunk, self.number)
-        sums = [write_image(self.folder / image_name(i), image) for i, image in zip(indices, images, strict=True)]
-        record = {
-            "columns": {name: [float(value) for value in values] for name, values in columns.items()},
-            "rejected": dict(sorted(rejected.items())),
-            "checksums": sums,
-        }
-        write_whole(self._record_path(chunk), json.dumps(record))
-        self.records[chunk] = record
+    def missing_images(self) -> int:
+        return sum(len(chunk_indices(chunk, self.store.number)) for chunk in self.missing_chunks)
 
     def finish(self, columns: list[dict], summarise) -> dict:
-        """Write ``labels.csv`` and the final manifest, and return the manifest.
+        """Write ``labels.csv`` and the final manifest once all chunks are there, and return the manifest.
 
         Parameters
         ----------
         columns : list of dict, the description of each column
         summarise : callable, (N,) values of a column -> JSON-able description of its distribution
+
+        Raises
+        ------
+        RunError
+            When a chunk has no record.
         """
         if self.is_complete:
             return self.manifest
-        records = [self.records[chunk] for chunk in range(self.chunks)]
-        names = list(records[0]["columns"])
-        values = {name: np.concatenate([record["columns"][name] for record in records]) for name in names}
-        table = io.StringIO()
-        rows = csv.writer(table, lineterminator="\n")
-        rows.writerow(["file", *names])
-        for index in range(self.number):
-            rows.writerow([image_name(index), *(repr(float(values[name][index])) for name in names)])
-        labels = table.getvalue().encode()
-        rejected = Counter()
-        for record in records:
-            rejected.update(record["rejected"])
+        sums, rejected = [], Counter()
+        values = {column["name"]: np.empty(self.store.number) for column in columns}
+        # A chunk at a time: what all chunks say, as text, may be larger than memory.
+        with replacing(self.folder / LABELS) as aside:
+            with open(aside, "w", newline="") as table:
+                rows = csv.writer(table, lineterminator="\n")
+                rows.writerow(["file", *values])
+                for chunk in range(self.store.chunks):
+                    record = self.store.read_record(chunk)
+                    indices = chunk_indices(chunk, self.store.number)
+                    for name, column in values.items():
+                        column[indices.start : indices.stop] = record["columns"][name]
+                    for index, *numbers in zip(indices, *(record["columns"][name] for name in values), strict=True):
+                        rows.writerow([self.store.images.name(index), *map(repr, numbers)])
+                    sums.append(record["checksum"])
+                    rejected.update(record["rejected"])
+            with open(aside, "rb") as table:
+                labels = hashlib.file_digest(table, lambda: hashlib.blake2b(digest_size=CHECKSUM_BYTES)).hexdigest()
         self.manifest |= {
             "complete": True,
             "columns": [{**column, "distribution": summarise(values[column["name"]])} for column in columns],
             "rejected": dict(sorted(rejected.items())),
-            "checksums": {
-                LABELS: checksum(labels),
-                IMAGES: [value for record in records for value in record["checksums"]],
-            },
+            "checksums": {LABELS: labels, IMAGES: sums},
         }
         self.manifest["checksums"][MANIFEST] = manifest_checksum(self.manifest)
-        write_whole(self.folder / LABELS, labels)
         write_whole(self.folder / MANIFEST, dump_manifest(self.manifest))
         shutil.rmtree(self.folder / PROGRESS, ignore_errors=True)
         self.is_complete = True
@@ -157,7 +249,7 @@ class DatasetWriter:
         if self._force:
             remove_dataset(self.folder)
         write_whole(self.folder / MANIFEST, dump_manifest(self.manifest))  # first: what no manifest lists is not ours
-        (self.folder / IMAGES).mkdir(exist_ok=True)
+        self.store.images.create()
         (self.folder / PROGRESS).mkdir(exist_ok=True)
 
     def _check(self, force: bool, resume: bool) -> None:
@@ -180,11 +272,10 @@ class DatasetWriter:
 
     def _foreign_files(self, present: list[str]) -> set[str]:
         """Return the files that are not ours and stand where ours would go."""
-        number = _number_listed(self.folder)
-        if number is None:
-            return {IMAGES, LABELS, MANIFEST, PROGRESS} & set(present)
-        ahead = (image_name(index) for index in range(number, self.number))
-        return {name for name in ahead if (self.folder / name).exists()}
+        listed = _listed(self.folder)
+        if listed is None:
+            return {self.store.images.place, LABELS, MANIFEST, PROGRESS} & set(present)
+        return set(self.store.images.foreign(listed.number if listed.format == self.store.format else 0))
 
     def _check_resumable(self, found: dict) -> None:
         differences = []
@@ -205,45 +296,24 @@ class DatasetWriter:
             named = "; ".join(differences[:4])
             raise RunError(f"cannot resume {self.folder}: {named}{more}; use --force to start anew")
         if found.get("complete"):
+            if not is_signed(found):
+                raise RunError(f"{self.folder / MANIFEST} is damaged or was edited; use --force to start anew")
             self.is_complete, self.manifest = True, found
-            damaged = self._damaged_images()
-            if damaged:
-                raise RunError(
-                    f"the dataset in {self.folder} is complete, but {len(damaged):,} of its images are missing or "
-                    f"damaged ({image_name(damaged[0])} first): use --force to simulate it anew"
-                )
+            self._check_complete()
 
-    def _damaged_images(self) -> list[int]:
-        """Return the images of a complete dataset that are not what its manifest lists."""
-        damaged = []
-        for index, expected in enumerate(self.manifest["checksums"][IMAGES]):
+    def _check_complete(self) -> None:
+        """Refuse a complete dataset whose images are not what its manifest lists."""
+        faults = []
+        for chunk, expected in enumerate(self.manifest["checksums"][IMAGES]):
             try:
-                intact = checksum((self.folder / image_name(index)).read_bytes()) == expected
-            except OSError:
-                intact = False
-            if not intact:
-                damaged.append(index)
-        return damaged
-
-    def _intact_records(self) -> dict[int, dict]:
-        """Return the records whose images are all there, unharmed: the rest is written again."""
-        records = {}
-        for chunk in range(0 if self.is_complete else self.chunks):
-            try:
-                record = read_json(self._record_path(chunk), "a chunk's record")
-                indices = chunk_indices(chunk, self.number)
-                sums = [checksum((self.folder / image_name(index)).read_bytes()) for index in indices]
-                intact = sums == record["checksums"] and all(
-                    len(values) == len(indices) for values in record["columns"].values()
-                )
-            except (RunError, OSError, KeyError, TypeError, AttributeError):
-                continue
-            if intact:
-                records[chunk] = record
-        return records
-
-    def _record_path(self, chunk: int) -> Path:
-        return self.folder / PROGRESS / f"{chunk:05d}.json"
+                self.store.read_chunk(chunk, expected)
+            except RunError as error:
+                faults.append(str(error).split("; ")[0])
+        if faults:
+            raise RunError(
+                f"the dataset in {self.folder} is complete, but {len(faults):,} of its {self.store.chunks:,} chunks "
+                f"are missing or damaged ({faults[0]}): use --force to simulate it anew"
+            )
 
 
 def remove_dataset(folder: str | Path) -> None:
@@ -253,18 +323,16 @@ def remove_dataset(folder: str | Path) -> None:
     left alone.
     """
     folder = Path(folder)
-    number = _number_listed(folder)
-    if number is None:
+    listed = _listed(folder)
+    if listed is None:
         return
-    for path in sorted((folder / IMAGES).glob("*.pickle")):
-        if path.stem.isdecimal() and int(path.stem) < number:
-            path.unlink()
-    for path in sorted((folder / PROGRESS).glob("*.json")):
+    listed.images.remove()
+    progress = folder / PROGRESS
+    for path in progress.glob("*.json"):
         if path.stem.isdecimal():
             path.unlink()
-    for name in (IMAGES, PROGRESS):
-        if (folder / name).is_dir() and not any((folder / name).iterdir()):
-            (folder / name).rmdir()
+    if progress.is_dir() and not any(progress.iterdir()):
+        progress.rmdir()
     (folder / LABELS).unlink(missing_ok=True)
     (folder / MANIFEST).unlink()
 
@@ -273,6 +341,14 @@ def manifest_checksum(manifest: dict) -> str:
     """Return the checksum of all that a manifest says, but for this checksum itself."""
     sums = {name: value for name, value in manifest["checksums"].items() if name != MANIFEST}
     return checksum(json.dumps(manifest | {"checksums": sums}, sort_keys=True).encode())
+
+
+def is_signed(manifest: dict) -> bool:
+    """Whether a complete manifest is the one that was written."""
+    try:
+        return manifest["checksums"][MANIFEST] == manifest_checksum(manifest)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return False
 
 
 def lock_folder(folder: Path):
@@ -296,14 +372,13 @@ def lock_folder(folder: Path):
     return file
 
 
-def _number_listed(folder: Path) -> int | None:
-    """Return how many images a folder's manifest lists; None where there is no manifest of ours."""
+def _listed(folder: Path) -> ChunkStore | None:
+    """Return the store that a folder's manifest lists; None where there is no manifest of ours."""
     try:
         manifest = read_json(folder / MANIFEST, "a dataset's manifest")
+        return ChunkStore.of(folder, manifest) if manifest.get("format") == FORMAT else None
     except RunError:
         return None
-    number = manifest.get("number")
-    return number if manifest.get("format") == FORMAT and isinstance(number, int) else None
 
 
 def library_versions(program_version: str) -> dict[str, str]:

@@ -191,11 +191,13 @@ def number(
     unit: str | None = None,
     valid: tuple[float, float] | None = None,
     applies: tuple[str, str] | None = None,
+    recorded: bool = True,
 ) -> Any:
     """Declare a number, whole or not as the field's type says."""
     return _field(
-        kind="number", default=default, help=help, shortcut=shortcut, unit=unit, valid=valid, applies=applies
-    )
+        kind="number", default=default, help=help, shortcut=shortcut, unit=unit, valid=valid, applies=applies,
+        recorded=recorded,
+    )  # fmt: skip
 
 
 def choice(default: str | None, choices: Sequence[str], *, help: str, shortcut: str | None = None) -> Any:

@@ -15,6 +15,8 @@ from stronglens.regression.network import convolution_activations
 from stronglens.training import load_network, save_network
 
 PREDICTION_BATCH = 256
+BLOCK_BYTES = 2**27
+"""Of images that are in memory at a time to be measured."""
 
 
 def write_report(parameters, dataset, split, truth, history, say) -> dict:
@@ -37,7 +39,7 @@ def write_report(parameters, dataset, split, truth, history, say) -> dict:
     rows, name = (split["test"], "test") if len(split["test"]) else (split["valid"], "validation")
     if name != "test":
         say("No images were kept for the test (--test-split=0): the metrics are those of the validation set")
-    predicted = network.predict(dataset.images[rows], batch_size=PREDICTION_BATCH, verbose=0)
+    predicted = predict(network, dataset.images.subset(rows))
     if not np.isfinite(predicted).all():
         raise RunError(f"the network in {parameters.model_file} predicts values that are not finite: train it anew")
     columns = [dataset.columns[label] for label in parameters.labels]
@@ -58,6 +60,23 @@ def write_report(parameters, dataset, split, truth, history, say) -> dict:
         save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
     say(f"Figures: {folder}/ ({', '.join(drawn)}; metrics.json, predictions.csv, logs/)")
     return metrics
+
+
+def predict(network, images) -> np.ndarray:
+    """Measure images that need not fit in memory.
+
+    Parameters
+    ----------
+    network : keras.Model
+    images : ImageSet (N, H, W), e-/s
+
+    Returns
+    -------
+    ndarray (N, L) float32, unit of each label
+    """
+    block = PREDICTION_BATCH * max(1, BLOCK_BYTES * len(images) // (images.nbytes * PREDICTION_BATCH))
+    blocks = (images[start : start + block] for start in range(0, len(images), block))
+    return np.concatenate([network.predict(some, batch_size=PREDICTION_BATCH, verbose=0) for some in blocks])
 
 
 def warn_of_unseen(made_with: dict, labels) -> list[str]:
@@ -83,7 +102,7 @@ def warn_of_unseen(made_with: dict, labels) -> list[str]:
 
 def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, network):
     """Return every figure of the report: dict of file stem to figure."""
-    images, cmap, count = dataset.images[rows], parameters.cmap, parameters.subplots_number
+    images, cmap, count = dataset.images.subset(rows), parameters.cmap, parameters.subplots_number
     scale = dataset.manifest["telescope"]["pixel-scale"]
     deviation = np.where(truth.std(axis=0) > 0, truth.std(axis=0), 1)
     errors = np.sqrt(np.mean(((predicted - truth[rows]) / deviation) ** 2, axis=1))

@@ -21,9 +21,9 @@ class Evil:
 def test_image_survives_to_the_byte(tmp_path):
     image = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
     path = tmp_path / "image.pickle"
-    written = write_image(path, image)
-    np.testing.assert_array_equal(read_image(path, written), image)
-    assert checksum(path.read_bytes()) == written
+    write_image(path, image)
+    np.testing.assert_array_equal(read_image(path), image)
+    assert checksum(read_image(path)) == checksum(image.tobytes()) != checksum(image[::-1].tobytes())
     with open(path, "rb") as file:  # what a user's own script does
         assert pickle.load(file).dtype == np.float32
 
@@ -66,13 +66,6 @@ def test_damaged_pickles_raise_one_line(tmp_path_factory, noise, position, byte)
         except RunError as error:
             line = str(error)
         assert "\n" not in line
-
-
-def test_wrong_checksum_is_refused(tmp_path):
-    path = tmp_path / "image.pickle"
-    write_image(path, np.zeros((4, 4)))
-    with pytest.raises(RunError, match="damaged"):
-        read_image(path, "0" * 16)
 
 
 def test_write_whole_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):

@@ -5,7 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stronglens.dataset import CHUNK_SIZE, DatasetWriter, load_dataset, remove_dataset
+from stronglens.dataset import (
+    CHUNK_SIZE,
+    ChunkConversion,
+    DatasetWriter,
+    converted_manifest,
+    load_dataset,
+    read_manifest,
+    remove_dataset,
+)
 from stronglens.dataset.store import manifest_checksum
 from stronglens.parameters import Column, RunError, UsageError
 
@@ -13,11 +21,14 @@ NUMBER = CHUNK_SIZE + 5
 COLUMNS = [Column("a", "arcsec", "a", "first").to_dict(), Column("b", None, "b", "second").to_dict()]
 
 
+BOTH = pytest.mark.parametrize("kept", ["pickle", "zarr"])
+
+
 def manifest(**changes):
     return {
         "number": NUMBER,
         "image-shape": [4, 4],
-        "parameters": {"task": "regression", "seed": 0} | changes,
+        "parameters": {"task": "regression", "format": "pickle", "seed": 0} | changes,
         "versions": {"numpy": "2"},
     }
 
@@ -29,10 +40,10 @@ def chunk_of(chunk):
     return random.random((count, 4, 4)).astype(np.float32), columns, Counter(rule=chunk + 1)
 
 
-def write(folder, chunks=(0, 1), finish=True, **how):
-    with DatasetWriter(folder, manifest(), **how) as writer:
+def write(folder, chunks=(0, 1), finish=True, kept="pickle", **how):
+    with DatasetWriter(folder, manifest(format=kept), **how) as writer:
         for chunk in chunks:
-            writer.write_chunk(chunk, *chunk_of(chunk))
+            writer.store.write_chunk(chunk, *chunk_of(chunk))
         if finish:
             writer.finish(COLUMNS, lambda values: {"mean": float(values.mean())})
     return writer
@@ -43,8 +54,9 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def test_what_is_written_is_loaded(tmp_path):
-    write(tmp_path)
+@BOTH
+def test_what_is_written_is_loaded(tmp_path, kept):
+    write(tmp_path, kept=kept)
     dataset = load_dataset(tmp_path, "regression")
     np.testing.assert_array_equal(dataset.images[:CHUNK_SIZE], chunk_of(0)[0])
     np.testing.assert_array_equal(dataset.column_values(["a"])[CHUNK_SIZE:, 0], chunk_of(1)[1]["a"])
@@ -52,29 +64,35 @@ def test_what_is_written_is_loaded(tmp_path):
     assert dataset.manifest["rejected"] == {"rule": 3}
     assert dataset.manifest["columns"][1]["distribution"]["mean"] == pytest.approx(dataset.labels["b"].mean())
     images = {f"images/{index:06d}.pickle" for index in range(NUMBER)}
+    if kept == "zarr":
+        images = {"images.zarr/zarr.json", "images.zarr/c/0/0/0", "images.zarr/c/1/0/0"}
     assert set(contents(tmp_path)) == {"labels.csv", "manifest.json"} | images
     with pytest.raises(UsageError, match="no label 'c'; it has a, b"):
         dataset.column_values(["c"])
 
 
+@BOTH
 @pytest.mark.parametrize("damage", ["nothing", "image", "record", "no record", "stray part"])
-def test_resumed_dataset_is_the_uninterrupted_one(tmp_path, damage):
-    write(tmp_path / "whole")
+def test_resumed_dataset_is_the_uninterrupted_one(tmp_path, damage, kept):
+    write(tmp_path / "whole", kept=kept)
     folder = tmp_path / "resumed"
-    write(folder, chunks=[1], finish=False)
+    write(folder, chunks=[1], finish=False, kept=kept)
     if damage == "image":
-        (folder / "images" / f"{CHUNK_SIZE:06d}.pickle").write_bytes(b"half")
+        name = f"images/{CHUNK_SIZE:06d}.pickle" if kept == "pickle" else "images.zarr/c/1/0/0"
+        (folder / name).write_bytes(b"half")
     elif damage == "record":
         (folder / "progress" / "00001.json").write_text('{"columns": {}, "checksums"')
     elif damage == "no record":
         (folder / "progress" / "00001.json").unlink()
     elif damage == "stray part":
         (folder / ".manifest.partial.json").write_text("{")
-    writer = DatasetWriter(folder, manifest(), resume=True)
+        if kept == "zarr":
+            (folder / "images.zarr" / "c" / "1" / "0" / "0.abc.partial").write_text("half")
+    writer = DatasetWriter(folder, manifest(format=kept), resume=True)
     assert writer.missing_chunks == ([0] if damage in ("nothing", "stray part") else [0, 1])
     with writer:
         for chunk in writer.missing_chunks:
-            writer.write_chunk(chunk, *chunk_of(chunk))
+            writer.store.write_chunk(chunk, *chunk_of(chunk))
         writer.finish(COLUMNS, lambda values: {"mean": float(values.mean())})
     assert contents(folder) == contents(tmp_path / "whole")
 
@@ -118,6 +136,35 @@ def test_hidden_files_do_not_make_a_folder_full(tmp_path):
     (tmp_path / ".gitkeep").touch()
     write(tmp_path)
     assert (tmp_path / ".gitkeep").exists()
+
+
+@BOTH
+def test_force_removes_all_that_is_ours(tmp_path, kept):
+    write(tmp_path / "d", kept=kept)
+    remove_dataset(tmp_path / "d")
+    assert not list((tmp_path / "d").iterdir())
+    write(tmp_path / "d", chunks=[0], finish=False, kept=kept)
+    write(tmp_path / "d", force=True, kept="pickle" if kept == "zarr" else "zarr")
+    assert (tmp_path / "d" / "images.zarr").exists() == (kept == "pickle")
+    assert (tmp_path / "d" / "images").exists() == (kept == "zarr")
+
+
+def test_force_does_not_overwrite_an_array_that_is_not_ours(tmp_path):
+    write(tmp_path)
+    (tmp_path / "images.zarr").mkdir()
+    with pytest.raises(UsageError, match=r"images\.zarr, which no manifest lists as ours"):
+        DatasetWriter(tmp_path, manifest(format="zarr"), force=True)
+
+
+def test_dataset_of_the_first_version_is_refused_and_replaced(tmp_path):
+    write(tmp_path)
+    old = json.loads((tmp_path / "manifest.json").read_text()) | {"format-version": 1}
+    del old["parameters"]["format"]
+    (tmp_path / "manifest.json").write_text(json.dumps(old))
+    with pytest.raises(RunError, match="format version 1; this program reads 2"):
+        load_dataset(tmp_path)
+    write(tmp_path, force=True)
+    load_dataset(tmp_path)
 
 
 def test_force_removes_ours_and_nothing_else(tmp_path):
@@ -217,8 +264,64 @@ def test_second_writer_is_refused(tmp_path):
 def test_resume_notices_a_complete_dataset_that_lost_an_image(tmp_path):
     write(tmp_path)
     (tmp_path / "images" / "000007.pickle").unlink()
-    with pytest.raises(RunError, match=r"1 of its images are missing or damaged \(images/000007"):
+    with pytest.raises(RunError, match=r"1 of its 2 chunks are missing or damaged \(.*images/000007"):
         DatasetWriter(tmp_path, manifest(), resume=True)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "foreign", "another shard"])
+def test_damaged_shard_is_refused(tmp_path, damage):
+    write(tmp_path, kept="zarr")
+    shard = tmp_path / "images.zarr" / "c" / "0" / "0" / "0"
+    content = shard.read_bytes()
+    if damage == "missing":
+        shard.unlink()
+    else:
+        flipped = content[:1000] + bytes([content[1000] ^ 1]) + content[1001:]
+        other = (tmp_path / "images.zarr" / "c" / "1" / "0" / "0").read_bytes()
+        changed = {"truncated": content[:-9], "flipped": flipped, "foreign": b"something else", "another shard": other}
+        shard.write_bytes(changed[damage])
+    with pytest.raises(RunError, match=r"c/0/0/0|images 0 to 127 .* are damaged") as caught:
+        load_dataset(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]"])
+def test_damaged_array_is_refused(tmp_path, text):
+    write(tmp_path, kept="zarr")
+    (tmp_path / "images.zarr" / "zarr.json").write_text(text)
+    with pytest.raises(RunError, match=r"images\.zarr is not a Zarr array"):
+        load_dataset(tmp_path)
+
+
+def test_other_readers_of_zarr_open_it(tmp_path):
+    import dask.array
+
+    write(tmp_path, kept="zarr")
+    array = dask.array.from_zarr(tmp_path / "images.zarr")
+    np.testing.assert_array_equal(array[:CHUNK_SIZE].compute(), chunk_of(0)[0])
+
+
+def test_both_formats_have_the_same_checksums_and_labels(tmp_path):
+    write(tmp_path / "a")
+    write(tmp_path / "b", kept="zarr")
+    one, other = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in "ab")
+    assert one["checksums"]["images"] == other["checksums"]["images"]
+    assert one["columns"] == other["columns"]
+
+
+@BOTH
+def test_converted_dataset_is_the_one_written_so(tmp_path, kept):
+    other = "zarr" if kept == "pickle" else "pickle"
+    write(tmp_path / "origin", kept=kept)
+    write(tmp_path / "wanted", kept=other)
+    origin = read_manifest(tmp_path / "origin")
+    with DatasetWriter(tmp_path / "converted", converted_manifest(origin, other)) as writer:
+        convert = ChunkConversion(tmp_path / "origin", writer.store)
+        assert [convert(chunk) for chunk in writer.missing_chunks] == [CHUNK_SIZE, 5]
+        writer.finish(COLUMNS, lambda values: {"mean": float(values.mean())})
+    assert contents(tmp_path / "converted") == contents(tmp_path / "wanted")
+    with pytest.raises(UsageError, match=f"kept as {kept} already"):
+        converted_manifest(origin, kept)
 
 
 def test_no_dataset(tmp_path):

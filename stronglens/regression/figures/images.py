@@ -112,7 +112,7 @@ def draw_gallery(
 
     Parameters
     ----------
-    images : array_like (N, H, W), e-/s
+    images : ndarray (N, H, W), e-/s, or what gives some of its rows as one does
     true, predicted : array_like (N, L), unit of each label
     columns : sequence of L Column
     errors : array_like (N,)
@@ -122,8 +122,9 @@ def draw_gallery(
     n : int
     cmap : str
     """
-    images, true, predicted, errors = (np.asarray(array) for array in (images, true, predicted, errors))
+    true, predicted, errors = (np.asarray(array) for array in (true, predicted, errors))
     order = np.argsort(errors if which == "best" else -errors, kind="stable")[:n]
+    images = images[order]
     shown = list(columns)[:CAPTION_LINES]
     captions = [""] * len(order)
     for k, column in enumerate(shown):
@@ -133,9 +134,9 @@ def draw_gallery(
     captions = [caption.rstrip("\n") for caption in captions]
     with style():
         grid = _grid_of_images(len(order), captions, narrowest=1.3)
-        norm = asinh_norm(images[order])
-        for place, (index, caption) in enumerate(zip(order, captions, strict=True)):
-            _draw_panel(grid, place, images[index], caption, pixel_scale, norm, cmap)
+        norm = asinh_norm(images)
+        for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
+            _draw_panel(grid, place, image, caption, pixel_scale, norm, cmap)
         grid.add_bar(norm, cmap, BRIGHTNESS)
         left_out = f" ({len(shown)} of {len(columns)} labels)" if len(columns) > len(shown) else ""
         _title_grid(

@@ -1,0 +1,172 @@
+"""The images of a dataset as one array, in memory or read from the store as they are asked for."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from stronglens.dataset.files import checksum
+from stronglens.dataset.formats import CHUNK_SIZE
+from stronglens.dataset.store import ChunkStore
+
+READERS = 4
+"""Threads that read a store: decompression and checksums let go of Python's lock."""
+
+BLOCKS_HELD = 3
+"""Blocks read ahead that are kept: a batch may take the last rows of one and the first of the next, while a third is
+being read."""
+
+LARGEST_SHARE_OF_MEMORY = 0.5
+
+
+class ImageSet:
+    """Behave as an array (N, H, W) of float32, e-/s, whether the images are in memory or on disk.
+
+    ``images[rows]`` with a number, a slice or an array of numbers gives an ndarray; `subset` gives another set without
+    reading anything. Checksums are verified whenever images are read. One thread may use a set at a time.
+
+    Attributes
+    ----------
+    digest : str, says which images these are, wherever they are kept
+    in_memory : bool
+
+    Raises
+    ------
+    RunError
+        On access, when what is read is missing or damaged.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, source: "_Memory | _Disk", rows: np.ndarray):
+        self._source, self._rows = source, rows
+        self.in_memory = isinstance(source, _Memory)
+
+    @classmethod
+    def stored(cls, store: ChunkStore, checksums: list[str]) -> "ImageSet":
+        """Return the images of a store, read as they are needed."""
+        return cls(_Disk(store, checksums), np.arange(store.number))
+
+    def loaded(self, advance: Callable[[int], None] | None = None) -> "ImageSet":
+        """Return all the images of a stored set in memory, calling ``advance(images)`` as they are read."""
+        source = self._source
+        images = np.empty((source.store.number, *source.shape), np.float32)
+        with ThreadPoolExecutor(READERS) as readers:
+            for chunk, part in enumerate(readers.map(source.read_chunk, range(source.store.chunks))):
+                images[chunk * CHUNK_SIZE : chunk * CHUNK_SIZE + len(part)] = part
+                if advance:
+                    advance(len(part))
+        return ImageSet(_Memory(images, source.digest), self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (len(self._rows), *self._source.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+    @cached_property
+    def digest(self) -> str:
+        return checksum(self._source.digest.encode() + np.ascontiguousarray(self._rows, np.int64).tobytes())
+
+    def subset(self, rows) -> "ImageSet":
+        """Return the set of some of these images."""
+        return ImageSet(self._source, self._rows[rows])
+
+    def __getitem__(self, rows) -> np.ndarray:
+        wanted = self._rows[rows]
+        if np.ndim(wanted) == 0:
+            return self._source.take(np.array([wanted]))[0]
+        return self._source.take(wanted)
+
+    def prefetch(self, rows) -> None:
+        """Begin to read images that will be asked for, a few thousand at most; return at once."""
+        self._source.prefetch(self._rows[rows])
+
+
+class _Memory:
+    def __init__(self, images: np.ndarray, digest: str):
+        self.images, self.shape, self.digest = images, images.shape[1:], digest
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        return self.images[rows]
+
+    def prefetch(self, rows: np.ndarray) -> None:
+        pass
+
+
+class _Disk:
+    def __init__(self, store: ChunkStore, checksums: list[str]):
+        self.store, self.shape, self.checksums = store, store.shape, checksums
+        self.digest = checksum("".join(checksums).encode())
+        self._blocks: deque[tuple[np.ndarray, Future]] = deque(maxlen=BLOCKS_HELD)
+
+    def read_chunk(self, chunk: int) -> np.ndarray:
+        return self.store.read_chunk(chunk, self.checksums[chunk])
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        images = np.empty((len(rows), *self.shape), np.float32)
+        left = np.ones(len(rows), bool)
+        for held, block in tuple(self._blocks):
+            place = np.minimum(np.searchsorted(held, rows), len(held) - 1)
+            there = left & (held[place] == rows)
+            if there.any():
+                images[there] = block.result()[place[there]]
+                left &= ~there
+        if left.any():
+            images[left] = self._read(rows[left])
+        return images
+
+    def prefetch(self, rows: np.ndarray) -> None:
+        held = np.unique(rows)
+        if len(held) and not any(np.array_equal(held, other) for other, _ in self._blocks):
+            self._blocks.append((held, self._prefetcher.submit(self._read, held)))
+
+    def _read(self, rows: np.ndarray) -> np.ndarray:
+        images = np.empty((len(rows), *self.shape), np.float32)
+        chunks = rows // CHUNK_SIZE
+
+        def read(chunk):
+            of_chunk = chunks == chunk
+            images[of_chunk] = self.read_chunk(chunk)[rows[of_chunk] % CHUNK_SIZE]
+
+        for _ in self._readers.map(read, np.unique(chunks).tolist()):
+            pass  # raises here what a reader raised
+        return images
+
+    @cached_property
+    def _prefetcher(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1)
+
+    @cached_property
+    def _readers(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(READERS)
+
+
+def fits_in_memory(images: ImageSet) -> bool:
+    """Whether a set of images takes less than half of the memory that is free."""
+    return images.nbytes <= LARGEST_SHARE_OF_MEMORY * _free_memory()
+
+
+def _free_memory() -> int:
+    """Return the bytes that this process may still use: of the machine, and of its control group (a cluster's job)."""
+    import psutil
+
+    free = [psutil.virtual_memory().available]
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            root = Path("/sys/fs/cgroup")
+            free.append(int((root / limit).read_text()) - int((root / used).read_text()))
+        except (OSError, ValueError):  # no such control group, or one without a limit
+            continue
+    return min(free)
