@@ -5,7 +5,7 @@ Both are made of parts that come with Keras (``Rescaling``, ``ops.arcsinh``, ``N
 that a network maps raw images in electrons/s to labels in their own units.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,8 @@ NOISE_FACTOR = 10.0
 PEAK_FRACTION = 0.01
 # A label narrower than this, in units of its mean, is lost in the rounding of a float32 network.
 NARROWEST_LABEL = 1e-6
+# Images read at once, the next ones being read meanwhile where a set can; and images computed with at once.
+BLOCK = 8192
 CHUNK = 256
 
 
@@ -56,7 +58,7 @@ class LabelScaling:
     deviation: tuple[float, ...]
 
 
-def fit_image_scaling(images: np.ndarray) -> ImageScaling:
+def fit_image_scaling(images: np.ndarray, advance: Callable[[int], None] | None = None) -> ImageScaling:
     """Fit the stretch of images on the training split.
 
     An arcsinh stretch is linear below its softening, where noise stays what it is, and logarithmic above
@@ -69,7 +71,10 @@ def fit_image_scaling(images: np.ndarray) -> ImageScaling:
     Parameters
     ----------
     images : ndarray (N, H, W) float32, electrons/s
-        Training images only.
+        Training images only; or anything that is indexed like one (see `training.StoredBatches`), of which
+        a thousand images and then, once, all of them are read, block by block.
+    advance : callable, optional
+        Called with the number of images that were read since the last call, N in all.
 
     Returns
     -------
@@ -80,22 +85,21 @@ def fit_image_scaling(images: np.ndarray) -> ImageScaling:
     RunError
         If a pixel is not finite, or if every image is empty.
     """
-    _require_finite_images(images)
-    measured = images[np.linspace(0, len(images) - 1, min(len(images), MEASURED_IMAGES)).astype(int)]
-    noise = float(np.median([_measure_noise(image) for image in measured]))
-    peaks = np.abs(measured).max(axis=(1, 2))
-    peak = float(np.median(peaks)) or float(peaks.max())
-    softening = max(NOISE_FACTOR * noise, PEAK_FRACTION * peak)
-    if not softening > 0:
-        raise RunError(
-            "every training image is empty (all pixels are zero): simulate the dataset with brighter sources"
-        )
+    if len(images.shape) != 3 or not np.prod(images.shape):
+        raise RunError(f"training images have the shape {images.shape}, not (images, rows, columns)")
+    rows = np.linspace(0, len(images) - 1, min(len(images), MEASURED_IMAGES)).astype(int)
+    softening = _measure_softening(images[rows], rows)
     count, total, squares = 0, 0.0, 0.0
-    for start in range(0, len(images), CHUNK):
-        stretched = np.arcsinh(images[start : start + CHUNK].astype(np.float64) / softening)
-        count += stretched.size
-        total += stretched.sum()
-        squares += np.square(stretched).sum()
+    for start, block in _read_blocks(images):
+        for first in range(0, len(block), CHUNK):
+            chunk = block[first : first + CHUNK]
+            _require_finite(chunk, range(start + first, len(images)))
+            stretched = np.arcsinh(chunk.astype(np.float64) / softening)
+            count += stretched.size
+            total += stretched.sum()
+            squares += np.square(stretched).sum()
+        if advance is not None:
+            advance(len(block))
     mean = total / count
     return ImageScaling(softening, float(mean), float(max(squares / count - mean**2, 1e-12)))
 
@@ -175,6 +179,19 @@ def restore_labels(outputs, scaling: LabelScaling):
     return keras.layers.Rescaling(list(scaling.deviation), list(scaling.mean), dtype="float32", name="labels")(outputs)
 
 
+def _measure_softening(measured: np.ndarray, rows: Sequence[int]) -> float:
+    _require_finite(measured, rows)
+    noise = float(np.median([_measure_noise(image) for image in measured]))
+    peaks = np.abs(measured).max(axis=(1, 2))
+    peak = float(np.median(peaks)) or float(peaks.max())
+    softening = max(NOISE_FACTOR * noise, PEAK_FRACTION * peak)
+    if not softening > 0:
+        raise RunError(
+            "every training image is empty (all pixels are zero): simulate the dataset with brighter sources"
+        )
+    return softening
+
+
 def _measure_noise(image: np.ndarray) -> float:
     # Median of |d| over 0.6745 is its standard deviation if Gaussian; d = a - 2 b + c has six times the variance.
     second_differences = np.abs(np.diff(image.astype(np.float64), n=2, axis=1))
@@ -183,11 +200,18 @@ def _measure_noise(image: np.ndarray) -> float:
     return float(np.median(second_differences)) / 0.67449 / np.sqrt(6)
 
 
-def _require_finite_images(images: np.ndarray) -> None:
-    if images.ndim != 3 or not images.size:
-        raise RunError(f"training images have the shape {images.shape}, not (images, rows, columns)")
-    for start in range(0, len(images), CHUNK):
-        good = np.isfinite(images[start : start + CHUNK]).all(axis=(1, 2))
-        if not good.all():
-            index = start + int(np.flatnonzero(~good)[0])
-            raise RunError(f"training image {index} has pixels that are not finite: simulate the dataset again")
+def _read_blocks(images: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    prefetch = getattr(images, "prefetch", None)
+    for start in range(0, len(images), BLOCK):
+        block = images[start : start + BLOCK]
+        following = np.arange(start + BLOCK, min(start + 2 * BLOCK, len(images)))
+        if prefetch is not None and len(following):
+            prefetch(following)
+        yield start, block
+
+
+def _require_finite(images: np.ndarray, rows: Sequence[int]) -> None:
+    good = np.isfinite(images).all(axis=(1, 2))
+    if not good.all():
+        row = rows[int(np.flatnonzero(~good)[0])]
+        raise RunError(f"training image {row} has pixels that are not finite: simulate the dataset again")

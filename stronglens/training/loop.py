@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stronglens.parameters import RunError
+from stronglens.training.batches import Batches, EndlessBatches, EpochAnnouncer, StoredBatches
 from stronglens.training.device import compute_policy, keras
 from stronglens.training.logs import TrainingLogs
 from stronglens.training.network_file import require_model_path, save_network
@@ -18,7 +19,6 @@ from stronglens.training.state import TrainingState, digest_array, load_state, r
 # Files are written after an epoch once that costs less than a tenth of the time since the last write:
 # on a fast device an epoch may take less than its file.
 WRITING_SHARE = 0.1
-SHUFFLE_STREAM = 0x5F17
 VALIDATION_BATCH = 100  # images; no gradients are kept, so more fit than in training
 SCALING_LAYERS = ("InputLayer", "Rescaling", "Normalization")
 
@@ -97,8 +97,10 @@ def fit(
     """
     model_file = require_model_path(model_file)
     _require_writable(model_file)
-    images, targets = _standardise(network, train, "training", label_names)
-    checked = None if valid is None or not len(valid[0]) else _standardise(network, valid, "validation", label_names)
+    batches = _open_batches(network, train, label_names, batch_size, seed, epochs)
+    checks = None
+    if valid is not None and len(valid[0]):
+        checks = StoredBatches(*valid, network, label_names, "validation", max(batch_size, VALIDATION_BATCH))
     settings = {
         "--labels": ",".join(label_names),
         "--epochs": epochs,
@@ -109,17 +111,15 @@ def fit(
         "--mixed-precision": mixed_precision,
         "KERAS_BACKEND": keras.config.backend(),
         "the network's weights": digest_array(np.array([f"{w.path}{tuple(w.shape)}" for w in network.weights])),
-        "the training images": digest_array(images),
-        "the training labels": digest_array(targets),
-        "the validation images": digest_array(checked[0]) if checked else "none",
-        "the validation labels": digest_array(checked[1]) if checked else "none",
+        **batches.settings,
+        **(checks.settings if checks else dict.fromkeys(("the validation images", "the validation labels"), "none")),
     }
     state = (load_state(model_file, settings) if resume else None) or TrainingState(settings)
 
     policy = compute_policy(mixed_precision)
     trained = network if policy == "float32" else _copy_network(network, policy)
     core = keras.Model(trained.inputs, trained.layers[-1].input)
-    batches = _Batches(images, targets, batch_size, seed, first_epoch=state.epochs)
+    batches.epoch = state.epochs
     rate = learning_rate
     if learning_schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, epochs * len(batches)))
@@ -132,25 +132,30 @@ def fit(
 
     progress = TrainingProgress(epochs, len(batches), quiet)
     keeper = _Keeper(state, network, model_file, record or {}, epochs, progress, log_dir)
+    data = [batches] if checks is None else [batches, checks]
     if state.epochs < epochs:
         try:
             core.fit(
                 batches,
-                validation_data=checked,
-                validation_batch_size=max(batch_size, VALIDATION_BATCH),
+                validation_data=checks,
                 initial_epoch=state.epochs,
                 epochs=epochs,
                 shuffle=False,  # the order of images is ours
                 verbose=0,
-                callbacks=[progress, keeper],
+                callbacks=[EpochAnnouncer(data), progress, keeper],
             )
         except KeyboardInterrupt:
             keeper.write()
             raise
         except Exception as error:
+            if failed := next((part.error for part in data if part.error), None):
+                raise failed from None
             if "RESOURCE_EXHAUSTED" in str(error) or "ResourceExhausted" in type(error).__name__:
                 raise RunError("out of memory in training: use a smaller --batch-size, or smaller images") from error
             raise
+        finally:
+            for part in data:
+                part.close()
         state = keeper.state
         if progress.diverged:
             remove_state(model_file)
@@ -163,29 +168,10 @@ def fit(
     return {name: list(numbers) for name, numbers in state.history.items()}
 
 
-class _Batches(keras.utils.PyDataset):
-    # Shuffled by seed and epoch alone, so that a resumed training sees what an uninterrupted one would have.
-
-    def __init__(self, images, targets, batch_size, seed, first_epoch):
-        super().__init__()
-        self.images, self.targets, self.batch_size = images, targets, batch_size
-        self.seed, self.epoch = seed, first_epoch
-        self._shuffle()
-
-    def __len__(self):
-        return -(-len(self.images) // self.batch_size)
-
-    def __getitem__(self, index):
-        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return self.images[rows], self.targets[rows]
-
-    def on_epoch_end(self):
-        self.epoch += 1
-        self._shuffle()
-
-    def _shuffle(self):
-        sequence = np.random.SeedSequence(self.seed, spawn_key=(SHUFFLE_STREAM, self.epoch))
-        self.order = np.random.default_rng(sequence).permutation(len(self.images))
+def _open_batches(network, train, label_names, batch_size, seed, epochs) -> Batches:
+    if hasattr(train, "request"):
+        return EndlessBatches(train, network, label_names, batch_size, epochs=epochs)
+    return StoredBatches(*train, network, label_names, "training", batch_size, seed=seed, epochs=epochs)
 
 
 class _Keeper(keras.callbacks.Callback):
@@ -252,29 +238,6 @@ def _require_writable(model_file: Path) -> None:
         tempfile.TemporaryFile(dir=model_file.parent).close()
     except OSError as error:
         raise RunError(f"cannot write {model_file}: {error.strerror}") from error
-
-
-def _standardise(network, data, split, label_names) -> tuple[np.ndarray, np.ndarray]:
-    # The inverse of the network's last layer, so that there is one place where the scaling is kept.
-    restore = network.layers[-1]
-    if not isinstance(restore, keras.layers.Rescaling):
-        raise ValueError("the network must end with a Rescaling from standardised outputs to labels")
-    images = np.ascontiguousarray(data[0], dtype=np.float32)
-    labels = np.asarray(data[1], dtype=np.float64)
-    if not len(images) or labels.shape != (len(images), len(label_names)):
-        raise RunError(
-            f"the {split} split has {len(images)} images and labels of shape {labels.shape} for {len(label_names)} "
-            "names: simulate more images, or change --valid-split and --test-split"
-        )
-    if tuple(images.shape[1:]) != tuple(network.input_shape[1:]):
-        raise RunError(
-            f"the {split} images have the shape {images.shape[1:]}, the network takes {network.input_shape[1:]}"
-        )
-    for what, array in (("images", images), ("labels", labels)):
-        if not np.isfinite(array).all():
-            raise RunError(f"the {split} {what} hold values that are not finite: simulate the dataset again")
-    targets = (labels - np.asarray(restore.offset)) / np.asarray(restore.scale)
-    return images, targets.astype(np.float32)
 
 
 def _copy_network(network: keras.Model, policy: str) -> keras.Model:

@@ -1,0 +1,320 @@
+"""Batches for the fit loop: stored images in an order that suits their store, or images without end."""
+
+import functools
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+import numpy as np
+
+from stronglens.parameters import RunError
+from stronglens.training.device import keras
+from stronglens.training.state import digest_array
+
+# An order of its own for every epoch. Rows are read in windows that fit in memory; a window is made of short
+# runs of neighbouring rows from all over the store, so that it touches few of the store's chunks.
+SHUFFLE_WINDOW = 8192  # images
+SHUFFLE_RUN = 128  # images
+SHUFFLE_STREAM = 0x5F17
+AHEAD = 8  # chunks of simulations that are asked for before they are needed
+
+
+def shuffle_rows(number: int, seed: int, epoch: int, window: int, run: int) -> np.ndarray:
+    """Shuffle rows for one epoch, so that few of a store's chunks are needed at a time.
+
+    Runs of neighbouring rows are put in random order, and all rows within each window of the result.
+    Rows that fit in one window are permuted at random.
+
+    Parameters
+    ----------
+    number : int, rows
+    seed : int
+    epoch : int, counted from 1
+    window, run : int, rows
+
+    Returns
+    -------
+    ndarray (number,) of int
+        Every row once; the same for the same arguments.
+    """
+    random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(SHUFFLE_STREAM, epoch)))
+    if number <= window:
+        return random.permutation(number)
+    runs = random.permutation(-(-number // run))
+    rows = (runs[:, np.newaxis] * run + np.arange(run)).ravel()
+    rows = rows[rows < number]  # the run at the end of the store may be a short one
+    for start in range(0, number, window):
+        random.shuffle(rows[start : start + window])
+    return rows
+
+
+class Batches(keras.utils.PyDataset):
+    """The batches of an epoch, of which `fit` says which it is.
+
+    Keras looks at the first batches before the first epoch, and resets a dataset at other times than
+    between epochs: neither may move it on.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs done before this one.
+    started : bool
+        An epoch has begun: what is read now is used, and read once.
+    error : Exception or None
+        What made a batch fail. TensorFlow hands on no more than its text.
+    settings : dict
+        Identity of the data, for the state of the training.
+    """
+
+    def __init__(self, number: int, batch_size: int):
+        super().__init__()
+        self.number, self.batch_size = number, batch_size
+        self.epoch = 0
+        self.started = False
+        self.error: Exception | None = None
+        self.settings: dict = {}
+
+    def __len__(self):
+        return -(-self.number // self.batch_size)
+
+    def __getitem__(self, index):
+        start = index * self.batch_size
+        try:
+            return self.read(start, min(start + self.batch_size, self.number))
+        except Exception as error:
+            self.error = self.error or error
+            raise
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Go to an epoch, counted from 0."""
+        self.epoch, self.started = epoch, True
+
+    def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return images (n, H, W) and standardised labels (n, L), float32, from places of this epoch."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give up what was asked for and is no longer needed."""
+
+
+class StoredBatches(Batches):
+    """Stored images: all of them once an epoch, in an order of the epoch's own or as they lie.
+
+    Parameters
+    ----------
+    images : ndarray (N, H, W) float32, electrons/s
+        Or anything with its ``shape`` and ``len`` that takes a slice or an array of rows as an index. Where
+        it has ``prefetch(rows)``, this is told which rows come next, a window at a time and a window ahead:
+        the rows of a batch are among those of the last two calls. Where it has ``digest``, this stands for
+        its content.
+    labels : ndarray (N, L)
+    network : keras.Model
+        Its last layer says how labels are standardised.
+    label_names : sequence of L str
+    split : str, for the errors
+    batch_size : int, images
+        The last batch of an epoch may be smaller.
+    multiple : int
+        What the number of images in an epoch is a multiple of: up to ``multiple - 1`` are left out.
+    seed : int, optional
+        Of the order; without one the order is that of the rows.
+    epochs : int
+        After these no more is read ahead.
+
+    Raises
+    ------
+    RunError
+        If the data do not fit the network, or are not finite.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        network: keras.Model,
+        label_names: Sequence[str],
+        split: str,
+        batch_size: int,
+        *,
+        multiple: int = 1,
+        seed: int | None = None,
+        epochs: int = 0,
+    ):
+        super().__init__(len(images) - len(images) % multiple, batch_size)
+        self.split, self.seed, self.epochs = split, seed, epochs
+        self.images = images = images if hasattr(images, "digest") else np.ascontiguousarray(images, dtype=np.float32)
+        labels = np.asarray(labels, dtype=np.float64)
+        if not self.number or labels.shape != (len(images), len(label_names)):
+            raise RunError(
+                f"the {split} split has {len(images)} images and labels of shape {labels.shape} for "
+                f"{len(label_names)} names{f' on {multiple} devices' if multiple > 1 else ''}: "
+                "simulate more images, or change --valid-split and --test-split"
+            )
+        _require_shape(images.shape[1:], network, f"the {split} images")
+        if isinstance(images, np.ndarray):  # a store is not read for it: its batches are looked at as they come
+            _require_finite(images, f"the {split} images")
+        _require_finite(labels, f"the {split} labels")
+        self.targets = standardise_labels(network, labels)
+        self.settings = {f"the {split} images": _identify(images), f"the {split} labels": digest_array(self.targets)}
+        self.window, self.run = SHUFFLE_WINDOW, SHUFFLE_RUN
+        self._prefetch = getattr(images, "prefetch", None)
+        self._prefetched = 0  # windows, counted through all epochs
+        self._order = functools.lru_cache(maxsize=2)(self._order_epoch)
+
+    def read(self, start, stop):
+        windows = -(-self.number // self.window)
+        first = self.epoch * windows
+        self._prefetch_until(first + (stop - 1) // self.window)
+        rows = self._order(self.epoch)[start:stop]
+        images = np.asarray(self.images[rows], dtype=np.float32)
+        _require_finite(images, f"the {self.split} images")
+        if self.started:
+            # Validation comes when training pauses: what it would read ahead for the next time only fills memory.
+            last = self.epochs * windows if self.seed is not None else first + windows
+            self._prefetch_until(min(first + (stop - 1) // self.window + 1, last - 1))
+        return images, self.targets[rows]
+
+    def _order_epoch(self, epoch):
+        if self.seed is None:
+            return np.arange(self.number)
+        return shuffle_rows(len(self.images), self.seed, epoch + 1, self.window, self.run)[: self.number]
+
+    def _prefetch_until(self, wanted):
+        if self._prefetch is None:
+            return
+        windows = -(-self.number // self.window)
+        self._prefetched = max(self._prefetched, self.epoch * windows)
+        while self._prefetched <= wanted:
+            epoch, window = divmod(self._prefetched, windows)
+            self._prefetch(self._order(epoch)[window * self.window : (window + 1) * self.window])
+            self._prefetched += 1
+
+
+class EndlessBatches(Batches):
+    """Images that never come twice: each epoch is the next part of one endless stream of simulations.
+
+    Parameters
+    ----------
+    source
+        ``number``, the images of an epoch; ``shape``, (H, W); ``chunk_size``; ``request(k)``, a
+        `concurrent.futures.Future` of chunk k of the stream: images (chunk_size, H, W) float32 in
+        electrons/s and labels (chunk_size, L), the same whenever it is asked for; and ``digest``, its identity.
+    network, label_names, batch_size, multiple
+        As for `StoredBatches`.
+    epochs : int
+        After these no more is asked for.
+    ahead : int
+        Chunks that are asked for before they are needed, so that they are simulated meanwhile.
+
+    Raises
+    ------
+    RunError
+        If the images do not fit the network.
+    """
+
+    def __init__(
+        self,
+        source,
+        network: keras.Model,
+        label_names: Sequence[str],
+        batch_size: int,
+        *,
+        multiple: int = 1,
+        epochs: int,
+        ahead: int = AHEAD,
+    ):
+        super().__init__(source.number - source.number % multiple, batch_size)
+        self.source, self.network, self.labels, self.ahead = source, network, len(label_names), ahead
+        if not self.number:
+            raise RunError(f"{source.number} simulations an epoch are too few for {multiple} devices: ask for more")
+        _require_shape(source.shape, network, "the simulated images")
+        self.settings = {"the simulations": _identify(source), "the number of images an epoch": source.number}
+        self._chunks_in_all = -(-epochs * source.number // source.chunk_size)
+        self._requested: dict[int, Future] = {}
+        self._checked: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def read(self, start, stop):
+        # An epoch starts where the one before ended, whatever that one left out.
+        offset, size = self.epoch * self.source.number, self.source.chunk_size
+        start, stop = offset + start, offset + stop
+        chunks = range(start // size, (stop - 1) // size + 1)
+        if self.started:
+            for held in (self._requested, self._checked):
+                for chunk in [chunk for chunk in held if chunk < chunks[0]]:
+                    del held[chunk]
+        for chunk in range(chunks[0], max(chunks[-1] + 1, min(chunks[-1] + 1 + self.ahead, self._chunks_in_all))):
+            if chunk not in self._requested:
+                self._requested[chunk] = self.source.request(chunk)
+        parts = []
+        for chunk in chunks:
+            images, targets = self._take(chunk)
+            rows = slice(max(start - chunk * size, 0), stop - chunk * size)
+            parts.append((images[rows], targets[rows]))
+        images, targets = (part[0] if len(part) == 1 else np.concatenate(part) for part in zip(*parts, strict=True))
+        return images, targets
+
+    def close(self):
+        for future in list(self._requested.values()):  # another thread may still be reading
+            future.cancel()
+
+    def _take(self, chunk):
+        if chunk not in self._checked:
+            images, labels = self._requested[chunk].result()
+            images, labels = np.asarray(images, dtype=np.float32), np.asarray(labels, dtype=np.float64)
+            size = self.source.chunk_size
+            if images.shape != (size, *self.source.shape) or labels.shape != (size, self.labels):
+                raise RunError(f"a chunk of {size} simulations holds images {images.shape} and labels {labels.shape}")
+            _require_finite(images, "the simulated images")
+            _require_finite(labels, "the labels of simulated images")
+            self._checked[chunk] = images, standardise_labels(self.network, labels)
+        return self._checked[chunk]
+
+
+class EpochAnnouncer(keras.callbacks.Callback):
+    """Tell batches which epoch begins.
+
+    Parameters
+    ----------
+    batches : sequence of Batches
+    """
+
+    def __init__(self, batches: Sequence[Batches]):
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for batches in self.batches:
+            batches.begin_epoch(epoch)
+
+
+def standardise_labels(network: keras.Model, labels: np.ndarray) -> np.ndarray:
+    """Standardise labels by the inverse of a network's last layer: the one place where the scaling is kept.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Ends with a Rescaling.
+    labels : ndarray (N, L), unit of each label
+
+    Returns
+    -------
+    ndarray (N, L) float32
+    """
+    restore = network.layers[-1]
+    if not isinstance(restore, keras.layers.Rescaling):
+        raise ValueError("the network must end with a Rescaling from standardised outputs to labels")
+    return ((labels - np.asarray(restore.offset)) / np.asarray(restore.scale)).astype(np.float32)
+
+
+def _identify(data) -> str:
+    identity = getattr(data, "digest", None)
+    return digest_array(data) if identity is None else f"digest {identity}"
+
+
+def _require_shape(shape: tuple[int, ...], network: keras.Model, what: str) -> None:
+    if tuple(shape) != tuple(network.input_shape[1:]):
+        raise RunError(f"{what} have the shape {tuple(shape)}, the network takes {network.input_shape[1:]}")
+
+
+def _require_finite(array: np.ndarray, what: str) -> None:
+    if not np.isfinite(array).all():
+        raise RunError(f"{what} hold values that are not finite: simulate the dataset again")
