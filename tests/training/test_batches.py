@@ -1,6 +1,6 @@
 """Batches: a shuffled order that suits a store, images that are streamed, images without end."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from test_loop import NAMES, make_blobs, make_network
 from stronglens.parameters import RunError
 from stronglens.scaling import fit_image_scaling
 from stronglens.training import batches, fit, loop
-from stronglens.training.batches import StoredBatches, shuffle_rows
+from stronglens.training.batches import EndlessBatches, StoredBatches, shuffle_rows
 
 # Keras's own, under NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
@@ -91,7 +91,7 @@ def same(one, two):
     return one[1] == two[1] and all(np.array_equal(a, b) for a, b in zip(one[0], two[0], strict=True))
 
 
-def train_until_ctrl_c(folder, data, done):
+def train_until_ctrl_c(folder, data, done, **settings):
     finish_epoch = loop._Keeper.on_epoch_end
 
     def interrupt(self, epoch, logs=None):
@@ -102,7 +102,7 @@ def train_until_ctrl_c(folder, data, done):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop._Keeper, "on_epoch_end", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train(folder, data)
+            train(folder, data, **settings)
 
 
 # The order of rows
@@ -216,3 +216,101 @@ def test_scaling_of_streamed_images_is_that_of_images_in_memory(monkeypatch):
     # Beyond the first block everything is read ahead, once.
     assert [len(call) for call in streamed.calls] == [256, 188]
     assert streamed.missed == 20 + 256
+
+
+# Images without end
+
+
+def read_epoch(stream, epoch):
+    stream.begin_epoch(epoch)
+    images, targets = (np.concatenate(part) for part in zip(*(stream[i] for i in range(len(stream))), strict=True))
+    return images, targets
+
+
+def open_stream(source, epochs=3, **settings):
+    network = make_network(*make_blobs(100))
+    return EndlessBatches(source, network, NAMES, 20, epochs=epochs, **settings), network
+
+
+def test_epochs_are_the_parts_of_one_stream(pool):
+    source = Simulations(50, 16, pool)
+    stream, network = open_stream(source)
+    assert [len(stream[i][0]) for i in (0, 1, 0, 2)] == [20, 20, 20, 10]
+    for epoch in range(3):
+        images, targets = read_epoch(stream, epoch)
+        expected, labels = source.rows(50 * epoch, 50 * (epoch + 1))
+        assert np.array_equal(images, expected)
+        restore = network.layers[-1]
+        np.testing.assert_allclose(targets * restore.scale + restore.offset, labels, atol=1e-5)
+
+
+def test_look_ahead_is_bounded_and_ends_with_the_training(pool):
+    source = Simulations(50, 10, pool)
+    stream, _ = open_stream(source, epochs=2, ahead=3)
+    stream.begin_epoch(0)
+    stream[0]
+    assert source.requested == list(range(2 + 3))
+    for epoch in range(2):
+        read_epoch(stream, epoch)
+    assert source.requested == list(range(10))  # each once: 100 images in all
+    assert len(stream._requested) <= 2 + 3
+
+
+def test_endless_training_is_reproducible_and_resumes_as_if_nothing_had_happened(tmp_path, pool):
+    def source():
+        return Simulations(50, 16, pool)
+
+    straight = train(tmp_path, source(), name="straight.keras", valid=make_blobs(30))
+    assert same(train(tmp_path, source(), name="again.keras", valid=make_blobs(30)), straight)
+    train_until_ctrl_c(tmp_path, source(), done=2, valid=make_blobs(30))
+    with pytest.raises(RunError, match="the number of images an epoch was 50 and is now 60"):
+        train(tmp_path, Simulations(60, 16, pool), resume=True, valid=make_blobs(30))
+    assert same(train(tmp_path, source(), resume=True, valid=make_blobs(30)), straight)
+
+
+def fail(chunk, images):
+    if chunk == 3:
+        raise RunError("the worker on node07 ran out of memory")
+    return images
+
+
+def spoil(chunk, images):
+    images[0, 0, 0] = np.nan if chunk == 3 else 0
+    return images
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (fail, r"^the worker on node07 ran out of memory$"),
+        (spoil, "the simulated images hold values that are not finite"),
+        (lambda chunk, images: images[chunk // 3 :], r"a chunk of 16 simulations holds images \(15, 16, 16\)"),
+    ],
+)
+def test_failing_simulation_is_said_as_it_says_it(tmp_path, pool, capfd, change, said):
+    with pytest.raises(RunError, match=said):
+        train(tmp_path, Simulations(100, 16, pool, change))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_is_no_longer_needed_is_cancelled(tmp_path, pool):
+    waiting = []
+
+    class Busy(Simulations):
+        def request(self, chunk):
+            if chunk < 4:
+                return super().request(chunk)
+            waiting.append(Future())  # a simulation that no worker has begun
+            return waiting[-1]
+
+    with pytest.raises(RunError, match="node07"):
+        train(tmp_path, Busy(100, 16, pool, fail))
+    assert waiting
+    assert all(future.cancelled() for future in waiting)
+
+
+def test_simulations_of_another_shape_are_refused(tmp_path, pool):
+    source = Simulations(100, 16, pool)
+    source.shape = (32, 32)
+    with pytest.raises(RunError, match=r"the simulated images have the shape \(32, 32\), the network takes"):
+        train(tmp_path, source)
