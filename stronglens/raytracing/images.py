@@ -1,8 +1,8 @@
 """Scenes to noiseless images, through one compiled program."""
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 
 import autolens as al
 import jax
@@ -17,12 +17,16 @@ from stronglens.raytracing.scene import FAST, SCENE_COLUMNS, Scene, build_lens, 
 _PIECE = 32
 """Images that one thread renders at a time on a CPU."""
 
+_CPU_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
+"""Where a processor has vectors of 16 numbers, XLA uses 8 unless told to. Elsewhere it does not matter."""
+
 
 class ImageRenderer:
     """Render images of a lensed source, and of the lens in front of it.
 
     All images run through the same program at the same size, so that an image depends on its own scene alone: not on
     its neighbours, their number, or its place among them. On a CPU every core runs that program for a piece of a chunk.
+    Several threads may call one renderer at once.
 
     Parameters
     ----------
@@ -40,6 +44,8 @@ class ImageRenderer:
         Images side by side in one step: by default few on a CPU, whose cache they should fit, and a chunk on a GPU.
     integrate_cusp : bool
         False for the mean of rays at the lens's centre too.
+    threads : int, optional
+        Pieces rendered at once on a CPU: by default one on each core that this process may use.
 
     Raises
     ------
@@ -59,6 +65,7 @@ class ImageRenderer:
         chunk_size: int = 128,
         batch_size: int | None = None,
         integrate_cusp: bool = True,
+        threads: int | None = None,
     ):
         if lens_model not in SCENE_COLUMNS:
             raise ValueError(f"lens_model must be one of {', '.join(SCENE_COLUMNS)}, not {lens_model!r}")
@@ -75,6 +82,9 @@ class ImageRenderer:
         on_cpu = jax.default_backend() == "cpu"
         self._piece = min(_PIECE, chunk_size) if on_cpu else chunk_size
         self.batch_size = min(batch_size or (4 if on_cpu else chunk_size), self._piece)
+        self._compiler_options = _CPU_OPTIONS if on_cpu else {}
+        self._threads = ThreadPoolExecutor(threads or count_cores())  # starts none before there is work
+        self._compiling, self._program = threading.Lock(), None
 
     def __call__(self, scene: Scene) -> tuple[np.ndarray, np.ndarray | None]:
         """Render N images, at most a chunk.
@@ -104,51 +114,63 @@ class ImageRenderer:
         arrays = [values]
         if self.lens_model == "composite":
             arrays += sersic_ellipsoids(values[:, SCENE_COLUMNS["composite"].index("lens_sersic")])
-        arrays = [np.split(array.astype(self.precision), pieces) for array in arrays]
-        program = self._program  # compiles here, once, not in every thread
-        images = [np.concatenate(image)[:number] for image in zip(*self._threads.map(program, *arrays), strict=True)]
-        for image in images:
-            broken = np.flatnonzero(~np.isfinite(image).all(axis=(1, 2)))
-            if broken.size:
-                raise RunError(
-                    f"image {broken[0]} of a chunk has pixels that are not finite ({broken.size} such images): "
-                    "its parameters are beyond what can be ray-traced"
-                )
+        arrays = [array.astype(self.precision) for array in arrays]
+        program = self._compile()
+        # One array, not two: large enough for NumPy to ask for large pages, where faults cost more than sums.
+        images = np.empty((1 + self.lens_light, number, *self.shape), self.precision)
+        is_finite = np.ones(number, bool)
+
+        def render_piece(piece):
+            rows = slice(piece * self._piece, (piece + 1) * self._piece)
+            with jax.enable_x64(self.precision == "float64"):  # a matter of context, of one thread
+                rendered = program(*(array[rows] for array in arrays))
+            for image, values in zip(images, rendered, strict=True):
+                image[rows] = np.asarray(values)[: len(image[rows])]
+                is_finite[rows] &= np.isfinite(image[rows]).all(axis=(1, 2))
+
+        list(self._threads.map(render_piece, range(pieces)))
+        if not is_finite.all():
+            broken = np.flatnonzero(~is_finite)
+            raise RunError(
+                f"image {broken[0]} of a chunk has pixels that are not finite ({broken.size} such images): "
+                "its parameters are beyond what can be ray-traced"
+            )
         return images[0], images[1] if self.lens_light else None
 
-    @cached_property
-    def _threads(self) -> ThreadPoolExecutor:
-        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return ThreadPoolExecutor(allowed)
-
-    @cached_property
-    def _program(self):
-        """The function that renders a piece: NumPy arrays in, a list of NumPy arrays out."""
-        columns = [(len(SCENE_COLUMNS[self.lens_model]),)]
-        if self.lens_model == "composite":
-            columns += [(ELLIPSOIDS,)] * 2
-        # Precision is a matter of context, of one thread, and numpy.errstate undoes PyAutoLens's seterr as it traces.
-        with jax.enable_x64(self.precision == "float64"), np.errstate():
-            rows = [jax.ShapeDtypeStruct((self._piece, *shape), self.precision) for shape in columns]
-            compiled = jax.jit(self._render_piece).lower(*rows).compile()
-
-        def render(*arrays):
-            with jax.enable_x64(self.precision == "float64"):
-                return [np.asarray(image) for image in compiled(*arrays)]
-
-        return render
+    def _compile(self):
+        """Return the program that renders a piece: NumPy arrays in, JAX's out. Compiled once, by whoever comes first."""
+        with self._compiling:
+            if self._program is None:
+                columns = [(len(SCENE_COLUMNS[self.lens_model]),)]
+                if self.lens_model == "composite":
+                    columns += [(ELLIPSOIDS,)] * 2
+                # numpy.errstate undoes PyAutoLens's seterr as it traces.
+                with jax.enable_x64(self.precision == "float64"), np.errstate():
+                    rows = [jax.ShapeDtypeStruct((self._piece, *shape), self.precision) for shape in columns]
+                    self._program = jax.jit(self._render_piece).lower(*rows).compile(self._compiler_options)
+            return self._program
 
     def _render_piece(self, *arrays):
-        return jax.lax.map(lambda row: self._render_image(*row), arrays, batch_size=self.batch_size)
+        images = jax.lax.map(lambda row: self._render_image(*row), arrays, batch_size=self.batch_size)
+        if self.lens_light and self.integrate_cusp:
+            # A whole piece at once: so few numbers an image that what costs is the number of steps.
+            blocks = jax.vmap(self._integrate_cusp)(*arrays)
+            images[1] = jax.vmap(replace_block)(images[1], *blocks)
+        return images
 
-    def _render_image(self, values, *ellipsoids):
+    def _integrate_cusp(self, *row):
+        scene, _, lights = self._build_lens(*row)
+        centre = scene["lens_center_y"], scene["lens_center_x"]
+        return integrate_block(lights.values(), centre, self.shape, self.pixel_scale, self.precision)
+
+    def _build_lens(self, values, *ellipsoids):
         scene = dict(zip(SCENE_COLUMNS[self.lens_model], values, strict=True))
         bulge = {"ellipsoids": ellipsoids} if ellipsoids else {}
-        masses, lights = build_lens(self.lens_model, scene, FAST, **bulge)
-        source = build_source(scene, FAST)
+        return scene, *build_lens(self.lens_model, scene, FAST, **bulge)
 
-        def shine(rays):
-            return sum(light.image_2d_from(_grid(rays), xp=jnp).array for light in lights.values())
+    def _render_image(self, *row):
+        scene, masses, lights = self._build_lens(*row)
+        source = build_source(scene, FAST)
 
         def trace(rays):
             grid = _grid(rays)
@@ -157,14 +179,12 @@ class ImageRenderer:
             traced = [rays[:, axis] - sum(angles[:, axis] for angles in deflections) for axis in (0, 1)]
             traced = jax.lax.optimization_barrier(traced)
             image = source.image_2d_from(_grid(jnp.stack(traced, axis=-1)), xp=jnp).array
-            return jax.lax.optimization_barrier((image, shine(rays)) if self.lens_light else (image,))
+            if not self.lens_light:
+                return (image,)
+            lens = sum(light.image_2d_from(_grid(rays), xp=jnp).array for light in lights.values())
+            return jax.lax.optimization_barrier((image, lens))
 
-        images = [image.reshape(self.shape) for image in self._average(trace)]
-        if self.lens_light and self.integrate_cusp:
-            centre = scene["lens_center_y"], scene["lens_center_x"]
-            block = integrate_block(shine, centre, self.shape, self.pixel_scale, self.precision)
-            images[1] = replace_block(images[1], *block)
-        return images
+        return [image.reshape(self.shape) for image in self._average(trace)]
 
     def _average(self, trace):
         """Return the mean over a pixel's rays: one ray of every pixel at a time, to stay in the cache."""
@@ -186,6 +206,11 @@ class ImageRenderer:
         zero = jnp.zeros(rays.shape[1], self.precision)
         sums = jax.lax.fori_loop(0, len(offsets), add_ray, (zero, zero) if self.lens_light else (zero,))
         return jax.tree.map(lambda total: total / len(offsets), sums)
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def pixel_centers(shape: tuple[int, int], pixel_scale: float) -> np.ndarray:
