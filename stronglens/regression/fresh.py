@@ -3,6 +3,7 @@
 import json
 from collections import OrderedDict
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,18 +43,17 @@ class FreshLenses:
     chunk_size = CHUNK_SIZE
 
     def __init__(self, parameters, stored: int, number: int, labels, executor: Executor):
-        self.parameters, self.stored, self.number, self.labels = parameters, stored, number, tuple(labels)
+        self.stored, self.number = stored, number
         self.shape = (parameters.grid_size, parameters.grid_size)
-        self.digest = checksum(json.dumps([to_manifest(parameters), stored, number, self.labels]).encode())
+        self.digest = checksum(json.dumps([to_manifest(parameters), stored, number, *labels]).encode())
+        self._work = FreshSimulation(parameters, stored, tuple(labels))
         self._executor = executor
         self._chunks: OrderedDict[int, Future] = OrderedDict()
 
     def request(self, chunk: int) -> Future:
         """Ask for a chunk of the stream: a future of images (chunk_size, H, W) float32 and labels (chunk_size, L)."""
         if chunk not in self._chunks:
-            self._chunks[chunk] = self._executor.submit(
-                simulate_fresh, self.parameters, self.stored + chunk * CHUNK_SIZE, self.labels
-            )
+            self._chunks[chunk] = self._executor.submit(self._work, chunk)
             while len(self._chunks) > KEPT:
                 self._chunks.popitem(last=False)
         return self._chunks[chunk]
@@ -70,7 +70,23 @@ class FreshLenses:
         return {"first-index": self.stored, "images-an-epoch": self.number}
 
 
-def simulate_fresh(parameters: Any, first: int, labels: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Simulate a chunk of images that begins with an index; return images and labels."""
-    images, columns, _ = simulator_of(parameters).simulate(range(first, first + CHUNK_SIZE))
-    return images, np.stack([columns[label] for label in labels], axis=1)
+@dataclass(frozen=True)
+class FreshSimulation:
+    """Simulate a stream chunk by chunk: called with a chunk's number, returns its images and labels.
+
+    Attributes
+    ----------
+    parameters : SimulationParameters
+    first : int, index of the stream's first image
+    labels : tuple of L str
+    """
+
+    parameters: Any
+    first: int
+    labels: tuple[str, ...]
+
+    def __call__(self, chunk: int) -> tuple[np.ndarray, np.ndarray]:
+        """Simulate a chunk: images (chunk_size, H, W) float32, labels (chunk_size, L)."""
+        start = self.first + chunk * CHUNK_SIZE
+        images, columns, _ = simulator_of(self.parameters).simulate(range(start, start + CHUNK_SIZE))
+        return images, np.stack([columns[label] for label in self.labels], axis=1)

@@ -6,7 +6,9 @@ from stronglens.scaling import fit_image_scaling, fit_label_scaling
 from stronglens.training import describe_device, fit
 
 
-def train_network(parameters, dataset, split, truth, fresh: FreshLenses | None, progress, say) -> dict[str, list[float]]:
+def train_network(
+    parameters, dataset, split, truth, fresh: FreshLenses | None, progress, say
+) -> dict[str, list[float]]:
     """Train the network on a dataset's training images, or on fresh ones in their place.
 
     Parameters
@@ -39,7 +41,7 @@ def train_network(parameters, dataset, split, truth, fresh: FreshLenses | None, 
     say(f"Network: {network.count_params():,} parameters; labels {', '.join(parameters.labels)}")
     source = "simulated anew each epoch" if fresh else "for training"
     say(f"Images: {len(train):,} {source}, {len(valid):,} for validation, {len(split['test']):,} for the test")
-    device = describe_device()
+    device = describe_device(parameters.batch_size)
     say(device[0].upper() + device[1:])
     record = dataset.describe(parameters.labels) | {"split": {name: rows.tolist() for name, rows in split.items()}}
     if fresh:
