@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from stronglens.parameters import UsageError
@@ -53,13 +54,56 @@ for _name in ("tensorflow", "absl", "jax._src.xla_bridge"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 
 
-def describe_device() -> str:
-    """Return a line on what the training runs on, such as ``training on GPU: NVIDIA H200``."""
+def describe_device(batch_size: int | None = None) -> str:
+    """Return a line on what the training runs on, such as ``training on GPU: NVIDIA H200``.
+
+    Parameters
+    ----------
+    batch_size : int, images, optional
+        Where several GPUs share a batch, the line says how large it will be.
+    """
     names = _name_gpus()
+    if len(names) > 1:
+        line = f"training on {len(names)} GPUs: {', '.join(dict.fromkeys(names))}"
+        if batch_size is not None:
+            line += f" (batches of {share_batch(batch_size, len(names))} images, shared among them)"
+        return line
     if names:
-        return f"training on GPU: {', '.join(names)}"
+        return f"training on GPU: {names[0]}"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"training on {cores} CPU core{'s' * (cores != 1)} (no GPU found)"
+
+
+def share_batch(batch_size: int, devices: int) -> int:
+    """Return the size of a batch that devices share evenly: the one asked for, rounded up to a multiple of them."""
+    return -(-batch_size // devices) * devices
+
+
+def list_gpus() -> list[str]:
+    """Return Keras's names of the GPUs there are, such as ``gpu:0``."""
+    with _silent_standard_error():
+        return [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
+
+
+@contextmanager
+def parallel(devices: Sequence[str]) -> Iterator[None]:
+    """Make networks that are made within it train on several devices, each with its share of a batch.
+
+    Parameters
+    ----------
+    devices : sequence of str
+        Keras's names; with fewer than two nothing is different.
+    """
+    if len(devices) < 2:
+        yield
+        return
+    with _silent_standard_error():
+        if keras.config.backend() == "tensorflow":
+            together = tensorflow.distribute.MirroredStrategy([name.upper() for name in devices])
+        else:
+            together = keras.distribution.DataParallel(devices=list(devices))
+    with together.scope():
+        yield
 
 
 def compute_policy(mixed_precision: bool) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from stronglens.parameters import RunError
-from stronglens.training.batches import Batches, EndlessBatches, EpochAnnouncer, StoredBatches
-from stronglens.training.device import compute_policy, keras
+from stronglens.training.batches import EndlessBatches, EpochAnnouncer, StoredBatches
+from stronglens.training.device import compute_policy, keras, list_gpus, parallel, share_batch
 from stronglens.training.logs import TrainingLogs
 from stronglens.training.network_file import require_model_path, save_network
 from stronglens.training.progress import TrainingProgress
@@ -41,6 +41,7 @@ def fit(
     resume: bool = False,
     keep_state: bool = False,
     quiet: bool = False,
+    devices: Sequence[str] | None = None,
 ) -> dict[str, list[float]]:
     """Train a network with Adam on the mean squared error of its standardised outputs.
 
@@ -55,12 +56,14 @@ def fit(
     network : keras.Model
         In float32; its weights are the start.
     train, valid : (images, labels)
-        ndarray (N, H, W) in electrons/s and (N, L), unit of each label. ``valid`` may be None or empty.
+        ndarray (N, H, W) in electrons/s and (N, L), unit of each label. Images may be streamed from a store
+        (see `StoredBatches`), and ``train`` may be a source of ever new ones (see `EndlessBatches`).
+        ``valid`` may be None or empty.
     label_names : sequence of L str
     model_file : Path ending in .keras
         The state of an unfinished training stands beside it (see `state_path`).
     epochs : int
-        Passes over the training images.
+        Passes over the training images, or over as many new ones.
     learning_rate : float
         Step size of Adam (Kingma & Ba 2015, ICLR).
     learning_schedule : {"constant", "cosine"}
@@ -82,6 +85,10 @@ def fit(
         the caller ends with `remove_state`.
     quiet : bool
         Show no progress.
+    devices : sequence of str, optional
+        Keras's names of those to train on, such as ``gpu:0``; all GPUs unless told. Several share each batch,
+        whose size is rounded up to a multiple of their number, and an epoch leaves out the few images (fewer
+        than devices, other ones in each epoch) that cannot be shared evenly.
 
     Returns
     -------
@@ -92,15 +99,25 @@ def fit(
     Raises
     ------
     RunError
-        If the data cannot be trained on, the loss is no longer finite, memory runs out, a file cannot
-        be written, or the training to resume had other settings.
+        If the data cannot be trained on or read, the loss is no longer finite, memory runs out, a file cannot
+        be written, or the training to resume had other settings. What a store or a source of images raises
+        comes out as it is.
     """
     model_file = require_model_path(model_file)
     _require_writable(model_file)
-    batches = _open_batches(network, train, label_names, batch_size, seed, epochs)
+    devices = list_gpus() if devices is None else list(devices)
+    sharing = max(1, len(devices))
+    batch_size = share_batch(batch_size, sharing)
+    if hasattr(train, "request"):
+        batches = EndlessBatches(train, network, label_names, batch_size, multiple=sharing, epochs=epochs)
+    else:
+        batches = StoredBatches(
+            *train, network, label_names, "training", batch_size, multiple=sharing, seed=seed, epochs=epochs
+        )
     checks = None
     if valid is not None and len(valid[0]):
-        checks = StoredBatches(*valid, network, label_names, "validation", max(batch_size, VALIDATION_BATCH))
+        size = share_batch(max(batch_size, VALIDATION_BATCH), sharing)
+        checks = StoredBatches(*valid, network, label_names, "validation", size, multiple=sharing)
     settings = {
         "--labels": ",".join(label_names),
         "--epochs": epochs,
@@ -116,46 +133,16 @@ def fit(
     }
     state = (load_state(model_file, settings) if resume else None) or TrainingState(settings)
 
-    policy = compute_policy(mixed_precision)
-    trained = network if policy == "float32" else _copy_network(network, policy)
-    core = keras.Model(trained.inputs, trained.layers[-1].input)
     batches.epoch = state.epochs
-    rate = learning_rate
-    if learning_schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, epochs * len(batches)))
-    optimizer = keras.optimizers.Adam(rate)
-    if policy == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    core.compile(optimizer, loss="mean_squared_error", metrics=["mean_absolute_error"])
-    optimizer.build(core.trainable_variables)
-    _restore(core, optimizer, state)
-
     progress = TrainingProgress(epochs, len(batches), quiet)
     keeper = _Keeper(state, network, model_file, record or {}, epochs, progress, log_dir)
-    data = [batches] if checks is None else [batches, checks]
     if state.epochs < epochs:
-        try:
-            core.fit(
-                batches,
-                validation_data=checks,
-                initial_epoch=state.epochs,
-                epochs=epochs,
-                shuffle=False,  # the order of images is ours
-                verbose=0,
-                callbacks=[EpochAnnouncer(data), progress, keeper],
-            )
-        except KeyboardInterrupt:
-            keeper.write()
-            raise
-        except Exception as error:
-            if failed := next((part.error for part in data if part.error), None):
-                raise failed from None
-            if "RESOURCE_EXHAUSTED" in str(error) or "ResourceExhausted" in type(error).__name__:
-                raise RunError("out of memory in training: use a smaller --batch-size, or smaller images") from error
-            raise
-        finally:
-            for part in data:
-                part.close()
+        rate = learning_rate
+        if learning_schedule == "cosine":
+            rate = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, epochs * len(batches)))
+        with parallel(devices):
+            core = _prepare(network, rate, mixed_precision, sharing, state)
+            _run(core, batches, checks, epochs, progress, keeper)
         state = keeper.state
         if progress.diverged:
             remove_state(model_file)
@@ -168,10 +155,44 @@ def fit(
     return {name: list(numbers) for name, numbers in state.history.items()}
 
 
-def _open_batches(network, train, label_names, batch_size, seed, epochs) -> Batches:
-    if hasattr(train, "request"):
-        return EndlessBatches(train, network, label_names, batch_size, epochs=epochs)
-    return StoredBatches(*train, network, label_names, "training", batch_size, seed=seed, epochs=epochs)
+def _prepare(network, rate, mixed_precision, sharing, state) -> keras.Model:
+    # The network up to its standardised outputs, as it is to be trained: in 16 bits or on several devices a copy.
+    policy = compute_policy(mixed_precision)
+    trained = network if policy == "float32" and sharing == 1 else _copy_network(network, policy)
+    core = keras.Model(trained.inputs, trained.layers[-1].input)
+    optimizer = keras.optimizers.Adam(rate)
+    if policy == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    core.compile(optimizer, loss="mean_squared_error", metrics=["mean_absolute_error"])
+    optimizer.build(core.trainable_variables)
+    _restore(core, optimizer, state)
+    return core
+
+
+def _run(core, batches, checks, epochs, progress, keeper) -> None:
+    data = [batches] if checks is None else [batches, checks]
+    try:
+        core.fit(
+            batches,
+            validation_data=checks,
+            initial_epoch=batches.epoch,
+            epochs=epochs,
+            shuffle=False,  # the order of images is ours
+            verbose=0,
+            callbacks=[EpochAnnouncer(data), progress, keeper],
+        )
+    except KeyboardInterrupt:
+        keeper.write()
+        raise
+    except Exception as error:
+        if failed := next((part.error for part in data if part.error), None):
+            raise failed from None
+        if "RESOURCE_EXHAUSTED" in str(error) or "ResourceExhausted" in type(error).__name__:
+            raise RunError("out of memory in training: use a smaller --batch-size, or smaller images") from error
+        raise
+    finally:
+        for part in data:
+            part.close()
 
 
 class _Keeper(keras.callbacks.Callback):
@@ -194,7 +215,8 @@ class _Keeper(keras.callbacks.Callback):
         if self.progress.diverged:
             return
         model, state = self.model, self.state
-        rate = float(f"{float(model.optimizer.learning_rate):.7g}")  # the float32 without its digits of noise
+        rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        rate = float(f"{rate:.7g}")  # the float32 without its digits of noise
         numbers = {**logs, "learning_rate": rate}
         history = {name: [*state.history.get(name, []), float(number)] for name, number in numbers.items()}
         watched = history.get("val_loss", history["loss"])

@@ -1,0 +1,88 @@
+"""The device line, and training on several devices at once: here two that share a processor."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_loop import make_blobs
+
+from stronglens.training import describe_device, device, load_network
+
+# Keras's own, under NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
+
+ROOT = Path(__file__).parents[2]
+PAIR = ["cpu:0", "cpu:1"]
+
+TRAIN_ON_TWO = f"""
+    import json, sys
+    from pathlib import Path
+    sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
+    from stronglens.training import keras
+    if keras.config.backend() == "tensorflow":
+        import tensorflow
+        tensorflow.config.set_logical_device_configuration(
+            tensorflow.config.list_physical_devices("CPU")[0], [tensorflow.config.LogicalDeviceConfiguration()] * 2
+        )
+    import test_loop
+    import stronglens.regression.network as room
+
+    folder, losses = Path(sys.argv[1]), {{}}
+    # 61 images, in batches of 15 that are rounded up to 16, of which the last is a small one.
+    ragged = dict(count=61, batch_size=15, epochs=3, devices={PAIR})
+    test_loop.train_until_ctrl_c(folder, 1, **ragged)
+    _, losses["ragged"] = test_loop.train(folder, resume=True, **ragged)
+    room.DROPOUT_RATE = 0  # each device would draw its own
+    for name, devices in (("two", {PAIR}), ("one", None)):
+        _, losses[name] = test_loop.train(folder, name=f"{{name}}.keras", epochs=1, devices=devices)
+    print(json.dumps(losses))
+"""
+
+
+@pytest.fixture(scope="module", params=["tensorflow", "jax"])
+def on_two_devices(request, tmp_path_factory):
+    """The folder and the histories of trainings on two devices and on one."""
+    folder = tmp_path_factory.mktemp(request.param)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "KERAS_BACKEND": request.param,
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+    }
+    command = [sys.executable, "-c", textwrap.dedent(TRAIN_ON_TWO), folder]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder, json.loads(done.stdout)
+
+
+def test_two_devices_train_as_one_does(on_two_devices):
+    _, losses = on_two_devices
+    for name in ("loss", "val_loss"):
+        # The sum over a batch is made in two halves: float32 rounding, which the first steps hardly amplify.
+        assert losses["two"][name] == pytest.approx(losses["one"][name], rel=1e-5)
+
+
+def test_images_that_two_devices_cannot_share_evenly_are_no_trouble(on_two_devices):
+    folder, losses = on_two_devices
+    assert {len(numbers) for numbers in losses["ragged"].values()} == {3}
+    assert np.isfinite(list(losses["ragged"].values())).all()
+    network, record = load_network(folder / "network.keras")
+    assert record["training"]["finished"] is True
+    images, labels = make_blobs(61)
+    error = network.predict(images, verbose=0) - labels
+    assert np.sqrt(np.mean(error**2)) < 0.7 * labels.std()  # it has learned
+
+
+def test_device_line_says_how_many_share_a_batch(monkeypatch):
+    assert describe_device(20).startswith("training on ")
+    monkeypatch.setattr(device, "_name_gpus", lambda: ["NVIDIA A100"])
+    assert describe_device(20) == "training on GPU: NVIDIA A100"
+    monkeypatch.setattr(device, "_name_gpus", lambda: ["NVIDIA A100"] * 8)
+    assert describe_device() == "training on 8 GPUs: NVIDIA A100"
+    assert describe_device(20) == "training on 8 GPUs: NVIDIA A100 (batches of 24 images, shared among them)"
+    assert describe_device(32) == "training on 8 GPUs: NVIDIA A100 (batches of 32 images, shared among them)"
