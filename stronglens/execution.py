@@ -59,22 +59,22 @@ class Progress:
             )
 
 
-def open_executor(workers, scheduler):
-    from concurrent.futures import ThreadPoolExecutor
-    return ThreadPoolExecutor(int(os.environ.get("STUB_THREADS", "3")))
+def run_chunks(
+    compute: Callable[[int], tuple], store: Callable[..., None], chunks: Iterable[int], advance: Callable[[int], None]
+) -> None:
+    """Compute chunks of work and store each as soon as it is done.
 
-
-def run_chunks(work, chunks, executor, advance):
-    from concurrent.futures import wait, FIRST_COMPLETED
-    import itertools
-    it = iter(chunks)
-    pending = {executor.submit(work, c) for c in itertools.islice(it, 8)}
-    while pending:
-        done, pending = wait(pending, return_when=FIRST_COMPLETED)
-        for f in done:
-            advance(f.result())
-            for c in itertools.islice(it, 1):
-                pending.add(executor.submit(work, c))
+    Parameters
+    ----------
+    compute : chunk number -> (images, ...), what ``store`` takes after the chunk's number
+    store : called with the chunk's number and what was computed
+    chunks : the chunks' numbers
+    advance : called with the number of images done
+    """
+    for chunk in chunks:
+        result = compute(chunk)
+        store(chunk, *result)
+        advance(len(result[0]))
 
 
 def check_disk(folder: str | Path, size: float) -> None:

@@ -71,6 +71,31 @@ def test_figures_metrics_and_predictions(trained, small_dataset):
     assert rmse == pytest.approx(metrics["labels"]["src-center-x"]["rmse"]["value"], rel=1e-4)
 
 
+def test_images_on_disk_teach_the_same(trained, small_dataset, tmp_path, monkeypatch, capsys):
+    from stronglens.dataset import image_set
+
+    monkeypatch.setattr(image_set, "_free_memory", lambda: 10_000)
+    arguments = ["-e=3", "-mlr=1e-3", "--labels=einstein-radius,src-center-x", "-sn=4", "-f=jpg"]
+    assert model_and_figures.main([*flags(tmp_path, small_dataset), *arguments]) == 0
+    assert "61.4 kB of images as they are needed" in capsys.readouterr().out
+    for name in ("metrics.json", "predictions.csv", "logs/history.csv"):
+        assert (tmp_path / "figures" / name).read_bytes() == (trained / "figures" / name).read_bytes()
+
+
+def test_training_on_fresh_simulations(small_dataset, tmp_path, capsys):
+    arguments = ["-e=2", "-mlr=1e-3", "--labels=einstein-radius,src-center-x", "-sn=4", "--simulate"]
+    assert model_and_figures.main([*flags(tmp_path, small_dataset), *arguments]) == 0
+    printed = capsys.readouterr()
+    assert "Images: 42 simulated anew each epoch, 12 for validation, 6 for the test" in printed.out
+    assert printed.err.count("epoch") == 2
+    from stronglens.training import load_network
+
+    _, record = load_network(tmp_path / "n.keras")
+    assert record["fresh"] == {"first-index": 60, "images-an-epoch": 42}
+    with open(tmp_path / "figures" / "logs" / "history.csv") as file:
+        assert len(list(csv.DictReader(file))) == 2
+
+
 def test_split_is_recorded_and_disjoint(trained):
     from stronglens.training import load_network
 

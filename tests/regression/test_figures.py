@@ -14,6 +14,7 @@ from stronglens.plotting import save_figure, style, write_captions
 from stronglens.regression.figures import (
     draw_activations,
     draw_gallery,
+    draw_generalisation_gap,
     draw_losses,
     draw_measured,
     draw_predictions,
@@ -144,6 +145,19 @@ def test_losses_without_validation_or_that_are_not_finite():
     assert_readable(draw_losses({"loss": [np.nan]}))
     assert_readable(draw_losses({}))
     assert_readable(draw_losses({"loss": [0.0, 0.0], "val_loss": [1e-9, 1e9]}))
+
+
+def test_gap_of_two_trainings_is_the_difference_of_their_losses():
+    epochs = np.arange(1, 31)
+    stored = {"loss": 1 / epochs, "val_loss": 0.5 + 0.5 / epochs}
+    fresh = {"loss": 0.3 + 0.7 / epochs, "val_loss": 0.28 + 0.7 / epochs}
+    figure = draw_generalisation_gap({"stored images": stored, "fresh images": fresh})
+    assert_readable(figure)
+    gaps = {line.get_label(): line.get_ydata() for line in figure.axes[1].lines}
+    np.testing.assert_allclose(gaps["stored images"], 0.5 - 0.5 / epochs)
+    np.testing.assert_allclose(gaps["fresh images"], -0.02)
+    assert "training, fresh images" in words_of(figure)
+
 
 
 def test_activations_show_the_input_and_each_layer(images):

@@ -61,6 +61,43 @@ def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
+def draw_generalisation_gap(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """Draw the losses of trainings that differ in their training images alone, and the gap each leaves to validation.
+
+    Parameters
+    ----------
+    histories : mapping of str to (mapping of str to sequence of E float)
+        What each was trained on, in words, to its history with ``loss`` and ``val_loss``, of standardised labels.
+    """
+    with style():
+        figure = new_figure(9.6, 3.9)
+        losses, gaps = (figure.add_axes(inches(figure, left, 0.55, 3.85, 2.5)) for left in (0.75, 5.35))
+        drawn = []
+        for colour, (name, history) in zip((BLUE, ORANGE, GREY), histories.items(), strict=False):
+            train, valid = (np.asarray(history[key], dtype=float) for key in ("loss", "val_loss"))
+            epochs = np.arange(1, len(train) + 1)
+            losses.plot(epochs, train, color=colour, ls=":", label=f"training, {name}")
+            losses.plot(epochs, valid, color=colour, label=f"validation, {name}")
+            gaps.plot(epochs, valid - train, color=colour, label=name)
+            drawn += [train, valid]
+        _scale_losses(losses, drawn)
+        gaps.set_xlim(losses.get_xlim())
+        gaps.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
+        gaps.axhline(0, color=GREY, lw=0.8, ls="--", zorder=0)
+        losses.set_ylabel("mean squared error (loss)")
+        gaps.set_ylabel("validation − training")
+        for axes in (losses, gaps):
+            axes.set_xlabel("epoch")
+            axes.grid(color="0.92", lw=0.6)
+            axes.legend(loc="best")
+        add_title(
+            figure,
+            "What endless data does to the generalisation gap",
+            "the same network, steps and validation images; dropout acts in training only and lowers the gap",
+        )
+    return figure
+
+
 def draw_predictions(
     true: ArrayLike, predicted: ArrayLike, columns: Sequence[Column], metrics: Mapping | None = None
 ) -> Figure:
