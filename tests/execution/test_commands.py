@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from stronglens.execution import Progress, describe_bytes, describe_duration, exit_codes, run_chunks
+from stronglens.execution import exit_codes
+from stronglens.execution.commands import hold_signals
 from stronglens.parameters import RunError, UsageError
 
 
@@ -41,27 +42,17 @@ def test_sigterm_ends_like_an_interrupt():
     assert done.stderr.startswith("interrupted")
 
 
-def test_chunks_are_stored_as_they_are_computed():
+def test_signals_held_come_afterwards_and_not_to_children():
     log = []
-    run_chunks(
-        lambda chunk: ([chunk] * 3, "labels"),
-        lambda chunk, images, labels: log.append((chunk, images, labels)),
-        [4, 1],
-        lambda done: log.append(done),
-    )
-    assert log == [(4, [4, 4, 4], "labels"), 3, (1, [1, 1, 1], "labels"), 3]
 
+    def interrupt_and_go_on():
+        with hold_signals():
+            signal.raise_signal(signal.SIGINT)
+            program = "import signal; print(sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))))"
+            log.append(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True))
 
-def test_progress_writes_plain_lines_where_there_is_no_terminal(capsys, monkeypatch):
-    monkeypatch.setattr("stronglens.execution.PLAIN_LINE_INTERVAL", 0.0)
-    with Progress(10, "simulating", "images") as progress:
-        progress.advance(5)
-    assert capsys.readouterr().err.startswith("simulating: 5 of 10 images, ")
-    with Progress(10, "simulating", "images", quiet=True) as progress:
-        progress.advance(5)
-    assert capsys.readouterr().err == ""
-
-
-def test_descriptions():
-    assert [describe_duration(s) for s in (3.21, 45, 200, 7500)] == ["3.2 s", "45 s", "3 min 20 s", "2 h 05 min"]
-    assert [describe_bytes(b) for b in (12, 16_700_000, 4.2e13)] == ["12 bytes", "16.7 MB", "42 TB"]
+    with pytest.raises(KeyboardInterrupt):
+        interrupt_and_go_on()
+    assert log[0].stdout == f"{[int(signal.SIGINT), int(signal.SIGTERM)]}\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

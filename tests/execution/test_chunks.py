@@ -1,0 +1,195 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from pathlib import Path
+
+import chunk_work
+import pytest
+from chunk_work import IMAGES, attempts, processes, stored
+
+from stronglens.execution import available_threads, open_executor, run_chunks
+from stronglens.parameters import RunError, UsageError
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(work, chunks, **where):
+    done = []
+    with open_executor(**where) as executor:
+        run_chunks(work, chunks, executor, done.append)
+    return done
+
+
+def start_process(work, folder, workers):
+    """Run 100 chunks in a process of its own, in a session of its own."""
+    program = (
+        "import sys\nfrom pathlib import Path\nimport chunk_work\n"
+        "from stronglens.execution import exit_codes, open_executor, run_chunks\n"
+        "folder, work, workers = sys.argv[1:]\n"
+        "with exit_codes(), open_executor(int(workers)) as executor:\n"
+        "    run_chunks(getattr(chunk_work, work)(Path(folder)), range(100), executor, lambda images: None)\n"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", program, str(folder), work, str(workers)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(Path(__file__).parent)))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_attempts(folder, number, process):
+    end = time.monotonic() + 60
+    while len(attempts(folder)) < number:
+        assert time.monotonic() < end, "no chunk was begun"
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+
+
+def left_behind(process, seconds=10):
+    """The processes of a session that are there some seconds after its first process ended."""
+    end = time.monotonic() + seconds
+    while True:
+        listed = subprocess.run(["ps", "-eo", "sid,stat,args"], capture_output=True, text=True, check=True).stdout
+        lines = [line.split(maxsplit=2) for line in listed.splitlines()[1:]]
+        left = [line for line in lines if line[0] == str(process.pid) and not line[1].startswith("Z")]
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_each_chunk_is_done_once_wherever_it_runs(tmp_path, workers):
+    done = run(chunk_work.Sleep(tmp_path), iter(range(3, 23)), workers=workers)
+    assert done == [IMAGES] * 20
+    assert stored(tmp_path) == {chunk: str(chunk * chunk) for chunk in range(3, 23)}
+    assert set(attempts(tmp_path).values()) == {1}
+    found = processes(tmp_path)
+    assert len(found) == max(1, workers)
+    assert (os.getpid() in found) == (workers == 0)
+
+
+def test_no_chunks():
+    assert run(None, [], workers=0) == []
+
+
+def test_cores_are_shared_among_workers(tmp_path):
+    run(chunk_work.Write(tmp_path), range(2), workers=2)
+    threads = {int(path.read_text().split()[1]) for path in tmp_path.glob("attempt-*")}
+    assert threads == {max(1, available_threads() // 2)}
+
+
+def test_few_chunks_are_given_out_at_a_time():
+    given, barrier = [], threading.Event()
+
+    def chunks():
+        for chunk in range(10_000):
+            given.append(chunk)
+            yield chunk
+
+    def work(chunk):
+        barrier.wait(60)
+        return 1
+
+    done = []
+
+    def advance(images):
+        done.append(images)
+        assert len(given) - len(done) <= 4 * executor.threads
+
+    with open_executor() as executor:
+        threading.Timer(0.1, barrier.set).start()
+        run_chunks(work, chunks(), executor, advance)
+    assert len(done) == 10_000
+
+
+def test_memory_does_not_grow_with_the_number_of_chunks():
+    def peak(number):
+        tracemalloc.start()
+        with open_executor() as executor:
+            run_chunks(lambda chunk: 1, range(number), executor, lambda images: None)
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    peak(100)
+    assert peak(20_000) < peak(1000) + 100_000  # a future alone is 1 kB
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("work", "error", "message"),
+    [
+        (chunk_work.Fail, RunError, "^no image accepted in 2 tries$"),
+        (chunk_work.FillDisk, OSError, "No space left on device"),
+        (chunk_work.Break, ZeroDivisionError, "division by zero"),
+    ],
+)
+def test_first_error_comes_out_as_itself(tmp_path, work, error, message, workers):
+    with pytest.raises(error, match=message):
+        run(work(tmp_path), range(10_000), workers=workers)
+    assert attempts(tmp_path)[5] == 1
+    assert len(attempts(tmp_path)) < 1000
+
+
+def test_killed_worker_is_replaced_and_its_chunk_done_again(tmp_path, capfd):
+    assert run(chunk_work.KillOnce(tmp_path), range(20), workers=2) == [IMAGES] * 20
+    assert stored(tmp_path).keys() == set(range(20))
+    assert attempts(tmp_path)[5] == 2
+    assert capfd.readouterr().err == ""
+
+
+def test_chunk_that_kills_every_worker(tmp_path, capfd):
+    with pytest.raises(RunError, match=r"^chunk 5 killed the process that computed it 4 times"):
+        run(chunk_work.Kill(tmp_path), range(20), workers=2)
+    assert attempts(tmp_path)[5] == 4
+    assert capfd.readouterr().err == ""
+
+
+def test_workers_and_scheduler_exclude_each_other():
+    with pytest.raises(UsageError, match="--workers and --scheduler"), open_executor(2, "tcp://127.0.0.1:8786"):
+        pass
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("work", ["Sleep", "SleepLong"])
+def test_no_process_outlives_an_interrupt(tmp_path, work, sent):
+    process = start_process(work, tmp_path, 2)
+    wait_for_attempts(tmp_path, 2, process)
+    if sent == signal.SIGINT:
+        os.killpg(process.pid, sent)  # as a terminal does
+    else:
+        process.send_signal(sent)
+    start = time.monotonic()
+    _, errors = process.communicate(timeout=60)
+    assert time.monotonic() - start < 20  # a busy machine; 0.5 s and 5 s on an idle one
+    assert left_behind(process) == []
+    if sent != signal.SIGKILL:
+        assert process.returncode == 128 + sent
+        assert errors == "interrupted: what is finished is kept; go on with --resume\n"
+
+
+def test_interrupted_threads_finish_what_they_began(tmp_path):
+    process = start_process("Sleep", tmp_path, 0)
+    wait_for_attempts(tmp_path, 4, process)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "interrupted: what is finished is kept; go on with --resume\n"
+    assert stored(tmp_path).keys() == attempts(tmp_path).keys()
+    assert len(stored(tmp_path)) < 100
+
+
+def test_dask_is_not_imported_for_threads():
+    program = (
+        "import sys\nfrom stronglens.execution import available_threads, open_executor, run_chunks\n"
+        "with open_executor() as executor:\n    run_chunks(lambda chunk: available_threads(), [1], executor, print)\n"
+        "print(sorted({'dask', 'distributed', 'tornado', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
