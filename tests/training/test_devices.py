@@ -33,10 +33,9 @@ TRAIN_ON_TWO = f"""
     import stronglens.regression.network as room
 
     folder, losses = Path(sys.argv[1]), {{}}
-    # 61 images, in batches of 15 that are rounded up to 16, of which the last is a small one.
-    ragged = dict(count=61, batch_size=15, epochs=3, devices={PAIR})
-    test_loop.train_until_ctrl_c(folder, 1, **ragged)
-    _, losses["ragged"] = test_loop.train(folder, resume=True, **ragged)
+    # 61 images, in batches of 15 that are rounded up to 16, of which the last is a small one; begun on one device.
+    test_loop.train_until_ctrl_c(folder, 1, count=61, batch_size=16, epochs=3)
+    _, losses["ragged"] = test_loop.train(folder, resume=True, count=61, batch_size=15, epochs=3, devices={PAIR})
     room.DROPOUT_RATE = 0  # each device would draw its own
     for name, devices in (("two", {PAIR}), ("one", None)):
         _, losses[name] = test_loop.train(folder, name=f"{{name}}.keras", epochs=1, devices=devices)
