@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import autolens as al
 import numpy as np
 
-from stronglens.raytracing.profiles import Exponential, Isothermal, NFWSph, Sersic, SersicLight
+from stronglens.raytracing.profiles import Exponential, ExternalShear, Isothermal, NFWSph, Sersic, SersicLight
 
 Scene = Mapping[str, np.ndarray]
 """Names of ``SCENE_COLUMNS`` to (N,) values: arcsec, convergences and intensities as this lens and source have them,
@@ -54,10 +54,13 @@ class ProfileClasses:
     disk: type
     halo: type
     isothermal: type
+    shear: type
 
 
-FAST = ProfileClasses(SersicLight, Sersic, Exponential, NFWSph, Isothermal)
-STOCK = ProfileClasses(al.lp.Sersic, al.lmp.Sersic, al.lmp.Exponential, al.mp.NFWSph, al.mp.Isothermal)
+FAST = ProfileClasses(SersicLight, Sersic, Exponential, NFWSph, Isothermal, ExternalShear)
+STOCK = ProfileClasses(
+    al.lp.Sersic, al.lmp.Sersic, al.lmp.Exponential, al.mp.NFWSph, al.mp.Isothermal, al.mp.ExternalShear
+)
 
 
 def build_lens(lens_model: str, scene: Scene, classes: ProfileClasses, **bulge) -> tuple[dict, dict]:
@@ -86,7 +89,7 @@ def build_lens(lens_model: str, scene: Scene, classes: ProfileClasses, **bulge) 
     if lens_model == "sie":
         masses = {
             "mass": classes.isothermal(centre, ell_comps, _mean_radius(scene["einstein_radius_sie"], ell_comps)),
-            "shear": al.mp.ExternalShear(scene["shear_1"], scene["shear_2"]),
+            "shear": classes.shear(scene["shear_1"], scene["shear_2"]),
         }
         return masses, {"light": classes.light(**light)}
     stars = {

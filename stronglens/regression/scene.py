@@ -1,5 +1,6 @@
 """What the regression task simulates: one lens galaxy, one source behind it, one telescope."""
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
 
@@ -54,11 +55,13 @@ CONVENTIONS = {
 
 
 class LensSimulator:
-    """Simulate images of galaxy-galaxy strong lenses.
+    """Simulate images of galaxy-galaxy strong lenses. Several threads may call one simulator at once.
 
     Parameters
     ----------
     parameters : SimulationParameters
+    threads : int, optional
+        Cores to render on: by default all that this process may use.
 
     Raises
     ------
@@ -66,7 +69,7 @@ class LensSimulator:
         When the parameters contradict one another.
     """
 
-    def __init__(self, parameters):
+    def __init__(self, parameters, threads: int | None = None):
         self.parameters = parameters
         self.telescope = _telescope(parameters)
         _check(parameters, self.telescope)
@@ -74,7 +77,8 @@ class LensSimulator:
         self.field = parameters.grid_size * parameters.pixel_scale
         self.ranges = ranges(parameters)
         self.rules = self._rules()
-        self._renderer = None
+        self._threads = threads
+        self._first_use, self._renderer = threading.Lock(), None
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -169,16 +173,7 @@ class LensSimulator:
 
     def render(self, scene: Draws) -> tuple[np.ndarray, np.ndarray | None]:
         """Render noiseless, unblurred images of source and lens, with the margin that the blur needs."""
-        if self._renderer is None:
-            self._renderer = ImageRenderer(
-                self.parameters.lens_model,
-                self.parameters.lens_light == "on",
-                self.shape,
-                self.parameters.pixel_scale,
-                self.parameters.over_sampling,
-                padding=self.telescope.padding,
-            )
-        return self._renderer(scene)
+        return self._get_renderer()(scene)
 
     def describe(self) -> dict:
         """Return what a dataset's manifest says of its images, beside the parameters."""
@@ -198,6 +193,21 @@ class LensSimulator:
             },
             "conventions": CONVENTIONS,
         }
+
+    def _get_renderer(self) -> ImageRenderer:
+        """Return the renderer, made on first use: parameters are checked without waking JAX."""
+        with self._first_use:
+            if self._renderer is None:
+                self._renderer = ImageRenderer(
+                    self.parameters.lens_model,
+                    self.parameters.lens_light == "on",
+                    self.shape,
+                    self.parameters.pixel_scale,
+                    self.parameters.over_sampling,
+                    padding=self.telescope.padding,
+                    threads=self._threads,
+                )
+            return self._renderer
 
     def _follow_from_draws(self, draws: Draws) -> Draws:
         behind = draws["src-redshift"] > draws["lens-redshift"]

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -51,6 +53,18 @@ def test_labels_do_not_depend_on_neighbours(lens_model):
         np.testing.assert_array_equal(fewer, images[:number])
         for name, values in fewer_labels.items():
             np.testing.assert_array_equal(values, labels[name][:number], err_msg=f"{name}, {number} images")
+
+
+@pytest.mark.parametrize("threads", [None, 1])
+def test_threads_that_simulate_at_once_get_what_one_gets(composite_labels, threads):
+    images, labels, _ = composite_labels
+    parts = [range(start, start + 32) for start in range(0, 128, 32)]
+    house = LensSimulator(simulator().parameters, threads=threads)  # new: all four come first to its renderer
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(house.simulate, parts))
+    np.testing.assert_array_equal(np.concatenate([part[0] for part in done]), images)
+    for name in labels:
+        np.testing.assert_array_equal(np.concatenate([part[1][name] for part in done]), labels[name])
 
 
 def test_draws_fill_their_ranges(composite, composite_labels):
