@@ -3,13 +3,11 @@
 
 import sys
 import time
+from functools import partial
 
 import params_and_cli as panel
 from stronglens import execution
 from stronglens.parameters import Column, UsageError, parse, to_manifest
-
-MEASURED = 128
-"""Images simulated, and thrown away, to estimate how long a run will take."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,25 +31,29 @@ def main(arguments: list[str] | None = None) -> int:
 
 def generate(parameters, say) -> None:
     """Simulate the dataset that the parameters describe."""
-    say(describe_run(parameters))
+    side = parameters.grid_size
+    say(
+        f"Simulating {parameters.generated_number:,} {parameters.lens_model} lenses, telescope {parameters.telescope}: "
+        f"{side}x{side} pixels of {parameters.pixel_scale:g} arcsec, seed {parameters.seed}"
+    )
 
-    from stronglens.dataset import DatasetWriter, library_versions
+    from stronglens.dataset import ChunkStore, DatasetWriter, library_versions
     from stronglens.regression.chunks import ChunkSimulation, simulator_of
 
-    number = parameters.generated_number
     simulator = simulator_of(parameters)
-    if parameters.dry_run:
-        return estimate(parameters, simulator, number, say)
+    columns = [column.to_dict() for column in simulator.columns.values()]
     manifest = {
-        "number": number,
+        "number": parameters.generated_number,
         "parameters": to_manifest(parameters),
         "versions": library_versions(panel.PROGRAM_VERSION),
         **simulator.describe(),
     }
+    if parameters.dry_run:
+        store = ChunkStore.of(parameters.dataset_dir, manifest)
+        return estimate(parameters, store.number, store.bytes_an_image(len(columns)), say)
     writer = DatasetWriter(parameters.dataset_dir, manifest, force=parameters.force, resume=parameters.resume)
     if not writer.is_complete:
-        estimate(parameters, simulator, writer.missing_images, say)
-    columns = [column.to_dict() for column in simulator.columns.values()]
+        estimate(parameters, writer.missing_images, writer.store.bytes_an_image(len(columns)), say)
     write(parameters, writer, ChunkSimulation(parameters, writer.store), columns, "simulating", say)
 
 
@@ -68,21 +70,23 @@ def convert(parameters, say) -> None:
     say(f"Converting {manifest['number']:,} images of {parameters.convert_from}/ to {parameters.format}")
     writer = DatasetWriter(parameters.dataset_dir, begun, force=parameters.force, resume=parameters.resume)
     columns = [Column.from_dict(item).to_dict() for item in manifest["columns"]]
-    work = ChunkConversion(parameters.convert_from, writer.store)
+    work = ChunkConversion(parameters.convert_from.absolute(), writer.store)
     write(parameters, writer, work, columns, "converting", say)
 
 
 def write(parameters, writer, work, columns, what, say) -> None:
     """Do the chunks of work that are missing, wherever they are to be done, and finish the dataset."""
+    from stronglens.dataset import library_versions
     from stronglens.sampling import describe_prior
 
+    describe = partial(library_versions, panel.PROGRAM_VERSION)
     folder, missing = parameters.dataset_dir, writer.missing_images
     if writer.is_complete:
         return say(f"The dataset in {folder}/ is complete: nothing to do")
     if missing < writer.store.number:
         say(f"Resuming: {writer.store.number - missing:,} images are there, {missing:,} to do")
     with (
-        execution.open_executor(parameters.workers, parameters.scheduler) as executor,
+        execution.open_executor(parameters.workers, parameters.scheduler, describe) as executor,
         writer,
         execution.Progress(missing, what, "images", parameters.quiet) as progress,
     ):
@@ -96,26 +100,17 @@ def write(parameters, writer, work, columns, what, say) -> None:
     say(f"Dataset: {folder}/ ({writer.store.images.place}/, labels.csv, manifest.json)")
 
 
-def estimate(parameters, simulator, number: int, say) -> None:
+def estimate(parameters, number: int, bytes_an_image: int, say) -> None:
     """Say how much disk and time the images will take; refuse a disk that is too small."""
-    from stronglens.regression.chunks import measure_rate
+    from stronglens.regression.chunks import MEASURED, measure_rate
 
-    size = number * simulator.bytes_an_image
+    size = number * bytes_an_image
     execution.check_disk(parameters.dataset_dir, size)
     time = ""
     if not parameters.scheduler and (parameters.dry_run or number > MEASURED):  # which are thrown away
-        rate = measure_rate(parameters, MEASURED)
+        rate = measure_rate(parameters)
         time = f", {execution.describe_duration(number / rate)} on this machine ({rate:,.0f} images/s)"
     say(f"Estimate: {execution.describe_bytes(size)} on disk{time}")
-
-
-def describe_run(parameters) -> str:
-    """Return a line that says what is about to be simulated."""
-    side = parameters.grid_size
-    return (
-        f"Simulating {parameters.generated_number:,} {parameters.lens_model} lenses, telescope {parameters.telescope}: "
-        f"{side}x{side} pixels of {parameters.pixel_scale:g} arcsec, seed {parameters.seed}"
-    )
 
 
 if __name__ == "__main__":

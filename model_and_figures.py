@@ -3,6 +3,7 @@
 
 import sys
 from contextlib import contextmanager
+from functools import partial
 
 import params_and_cli as panel
 from stronglens.execution import Progress, describe_bytes, exit_codes, open_executor, require_folder
@@ -68,11 +69,13 @@ def simulate(parameters, dataset, number: int):
     if not parameters.simulate:
         yield None
         return
+    from stronglens.dataset import library_versions
     from stronglens.regression.fresh import FreshLenses
 
     made_with = from_manifest(panel.SimulationParameters, dataset.manifest["parameters"], panel.OVERRIDES)
     workers = 0 if parameters.scheduler else max(1, parameters.workers)  # JAX and TensorFlow: a process each
-    with open_executor(workers, parameters.scheduler) as executor:
+    describe = partial(library_versions, panel.PROGRAM_VERSION)
+    with open_executor(workers, parameters.scheduler, describe) as executor:
         yield FreshLenses(made_with, dataset.manifest["number"], number, parameters.labels, executor)
 
 

@@ -25,10 +25,7 @@ def measure_formats(folder: str) -> dict:
     """Run the command for two numbers of images in both formats."""
     report = {}
     for kept in ("pickle", "zarr"):
-        few, many = (
-            run_command("generate_data.py", f"-n={number}", f"--format={kept}", f"--dataset-dir={folder}/{kept}{number}")
-            for number in (FEW, MANY)
-        )
+        few, many = run_both(folder, f"--format={kept}")
         an_image = (many["seconds"] - few["seconds"]) / (MANY - FEW)
         report[kept] = {
             "milliseconds_an_image": 1000 * an_image,
@@ -36,9 +33,9 @@ def measure_formats(folder: str) -> dict:
             "peak_memory_mb": [few["peak_memory_mb"], many["peak_memory_mb"]],
         }
         print(
-            f"generate_data.py --format={kept}: {report[kept]['start_up_seconds']:.1f} s, then {1000 * an_image:.2f} ms "
-            f"an image ({1 / an_image:,.0f} images/s); peak memory {few['peak_memory_mb']:.0f} MB for {FEW:,} images, "
-            f"{many['peak_memory_mb']:.0f} MB for {MANY:,}",
+            f"generate_data.py --format={kept}: {report[kept]['start_up_seconds']:.1f} s, then "
+            f"{1000 * an_image:.2f} ms an image ({1 / an_image:,.0f} images/s); peak memory "
+            f"{few['peak_memory_mb']:.0f} MB for {FEW:,} images, {many['peak_memory_mb']:.0f} MB for {MANY:,}",
             flush=True,
         )
     return report
@@ -48,13 +45,7 @@ def measure_workers(folder: str) -> dict:
     """Run the command in threads of one process, in one worker process and in two."""
     rates = {}
     for workers in (0, 1, 2):
-        few, many = (
-            run_command(
-                "generate_data.py", f"-n={number}", "--format=zarr", f"--workers={workers}",
-                f"--dataset-dir={folder}/w{workers}-{number}",
-            )  # fmt: skip
-            for number in (FEW, MANY)
-        )
+        few, many = run_both(folder, "--format=zarr", f"--workers={workers}")
         rates[str(workers)] = (MANY - FEW) / (many["seconds"] - few["seconds"])
         how = f"--workers={workers}" if workers else "threads of one process"
         ratio = rates[str(workers)] / rates["0"]
@@ -82,12 +73,17 @@ def measure_start_up(folder: str) -> dict:
     return report
 
 
+def run_both(folder: str, *flags: str) -> list[dict]:
+    """Simulate few and many images with some flags."""
+    data = f"--dataset-dir={folder}/data"
+    return [run_command("generate_data.py", f"-n={number}", *flags, data, "--force") for number in (FEW, MANY)]
+
+
 def run_command(program: str, *arguments: str, environment: dict | None = None) -> dict:
     """Run one of the two commands in a process of its own; return its time and its peak memory, children included."""
     start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / program), *arguments, "--quiet"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
-    )
+    command = [sys.executable, str(ROOT / program), *arguments, "--quiet"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     peak = [0.0]
     watcher = threading.Thread(target=_watch_memory, args=(process, peak), daemon=True)
     watcher.start()

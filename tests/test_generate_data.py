@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from small_datasets import SMALL
 
@@ -114,7 +115,8 @@ def test_complete_dataset_is_left_alone_by_resume(tmp_path, small_dataset, capsy
 
 
 @pytest.mark.parametrize(
-    ("kill", "kept"), [(signal.SIGKILL, "pickle"), (signal.SIGKILL, "zarr"), (signal.SIGINT, "zarr"), (signal.SIGTERM, "pickle")]
+    ("kill", "kept"),
+    [(signal.SIGKILL, "pickle"), (signal.SIGKILL, "zarr"), (signal.SIGINT, "zarr"), (signal.SIGTERM, "pickle")],
 )
 def test_killed_process_resumes_to_the_same_bytes(tmp_path, kill, kept):
     arguments = ["-n=2000", "--seed=3", f"--format={kept}"]
@@ -131,6 +133,24 @@ def test_killed_process_resumes_to_the_same_bytes(tmp_path, kill, kept):
     run(*arguments, "--dataset-dir", tmp_path / "d", "--resume", "--quiet")
     run(*arguments, "--dataset-dir", tmp_path / "whole", "--quiet")
     assert contents(tmp_path / "d") == contents(tmp_path / "whole")
+
+
+def test_worker_that_is_killed_costs_nothing_but_its_chunk(tmp_path):
+    arguments = ["-n=3000", "--seed=3", "--format=zarr"]
+    process = start_process(tmp_path / "d", *arguments, "--workers=2")
+    wait_for(tmp_path / "d" / "progress" / "00003.json", process)
+    workers = [
+        child for child in psutil.Process(process.pid).children(recursive=True) if "spawn_main" in str(child.cmdline())
+    ]
+    assert len(workers) == 2
+    workers[0].kill()
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert errors == ""
+    assert "3,000 images in" in out
+    run(*arguments, "--dataset-dir", tmp_path / "whole", "--quiet")
+    assert contents(tmp_path / "d") == contents(tmp_path / "whole")
+    assert not psutil.pid_exists(workers[1].pid)
 
 
 def test_formats_hold_the_same_and_are_converted_to_one_another(tmp_path, capsys):
@@ -160,8 +180,10 @@ def test_conversion_that_makes_no_sense(tmp_path, small_dataset, capsys, argumen
     arguments = [argument.replace("ORIGIN", str(small_dataset)) for argument in arguments]
     before = contents(small_dataset)
     with pytest.raises(SystemExit):
-        generate_data.main([f"--convert-from={small_dataset}", f"--dataset-dir={tmp_path / 'd'}", *arguments, "--quiet"])
-    assert message in capsys.readouterr().err
+        generate_data.main([f"--convert-from={small_dataset}", f"--dataset-dir={tmp_path / 'd'}", *arguments])
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 1
+    assert message in errors[0]
     assert contents(small_dataset) == before
 
 

@@ -44,6 +44,11 @@ class PickledImages:
         """Return where an image is, relative to the dataset's folder."""
         return f"{self.place}/{index:06d}.pickle"
 
+    @property
+    def bytes_an_image(self) -> int:
+        """What an image takes on disk at most."""
+        return 4096 * -(-(4 * self.shape[0] * self.shape[1] + 160) // 4096)  # a file system's usual block
+
     def create(self) -> None:
         """Make what must be there before the first chunk."""
         (self.folder / self.place).mkdir(exist_ok=True)
@@ -102,6 +107,10 @@ class ZarrImages:
 
     def name(self, index: int) -> str:
         return f"{self.place}[{index}]"
+
+    @property
+    def bytes_an_image(self) -> int:
+        return 4 * self.shape[0] * self.shape[1]  # noise hardly compresses
 
     def create(self) -> None:
         import zarr

@@ -67,11 +67,15 @@ class ChunkStore:
                 raise ValueError
         except (KeyError, TypeError, ValueError, AttributeError):
             raise RunError(f"{Path(folder) / MANIFEST} is damaged; simulate the dataset again") from None
-        return cls(Path(folder), kept, number, (height, width))
+        return cls(Path(folder).absolute(), kept, number, (height, width))  # for workers that started elsewhere
 
     @cached_property
     def images(self):
         return FORMATS[self.format](self.folder, self.number, self.shape)
+
+    def bytes_an_image(self, columns: int) -> int:
+        """Return what an image takes on disk at most, with its row of labels."""
+        return self.images.bytes_an_image + 19 * (columns + 1)
 
     @property
     def chunks(self) -> int:

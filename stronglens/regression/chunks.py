@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from stronglens.dataset import ChunkStore, chunk_indices
+from stronglens.dataset import CHUNK_SIZE, ChunkStore, chunk_indices
+from stronglens.execution import available_threads
 from stronglens.regression.scene import LensSimulator
+
+MEASURED = CHUNK_SIZE
+"""Images simulated, and thrown away, to see how long a run will take."""
 
 _simulators: dict[Any, LensSimulator] = {}
 _lock = Lock()
@@ -17,7 +21,7 @@ def simulator_of(parameters) -> LensSimulator:
     with _lock:
         if parameters not in _simulators:
             _simulators.clear()
-            _simulators[parameters] = LensSimulator(parameters)
+            _simulators[parameters] = LensSimulator(parameters, available_threads())
         return _simulators[parameters]
 
 
@@ -41,10 +45,10 @@ class ChunkSimulation:
         return len(indices)
 
 
-def measure_rate(parameters, images: int) -> float:
-    """Return how many images a second this process simulates, measured on the first ones after compilation."""
+def measure_rate(parameters) -> float:
+    """Return how many images a second this process simulates once it has compiled."""
     simulator = simulator_of(parameters)
     simulator.simulate(range(1))
     start = time.perf_counter()
-    simulator.simulate(range(images))
-    return images / (time.perf_counter() - start)
+    simulator.simulate(range(MEASURED))
+    return MEASURED / (time.perf_counter() - start)
