@@ -45,7 +45,12 @@ class Rule:
 
 def generator(seed: int, stream: Stream, *key: int) -> np.random.Generator:
     """Return the random generator of one stream: of one image, when its index is given."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(int(stream), *key)))
+    return np.random.default_rng(_sequence(seed, stream, *key))
+
+
+def key_words(seed: int, stream: Stream, *key: int) -> np.ndarray:
+    """Return (2,) uint32 that key the same stream in a library with random numbers of its own, such as JAX."""
+    return _sequence(seed, stream, *key).generate_state(2)
 
 
 @dataclass
@@ -123,6 +128,10 @@ class Sampler:
         return RunError(
             f"no image accepted in {self.tries} tries: {count} draws refused as {reason!r}; {remedy}, or raise --tries"
         )
+
+
+def _sequence(seed: int, stream: Stream, *key: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence(seed, spawn_key=(int(stream), *key))
 
 
 def describe_prior(values: np.ndarray, bins: int = 10) -> dict:

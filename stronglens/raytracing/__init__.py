@@ -20,7 +20,7 @@ _root.handlers[:] = _handlers
 _root.setLevel(_level)
 
 from stronglens.raytracing.einstein_radius import einstein_radius, sersic_flux_in_field  # noqa: E402
-from stronglens.raytracing.images import ImageRenderer  # noqa: E402
+from stronglens.raytracing.images import ImageRenderer, has_gpu  # noqa: E402
 from stronglens.raytracing.scene import SCENE_COLUMNS  # noqa: E402
 
-__all__ = ["SCENE_COLUMNS", "ImageRenderer", "einstein_radius", "sersic_flux_in_field"]
+__all__ = ["SCENE_COLUMNS", "ImageRenderer", "einstein_radius", "has_gpu", "sersic_flux_in_field"]

@@ -81,7 +81,7 @@ class ImageRenderer:
         self.precision = precision
         self.chunk_size = chunk_size
         self.integrate_cusp = integrate_cusp
-        on_cpu = jax.default_backend() == "cpu"
+        on_cpu = not has_gpu()
         self._piece = min(_PIECE, chunk_size) if on_cpu else chunk_size
         self.batch_size = min(batch_size or (4 if on_cpu else chunk_size), self._piece)
         self._compiler_options = WIDE_VECTORS if on_cpu and precision == "float32" else {}
@@ -107,16 +107,9 @@ class ImageRenderer:
         ValueError
             When there are more images than a chunk holds.
         """
-        values = stack_scene(self.lens_model, scene)
-        number = len(values)
-        if not 0 < number <= self.chunk_size:
-            raise ValueError(f"a chunk holds 1 to {self.chunk_size} images, not {number}")
+        number = len(scene["src_intensity"])
         pieces = -(-number // self._piece)
-        values = values[np.minimum(np.arange(pieces * self._piece), number - 1)]
-        arrays = [values]
-        if self.lens_model == "composite":
-            arrays += sersic_ellipsoids(values[:, SCENE_COLUMNS["composite"].index("lens_sersic")])
-        arrays = [array.astype(self.precision) for array in arrays]
+        arrays = self._stack(scene, pieces * self._piece)
         program = self._compile()
         # One array, not two: large enough for NumPy to ask for large pages, where faults cost more than sums.
         images = np.empty((1 + self.lens_light, number, *self.shape), self.precision)
@@ -124,20 +117,44 @@ class ImageRenderer:
 
         def render_piece(piece):
             rows = slice(piece * self._piece, (piece + 1) * self._piece)
-            with jax.enable_x64(self.precision == "float64"):  # a matter of context, of one thread
-                rendered = program(*(array[rows] for array in arrays))
+            rendered = self._run(program, [array[rows] for array in arrays])
             for image, values in zip(images, rendered, strict=True):
                 image[rows] = np.asarray(values)[: len(image[rows])]
                 is_finite[rows] &= np.isfinite(image[rows]).all(axis=(1, 2))
 
         list(self._threads.map(render_piece, range(pieces)))
-        if not is_finite.all():
-            broken = np.flatnonzero(~is_finite)
-            raise RunError(
-                f"image {broken[0]} of a chunk has pixels that are not finite ({broken.size} such images): "
-                "its parameters are beyond what can be ray-traced"
-            )
+        _refuse_broken(is_finite)
         return images[0], images[1] if self.lens_light else None
+
+    def render_on_device(self, scene: Scene) -> tuple[jax.Array, jax.Array | None]:
+        """Render a whole chunk and leave it where it was rendered; rows past the scene's repeat its last one.
+
+        Takes and raises what a call does, and returns the same but for (chunk_size, H, W) JAX arrays.
+        """
+        size = -(-self.chunk_size // self._piece) * self._piece
+        program = self._compile()
+        pieces = zip(*(np.split(array, size // self._piece) for array in self._stack(scene, size)), strict=True)
+        rendered = [self._run(program, piece) for piece in pieces]
+        with jax.enable_x64(self.precision == "float64"):
+            images = [jnp.concatenate(image)[: self.chunk_size] for image in zip(*rendered, strict=True)]
+            is_finite = np.all([jnp.isfinite(image).all(axis=(1, 2)) for image in images], axis=0)
+        _refuse_broken(is_finite[: len(scene["src_intensity"])])
+        return images[0], images[1] if self.lens_light else None
+
+    def _stack(self, scene: Scene, rows: int) -> list[np.ndarray]:
+        """Return the program's arrays for a scene, its last row repeated."""
+        values = stack_scene(self.lens_model, scene)
+        if not 0 < len(values) <= self.chunk_size:
+            raise ValueError(f"a chunk holds 1 to {self.chunk_size} images, not {len(values)}")
+        values = values[np.minimum(np.arange(rows), len(values) - 1)]
+        arrays = [values]
+        if self.lens_model == "composite":
+            arrays += sersic_ellipsoids(values[:, SCENE_COLUMNS["composite"].index("lens_sersic")])
+        return [array.astype(self.precision) for array in arrays]
+
+    def _run(self, program, arrays):
+        with jax.enable_x64(self.precision == "float64"):  # a matter of context, of one thread
+            return program(*arrays)
 
     def _compile(self):
         """Return the program that renders a piece: compiled once, by whoever comes first."""
@@ -208,6 +225,20 @@ class ImageRenderer:
         zero = jnp.zeros(rays.shape[1], self.precision)
         sums = jax.lax.fori_loop(0, len(offsets), add_ray, (zero, zero) if self.lens_light else (zero,))
         return jax.tree.map(lambda total: total / len(offsets), sums)
+
+
+def _refuse_broken(is_finite: np.ndarray) -> None:
+    broken = np.flatnonzero(~is_finite)
+    if broken.size:
+        raise RunError(
+            f"image {broken[0]} of a chunk has pixels that are not finite ({broken.size} such images): "
+            "its parameters are beyond what can be ray-traced"
+        )
+
+
+def has_gpu() -> bool:
+    """Return whether JAX computes on something else than a CPU."""
+    return jax.default_backend() != "cpu"
 
 
 def count_cores() -> int:

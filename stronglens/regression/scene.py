@@ -8,8 +8,8 @@ import numpy as np
 
 from stronglens import cosmology, telescope
 from stronglens.parameters import Column, UsageError, columns, ranges
-from stronglens.raytracing import ImageRenderer, einstein_radius, sersic_flux_in_field
-from stronglens.sampling import Draws, Rule, Sampler, Stream, generator
+from stronglens.raytracing import ImageRenderer, einstein_radius, has_gpu, sersic_flux_in_field
+from stronglens.sampling import Draws, Rule, Sampler, Stream, generator, key_words
 
 LARGEST_ELLIPTICITY = 0.9
 """Of (1-q)/(1+q): an axis ratio of 0.05, flatter than any galaxy, up to which images are tested."""
@@ -62,6 +62,10 @@ class LensSimulator:
     parameters : SimulationParameters
     threads : int, optional
         Cores to render on: by default all that this process may use.
+    chunk_size : int, the most images at once
+    on_device : bool, optional
+        Whether images stay with JAX until they are recorded: by default where it has a GPU. Noise is then drawn from
+        other random numbers.
 
     Raises
     ------
@@ -69,7 +73,7 @@ class LensSimulator:
         When the parameters contradict one another.
     """
 
-    def __init__(self, parameters, threads: int | None = None):
+    def __init__(self, parameters, threads: int | None = None, chunk_size: int = 128, on_device: bool | None = None):
         self.parameters = parameters
         self.telescope = _telescope(parameters)
         _check(parameters, self.telescope)
@@ -77,7 +81,9 @@ class LensSimulator:
         self.field = parameters.grid_size * parameters.pixel_scale
         self.ranges = ranges(parameters)
         self.rules = self._rules()
-        self._threads = threads
+        self.chunk_size = chunk_size
+        self._threads, self._on_device = threads, on_device
+        self._device = telescope.DeviceTelescope(self.telescope)
         self._first_use, self._renderer = threading.Lock(), None
 
     @property
@@ -123,8 +129,7 @@ class LensSimulator:
             if not failed.any():
                 break
             sampler.redraw(failed, reason)
-        noise = [generator(self.parameters.seed, Stream.NOISE, index) for index in indices]
-        images = telescope.add_noise(rate, self.telescope, noise, labels.get("exposure-time"))
+        images = self._add_noise(rate, indices, labels.get("exposure-time"))
         return images, {name: labels[name] for name in self.columns}, sampler.rejected
 
     def draw(self, indices: Sequence[int]) -> Sampler:
@@ -194,6 +199,9 @@ class LensSimulator:
             "conventions": CONVENTIONS,
         }
 
+    def _is_on_device(self) -> bool:
+        return has_gpu() if self._on_device is None else self._on_device
+
     def _get_renderer(self) -> ImageRenderer:
         """Return the renderer, made on first use: parameters are checked without waking JAX."""
         with self._first_use:
@@ -205,6 +213,7 @@ class LensSimulator:
                     self.parameters.pixel_scale,
                     self.parameters.over_sampling,
                     padding=self.telescope.padding,
+                    chunk_size=self.chunk_size,
                     threads=self._threads,
                 )
             return self._renderer
@@ -253,22 +262,30 @@ class LensSimulator:
     def _observe(self, draws: Draws) -> tuple[np.ndarray, Draws]:
         """Render and blur; return all the light and the labels."""
         scene = self.physical_scene(draws)
-        source, lens = self.render(scene)
-        margin = self.telescope.padding
-        inside = source[:, margin : source.shape[1] - margin, margin : source.shape[2] - margin]
-        flux = sersic_flux_in_field(scene, self.shape, self.parameters.pixel_scale)
+        wanted = draws.get("snr-wanted")
+        if self._is_on_device():
+            wanted = None if wanted is None else self._pad(wanted)
+            rate, measured = self._device.observe(*self._get_renderer().render_on_device(scene), wanted)
+        else:
+            rate, measured = telescope.observe(*self.render(scene), self.telescope, wanted)
+        measured = {name: values[: len(draws["src-redshift"])] for name, values in measured.items()}
         labels = dict(draws)
-        labels["magnification"] = telescope.sum_pixels(inside) / flux
-
-        source = telescope.blur(source, self.telescope.psf)
-        rate = source if lens is None else source + telescope.blur(lens, self.telescope.psf)
-        if self.telescope.is_noisy:
-            time = None
-            if self.parameters.snr_range is not None:
-                time = telescope.exposure_for_snr(draws["snr-wanted"], source, rate, self.telescope)
-                labels["exposure-time"] = time
-            labels["snr"] = telescope.signal_to_noise(source, telescope.noise_variance(rate, self.telescope, time))
+        labels["magnification"] = measured["flux"] / sersic_flux_in_field(
+            scene, self.shape, self.parameters.pixel_scale
+        )
+        labels |= {name.replace("_", "-"): values for name, values in measured.items() if name != "flux"}
         return rate, labels
+
+    def _add_noise(self, rate, indices: Sequence[int], times: np.ndarray | None) -> np.ndarray:
+        if not self._is_on_device():
+            noise = [generator(self.parameters.seed, Stream.NOISE, index) for index in indices]
+            return telescope.add_noise(rate, self.telescope, noise, times)
+        keys = self._pad(np.stack([key_words(self.parameters.seed, Stream.NOISE, index) for index in indices]))
+        return self._device.add_noise(rate, keys, None if times is None else self._pad(times))[: len(indices)]
+
+    def _pad(self, rows: np.ndarray) -> np.ndarray:
+        """Return a chunk's worth of rows, the last one repeated."""
+        return rows[np.minimum(np.arange(self.chunk_size), len(rows) - 1)]
 
     def _refuse(self, labels: Draws) -> tuple[str, np.ndarray]:
         """Return a reason and the images it refuses: none when all are accepted."""
