@@ -37,15 +37,15 @@ def generate(parameters, say) -> None:
         f"{side}x{side} pixels of {parameters.pixel_scale:g} arcsec, seed {parameters.seed}"
     )
 
-    from stronglens.dataset import ChunkStore, DatasetWriter, library_versions
-    from stronglens.regression.chunks import ChunkSimulation, simulator_of
+    from stronglens.dataset import ChunkStore, DatasetWriter
+    from stronglens.regression.chunks import ChunkSimulation, describe_environment, simulator_of
 
     simulator = simulator_of(parameters)
     columns = [column.to_dict() for column in simulator.columns.values()]
     manifest = {
         "number": parameters.generated_number,
         "parameters": to_manifest(parameters),
-        "versions": library_versions(panel.PROGRAM_VERSION),
+        "versions": describe_environment(panel.PROGRAM_VERSION),
         **simulator.describe(),
     }
     if parameters.dry_run:
@@ -76,10 +76,10 @@ def convert(parameters, say) -> None:
 
 def write(parameters, writer, work, columns, what, say) -> None:
     """Do the chunks of work that are missing, wherever they are to be done, and finish the dataset."""
-    from stronglens.dataset import library_versions
+    from stronglens.regression.chunks import describe_environment
     from stronglens.sampling import describe_prior
 
-    describe = partial(library_versions, panel.PROGRAM_VERSION)
+    describe = partial(describe_environment, panel.PROGRAM_VERSION)
     folder, missing = parameters.dataset_dir, writer.missing_images
     if writer.is_complete:
         return say(f"The dataset in {folder}/ is complete: nothing to do")

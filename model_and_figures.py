@@ -69,12 +69,12 @@ def simulate(parameters, dataset, number: int):
     if not parameters.simulate:
         yield None
         return
-    from stronglens.dataset import library_versions
+    from stronglens.regression.chunks import describe_environment
     from stronglens.regression.fresh import FreshLenses
 
     made_with = from_manifest(panel.SimulationParameters, dataset.manifest["parameters"], panel.OVERRIDES)
     workers = 0 if parameters.scheduler else max(1, parameters.workers)  # JAX and TensorFlow: a process each
-    describe = partial(library_versions, panel.PROGRAM_VERSION)
+    describe = partial(describe_environment, panel.PROGRAM_VERSION)
     with open_executor(workers, parameters.scheduler, describe) as executor:
         yield FreshLenses(made_with, dataset.manifest["number"], number, parameters.labels, executor)
 

@@ -98,12 +98,6 @@ class LensSimulator:
             derived.append("exposure-time")
         return columns(self.parameters) | {name: DERIVED_COLUMNS[name] for name in derived}
 
-    @property
-    def bytes_an_image(self) -> int:
-        """What an image takes on disk: its pickle, its row of labels, its line in the manifest."""
-        blocks = -(-(4 * self.shape[0] * self.shape[1] + 160) // 4096)  # a file system's usual block
-        return 4096 * blocks + 19 * len(self.columns) + 20
-
     def simulate(self, indices: Sequence[int]) -> tuple[np.ndarray, Draws, Counter]:
         """Simulate some images: each depends on the seed and its own index alone.
 

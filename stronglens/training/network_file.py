@@ -22,7 +22,7 @@ RECORD = "stronglens.json"
 FORMAT = 1
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 MEMBERS = {CONFIG, METADATA, WEIGHTS, RECORD}
-LARGEST_TEXT = 64_000_000  # bytes of config.json or stronglens.json
+LARGEST_TEXT = 256_000_000  # bytes of config.json or stronglens.json, which lists the split of ten million images
 # Layers and the like that compute and do nothing else: no code (Lambda), no foreign modules, no files
 # (the look-up layers read vocabularies). A network with another built-in layer adds its name here.
 # fmt: off
