@@ -7,12 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
+from itertools import count, repeat
 from tempfile import TemporaryDirectory
 from threading import Lock
 from uuid import uuid4
 
 import dask
 from distributed import Client, KilledWorker, LocalCluster, get_worker
+from distributed.comm import get_address_host_port
 from distributed.protocol.pickle import dumps, loads
 from distributed.utils import silence_logging_cmgr
 
@@ -67,7 +69,8 @@ def start_workers(workers: int, threads: int):
                 threads_per_worker=max(1, threads),
                 processes=True,
                 memory_limit=None,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # the usual port may be another cluster's
+                scheduler_kwargs={"dashboard": False},
                 local_directory=scratch,
                 silence_logs=False,
             )
@@ -99,11 +102,13 @@ def connect_cluster(address: str, describe: Callable[[], dict] | None):
     RunError
         When the scheduler cannot be reached, has no workers, or has workers that cannot do this work.
     """
+    try:
+        get_address_host_port(address, strict=True)
+    except ValueError:
+        raise UsageError(f"--scheduler={address}: not an address such as tcp://host:8786") from None
     with silence_logging_cmgr(SILENT):
         try:
             client = Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
-        except ValueError:
-            raise UsageError(f"--scheduler={address}: not an address such as tcp://host:8786") from None
         except OSError:
             raise RunError(f"no Dask scheduler answers at {address}") from None
         with client:
@@ -129,7 +134,7 @@ class ClusterExecutor(Executor):
 
     def __init__(self, client: Client, describe: Callable[[], dict] | None = None, expected: dict | None = None):
         self._client, self._describe, self._expected = client, describe, expected
-        self._name = f"chunk-{uuid4().hex}"
+        self._keys = zip(repeat(f"chunk-{uuid4().hex}"), count())  # one name: a group, which Dask deals out one by one
         self._pack = lru_cache(maxsize=1)(lambda work: dumps((work, describe, expected)))
         self._threads, self._counted = 0, -COUNT_INTERVAL
 
@@ -149,7 +154,7 @@ class ClusterExecutor(Executor):
     def submit(self, work: Callable[[int], int], chunk: int, /) -> Future:
         """Have a worker run a chunk."""
         future = Future()
-        remote = self._client.submit(_run, self._pack(work), chunk, key=(self._name, chunk), pure=False)
+        remote = self._client.submit(_run, self._pack(work), chunk, key=next(self._keys), pure=False)
         self._client.loop.add_callback(self._settle, future, chunk, remote)
         return future
 
@@ -173,7 +178,7 @@ def _explain(error: BaseException, chunk: int) -> BaseException:
     if isinstance(error, KilledWorker):
         return RunError(
             f"chunk {chunk} killed the process that computed it {error.allowed_failures + 1} times: most likely it ran "
-            "out of memory; use fewer workers on a machine, or smaller images"
+            "out of memory; use fewer workers on a machine, or smaller images (workers of a cluster keep a log)"
         )
     return error
 
