@@ -110,7 +110,7 @@ class ImageRenderer:
         number = len(scene["src_intensity"])
         pieces = -(-number // self._piece)
         arrays = self._stack(scene, pieces * self._piece)
-        program = self._compile()
+        program = self.compile()
         # One array, not two: large enough for NumPy to ask for large pages, where faults cost more than sums.
         images = np.empty((1 + self.lens_light, number, *self.shape), self.precision)
         is_finite = np.ones(number, bool)
@@ -132,7 +132,7 @@ class ImageRenderer:
         Takes and raises what a call does, and returns the same but for (chunk_size, H, W) JAX arrays.
         """
         size = -(-self.chunk_size // self._piece) * self._piece
-        program = self._compile()
+        program = self.compile()
         pieces = zip(*(np.split(array, size // self._piece) for array in self._stack(scene, size)), strict=True)
         rendered = [self._run(program, piece) for piece in pieces]
         with jax.enable_x64(self.precision == "float64"):
@@ -156,7 +156,7 @@ class ImageRenderer:
         with jax.enable_x64(self.precision == "float64"):  # a matter of context, of one thread
             return program(*arrays)
 
-    def _compile(self):
+    def compile(self):
         """Return the program that renders a piece: compiled once, by whoever comes first."""
         with self._compiling:
             if self._program is None:
