@@ -14,13 +14,13 @@ PYTHON := $(VENV)/bin/python
 
 PACKAGE   := $(shell find stronglens -name '*.py' 2>/dev/null)
 # What the dataset depends on, and what training and figures depend on beyond it.
-SIMULATES := params_and_cli.py generate_data.py stronglens/regression/scene.py \
+SIMULATES := params_and_cli.py generate_data.py stronglens/regression/scene.py stronglens/regression/chunks.py \
              $(filter stronglens/parameters/% stronglens/raytracing/% stronglens/dataset/% \
                       stronglens/telescope/% stronglens/sampling.py stronglens/cosmology.py, $(PACKAGE))
 TRAINS    := params_and_cli.py model_and_figures.py \
-             $(filter-out stronglens/raytracing/% %/scene.py stronglens/execution.py, $(PACKAGE))
+             $(filter-out stronglens/raytracing/% stronglens/execution/% %/scene.py, $(PACKAGE))
 
-.PHONY: all anew install test lint bench readme gallery check-gpu-requirements clean help
+.PHONY: all anew install test lint bench bench-gpu readme gallery check-gpu-requirements clean help
 
 # A stage whose result is gone, or was made with other flags, is out of date. The stamps hold the flags.
 DATA_STALE  := $(if $(wildcard dataset/manifest.json),,anew)
@@ -79,6 +79,9 @@ lint: $(VENV)/.installed-dev  ## check the style of the code
 
 bench: $(VENV)/.installed-dev  ## measure speed and memory; writes benchmarks/results.json
 	$(PYTHON) -m benchmarks
+
+bench-gpu:  ## measure simulating and training on a GPU; writes benchmarks/results/gpu.json (PYTHON=... for another Python)
+	$(PYTHON) -m benchmarks.gpu
 
 readme: $(VENV)/.installed  ## write the parameter tables of the README anew
 	$(PYTHON) params_and_cli.py

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.json"
-SECTIONS = ("raytracing", "rays", "telescope", "command", "training")
+SECTIONS = ("raytracing", "rays", "telescope", "store", "command", "training", "endless")
 
 
 def main() -> int:

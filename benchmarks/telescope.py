@@ -1,12 +1,13 @@
 """Milliseconds an image of blur, signal-to-noise and noise, beside ray tracing."""
 
+import jax
 import numpy as np
 
 import params_and_cli as panel
 from benchmarks.timing import measure_rates
 from stronglens import telescope
 from stronglens.regression.scene import LensSimulator
-from stronglens.sampling import Stream, generator
+from stronglens.sampling import Stream, generator, key_words
 
 IMAGES = 128
 
@@ -21,6 +22,12 @@ def measure(seconds: float) -> dict:
     blurred = telescope.blur(source, camera.psf)
     rate = blurred + telescope.blur(lens, camera.psf)
 
+    # What a GPU does, on whatever JAX has here.
+    under_jax = LensSimulator(parameters, on_device=True)
+    device, on_device = telescope.DeviceTelescope(camera), jax.device_put((source, lens))
+    rate_on_device, _ = device.observe(*on_device)
+    keys = np.stack([key_words(0, Stream.NOISE, index) for index in range(IMAGES)])
+
     def add_noise():
         telescope.add_noise(rate, camera, [generator(0, Stream.NOISE, index) for index in range(IMAGES)])
 
@@ -34,6 +41,9 @@ def measure(seconds: float) -> dict:
             ),
             "Poisson and read noise": (add_noise, IMAGES),
             "whole chunk": (lambda: simulator.simulate(range(IMAGES)), IMAGES),
+            "the same, all under JAX": (lambda: under_jax.simulate(range(IMAGES)), IMAGES),
+            "its blur and labels": (lambda: device.observe(*on_device), IMAGES),
+            "its noise": (lambda: device.add_noise(rate_on_device, keys), IMAGES),
         },
         seconds / 2,
     )

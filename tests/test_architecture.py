@@ -17,6 +17,9 @@ ONLY_IN = {
     "autoarray": ("raytracing",),
     "matplotlib": ("plotting", "figures"),
     "pickle": ("dataset",),
+    "zarr": ("dataset",),
+    "dask": ("execution",),
+    "distributed": ("execution",),
 }
 
 MAY_IMPORT = {  # rooms of the middle floor that know one another; the rest know only parameters

@@ -150,4 +150,4 @@ def test_on_the_device_too_what_is_not_finite_is_refused(simulators):
     scene = house.physical_scene(house.draw(range(3)).draws)
     scene["src_intensity"][1] = np.inf
     with pytest.raises(RunError, match=r"image 1 .*not finite"):
-        house._get_renderer().render_on_device(scene)
+        house.renderer.render_on_device(scene)

@@ -49,6 +49,11 @@ class ImageRenderer:
     threads : int, optional
         Pieces rendered at once on a CPU: by default one on each core that this process may use.
 
+    Attributes
+    ----------
+    piece : int, images that the compiled program renders
+    turns : int, how often the loop over batches turns in it
+
     Raises
     ------
     ValueError
@@ -82,8 +87,9 @@ class ImageRenderer:
         self.chunk_size = chunk_size
         self.integrate_cusp = integrate_cusp
         on_cpu = not has_gpu()
-        self._piece = min(_PIECE, chunk_size) if on_cpu else chunk_size
-        self.batch_size = min(batch_size or (4 if on_cpu else chunk_size), self._piece)
+        self.piece = min(_PIECE, chunk_size) if on_cpu else chunk_size
+        self.batch_size = min(batch_size or (4 if on_cpu else chunk_size), self.piece)
+        self.turns = -(-self.piece // self.batch_size)
         self._compiler_options = WIDE_VECTORS if on_cpu and precision == "float32" else {}
         self._threads = ThreadPoolExecutor(threads or count_cores())  # starts none before there is work
         self._compiling, self._program = threading.Lock(), None
@@ -108,15 +114,15 @@ class ImageRenderer:
             When there are more images than a chunk holds.
         """
         number = len(scene["src_intensity"])
-        pieces = -(-number // self._piece)
-        arrays = self._stack(scene, pieces * self._piece)
+        pieces = -(-number // self.piece)
+        arrays = self._stack(scene, pieces * self.piece)
         program = self.compile()
         # One array, not two: large enough for NumPy to ask for large pages, where faults cost more than sums.
         images = np.empty((1 + self.lens_light, number, *self.shape), self.precision)
         is_finite = np.ones(number, bool)
 
         def render_piece(piece):
-            rows = slice(piece * self._piece, (piece + 1) * self._piece)
+            rows = slice(piece * self.piece, (piece + 1) * self.piece)
             rendered = self._run(program, [array[rows] for array in arrays])
             for image, values in zip(images, rendered, strict=True):
                 image[rows] = np.asarray(values)[: len(image[rows])]
@@ -131,9 +137,9 @@ class ImageRenderer:
 
         Takes and raises what a call does, and returns the same but for (chunk_size, H, W) JAX arrays.
         """
-        size = -(-self.chunk_size // self._piece) * self._piece
+        size = -(-self.chunk_size // self.piece) * self.piece
         program = self.compile()
-        pieces = zip(*(np.split(array, size // self._piece) for array in self._stack(scene, size)), strict=True)
+        pieces = zip(*(np.split(array, size // self.piece) for array in self._stack(scene, size)), strict=True)
         rendered = [self._run(program, piece) for piece in pieces]
         with jax.enable_x64(self.precision == "float64"):
             images = [jnp.concatenate(image)[: self.chunk_size] for image in zip(*rendered, strict=True)]
@@ -165,7 +171,7 @@ class ImageRenderer:
                     columns += [(ELLIPSOIDS,)] * 2
                 # numpy.errstate undoes PyAutoLens's seterr as it traces.
                 with jax.enable_x64(self.precision == "float64"), np.errstate():
-                    rows = [jax.ShapeDtypeStruct((self._piece, *shape), self.precision) for shape in columns]
+                    rows = [jax.ShapeDtypeStruct((self.piece, *shape), self.precision) for shape in columns]
                     self._program = jax.jit(self._render_piece).lower(*rows).compile(self._compiler_options)
             return self._program
 

@@ -98,6 +98,23 @@ class LensSimulator:
             derived.append("exposure-time")
         return columns(self.parameters) | {name: DERIVED_COLUMNS[name] for name in derived}
 
+    @property
+    def renderer(self) -> ImageRenderer:
+        """The renderer, made on first use: parameters are checked without waking JAX."""
+        with self._first_use:
+            if self._renderer is None:
+                self._renderer = ImageRenderer(
+                    self.parameters.lens_model,
+                    self.parameters.lens_light == "on",
+                    self.shape,
+                    self.parameters.pixel_scale,
+                    self.parameters.over_sampling,
+                    padding=self.telescope.padding,
+                    chunk_size=self.chunk_size,
+                    threads=self._threads,
+                )
+            return self._renderer
+
     def simulate(self, indices: Sequence[int]) -> tuple[np.ndarray, Draws, Counter]:
         """Simulate some images: each depends on the seed and its own index alone.
 
@@ -172,7 +189,7 @@ class LensSimulator:
 
     def render(self, scene: Draws) -> tuple[np.ndarray, np.ndarray | None]:
         """Render noiseless, unblurred images of source and lens, with the margin that the blur needs."""
-        return self._get_renderer()(scene)
+        return self.renderer(scene)
 
     def describe(self) -> dict:
         """Return what a dataset's manifest says of its images, beside the parameters."""
@@ -195,22 +212,6 @@ class LensSimulator:
 
     def _is_on_device(self) -> bool:
         return has_gpu() if self._on_device is None else self._on_device
-
-    def _get_renderer(self) -> ImageRenderer:
-        """Return the renderer, made on first use: parameters are checked without waking JAX."""
-        with self._first_use:
-            if self._renderer is None:
-                self._renderer = ImageRenderer(
-                    self.parameters.lens_model,
-                    self.parameters.lens_light == "on",
-                    self.shape,
-                    self.parameters.pixel_scale,
-                    self.parameters.over_sampling,
-                    padding=self.telescope.padding,
-                    chunk_size=self.chunk_size,
-                    threads=self._threads,
-                )
-            return self._renderer
 
     def _follow_from_draws(self, draws: Draws) -> Draws:
         behind = draws["src-redshift"] > draws["lens-redshift"]
@@ -259,7 +260,7 @@ class LensSimulator:
         wanted = draws.get("snr-wanted")
         if self._is_on_device():
             wanted = None if wanted is None else self._pad(wanted)
-            rate, measured = self._device.observe(*self._get_renderer().render_on_device(scene), wanted)
+            rate, measured = self._device.observe(*self.renderer.render_on_device(scene), wanted)
         else:
             rate, measured = telescope.observe(*self.render(scene), self.telescope, wanted)
         measured = {name: values[: len(draws["src-redshift"])] for name, values in measured.items()}

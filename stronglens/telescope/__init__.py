@@ -1,7 +1,7 @@
 """Noiseless images to what a telescope records: blur, sky, photon noise, read noise.
 
 All images are rates, in electrons a second in each pixel, with the sky subtracted. On a CPU NumPy does it all: it draws
-Poisson numbers five times as fast as JAX. On a GPU ``DeviceTelescope`` does.
+noise three times as fast as JAX does there. On a GPU ``DeviceTelescope`` does.
 """
 
 from stronglens.telescope.camera import Telescope, gaussian_psf, read_psf, sky_rate
