@@ -22,9 +22,9 @@ NOISE_FACTOR = 10.0
 PEAK_FRACTION = 0.01
 # A label narrower than this, in units of its mean, is lost in the rounding of a float32 network.
 NARROWEST_LABEL = 1e-6
-# Images read at once, the next ones being read meanwhile where a set can; and images computed with at once.
-BLOCK = 8192
+# Images computed with at once; and bytes of images read at once, the next ones meanwhile where a set can.
 CHUNK = 256
+BLOCK_BYTES = 2**27
 
 
 @dataclass(frozen=True)
@@ -202,9 +202,10 @@ def _measure_noise(image: np.ndarray) -> float:
 
 def _read_blocks(images: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     prefetch = getattr(images, "prefetch", None)
-    for start in range(0, len(images), BLOCK):
-        block = images[start : start + BLOCK]
-        following = np.arange(start + BLOCK, min(start + 2 * BLOCK, len(images)))
+    size = CHUNK * max(1, BLOCK_BYTES // (CHUNK * int(np.prod(images.shape[1:])) * 4))
+    for start in range(0, len(images), size):
+        block = images[start : start + size]
+        following = np.arange(start + size, min(start + 2 * size, len(images)))
         if prefetch is not None and len(following):
             prefetch(following)
         yield start, block

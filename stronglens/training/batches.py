@@ -12,8 +12,9 @@ from stronglens.training.state import digest_array
 
 # An order of its own for every epoch. Rows are read in windows that fit in memory; a window is made of short
 # runs of neighbouring rows from all over the store, so that it touches few of the store's chunks.
-SHUFFLE_WINDOW = 8192  # images
-SHUFFLE_RUN = 128  # images
+SHUFFLE_WINDOW = 8192  # images, at most
+WINDOW_BYTES = 2**27  # at most: as many images of 64 x 64 pixels
+SHUFFLE_RUN = 1024  # images, at most; an eighth of a window. Shorter ones cut more of the store's chunks in two
 SHUFFLE_STREAM = 0x5F17
 AHEAD = 8  # chunks of simulations that are asked for before they are needed
 
@@ -155,7 +156,9 @@ class StoredBatches(Batches):
         _require_finite(labels, f"the {split} labels")
         self.targets = standardise_labels(network, labels)
         self.settings = {f"the {split} images": _identify(images), f"the {split} labels": digest_array(self.targets)}
-        self.window, self.run = SHUFFLE_WINDOW, SHUFFLE_RUN
+        bytes_an_image = int(np.prod(images.shape[1:])) * 4
+        self.window = max(1, min(SHUFFLE_WINDOW, WINDOW_BYTES // bytes_an_image))
+        self.run = max(1, min(SHUFFLE_RUN, self.window // 8))
         self._prefetch = getattr(images, "prefetch", None)
         self._prefetched = 0  # windows, counted through all epochs
         self._order = functools.lru_cache(maxsize=2)(self._order_epoch)
