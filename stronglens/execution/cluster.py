@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import dask
 from distributed import Client, KilledWorker, LocalCluster, get_worker
-from distributed.comm import get_address_host_port
+from distributed.comm import CommClosedError, get_address_host_port
 from distributed.protocol.pickle import dumps, loads
 from distributed.utils import silence_logging_cmgr
 
@@ -61,7 +61,7 @@ def start_workers(workers: int, threads: int):
     """
     with ExitStack() as stack:
         scratch = stack.enter_context(TemporaryDirectory(prefix="stronglens-"))
-        stack.enter_context(dask.config.set(LOCAL_SETTINGS))
+        stack.enter_context(dask.config.set({**LOCAL_SETTINGS, "temporary-directory": scratch}))
         stack.enter_context(silence_logging_cmgr(SILENT))
         with hold_signals():
             cluster = LocalCluster(
@@ -71,7 +71,6 @@ def start_workers(workers: int, threads: int):
                 memory_limit=None,
                 dashboard_address="127.0.0.1:0",  # the usual port may be another cluster's
                 scheduler_kwargs={"dashboard": False},
-                local_directory=scratch,
                 silence_logs=False,
             )
             stack.callback(_stop, cluster.close)
@@ -162,7 +161,8 @@ class ClusterExecutor(Executor):
         try:
             images, error = await self._client.gather(remote, asynchronous=True), None
         except BaseException as raised:  # whatever it is, somebody waits for it
-            images, error = None, self._lost() if remote.cancelled() else _explain(raised, chunk)
+            lost = remote.cancelled() or isinstance(raised, CommClosedError)
+            images, error = None, self._lost() if lost else _explain(raised, chunk)
         if not future.set_running_or_notify_cancel():
             return
         if error is None:

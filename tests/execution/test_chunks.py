@@ -14,6 +14,7 @@ from stronglens.execution import available_threads, open_executor, run_chunks
 from stronglens.parameters import RunError, UsageError
 
 ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module", params=[0, 2], ids=["threads", "processes"])
@@ -31,6 +32,7 @@ def run(work, chunks, executor):
 
 def start_process(work, folder, workers):
     """Run 100 chunks in a process of its own, in a session of its own."""
+    (folder / "scratch").mkdir()
     program = (
         "import sys\nfrom pathlib import Path\nimport chunk_work\n"
         "from stronglens.execution import exit_codes, open_executor, run_chunks\n"
@@ -40,7 +42,7 @@ def start_process(work, folder, workers):
     )
     return subprocess.Popen(
         [sys.executable, "-c", program, str(folder), work, str(workers)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(Path(__file__).parent)))},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(HERE))), "TMPDIR": str(folder / "scratch")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -170,6 +172,7 @@ def test_no_process_outlives_an_interrupt(tmp_path, work, sent):
     if sent != signal.SIGKILL:
         assert process.returncode == 128 + sent
         assert errors == "interrupted: what is finished is kept; go on with --resume\n"
+        assert [path.name for path in (tmp_path / "scratch").iterdir()] == []
 
 
 def test_interrupted_threads_finish_what_they_began(tmp_path):
