@@ -206,7 +206,7 @@ def test_streamed_images_that_are_not_finite_are_refused(tmp_path, split):
 
 
 def test_scaling_of_streamed_images_is_that_of_images_in_memory(monkeypatch):
-    monkeypatch.setattr("stronglens.scaling.BLOCK", 256)
+    monkeypatch.setattr("stronglens.scaling.BLOCK_BYTES", 0)
     monkeypatch.setattr("stronglens.scaling.MEASURED_IMAGES", 20)
     images, _ = make_blobs(700)
     streamed = StreamedImages(images)
