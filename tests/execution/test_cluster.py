@@ -24,12 +24,12 @@ class Cluster:
         self.folder, self.started = folder, []
 
     def start(self, *arguments, path=(ROOT, HERE), **environment):
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, path)), **environment}
+        environment |= {"PYTHONPATH": os.pathsep.join(map(str, path)), "DASK_TEMPORARY_DIRECTORY": str(self.folder)}
         with open(self.folder / "log", "a") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dask", *map(str, arguments)],
                 cwd=self.folder,
-                env=environment,
+                env=os.environ | environment,
                 stdout=log,
                 stderr=log,
             )
@@ -47,9 +47,7 @@ class Cluster:
         return process
 
     def start_worker(self, **options):
-        return self.start(
-            "worker", self.address, "--nthreads=2", "--no-dashboard", f"--local-directory={self.folder}", **options
-        )
+        return self.start("worker", self.address, "--nthreads=2", "--no-dashboard", **options)
 
     def stop(self):
         for process in self.started:
@@ -161,14 +159,15 @@ def test_address_that_is_none(address):
         run(None, [], address)
 
 
-def test_page_on_slurm_makes_jobs_that_start_workers_in_the_project():
+def test_page_on_slurm_makes_jobs_that_start_workers_in_the_project(tmp_path):
     """The very block of the page, but for its last lines, which submit jobs."""
     page = (ROOT / "docs" / "cluster.md").read_text()
     block = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
     start, submit = block.split("    cluster.scale(")
     assert submit.startswith("jobs=")
     program = start + "    print(cluster.scheduler_address)\n"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    environment = os.environ | {"DASK_TEMPORARY_DIRECTORY": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     *script, address = done.stdout.splitlines()
     assert {"#SBATCH -p normal", "#SBATCH --cpus-per-task=16", "#SBATCH -t 04:00:00"} < set(script)
     work = script.index("cd /shared/home/me/stronglens")
