@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.json"
-SECTIONS = ("raytracing", "rays", "telescope", "store", "command", "training", "endless")
+SECTIONS = ("raytracing", "rays", "telescope", "store", "command", "large", "training", "endless")
 
 
 def main() -> int:

@@ -10,10 +10,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+
+from stronglens.dataset import CHUNK_SIZE, ChunkStore, ImageSet
 
 GFLOP_AN_IMAGE = 0.44
 """Of one training step of the report's network on 64x64 pixels: three times its forward pass."""
@@ -29,7 +30,7 @@ FROZEN = "first convolution not trained"
 VARIANTS: dict[str, dict[str, str]] = {
     USUAL: {},
     RESIDENT: {},
-    "images streamed from a file": {},
+    "images streamed from a Zarr store": {},
     "pooling before tanh": {},
     FROZEN: {},
     "compiled with XLA (jit_compile)": {},
@@ -148,8 +149,8 @@ def prepare(name: str, folder: Path) -> Callable[[], object]:
         network = pool_before_tanh(network)
     if name == FROZEN:
         network.get_layer("convolution_1").trainable = False
-    if name == "images streamed from a file":
-        images = ImagesInFile(images, folder)
+    if name == "images streamed from a Zarr store":
+        images = store_images(images, folder)
     core = keras.Model(network.inputs, network.layers[-1].input)
     core.compile(
         keras.optimizers.Adam(1e-5),
@@ -188,32 +189,15 @@ def pool_before_tanh(network):
     return changed
 
 
-class ImagesInFile:
-    """Images that a thread reads from a file, a window ahead."""
-
-    digest = "noise"
-
-    def __init__(self, images: np.ndarray, folder: Path):
-        np.save(folder / "images.npy", images)
-        self.images = np.load(folder / "images.npy", mmap_mode="r")
-        self.shape, self.dtype = images.shape, images.dtype
-        self.reader = ThreadPoolExecutor(1)
-        self.windows = []
-
-    def __len__(self):
-        return len(self.images)
-
-    def __getitem__(self, rows):
-        if isinstance(rows, np.ndarray):
-            for held, window in self.windows:
-                places = [held.get(row) for row in rows.tolist()]
-                if None not in places:
-                    return window.result()[places]
-        return np.array(self.images[rows])
-
-    def prefetch(self, rows):
-        held = {row: place for place, row in enumerate(rows.tolist())}
-        self.windows = [*self.windows[-1:], (held, self.reader.submit(lambda: self.images[rows]))]
+def store_images(images: np.ndarray, folder: Path) -> ImageSet:
+    """Return the images as a dataset in Zarr's format keeps them, to be read and verified once an epoch."""
+    (folder / "progress").mkdir()
+    store = ChunkStore(folder, "zarr", len(images), images.shape[1:])
+    store.images.create()
+    for chunk in range(store.chunks):
+        part = images[chunk * CHUNK_SIZE : (chunk + 1) * CHUNK_SIZE]
+        store.write_chunk(chunk, part, {}, {})
+    return ImageSet.stored(store, [store.read_record(chunk)["checksum"] for chunk in range(store.chunks)])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,60 @@
+"""Large datasets: what a run spends beside ray tracing and telescope, and memory as the number of images grows."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from tempfile import TemporaryDirectory
+
+import params_and_cli as panel
+from benchmarks.command import run_command
+from stronglens import telescope
+from stronglens.dataset import CHUNK_SIZE
+from stronglens.execution import open_executor
+from stronglens.regression.chunks import simulator_of
+from stronglens.sampling import Stream, generator
+
+IMAGES = 50_000
+FEW, MANY = 10_000, 100_000
+FASTEST = ("--lens-model=sie", "-os=1", "--format=zarr")
+"""Lenses that are simulated fastest: memory would grow first where chunks wait to be written."""
+
+
+def measure(seconds: float) -> dict:
+    """Run the default command in Zarr's format, and beside it only what renders and records the same images."""
+    with TemporaryDirectory() as folder:
+        target = (f"--dataset-dir={folder}/data", "--force")
+        start_up = run_command("generate_data.py", "-n=1", "--format=zarr", *target)["seconds"]
+        whole = run_command("generate_data.py", f"-n={IMAGES}", "--format=zarr", *target)["seconds"] - start_up
+        bare = measure_bare()
+        few, many = (run_command("generate_data.py", f"-n={number}", *FASTEST, *target) for number in (FEW, MANY))
+    peaks = [run["peak_memory_mb"] for run in (few, many)]
+    print(
+        f"{IMAGES:,} default images, zarr: {whole:.0f} s beside {start_up:.1f} s of start-up, "
+        f"{IMAGES / whole:,.0f} images/s; ray tracing and telescope alone {bare:.0f} s; all else {1 - bare / whole:.0%}"
+    )
+    print(
+        f"peak memory: {peaks[0]:.0f} MB for {FEW:,} images, {peaks[1]:.0f} MB for {MANY:,} "
+        f"({peaks[1] / peaks[0] - 1:+.0%}); {MANY:,} in {many['seconds']:.0f} s"
+    )
+    return {
+        "images_a_second": IMAGES / whole,
+        "share_beside_ray_tracing_and_telescope": 1 - bare / whole,
+        "peak_memory_mb": {str(number): peak for number, peak in zip((FEW, MANY), peaks, strict=True)},
+        "memory_growth": peaks[1] / peaks[0] - 1,
+    }
+
+
+def measure_bare() -> float:
+    """Return the seconds that ray tracing and telescope take for as many images, on as many threads, and nothing else."""
+    simulator = simulator_of(panel.SimulationParameters.of(panel.OVERRIDES))
+    camera = simulator.telescope
+    scene = simulator.physical_scene(simulator.draw(range(CHUNK_SIZE)).draws)
+
+    def render_and_record(chunk: int) -> None:
+        rate, _ = telescope.observe(*simulator.render(scene), camera)
+        telescope.add_noise(rate, camera, [generator(0, Stream.NOISE, chunk, index) for index in range(CHUNK_SIZE)])
+
+    render_and_record(0)
+    with open_executor() as executor, ThreadPoolExecutor(executor.threads) as threads:
+        start = time.perf_counter()
+        list(threads.map(render_and_record, range(-(-IMAGES // CHUNK_SIZE))))
+        return time.perf_counter() - start
