@@ -44,7 +44,7 @@ def measure(seconds: float) -> dict:
 
 
 def measure_bare() -> float:
-    """Return the seconds that ray tracing and telescope take for as many images, on as many threads, and nothing else."""
+    """Return the seconds that ray tracing and telescope alone take for as many images, on as many threads."""
     simulator = simulator_of(panel.SimulationParameters.of(panel.OVERRIDES))
     camera = simulator.telescope
     scene = simulator.physical_scene(simulator.draw(range(CHUNK_SIZE)).draws)
