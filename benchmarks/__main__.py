@@ -1,6 +1,7 @@
 """Measure everything, print it, and write ``benchmarks/results.json``.
 
-``python -m benchmarks`` runs all sections (about five minutes on two cores), ``python -m benchmarks NAME ...`` some.
+``python -m benchmarks`` runs all sections (about 25 minutes on two cores), ``python -m benchmarks NAME ...`` some, each
+in a process of its own: libraries leave traces in the environment. README.md beside this file says how to read them.
 Numbers are medians of three interleaved rounds of several seconds; a ratio is between two things measured in the
 same run on the same draws, and means something on another machine where a single time does not.
 """
@@ -8,7 +9,9 @@ same run on the same draws, and means something on another machine where a singl
 import argparse
 import json
 import platform
+import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,14 +24,15 @@ def main() -> int:
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="what to measure (all by default)")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of one round of one measurement")
     options = parser.parse_args()
+    sections = options.sections or SECTIONS
+    if len(sections) > 1:
+        command = [sys.executable, "-m", "benchmarks", f"--seconds={options.seconds}"]
+        return max(subprocess.run([*command, section]).returncode for section in sections)
+    (section,) = sections
+    print(f"\n{section}\n{'-' * len(section)}", flush=True)
+    measured = import_module(f"benchmarks.{section}").measure(options.seconds)
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results["machine"] = describe_machine()
-    for section in options.sections or SECTIONS:
-        print(f"\n{section}\n{'-' * len(section)}", flush=True)
-        module = __import__(f"benchmarks.{section}", fromlist=["measure"])
-        results[section] = module.measure(options.seconds)
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    print(f"\nwritten to {RESULTS}")
+    RESULTS.write_text(json.dumps(results | {"machine": describe_machine(), section: measured}, indent=1) + "\n")
     return 0
 
 

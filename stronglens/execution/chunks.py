@@ -47,7 +47,9 @@ def open_executor(workers: int = 0, scheduler: str | None = None, describe: Call
     if workers or scheduler:
         from stronglens.execution.cluster import connect_cluster, start_workers  # Dask is slow to import
 
-        opened = connect_cluster(scheduler, describe) if scheduler else start_workers(workers, count_cores() // workers)
+        # As in one process, a thread more than there are cores: one writes while the others compute.
+        threads = count_cores() // workers + 1
+        opened = connect_cluster(scheduler, describe) if scheduler else start_workers(workers, threads)
         with opened as executor:
             yield executor
         return
