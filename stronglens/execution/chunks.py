@@ -47,13 +47,11 @@ def open_executor(workers: int = 0, scheduler: str | None = None, describe: Call
     if workers or scheduler:
         from stronglens.execution.cluster import connect_cluster, start_workers  # Dask is slow to import
 
-        # As in one process, a thread more than there are cores: one writes while the others compute.
-        threads = count_cores() // workers + 1
-        opened = connect_cluster(scheduler, describe) if scheduler else start_workers(workers, threads)
+        opened = connect_cluster(scheduler, describe) if scheduler else start_workers(workers, _threads(workers))
         with opened as executor:
             yield executor
         return
-    executor = ThreadExecutor(count_cores() + 1)  # one to write while the others compute
+    executor = ThreadExecutor(_threads(1))
     try:
         yield executor
     finally:
@@ -117,6 +115,11 @@ def available_threads() -> int:
 def count_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _threads(processes: int) -> int:
+    """Return the threads of each process: one more than it has cores, to write while the others compute."""
+    return count_cores() // processes + 1
 
 
 class ThreadExecutor(ThreadPoolExecutor):
