@@ -8,12 +8,13 @@ import params_and_cli as panel
 from benchmarks.command import run_command
 from stronglens import telescope
 from stronglens.dataset import CHUNK_SIZE
-from stronglens.execution import open_executor
+from stronglens.execution import open_executor, run_chunks
 from stronglens.regression.chunks import simulator_of
 from stronglens.sampling import Stream, generator
 
 IMAGES = 50_000
 FEW, MANY = 10_000, 100_000
+EMPTY_CHUNKS = 3_000
 FASTEST = ("--lens-model=sie", "-os=1", "--format=zarr")
 """Lenses that are simulated fastest: memory would grow first where chunks wait to be written."""
 
@@ -25,6 +26,7 @@ def measure(seconds: float) -> dict:
         start_up = run_command("generate_data.py", "-n=1", "--format=zarr", *target)["seconds"]
         whole = run_command("generate_data.py", f"-n={IMAGES}", "--format=zarr", *target)["seconds"] - start_up
         bare = measure_bare()
+        overhead = {workers: measure_overhead(workers) for workers in (0, 2)}
         few, many = (run_command("generate_data.py", f"-n={number}", *FASTEST, *target) for number in (FEW, MANY))
     peaks = [run["peak_memory_mb"] for run in (few, many)]
     print(
@@ -35,12 +37,30 @@ def measure(seconds: float) -> dict:
         f"peak memory: {peaks[0]:.0f} MB for {FEW:,} images, {peaks[1]:.0f} MB for {MANY:,} "
         f"({peaks[1] / peaks[0] - 1:+.0%}); {MANY:,} in {many['seconds']:.0f} s"
     )
+    print(
+        f"bookkeeping of a chunk that computes nothing: {1000 * overhead[0]:.2f} ms on threads, "
+        f"{1000 * overhead[2]:.2f} ms on two worker processes"
+    )
     return {
         "images_a_second": IMAGES / whole,
         "share_beside_ray_tracing_and_telescope": 1 - bare / whole,
         "peak_memory_mb": {str(number): peak for number, peak in zip((FEW, MANY), peaks, strict=True)},
         "memory_growth": peaks[1] / peaks[0] - 1,
+        "milliseconds_of_bookkeeping_a_chunk": {str(workers): 1000 * each for workers, each in overhead.items()},
     }
+
+
+def measure_overhead(workers: int) -> float:
+    """Return the seconds that a chunk costs the executor, the work itself being none."""
+    with open_executor(workers) as executor:
+        run_chunks(do_nothing, range(100), executor, lambda images: None)
+        start = time.perf_counter()
+        run_chunks(do_nothing, range(EMPTY_CHUNKS), executor, lambda images: None)
+        return (time.perf_counter() - start) / EMPTY_CHUNKS
+
+
+def do_nothing(chunk: int) -> int:
+    return CHUNK_SIZE
 
 
 def measure_bare() -> float:
