@@ -14,7 +14,7 @@ import pytest
 
 import model_and_figures
 from stronglens.dataset import load_dataset
-from stronglens.dataset.store import manifest_checksum
+from stronglens.dataset.manifest import manifest_checksum
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"  # Keras itself, under NumPy 2

@@ -8,7 +8,9 @@ from stronglens.dataset.files import checksum, read_image, read_json, write_imag
 from stronglens.dataset.formats import CHUNK_SIZE, chunk_indices
 from stronglens.dataset.image_set import ImageSet
 from stronglens.dataset.loading import Dataset, load_dataset, read_manifest, split_indices
-from stronglens.dataset.store import ChunkStore, DatasetWriter, library_versions, remove_dataset
+from stronglens.dataset.manifest import library_versions
+from stronglens.dataset.store import ChunkStore
+from stronglens.dataset.writing import DatasetWriter, remove_dataset
 
 __all__ = [
     "CHUNK_SIZE",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from stronglens.dataset.formats import chunk_indices
 from stronglens.dataset.loading import Dataset, load_dataset
-from stronglens.dataset.store import IMAGES, ChunkStore
+from stronglens.dataset.manifest import IMAGES
+from stronglens.dataset.store import ChunkStore
 from stronglens.parameters import UsageError
 
 WRITTEN_LAST = ("format", "format-version", "complete", "columns", "rejected", "checksums")

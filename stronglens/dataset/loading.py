@@ -9,7 +9,8 @@ import numpy as np
 
 from stronglens.dataset.files import checksum, read_json
 from stronglens.dataset.image_set import ImageSet, fits_in_memory
-from stronglens.dataset.store import FORMAT, FORMAT_VERSION, IMAGES, LABELS, MANIFEST, ChunkStore, is_signed
+from stronglens.dataset.manifest import FORMAT, FORMAT_VERSION, IMAGES, LABELS, MANIFEST, is_signed
+from stronglens.dataset.store import ChunkStore
 from stronglens.parameters import Column, RunError, UsageError
 
 

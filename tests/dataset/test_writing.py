@@ -14,7 +14,7 @@ from stronglens.dataset import (
     read_manifest,
     remove_dataset,
 )
-from stronglens.dataset.store import manifest_checksum
+from stronglens.dataset.manifest import manifest_checksum
 from stronglens.parameters import Column, RunError, UsageError
 
 NUMBER = CHUNK_SIZE + 5

@@ -1,0 +1,259 @@
+"""Writing a dataset chunk by chunk, so that it can be interrupted anywhere and finished later.
+
+::
+
+    dataset/
+        images/000000.pickle ...   one float32 array an image; or images.zarr/, one array of all
+        labels.csv                 where the image is, drawn quantities, derived columns
+        manifest.json              what it all is; "complete": false until the end
+        progress/00000.json ...    records of finished chunks, while it is being written
+"""
+
+import csv
+import hashlib
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from stronglens.atomic import replacing
+from stronglens.dataset.files import CHECKSUM_BYTES, read_json, write_whole
+from stronglens.dataset.formats import chunk_indices
+from stronglens.dataset.manifest import (
+    FORMAT,
+    FORMAT_VERSION,
+    IMAGES,
+    LABELS,
+    LOCK,
+    MANIFEST,
+    PROGRESS,
+    dump_manifest,
+    is_signed,
+    manifest_checksum,
+)
+from stronglens.dataset.store import ChunkStore
+from stronglens.parameters import RunError, UsageError
+
+
+class DatasetWriter:
+    """A dataset that is being written: checked when made, changed on disk only inside ``with``.
+
+    Parameters
+    ----------
+    folder : the dataset's folder; made when absent
+    manifest : dict
+        What is known before the first image: at least ``parameters`` (with ``format``), ``versions``, ``number`` and
+        ``image-shape``. A dataset may be resumed when all of it is equal.
+    force : bool, remove the dataset that is there
+    resume : bool, go on with the dataset that is there
+
+    Attributes
+    ----------
+    store : ChunkStore, which takes the chunks, in this process or in others
+    missing_chunks : list of int
+    is_complete : bool
+
+    Raises
+    ------
+    UsageError
+        When the folder is not empty and neither ``force`` nor ``resume`` is given, or holds files that are not ours
+        where ours would go.
+    RunError
+        When there is something to resume, but made otherwise: names what differs.
+    """
+
+    def __init__(self, folder: str | Path, manifest: dict, *, force: bool = False, resume: bool = False):
+        self.folder = Path(folder)
+        self.manifest = {"format": FORMAT, "format-version": FORMAT_VERSION, "complete": False, **manifest}
+        self.store = ChunkStore.of(folder, manifest)
+        self.is_complete = False
+        self._force = force
+        self._check(force, resume)
+        chunks = range(0 if self.is_complete else self.store.chunks)
+        self.missing_chunks = [chunk for chunk in chunks if not (resume and self.store.is_intact(chunk))]
+
+    def __enter__(self):
+        """Make the folder ready: remove what is to be replaced, and say in a manifest that this is incomplete."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = lock_folder(self.folder)
+        try:
+            self._make_ready()
+        except BaseException:
+            self._lock.close()
+            raise
+        return self
+
+    def __exit__(self, *exception):
+        self._lock.close()
+
+    @property
+    def missing_images(self) -> int:
+        return sum(len(chunk_indices(chunk, self.store.number)) for chunk in self.missing_chunks)
+
+    def finish(self, columns: list[dict], summarise) -> dict:
+        """Write ``labels.csv`` and the final manifest once all chunks are there, and return the manifest.
+
+        Parameters
+        ----------
+        columns : list of dict, the description of each column
+        summarise : callable, (N,) values of a column -> JSON-able description of its distribution
+
+        Raises
+        ------
+        RunError
+            When a chunk has no record.
+        """
+        if self.is_complete:
+            return self.manifest
+        sums, rejected = [], Counter()
+        values = {column["name"]: np.empty(self.store.number) for column in columns}
+        # A chunk at a time: what all chunks say, as text, may be larger than memory.
+        with replacing(self.folder / LABELS) as aside:
+            with open(aside, "w", newline="") as table:
+                rows = csv.writer(table, lineterminator="\n")
+                rows.writerow(["file", *values])
+                for chunk in range(self.store.chunks):
+                    record = self.store.read_record(chunk)
+                    indices = chunk_indices(chunk, self.store.number)
+                    for name, column in values.items():
+                        column[indices.start : indices.stop] = record["columns"][name]
+                    for index, *numbers in zip(indices, *(record["columns"][name] for name in values), strict=True):
+                        rows.writerow([self.store.images.name(index), *map(repr, numbers)])
+                    sums.append(record["checksum"])
+                    rejected.update(record["rejected"])
+            with open(aside, "rb") as table:
+                labels = hashlib.file_digest(table, lambda: hashlib.blake2b(digest_size=CHECKSUM_BYTES)).hexdigest()
+        self.manifest |= {
+            "complete": True,
+            "columns": [{**column, "distribution": summarise(values[column["name"]])} for column in columns],
+            "rejected": dict(sorted(rejected.items())),
+            "checksums": {LABELS: labels, IMAGES: sums},
+        }
+        self.manifest["checksums"][MANIFEST] = manifest_checksum(self.manifest)
+        write_whole(self.folder / MANIFEST, dump_manifest(self.manifest))
+        shutil.rmtree(self.folder / PROGRESS, ignore_errors=True)
+        self.is_complete = True
+        (self.folder / LOCK).unlink(missing_ok=True)
+        return self.manifest
+
+    def _make_ready(self) -> None:
+        if self._force:
+            remove_dataset(self.folder)
+        write_whole(self.folder / MANIFEST, dump_manifest(self.manifest))  # first: what no manifest lists is not ours
+        self.store.images.create()
+        (self.folder / PROGRESS).mkdir(exist_ok=True)
+
+    def _check(self, force: bool, resume: bool) -> None:
+        if not self.folder.exists():
+            return
+        present = [path.name for path in self.folder.iterdir() if not path.name.startswith(".")]
+        if resume and MANIFEST in present:
+            self._check_resumable(read_json(self.folder / MANIFEST, "a dataset's manifest"))
+        elif force:
+            if foreign := self._foreign_files(present):
+                raise UsageError(
+                    f"{self.folder} holds {', '.join(sorted(foreign))}, which no manifest lists as ours: "
+                    "move it away or choose another --dataset-dir"
+                )
+        elif present:
+            remedy = "choose another --dataset-dir"
+            if not resume:
+                remedy = f"use --resume to finish it, --force to replace it, or {remedy}"
+            raise UsageError(f"{self.folder} is not empty: {remedy}")
+
+    def _foreign_files(self, present: list[str]) -> set[str]:
+        """Return the files that are not ours and stand where ours would go."""
+        listed = _listed(self.folder)
+        if listed is None:
+            return {self.store.images.place, LABELS, MANIFEST, PROGRESS} & set(present)
+        return set(self.store.images.foreign(listed.number if listed.format == self.store.format else 0))
+
+    def _check_resumable(self, found: dict) -> None:
+        differences = []
+        for key, wanted in self.manifest.items():
+            if key == "complete" or found.get(key) == wanted:
+                continue
+            have = found.get(key)
+            if isinstance(wanted, dict) and isinstance(have, dict):
+                differences += [
+                    f"{name} was {have.get(name)}, now {wanted.get(name)}"
+                    for name in sorted({*wanted, *have})
+                    if have.get(name) != wanted.get(name)
+                ]
+            else:
+                differences.append(f"{key} was {have}, now {wanted}")
+        if differences:
+            more = f" (and {len(differences) - 4} more)" if len(differences) > 4 else ""
+            named = "; ".join(differences[:4])
+            raise RunError(f"cannot resume {self.folder}: {named}{more}; use --force to start anew")
+        if found.get("complete"):
+            if not is_signed(found):
+                raise RunError(f"{self.folder / MANIFEST} is damaged or was edited; use --force to start anew")
+            self.is_complete, self.manifest = True, found
+            self._check_complete()
+
+    def _check_complete(self) -> None:
+        """Refuse a complete dataset whose images are not what its manifest lists."""
+        faults = []
+        for chunk, expected in enumerate(self.manifest["checksums"][IMAGES]):
+            try:
+                self.store.read_chunk(chunk, expected)
+            except RunError as error:
+                faults.append(str(error).split("; ")[0])
+        if faults:
+            raise RunError(
+                f"the dataset in {self.folder} is complete, but {len(faults):,} of its {self.store.chunks:,} chunks "
+                f"are missing or damaged ({faults[0]}): use --force to simulate it anew"
+            )
+
+
+def remove_dataset(folder: str | Path) -> None:
+    """Remove what a dataset's manifest says is ours, and nothing else.
+
+    The manifest goes last, so that an interrupted removal can be repeated. A folder without a manifest of ours is
+    left alone.
+    """
+    folder = Path(folder)
+    listed = _listed(folder)
+    if listed is None:
+        return
+    listed.images.remove()
+    progress = folder / PROGRESS
+    for path in progress.glob("*.json"):
+        if path.stem.isdecimal():
+            path.unlink()
+    if progress.is_dir() and not any(progress.iterdir()):
+        progress.rmdir()
+    (folder / LABELS).unlink(missing_ok=True)
+    (folder / MANIFEST).unlink()
+
+
+def lock_folder(folder: Path):
+    """Take the lock of a dataset that is being written, for as long as the returned file is open.
+
+    Raises
+    ------
+    RunError
+        When another process writes there.
+    """
+    file = open(folder / LOCK, "w")  # noqa: SIM115 - held open
+    try:
+        import fcntl  # not on Windows, where nothing is locked
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:
+        pass
+    except OSError:
+        file.close()
+        raise RunError(f"another process is writing the dataset in {folder}") from None
+    return file
+
+
+def _listed(folder: Path) -> ChunkStore | None:
+    """Return the store that a folder's manifest lists; None where there is no manifest of ours."""
+    try:
+        manifest = read_json(folder / MANIFEST, "a dataset's manifest")
+        return ChunkStore.of(folder, manifest) if manifest.get("format") == FORMAT else None
+    except RunError:
+        return None
