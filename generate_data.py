@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
             examples=panel.EXAMPLES["generate_data.py"],
             version=panel.PROGRAM_VERSION,
         )
+        execution.check_machines(parameters.workers, parameters.scheduler)
         say = (lambda line: None) if parameters.quiet else print
         if parameters.convert_from:
             convert(parameters, say)
@@ -37,7 +38,6 @@ def generate(parameters, say) -> None:
         f"{side}x{side} pixels of {parameters.pixel_scale:g} arcsec, seed {parameters.seed}"
     )
 
-    from stronglens.dataset import ChunkStore, DatasetWriter
     from stronglens.regression.chunks import ChunkSimulation, describe_environment, simulator_of
 
     simulator = simulator_of(parameters)
@@ -48,18 +48,12 @@ def generate(parameters, say) -> None:
         "versions": describe_environment(panel.PROGRAM_VERSION),
         **simulator.describe(),
     }
-    if parameters.dry_run:
-        store = ChunkStore.of(parameters.dataset_dir, manifest)
-        return estimate(parameters, store.number, store.bytes_an_image(len(columns)), say)
-    writer = DatasetWriter(parameters.dataset_dir, manifest, force=parameters.force, resume=parameters.resume)
-    if not writer.is_complete:
-        estimate(parameters, writer.missing_images, writer.store.bytes_an_image(len(columns)), say)
-    write(parameters, writer, ChunkSimulation(parameters, writer.store), columns, "simulating", say)
+    write(parameters, manifest, partial(ChunkSimulation, parameters), columns, "simulating", say)
 
 
 def convert(parameters, say) -> None:
     """Keep a finished dataset in another format."""
-    from stronglens.dataset import ChunkConversion, DatasetWriter, converted_manifest, read_manifest
+    from stronglens.dataset import ChunkConversion, converted_manifest, read_manifest
 
     if to_manifest(parameters) != to_manifest(type(parameters).of(panel.OVERRIDES, format=parameters.format)):
         raise UsageError("--convert-from takes all parameters from the dataset: give it --format and no others")
@@ -68,36 +62,42 @@ def convert(parameters, say) -> None:
     manifest = read_manifest(parameters.convert_from)
     begun = converted_manifest(manifest, parameters.format)
     say(f"Converting {manifest['number']:,} images of {parameters.convert_from}/ to {parameters.format}")
-    writer = DatasetWriter(parameters.dataset_dir, begun, force=parameters.force, resume=parameters.resume)
     columns = [Column.from_dict(item).to_dict() for item in manifest["columns"]]
-    work = ChunkConversion(parameters.convert_from.absolute(), writer.store)
-    write(parameters, writer, work, columns, "converting", say)
+    work = partial(ChunkConversion, parameters.convert_from.absolute())
+    write(parameters, begun, work, columns, "converting", say)
 
 
-def write(parameters, writer, work, columns, what, say) -> None:
+def write(parameters, manifest, work, columns, what, say) -> None:
     """Do the chunks of work that are missing, wherever they are to be done, and finish the dataset."""
+    from stronglens.dataset import ChunkStore, DatasetWriter
     from stronglens.regression.chunks import describe_environment
     from stronglens.sampling import describe_prior
 
-    describe = partial(describe_environment, panel.PROGRAM_VERSION)
-    folder, missing = parameters.dataset_dir, writer.missing_images
+    folder = parameters.dataset_dir
+    store = ChunkStore.of(folder, manifest)
+    if parameters.dry_run:
+        return estimate(parameters, store.number, store.bytes_an_image(len(columns)), say)
+    writer = DatasetWriter(folder, manifest, force=parameters.force, resume=parameters.resume)
     if writer.is_complete:
         return say(f"The dataset in {folder}/ is complete: nothing to do")
-    if missing < writer.store.number:
-        say(f"Resuming: {writer.store.number - missing:,} images are there, {missing:,} to do")
+    missing = writer.missing_images
+    estimate(parameters, missing, store.bytes_an_image(len(columns)), say)
+    if missing < store.number:
+        say(f"Resuming: {store.number - missing:,} images are there, {missing:,} to do")
+    describe = partial(describe_environment, panel.PROGRAM_VERSION)
     with (
         execution.open_executor(parameters.workers, parameters.scheduler, describe) as executor,
         writer,
         execution.Progress(missing, what, "images", parameters.quiet) as progress,
     ):
         start = time.perf_counter()
-        execution.run_chunks(work, writer.missing_chunks, executor, progress.advance)
+        execution.run_chunks(work(store), writer.missing_chunks, executor, progress.advance)
         manifest = writer.finish(columns, describe_prior)
         seconds = time.perf_counter() - start
     say(f"{missing:,} images in {execution.describe_duration(seconds)}: {missing / seconds:,.0f} images/s")
     refused = ", ".join(f"{count:,} {reason}" for reason, count in manifest["rejected"].items() if count)
     say(f"Draws refused: {refused or 'none'}")
-    say(f"Dataset: {folder}/ ({writer.store.images.place}/, labels.csv, manifest.json)")
+    say(f"Dataset: {folder}/ ({store.images.place}/, labels.csv, manifest.json)")
 
 
 def estimate(parameters, number: int, bytes_an_image: int, say) -> None:
@@ -107,7 +107,8 @@ def estimate(parameters, number: int, bytes_an_image: int, say) -> None:
     size = number * bytes_an_image
     execution.check_disk(parameters.dataset_dir, size)
     time = ""
-    if not parameters.scheduler and (parameters.dry_run or number > MEASURED):  # which are thrown away
+    is_simulated_here = not (parameters.scheduler or parameters.convert_from)
+    if is_simulated_here and (parameters.dry_run or number > MEASURED):  # which are thrown away
         rate = measure_rate(parameters)
         time = f", {execution.describe_duration(number / rate)} on this machine ({rate:,.0f} images/s)"
     say(f"Estimate: {execution.describe_bytes(size)} on disk{time}")

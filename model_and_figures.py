@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from functools import partial
 
 import params_and_cli as panel
-from stronglens.execution import Progress, describe_bytes, exit_codes, open_executor, require_folder
-from stronglens.parameters import from_manifest, parse
+from stronglens.execution import Progress, check_machines, describe_bytes, exit_codes, open_executor, require_folder
+from stronglens.parameters import UsageError, from_manifest, parse
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,6 +22,11 @@ def main(arguments: list[str] | None = None) -> int:
             version=panel.PROGRAM_VERSION,
             label_help=list_labels,
         )
+        check_machines(parameters.workers, parameters.scheduler)
+        if (parameters.workers or parameters.scheduler) and not parameters.simulate:
+            raise UsageError("--workers and --scheduler simulate training images: give them with --simulate")
+        if parameters.simulate and parameters.predict:
+            raise UsageError("--simulate is for training, --predict measures: give one of them")
         require_folder(parameters.figures_dir, "--figures-dir")
         if parameters.predict:
             measure(parameters)

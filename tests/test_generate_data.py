@@ -173,6 +173,7 @@ def test_formats_hold_the_same_and_are_converted_to_one_another(tmp_path, capsys
         (["--format=pickle"], "kept as pickle already"),
         (["--format=zarr", "--seed=4"], "takes all parameters from the dataset"),
         (["--format=zarr", "--dataset-dir=ORIGIN", "--force"], "the dataset to convert"),
+        (["--format=zarr", "--workers=2", "--scheduler=tcp://x:1", "--dry-run"], "exclude each other"),
         (["--format=zarr", "--convert-from=nowhere"], "nowhere holds no dataset"),
     ],
 )
@@ -185,6 +186,15 @@ def test_conversion_that_makes_no_sense(tmp_path, small_dataset, capsys, argumen
     assert len(errors) == 1
     assert message in errors[0]
     assert contents(small_dataset) == before
+
+
+def test_dry_run_of_a_conversion_changes_nothing(tmp_path, small_dataset, capsys):
+    folder = tmp_path / "d"
+    shutil.copytree(small_dataset, folder)
+    arguments = [f"--convert-from={small_dataset}", "--format=zarr", "--force", "--dry-run", f"--dataset-dir={folder}"]
+    assert generate_data.main(arguments) == 0
+    assert "on disk" in capsys.readouterr().out
+    assert contents(folder) == contents(small_dataset)
 
 
 def test_full_disk_keeps_what_is_finished(tmp_path, monkeypatch, capsys):

@@ -82,6 +82,20 @@ def test_images_on_disk_teach_the_same(trained, small_dataset, tmp_path, monkeyp
         assert (tmp_path / "figures" / name).read_bytes() == (trained / "figures" / name).read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--simulate", "--workers=2", "--scheduler=tcp://x:1"], "exclude each other"),
+        (["--workers=2"], "give them with --simulate"),
+        (["--simulate", "--predict", "x.npy"], "--simulate is for training"),
+    ],
+)
+def test_flags_that_make_no_sense_together(small_dataset, tmp_path, capsys, arguments, message):
+    code, line = refused(capsys, *flags(tmp_path, small_dataset), *arguments)
+    assert code == 2
+    assert message in line
+
+
 def test_training_on_fresh_simulations(small_dataset, tmp_path, capsys):
     arguments = ["-e=2", "-mlr=1e-3", "--labels=einstein-radius,src-center-x", "-sn=4", "--simulate"]
     assert model_and_figures.main([*flags(tmp_path, small_dataset), *arguments]) == 0

@@ -49,6 +49,9 @@ class PickledImages:
         """What an image takes on disk at most."""
         return 4096 * -(-(4 * self.shape[0] * self.shape[1] + 160) // 4096)  # a file system's usual block
 
+    def describe(self) -> None:
+        """Write again what says how the images are kept, where it is lost or damaged and the images are not."""
+
     def create(self) -> None:
         """Make what must be there before the first chunk."""
         (self.folder / self.place).mkdir(exist_ok=True)
@@ -112,25 +115,36 @@ class ZarrImages:
     def bytes_an_image(self) -> int:
         return 4 * self.shape[0] * self.shape[1]  # noise hardly compresses
 
-    def create(self) -> None:
-        import zarr
-        from zarr.codecs import BloscCodec
+    def describe(self) -> None:
+        if (self.folder / self.place).is_dir():
+            try:
+                self._open()
+            except RunError:
+                (self.folder / self.place / "zarr.json").unlink(missing_ok=True)
+                self._create_array()
 
+    def create(self) -> None:
         for left in (self.folder / self.place).glob("c/*/0/*.partial"):  # by a write that was killed
             left.unlink()
         if not (self.folder / self.place / "zarr.json").exists():
-            zarr.create_array(
-                self.folder / self.place,
-                shape=(self.number, *self.shape),
-                dtype="float32",
-                chunks=(INNER_CHUNK, *self.shape),
-                shards=(CHUNK_SIZE, *self.shape),
-                # Of the codecs tried on noisy images the fastest, and within 4 % of the smallest.
-                compressors=BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),
-                dimension_names=("image", "y", "x"),
-                zarr_format=3,
-                config={"write_empty_chunks": True},  # a chunk without light is there too, not missing
-            )
+            self._create_array()
+
+    def _create_array(self) -> None:
+        import zarr
+        from zarr.codecs import BloscCodec
+
+        zarr.create_array(
+            self.folder / self.place,
+            shape=(self.number, *self.shape),
+            dtype="float32",
+            chunks=(INNER_CHUNK, *self.shape),
+            shards=(CHUNK_SIZE, *self.shape),
+            # Of the codecs tried on noisy images the fastest, and within 4 % of the smallest.
+            compressors=BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),
+            dimension_names=("image", "y", "x"),
+            zarr_format=3,
+            config={"write_empty_chunks": True},  # a chunk without light is there too, not missing
+        )
 
     def write(self, chunk: int, images: np.ndarray) -> None:
         indices = chunk_indices(chunk, self.number)
@@ -166,13 +180,20 @@ class ZarrImages:
 
     @cached_property
     def _array(self):
+        return self._open()
+
+    def _open(self):
         import zarr
 
         path = self.folder / self.place
         try:
             array = zarr.open_array(path, mode="r+", zarr_format=3)
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
-            raise RunError(f"{path} is not a Zarr array ({str(error).splitlines()[0]})") from None
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise RunError(
+                f"{path} is not a Zarr array ({reason}): its zarr.json is lost or damaged, which generate_data.py "
+                "--resume, with the flags that made the dataset, writes again"
+            ) from None
         if array.shape != (self.number, *self.shape) or array.dtype != np.float32:
             raise RunError(f"{path} has shape {array.shape}, the manifest says {(self.number, *self.shape)}")
         return array

@@ -11,6 +11,7 @@
 
 import csv
 import hashlib
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -69,7 +70,10 @@ class DatasetWriter:
         self.store = ChunkStore.of(folder, manifest)
         self.is_complete = False
         self._force = force
+        self._found = _read_bytes(self.folder / MANIFEST)
         self._check(force, resume)
+        if resume and self._found is not None and not self.is_complete:
+            self.store.images.describe()  # what a kill or a slip removed would make all chunks look lost
         chunks = range(0 if self.is_complete else self.store.chunks)
         self.missing_chunks = [chunk for chunk in chunks if not (resume and self.store.is_intact(chunk))]
 
@@ -78,6 +82,8 @@ class DatasetWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = lock_folder(self.folder)
         try:
+            if _read_bytes(self.folder / MANIFEST) != self._found:
+                raise RunError(f"another process wrote the dataset in {self.folder} meanwhile: run the command again")
             self._make_ready()
         except BaseException:
             self._lock.close()
@@ -186,8 +192,11 @@ class DatasetWriter:
         if differences:
             more = f" (and {len(differences) - 4} more)" if len(differences) > 4 else ""
             named = "; ".join(differences[:4])
-            raise RunError(f"cannot resume {self.folder}: {named}{more}; use --force to start anew")
+            raise RunError(
+                f"cannot resume {self.folder}: {named}{more}; give what it was begun with, or --force to start anew"
+            )
         if found.get("complete"):
+            self.store.images.describe()
             if not is_signed(found):
                 raise RunError(f"{self.folder / MANIFEST} is damaged or was edited; use --force to start anew")
             self.is_complete, self.manifest = True, found
@@ -242,12 +251,22 @@ def lock_folder(folder: Path):
         import fcntl  # not on Windows, where nothing is locked
 
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_ours = os.path.samestat(os.fstat(file.fileno()), os.stat(folder / LOCK))  # not one that was just removed
     except ImportError:
-        pass
+        is_ours = True
     except OSError:
+        is_ours = False
+    if not is_ours:
         file.close()
-        raise RunError(f"another process is writing the dataset in {folder}") from None
+        raise RunError(f"another process is writing the dataset in {folder}")
     return file
+
+
+def _read_bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def _listed(folder: Path) -> ChunkStore | None:

@@ -1,6 +1,6 @@
 """Running work: chunks on threads, processes or a cluster; progress, interruption, exit codes."""
 
-from stronglens.execution.chunks import available_threads, open_executor, run_chunks
+from stronglens.execution.chunks import available_threads, check_machines, open_executor, run_chunks
 from stronglens.execution.commands import exit_codes
 from stronglens.execution.disk import check_disk, describe_bytes, require_folder
 from stronglens.execution.progress import Progress, describe_duration
@@ -9,6 +9,7 @@ __all__ = [
     "Progress",
     "available_threads",
     "check_disk",
+    "check_machines",
     "describe_bytes",
     "describe_duration",
     "exit_codes",

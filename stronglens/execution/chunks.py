@@ -42,8 +42,7 @@ def open_executor(workers: int = 0, scheduler: str | None = None, describe: Call
     RunError
         When the scheduler cannot be reached, has no workers, or has workers that cannot do this work.
     """
-    if workers and scheduler:
-        raise UsageError("--workers and --scheduler exclude each other: a cluster brings its own workers")
+    check_machines(workers, scheduler)
     if workers or scheduler:
         from stronglens.execution.cluster import connect_cluster, start_workers  # Dask is slow to import
 
@@ -56,6 +55,18 @@ def open_executor(workers: int = 0, scheduler: str | None = None, describe: Call
         yield executor
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def check_machines(workers: int, scheduler: str | None) -> None:
+    """Refuse what :func:`open_executor` would, before any work.
+
+    Raises
+    ------
+    UsageError
+        When both are given.
+    """
+    if workers and scheduler:
+        raise UsageError("--workers and --scheduler exclude each other: a cluster brings its own workers")
 
 
 def run_chunks(

@@ -239,5 +239,5 @@ def _wait_for_workers(client: Client, address: str) -> None:
 
 def _stop(close: Callable, *arguments, **options) -> None:
     """Close what ends with this process anyway: how the work ended matters more than a stumble here."""
-    with suppress(Exception):
+    with hold_signals(), suppress(Exception):  # a second Ctrl-C waits for it
         close(*arguments, **options)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stronglens.dataset import CHUNK_SIZE, checksum
+from stronglens.dataset import CHUNK_SIZE, checksum, library_versions
 from stronglens.parameters import to_manifest
 from stronglens.regression.chunks import simulator_of
 
@@ -45,7 +45,8 @@ class FreshLenses:
     def __init__(self, parameters, stored: int, number: int, labels, executor: Executor):
         self.stored, self.number = stored, number
         self.shape = (parameters.grid_size, parameters.grid_size)
-        self.digest = checksum(json.dumps([to_manifest(parameters), stored, number, *labels]).encode())
+        identity = [to_manifest(parameters), stored, number, *labels, library_versions("")]
+        self.digest = checksum(json.dumps(identity).encode())
         self._work = FreshSimulation(parameters, stored, tuple(labels))
         self._executor = executor
         self._chunks: OrderedDict[int, Future] = OrderedDict()

@@ -285,6 +285,31 @@ def test_damaged_shard_is_refused(tmp_path, damage):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("finish", [True, False])
+@pytest.mark.parametrize("text", [None, "{bad"])
+def test_resume_restores_the_description_of_intact_shards(tmp_path, text, finish):
+    write(tmp_path, kept="zarr", finish=finish)
+    before = contents(tmp_path)
+    description = tmp_path / "images.zarr" / "zarr.json"
+    description.unlink()
+    if text is not None:
+        description.write_text(text)
+    writer = DatasetWriter(tmp_path, manifest(format="zarr"), resume=True)
+    assert writer.missing_chunks == []
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("how", ["resume", "force"])
+def test_dataset_that_another_process_finished_meanwhile_is_left_alone(tmp_path, how):
+    write(tmp_path, chunks=[0], finish=False)
+    late = DatasetWriter(tmp_path, manifest(), **{how: True})
+    write(tmp_path, chunks=[1], resume=True)
+    before = contents(tmp_path)
+    with pytest.raises(RunError, match="another process wrote the dataset"), late:
+        pass
+    assert contents(tmp_path) == before
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]"])
 def test_damaged_array_is_refused(tmp_path, text):
     write(tmp_path, kept="zarr")
