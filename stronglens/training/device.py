@@ -11,6 +11,8 @@ from stronglens.parameters import UsageError
 # TensorFlow unless the environment says otherwise; no banners; a GPU's memory as needed, so that
 # TensorFlow and JAX (or two runs) can share one; oneDNN's convolutions, which TensorFlow itself turns on
 # only for processors with instructions for neural networks, and which train several times faster on any.
+if "jax" in sys.modules and os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "1":
+    del os.environ["TF_CPP_MIN_LOG_LEVEL"]  # JAX's wish, not the user's
 for _name, _value in {
     "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "3",
