@@ -106,6 +106,7 @@ def test_training_on_fresh_simulations(small_dataset, tmp_path, capsys):
 
     _, record = load_network(tmp_path / "n.keras")
     assert record["fresh"] == {"first-index": 60, "images-an-epoch": 42}
+    assert [len(record["split"][name]) for name in ("train", "valid", "test")] == [0, 12, 6]
     with open(tmp_path / "figures" / "logs" / "history.csv") as file:
         assert len(list(csv.DictReader(file))) == 2
 

@@ -40,6 +40,8 @@ from stronglens.parameters import RunError, UsageError
 class DatasetWriter:
     """A dataset that is being written: checked when made, changed on disk only inside ``with``.
 
+    (Of one to be resumed, a lost description of its images is restored when it is checked.)
+
     Parameters
     ----------
     folder : the dataset's folder; made when absent
@@ -72,8 +74,6 @@ class DatasetWriter:
         self._force = force
         self._found = _read_bytes(self.folder / MANIFEST)
         self._check(force, resume)
-        if resume and self._found is not None and not self.is_complete:
-            self.store.images.describe()  # what a kill or a slip removed would make all chunks look lost
         chunks = range(0 if self.is_complete else self.store.chunks)
         self.missing_chunks = [chunk for chunk in chunks if not (resume and self.store.is_intact(chunk))]
 
@@ -195,8 +195,8 @@ class DatasetWriter:
             raise RunError(
                 f"cannot resume {self.folder}: {named}{more}; give what it was begun with, or --force to start anew"
             )
+        self.store.images.describe()  # without it chunks that are intact would look lost
         if found.get("complete"):
-            self.store.images.describe()
             if not is_signed(found):
                 raise RunError(f"{self.folder / MANIFEST} is damaged or was edited; use --force to start anew")
             self.is_complete, self.manifest = True, found

@@ -40,7 +40,7 @@ LOCAL_SETTINGS = {
     "distributed.worker.profile.enabled": False,
     "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
     "distributed.scheduler.allowed-failures": 3,
-    # A thread is given its next chunk when it has finished one: a process that dies puts the blame on one chunk only.
+    # A thread is given its next chunk when it has finished one: a process that dies puts the blame on those it was at.
     "distributed.scheduler.worker-saturation": 1.0,
 }
 

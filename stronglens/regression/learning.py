@@ -45,7 +45,7 @@ def train_network(
     say(device[0].upper() + device[1:])
     record = dataset.describe(parameters.labels) | {"split": {name: rows.tolist() for name, rows in split.items()}}
     if fresh:
-        record |= {"fresh": fresh.describe()}
+        record |= {"fresh": fresh.describe(), "split": record["split"] | {"train": []}}
     return fit(
         network,
         learned_from,
