@@ -14,11 +14,11 @@ PYTHON := $(VENV)/bin/python
 
 PACKAGE   := $(shell find stronglens -name '*.py' 2>/dev/null)
 # What the dataset depends on, and what training and figures depend on beyond it.
-SIMULATES := params_and_cli.py generate_data.py stronglens/regression/scene.py stronglens/regression/chunks.py \
-             $(filter stronglens/parameters/% stronglens/raytracing/% stronglens/dataset/% \
+SIMULATES := params_and_cli.py generate_data.py stronglens/regression/simulator.py \
+             $(filter stronglens/parameters/% stronglens/simulation/% stronglens/raytracing/% stronglens/dataset/% \
                       stronglens/telescope/% stronglens/sampling.py stronglens/cosmology.py, $(PACKAGE))
 TRAINS    := params_and_cli.py model_and_figures.py \
-             $(filter-out stronglens/raytracing/% stronglens/execution/% %/scene.py, $(PACKAGE))
+             $(filter-out stronglens/raytracing/% stronglens/execution/% stronglens/simulation/%, $(PACKAGE))
 
 .PHONY: all anew install test lint bench bench-gpu readme gallery check-gpu-requirements clean help
 

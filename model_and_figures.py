@@ -4,6 +4,7 @@
 import sys
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 
 import params_and_cli as panel
 from stronglens.execution import Progress, check_machines, describe_bytes, exit_codes, open_executor, require_folder
@@ -37,51 +38,51 @@ def main(arguments: list[str] | None = None) -> int:
 
 def learn(parameters) -> None:
     """Load the dataset, train, test, and draw the figures."""
-    from stronglens.dataset import load_dataset, read_manifest, split_indices
+    from stronglens.dataset import load_dataset, read_manifest
     from stronglens.plotting import check_cmap
-    from stronglens.sampling import Stream, generator
 
     say = (lambda line: None) if parameters.quiet else print
     check_cmap(parameters.cmap)
-    number = read_manifest(parameters.dataset_dir, parameters.task)["number"]
-    split = split_indices(
-        number, parameters.valid_split, parameters.test_split, generator(parameters.seed, Stream.SPLIT)
-    )
-    with count(number, "loading", parameters) as progress:
+    manifest = read_manifest(parameters.dataset_dir, parameters.task)
+    made_with = from_manifest(panel.SimulationParameters, manifest["parameters"], panel.OVERRIDES)
+    with count(manifest["number"], "loading", parameters) as progress:
         dataset = load_dataset(parameters.dataset_dir, parameters.task, progress.advance)
     if not dataset.images.in_memory:
         say(f"Reading {describe_bytes(dataset.images.nbytes)} of images as they are needed: they do not fit in memory")
-    truth = dataset.column_values(parameters.labels)
+    lesson = room(parameters, "lesson").plan_lesson(
+        parameters, dataset, made_with, lambda units, what: count(units, what, parameters), say
+    )
 
-    from stronglens.regression.learning import train_network
-    from stronglens.regression.report import warn_of_unseen, write_report
     from stronglens.training import remove_state
 
-    for line in warn_of_unseen(dataset.manifest["parameters"], parameters.labels):
-        print(f"warning: {line}", file=sys.stderr)
-    with simulate(parameters, dataset, len(split["train"])) as fresh:
-        history = train_network(
-            parameters, dataset, split, truth, fresh, lambda units, what: count(units, what, parameters), say
-        )
-    write_report(parameters, dataset, split, truth, history, say)
+    with simulate(lesson) as fresh:
+        history = room(parameters, "learning").train_network(lesson, fresh)
+    room(parameters, "report").write_report(lesson, history)
     remove_state(parameters.model_file)  # until here a killed run has nothing to train again
     say(f"Network: {parameters.model_file}")
 
 
 @contextmanager
-def simulate(parameters, dataset, number: int):
+def simulate(lesson):
     """Start what simulates training images while the network trains; give None where stored ones are trained on."""
+    parameters = lesson.parameters
     if not parameters.simulate:
         yield None
         return
-    from stronglens.regression.chunks import describe_environment
-    from stronglens.regression.fresh import FreshLenses
+    from stronglens.simulation.chunks import describe_environment
+    from stronglens.simulation.fresh import FreshLenses
 
-    made_with = from_manifest(panel.SimulationParameters, dataset.manifest["parameters"], panel.OVERRIDES)
+    make = room(parameters, "simulator").make_simulator
+    stored, number = lesson.dataset.manifest["number"], len(lesson.split["train"])
     workers = 0 if parameters.scheduler else max(1, parameters.workers)  # JAX and TensorFlow: a process each
     describe = partial(describe_environment, panel.PROGRAM_VERSION)
     with open_executor(workers, parameters.scheduler, describe) as executor:
-        yield FreshLenses(made_with, dataset.manifest["number"], number, parameters.labels, executor)
+        yield FreshLenses(make, lesson.made_with, stored, number, lesson.labels, executor)
+
+
+def room(parameters, name: str):
+    """Return a module of the task: all tasks have the same furniture."""
+    return import_module(f"stronglens.{parameters.task}.{name}")
 
 
 def count(units: int, what: str, parameters) -> Progress:
@@ -91,11 +92,10 @@ def count(units: int, what: str, parameters) -> Progress:
 
 def measure(parameters) -> None:
     """Measure telescope images with the trained network."""
-    from stronglens.regression.measuring import measure_files, write_measurements
     from stronglens.training import load_network
 
     network, record = load_network(parameters.model_file)
-    write_measurements(parameters, record, *measure_files(parameters, network, record))
+    room(parameters, "measuring").measure(parameters, network, record)
 
 
 def list_labels(parameters) -> str:
@@ -108,9 +108,8 @@ def list_labels(parameters) -> str:
         columns = [Column.from_dict(item) for item in manifest["columns"]]
         return labels_table(columns, f"Labels that can be learned from the dataset in {parameters.dataset_dir}:")
     except RunError:
-        from stronglens.regression.scene import LensSimulator
-
-        columns = LensSimulator(panel.SimulationParameters.of(panel.OVERRIDES)).columns.values()
+        default = panel.SimulationParameters.of(panel.OVERRIDES, task=parameters.task)
+        columns = room(parameters, "simulator").make_simulator(default).columns.values()
         return labels_table(columns, "Labels that can be learned from a default dataset (there is none yet):")
 
 

@@ -142,7 +142,7 @@ def measure_simulating(on_cpu: bool) -> dict:
     Rendered images carry the margin that the blur needs: what is counted is of 72x72 pixels, for images of 64x64.
     """
     import params_and_cli as panel
-    from stronglens.regression.scene import LensSimulator
+    from stronglens.simulation.lens_simulator import LensSimulator
 
     cases = [(model, rays) for model in ("sie", "composite") for rays in (1, 4)]
     chunk_sizes = (8,) if on_cpu else (128, 512, 2048)

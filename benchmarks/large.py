@@ -9,8 +9,9 @@ from benchmarks.command import run_command
 from stronglens import telescope
 from stronglens.dataset import CHUNK_SIZE
 from stronglens.execution import open_executor, run_chunks
-from stronglens.regression.chunks import simulator_of
+from stronglens.regression.simulator import make_simulator
 from stronglens.sampling import Stream, generator
+from stronglens.simulation.chunks import simulator_of
 
 IMAGES = 50_000
 FEW, MANY = 10_000, 100_000
@@ -65,7 +66,7 @@ def do_nothing(chunk: int) -> int:
 
 def measure_bare() -> float:
     """Return the seconds that ray tracing and telescope alone take for as many images, on as many threads."""
-    simulator = simulator_of(panel.SimulationParameters.of(panel.OVERRIDES))
+    simulator = simulator_of(make_simulator, panel.SimulationParameters.of(panel.OVERRIDES))
     camera = simulator.telescope
     scene = simulator.physical_scene(simulator.draw(range(CHUNK_SIZE)).draws)
 

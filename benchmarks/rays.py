@@ -4,7 +4,7 @@ import numpy as np
 
 import params_and_cli as panel
 from stronglens import telescope
-from stronglens.regression.scene import LensSimulator
+from stronglens.simulation.lens_simulator import LensSimulator
 
 OVER_SAMPLINGS = (1, 2, 4, 8, 16)
 REFERENCE = 64
@@ -21,9 +21,7 @@ def measure(seconds: float) -> list[dict]:
     print(f"{'rays':>6} {'source: median':>15} {'worst':>7} {'lens: median':>14} {'worst':>7}   in units of the noise")
     for over_sampling in OVER_SAMPLINGS:
         images, _ = render(over_sampling)
-        errors = {
-            name: np.abs((images[name] - truth[name]) / sigma).max(axis=(1, 2)) for name in ("source", "lens")
-        }
+        errors = {name: np.abs((images[name] - truth[name]) / sigma).max(axis=(1, 2)) for name in ("source", "lens")}
         row = {"over_sampling": over_sampling}
         for name, values in errors.items():
             row |= {f"{name}_median": float(np.median(values)), f"{name}_worst": float(values.max())}

@@ -12,7 +12,7 @@ from benchmarks.lenstronomy import build_renderer, same_sersic_constant
 from benchmarks.timing import measure_rates
 from stronglens.raytracing import ImageRenderer
 from stronglens.raytracing.reference import render_with_tracer
-from stronglens.regression.scene import LensSimulator
+from stronglens.simulation.lens_simulator import LensSimulator
 
 CASES = (  # lens model, lens light, over-sampling, ratio to the loop that we want
     ("sie", "off", 1, 50),

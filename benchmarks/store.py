@@ -8,7 +8,7 @@ import numpy as np
 import params_and_cli as panel
 from benchmarks.timing import measure_rates
 from stronglens.dataset import CHUNK_SIZE, ChunkStore
-from stronglens.regression.scene import LensSimulator
+from stronglens.simulation.lens_simulator import LensSimulator
 
 CHUNKS = 8
 

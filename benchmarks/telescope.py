@@ -6,8 +6,8 @@ import numpy as np
 import params_and_cli as panel
 from benchmarks.timing import measure_rates
 from stronglens import telescope
-from stronglens.regression.scene import LensSimulator
 from stronglens.sampling import Stream, generator, key_words
+from stronglens.simulation.lens_simulator import LensSimulator
 
 IMAGES = 128
 

@@ -66,7 +66,7 @@ class Sampler:
     rules : sequence of Rule
     indices : (N,) ints, the images' indices
     tries : int, how many draws an image may take
-    derive : callable, (N,) draws -> (N,) columns that follow from them; rules see both
+    derive : callable, (N,) draws and the images' (N,) indices -> (N,) columns that follow from them; rules see all
     rejected : Counter of reasons, over all images so far
     draws : dict of column to (N,) float64, the derived ones last
     """
@@ -76,7 +76,7 @@ class Sampler:
     seed: int
     indices: Sequence[int]
     tries: int
-    derive: Callable[[Draws], Draws] = lambda draws: {}
+    derive: Callable[[Draws, np.ndarray], Draws] = lambda draws, indices: {}
     rejected: Counter = field(default_factory=Counter)
 
     def __post_init__(self):
@@ -107,7 +107,7 @@ class Sampler:
             self._taken[rows] += 1
             values = np.stack([self._generators[row].random(low.size) for row in rows]) * width + low
             drawn = dict(zip(self.ranges, values.T, strict=True))
-            drawn |= self.derive(drawn)
+            drawn |= self.derive(drawn, np.asarray(self.indices)[rows])
             for name, column in drawn.items():
                 self.draws.setdefault(name, np.full(len(self.indices), np.nan))[rows] = column
             accepted = np.ones(rows.size, bool)

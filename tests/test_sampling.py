@@ -47,7 +47,7 @@ def test_rules_hold_and_refusals_are_counted():
 
 def test_rules_see_derived_columns_and_the_table_keeps_them():
     rule = Rule("small-sum", lambda draws: draws["sum"] > 1, "widen")
-    sampler = Sampler(RANGES, [rule], 1, range(40), 100, derive=lambda draws: {"sum": draws["a"] + draws["b"]})
+    sampler = Sampler(RANGES, [rule], 1, range(40), 100, derive=lambda draws, indices: {"sum": draws["a"] + draws["b"]})
     np.testing.assert_array_equal(sampler.draws["sum"], sampler.draws["a"] + sampler.draws["b"])
     assert sampler.draws["sum"].min() > 1
 

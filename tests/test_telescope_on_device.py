@@ -8,8 +8,8 @@ from scipy import stats
 import params_and_cli as panel
 from stronglens import telescope
 from stronglens.parameters import RunError
-from stronglens.regression.scene import LensSimulator
 from stronglens.sampling import Stream, generator, key_words
+from stronglens.simulation.lens_simulator import LensSimulator
 
 EUCLID = telescope.Telescope(0.1, telescope.gaussian_psf(0.16, 0.1), 2264.0, 4, 0.22, 4.2, 25.72)
 

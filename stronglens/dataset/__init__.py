@@ -3,27 +3,27 @@
 The only room that turns arrays into files and back.
 """
 
-from stronglens.dataset.conversion import ChunkConversion, converted_manifest
+from stronglens.dataset.conversion import plan_conversion
 from stronglens.dataset.files import checksum, read_image, read_json, write_image, write_whole
 from stronglens.dataset.formats import CHUNK_SIZE, chunk_indices
 from stronglens.dataset.image_set import ImageSet
 from stronglens.dataset.loading import Dataset, load_dataset, read_manifest, split_indices
 from stronglens.dataset.manifest import library_versions
-from stronglens.dataset.store import ChunkStore
+from stronglens.dataset.store import ChunkStore, DatasetPlan
 from stronglens.dataset.writing import DatasetWriter, remove_dataset
 
 __all__ = [
     "CHUNK_SIZE",
-    "ChunkConversion",
     "ChunkStore",
     "Dataset",
+    "DatasetPlan",
     "DatasetWriter",
     "ImageSet",
     "checksum",
     "chunk_indices",
-    "converted_manifest",
     "library_versions",
     "load_dataset",
+    "plan_conversion",
     "read_image",
     "read_json",
     "read_manifest",

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from stronglens.dataset.formats import chunk_indices
-from stronglens.dataset.loading import Dataset, load_dataset
+from stronglens.dataset.loading import Dataset, load_dataset, read_manifest
 from stronglens.dataset.manifest import IMAGES
-from stronglens.dataset.store import ChunkStore
-from stronglens.parameters import UsageError
+from stronglens.dataset.store import ChunkStore, DatasetPlan
+from stronglens.parameters import Column, UsageError
 
 WRITTEN_LAST = ("format", "format-version", "complete", "columns", "rejected", "checksums")
 """What a manifest says once a dataset is finished, and its writer adds anew."""
@@ -44,15 +44,32 @@ class ChunkConversion:
         return load_dataset(self.origin, in_memory=False)
 
 
-def converted_manifest(manifest: dict, wanted: str) -> dict:
-    """Return the manifest that the same dataset begins with in another format.
+def plan_conversion(origin: Path, folder: Path, wanted: str) -> DatasetPlan:
+    """Plan to keep a finished dataset in another format.
+
+    Parameters
+    ----------
+    origin : the dataset's folder
+    folder : where the converted dataset goes
+    wanted : the other format
 
     Raises
     ------
     UsageError
-        When it is in that format already.
+        When it is in that format already, or both folders are one.
+    RunError
+        When there is no complete dataset.
     """
+    if origin.resolve() == folder.resolve():
+        raise UsageError("--dataset-dir is the folder of the dataset to convert: name another one")
+    manifest = read_manifest(origin)
     if manifest["parameters"]["format"] == wanted:
         raise UsageError(f"the dataset to convert is kept as {wanted} already: give the other --format")
     begun = {key: value for key, value in manifest.items() if key not in WRITTEN_LAST}
-    return begun | {"parameters": manifest["parameters"] | {"format": wanted}}
+    return DatasetPlan(
+        title=f"Converting {manifest['number']:,} images of {origin}/ to {wanted}",
+        verb="converting",
+        manifest=begun | {"parameters": manifest["parameters"] | {"format": wanted}},
+        columns=[Column.from_dict(item).to_dict() for item in manifest["columns"]],
+        work=partial(ChunkConversion, origin.absolute()),
+    )

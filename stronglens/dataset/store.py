@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,26 @@ from stronglens.dataset.files import checksum, read_json, write_whole
 from stronglens.dataset.formats import CHUNK_SIZE, FORMATS, chunk_indices
 from stronglens.dataset.manifest import MANIFEST, PROGRESS
 from stronglens.parameters import RunError
+
+
+@dataclass(frozen=True)
+class DatasetPlan:
+    """Say what there is to do for a dataset, chunk by chunk.
+
+    Attributes
+    ----------
+    title : str, a line for the user
+    verb : str, for the progress bar: ``simulating``
+    manifest : dict, what is known before the first image
+    columns : list of dict, the description of each column
+    work : callable, ChunkStore -> picklable callable, chunk number -> number of images done
+    """
+
+    title: str
+    verb: str
+    manifest: dict
+    columns: list[dict]
+    work: Callable
 
 
 @dataclass(frozen=True)

@@ -8,35 +8,30 @@ import numpy as np
 
 from stronglens.dataset import write_whole
 from stronglens.evaluation import metrics_table, regression_metrics
+from stronglens.learning.lesson import Lesson
+from stronglens.learning.training import predict
 from stronglens.parameters import RunError
 from stronglens.plotting import save_figure, write_captions
 from stronglens.regression import figures
 from stronglens.regression.network import convolution_activations
 from stronglens.training import load_network, save_network
 
-PREDICTION_BATCH = 256
-BLOCK_BYTES = 2**27
-"""Of images that are in memory at a time to be measured."""
 
-
-def write_report(parameters, dataset, split, truth, history, say) -> dict:
+def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     """Test the network of the best epoch and write ``metrics.json``, ``predictions.csv`` and all figures.
 
     Parameters
     ----------
-    parameters : TrainingParameters
-    dataset : Dataset
-    split : dict of ``train``, ``valid``, ``test`` to indices
-    truth : (N, L) labels of all images
+    lesson : Lesson
     history : dict of lists, a value an epoch
-    say : callable, prints a line
 
     Returns
     -------
     dict, the metrics
     """
+    parameters, dataset, truth, say = lesson.parameters, lesson.dataset, lesson.truth, lesson.say
     network, record = load_network(parameters.model_file)
-    rows, name = (split["test"], "test") if len(split["test"]) else (split["valid"], "validation")
+    rows, name = lesson.test
     if name != "test":
         say("No images were kept for the test (--test-split=0): the metrics are those of the validation set")
     predicted = predict(network, dataset.images.subset(rows))
@@ -44,7 +39,7 @@ def write_report(parameters, dataset, split, truth, history, say) -> dict:
         raise RunError(f"the network in {parameters.model_file} predicts values that are not finite: train it anew")
     columns = [dataset.columns[label] for label in parameters.labels]
     metrics = regression_metrics(
-        truth[rows], predicted, truth[split["train"]].mean(axis=0), parameters.labels, seed=parameters.seed
+        truth[rows], predicted, truth[lesson.split["train"]].mean(axis=0), parameters.labels, seed=parameters.seed
     )
     metrics["set"] = name
     say("")
@@ -60,44 +55,6 @@ def write_report(parameters, dataset, split, truth, history, say) -> dict:
         save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
     say(f"Figures: {folder}/ ({', '.join(drawn)}; metrics.json, predictions.csv, logs/)")
     return metrics
-
-
-def predict(network, images) -> np.ndarray:
-    """Measure images that need not fit in memory.
-
-    Parameters
-    ----------
-    network : keras.Model
-    images : ImageSet (N, H, W), e-/s
-
-    Returns
-    -------
-    ndarray (N, L) float32, unit of each label
-    """
-    block = PREDICTION_BATCH * max(1, BLOCK_BYTES * len(images) // (images.nbytes * PREDICTION_BATCH))
-    blocks = (images[start : start + block] for start in range(0, len(images), block))
-    return np.concatenate([network.predict(some, batch_size=PREDICTION_BATCH, verbose=0) for some in blocks])
-
-
-def warn_of_unseen(made_with: dict, labels) -> list[str]:
-    """Return a line for each label that leaves no trace in the images.
-
-    Parameters
-    ----------
-    made_with : dict, the parameters in the dataset's manifest
-    labels : sequence of str
-    """
-    unseen = {}
-    if made_with.get("redshift-effects") == "none":
-        unseen |= dict.fromkeys(("src-redshift", "lens-redshift"), "--redshift-effects none")
-    if made_with.get("lens-light") == "off" and made_with.get("lens-model") == "sie":
-        unseen |= dict.fromkeys(("lens-intensity", "lens-effect", "lens-sersic"), "--lens-light off")
-    return [
-        f"the dataset was simulated with {unseen[label]}, so that {label} leaves no trace in its images and cannot be "
-        "learned from them"
-        for label in labels
-        if label in unseen
-    ]
 
 
 def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, network):

@@ -7,11 +7,9 @@ import pytest
 
 from stronglens.dataset import (
     CHUNK_SIZE,
-    ChunkConversion,
     DatasetWriter,
-    converted_manifest,
     load_dataset,
-    read_manifest,
+    plan_conversion,
     remove_dataset,
 )
 from stronglens.dataset.manifest import manifest_checksum
@@ -339,14 +337,14 @@ def test_converted_dataset_is_the_one_written_so(tmp_path, kept):
     other = "zarr" if kept == "pickle" else "pickle"
     write(tmp_path / "origin", kept=kept)
     write(tmp_path / "wanted", kept=other)
-    origin = read_manifest(tmp_path / "origin")
-    with DatasetWriter(tmp_path / "converted", converted_manifest(origin, other)) as writer:
-        convert = ChunkConversion(tmp_path / "origin", writer.store)
+    plan = plan_conversion(tmp_path / "origin", tmp_path / "converted", other)
+    with DatasetWriter(tmp_path / "converted", plan.manifest) as writer:
+        convert = plan.work(writer.store)
         assert [convert(chunk) for chunk in writer.missing_chunks] == [CHUNK_SIZE, 5]
         writer.finish(COLUMNS, lambda values: {"mean": float(values.mean())})
     assert contents(tmp_path / "converted") == contents(tmp_path / "wanted")
     with pytest.raises(UsageError, match=f"kept as {kept} already"):
-        converted_manifest(origin, kept)
+        plan_conversion(tmp_path / "origin", tmp_path / "converted", kept)
 
 
 def test_no_dataset(tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
+from stronglens.measuring.figures import draw_measured
 from stronglens.observation import prepare, read_observation
 from stronglens.parameters import Column
 from stronglens.plotting import save_figure, style, write_captions
@@ -16,7 +17,6 @@ from stronglens.regression.figures import (
     draw_gallery,
     draw_generalisation_gap,
     draw_losses,
-    draw_measured,
     draw_predictions,
     draw_samples,
 )
@@ -157,7 +157,6 @@ def test_gap_of_two_trainings_is_the_difference_of_their_losses():
     np.testing.assert_allclose(gaps["stored images"], 0.5 - 0.5 / epochs)
     np.testing.assert_allclose(gaps["fresh images"], -0.02)
     assert "training, fresh images" in words_of(figure)
-
 
 
 def test_activations_show_the_input_and_each_layer(images):

@@ -1,14 +1,13 @@
 """Figures of the regression task: arrays in, Matplotlib figures out."""
 
 from stronglens.regression.figures.graphs import draw_generalisation_gap, draw_losses, draw_predictions
-from stronglens.regression.figures.images import draw_activations, draw_gallery, draw_measured, draw_samples
+from stronglens.regression.figures.images import draw_activations, draw_gallery, draw_samples
 
 __all__ = [
     "draw_activations",
     "draw_gallery",
     "draw_generalisation_gap",
     "draw_losses",
-    "draw_measured",
     "draw_predictions",
     "draw_samples",
 ]

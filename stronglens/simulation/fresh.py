@@ -2,6 +2,7 @@
 
 import json
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from stronglens.dataset import CHUNK_SIZE, checksum, library_versions
 from stronglens.parameters import to_manifest
-from stronglens.regression.chunks import simulator_of
+from stronglens.simulation.chunks import simulator_of
 
 MEASURED = 1024
 """Images on which the scalings are fitted."""
@@ -27,6 +28,7 @@ class FreshLenses:
 
     Parameters
     ----------
+    make : callable, makes the task's simulator (see :mod:`stronglens.simulation.chunks`)
     parameters : SimulationParameters, those of the dataset
     stored : int, images in the dataset
     number : int, images of an epoch
@@ -42,12 +44,12 @@ class FreshLenses:
 
     chunk_size = CHUNK_SIZE
 
-    def __init__(self, parameters, stored: int, number: int, labels, executor: Executor):
+    def __init__(self, make: Callable, parameters, stored: int, number: int, labels, executor: Executor):
         self.stored, self.number = stored, number
         self.shape = (parameters.grid_size, parameters.grid_size)
         identity = [to_manifest(parameters), stored, number, *labels, library_versions("")]
         self.digest = checksum(json.dumps(identity).encode())
-        self._work = FreshSimulation(parameters, stored, tuple(labels))
+        self._work = FreshSimulation(make, parameters, stored, tuple(labels))
         self._executor = executor
         self._chunks: OrderedDict[int, Future] = OrderedDict()
 
@@ -77,11 +79,13 @@ class FreshSimulation:
 
     Attributes
     ----------
+    make : callable, makes the task's simulator
     parameters : SimulationParameters
     first : int, index of the stream's first image
     labels : tuple of L str
     """
 
+    make: Callable
     parameters: Any
     first: int
     labels: tuple[str, ...]
@@ -89,5 +93,5 @@ class FreshSimulation:
     def __call__(self, chunk: int) -> tuple[np.ndarray, np.ndarray]:
         """Simulate a chunk: images (chunk_size, H, W) float32, labels (chunk_size, L)."""
         start = self.first + chunk * CHUNK_SIZE
-        images, columns, _ = simulator_of(self.parameters).simulate(range(start, start + CHUNK_SIZE))
+        images, columns, _ = simulator_of(self.make, self.parameters).simulate(range(start, start + CHUNK_SIZE))
         return images, np.stack([columns[label] for label in self.labels], axis=1)

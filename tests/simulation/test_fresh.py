@@ -10,8 +10,9 @@ from small_datasets import SMALL_PARAMETERS
 
 import params_and_cli as panel
 from stronglens.dataset import CHUNK_SIZE
-from stronglens.regression.chunks import simulator_of
-from stronglens.regression.fresh import KEPT, FreshLenses
+from stronglens.regression.simulator import make_simulator
+from stronglens.simulation.chunks import simulator_of
+from stronglens.simulation.fresh import KEPT, FreshLenses
 
 PARAMETERS = panel.SimulationParameters.of(panel.OVERRIDES, generated_number=60, **SMALL_PARAMETERS)
 LABELS = ("einstein-radius", "src-center-x")
@@ -34,16 +35,18 @@ def executor():
 
 
 def test_stream_continues_the_dataset(executor):
-    fresh = FreshLenses(PARAMETERS, 60, 100, LABELS, executor)
+    fresh = FreshLenses(make_simulator, PARAMETERS, 60, 100, LABELS, executor)
     images, labels = fresh.request(1).result()
-    expected, columns, _ = simulator_of(PARAMETERS).simulate(range(60 + CHUNK_SIZE, 60 + 2 * CHUNK_SIZE))
+    expected, columns, _ = simulator_of(make_simulator, PARAMETERS).simulate(
+        range(60 + CHUNK_SIZE, 60 + 2 * CHUNK_SIZE)
+    )
     np.testing.assert_array_equal(images, expected)
     np.testing.assert_array_equal(labels[:, 1], columns["src-center-x"])
     assert fresh.shape == images.shape[1:]
 
 
 def test_what_is_asked_for_twice_is_simulated_once_and_not_kept_for_ever(executor):
-    fresh = FreshLenses(PARAMETERS, 60, 200, LABELS, executor)
+    fresh = FreshLenses(make_simulator, PARAMETERS, 60, 200, LABELS, executor)
     images, labels = fresh.first()
     assert images.shape == (200, 16, 16)
     assert labels.shape == (200, 2)
@@ -58,7 +61,7 @@ def test_what_is_asked_for_twice_is_simulated_once_and_not_kept_for_ever(executo
 
 def test_digest_tells_streams_apart(executor):
     digests = [
-        FreshLenses(parameters, stored, number, LABELS, executor).digest
+        FreshLenses(make_simulator, parameters, stored, number, LABELS, executor).digest
         for parameters in (PARAMETERS, panel.SimulationParameters.of(panel.OVERRIDES, seed=1, **SMALL_PARAMETERS))
         for stored in (60, 61)
         for number in (100, 101)

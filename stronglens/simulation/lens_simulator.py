@@ -1,4 +1,4 @@
-"""What the regression task simulates: one lens galaxy, one source behind it, one telescope."""
+"""Draws to images: one lens galaxy, one source behind it, one telescope."""
 
 import threading
 from collections import Counter
@@ -10,48 +10,10 @@ from stronglens import cosmology, telescope
 from stronglens.parameters import Column, UsageError, columns, ranges
 from stronglens.raytracing import ImageRenderer, einstein_radius, has_gpu, sersic_flux_in_field
 from stronglens.sampling import Draws, Rule, Sampler, Stream, generator, key_words
+from stronglens.simulation.columns import CONVENTIONS, DERIVED_COLUMNS
 
 LARGEST_ELLIPTICITY = 0.9
 """Of (1-q)/(1+q): an axis ratio of 0.05, flatter than any galaxy, up to which images are tested."""
-
-DERIVED_COLUMNS = {
-    "einstein-radius": Column(
-        "einstein-radius", "arcsec", r"\theta_{\rm E}",
-        "radius of the circle about the lens centre within which the mean convergence is 1; blind to shear",
-        drawn=False,
-    ),
-    "einstein-radius-sie": Column(
-        "einstein-radius-sie", "arcsec", r"\theta_{\rm E,SIE}",
-        "Einstein radius on the intermediate axis, sqrt(ab) of the critical ellipse without shear, as catalogues quote",
-        drawn=False,
-    ),
-    "magnification": Column(
-        "magnification", None, r"\mu",
-        "flux of the lensed source over that of the unlensed one, both within the field, without blur or noise",
-        drawn=False,
-    ),
-    "snr": Column(
-        "snr", None, r"{\rm S/N}",
-        "signal-to-noise of the lensed source: sqrt of the sum over pixels of its light squared over the variance",
-        drawn=False,
-    ),
-    "exposure-time": Column(
-        "exposure-time", "s", r"t_{\rm exp}",
-        "exposure time at which the wanted signal-to-noise is reached",
-        drawn=False,
-    ),
-}
-
-CONVENTIONS = {
-    "axes": "x to the right, y up, arcsec, origin at the image centre; row 0 of an image is its top",
-    "pixels": "e-/s in each pixel, sky subtracted",
-    "ellipticity": "(1-q)/(1+q) times (cos 2phi, sin 2phi) in (ellip-x, ellip-y), phi from +x towards +y",
-    "shear": "deflection (shear-1 x + shear-2 y, shear-2 x - shear-1 y)",
-    "intensity": "e-/s at the effective radius in a 0.1 arcsec pixel of Euclid VIS (zero point 25.72), as it would be "
-    "seen at z = 0.5 (lens) or z = 1 (source)",
-    "mass": "mass-to-light ratios and halo convergence as they act for lens and source at z = 0.5 and 2",
-    "labels": "drawn values, before dimming and the scaling of masses with redshift",
-}
 
 
 class LensSimulator:
@@ -85,6 +47,11 @@ class LensSimulator:
         self._threads, self._on_device = threads, on_device
         self._device = telescope.DeviceTelescope(self.telescope)
         self._first_use, self._renderer = threading.Lock(), None
+
+    @property
+    def name(self) -> str:
+        """What is simulated, in a word or two."""
+        return f"{self.parameters.lens_model} lenses"
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -135,7 +102,7 @@ class LensSimulator:
         """
         sampler = self.draw(indices)
         while True:
-            rate, labels = self._observe(sampler.draws)
+            rate, labels = self._observe(sampler.draws, indices)
             reason, failed = self._refuse(labels)
             if not failed.any():
                 break
@@ -213,7 +180,7 @@ class LensSimulator:
     def _is_on_device(self) -> bool:
         return has_gpu() if self._on_device is None else self._on_device
 
-    def _follow_from_draws(self, draws: Draws) -> Draws:
+    def _follow_from_draws(self, draws: Draws, indices: np.ndarray) -> Draws:
         behind = draws["src-redshift"] > draws["lens-redshift"]
         safe = draws | {"src-redshift": np.where(behind, draws["src-redshift"], draws["lens-redshift"] + 1e-3)}
         scene = self.physical_scene(safe)
@@ -254,7 +221,7 @@ class LensSimulator:
         )
         return rules
 
-    def _observe(self, draws: Draws) -> tuple[np.ndarray, Draws]:
+    def _observe(self, draws: Draws, indices: Sequence[int]) -> tuple[np.ndarray, Draws]:
         """Render and blur; return all the light and the labels."""
         scene = self.physical_scene(draws)
         wanted = draws.get("snr-wanted")

@@ -8,7 +8,7 @@ import params_and_cli as panel
 from stronglens import cosmology
 from stronglens.parameters import RunError, UsageError
 from stronglens.raytracing import einstein_radius
-from stronglens.regression.scene import LensSimulator
+from stronglens.simulation.lens_simulator import LensSimulator
 
 
 def simulator(**values):

@@ -1,4 +1,4 @@
-from stronglens.regression.report import warn_of_unseen
+from stronglens.regression.lesson import warn_of_unseen
 
 LABELS = ("src-redshift", "lens-sersic", "src-center-x")
 

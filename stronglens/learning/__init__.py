@@ -1,0 +1,1 @@
+"""A dataset to a trained network: what all tasks do alike."""

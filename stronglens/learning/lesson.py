@@ -1,0 +1,41 @@
+"""What a network is to learn, from what."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stronglens.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is to be learned, from what.
+
+    Attributes
+    ----------
+    parameters : TrainingParameters
+    dataset : Dataset
+    split : dict of ``train``, ``valid``, ``test`` to indices
+    labels : names of the L columns to learn
+    truth : (N, L) their values, of all images
+    made_with : SimulationParameters of the dataset; None where others made its images
+    progress : callable, (units, what) -> context manager with ``advance``
+    say : callable, prints a line
+    """
+
+    parameters: Any
+    dataset: Dataset
+    split: dict[str, np.ndarray]
+    labels: tuple[str, ...]
+    truth: np.ndarray
+    made_with: Any
+    progress: Callable
+    say: Callable[[str], None]
+
+    @property
+    def test(self) -> tuple[np.ndarray, str]:
+        """The images that are tested on, and what they are called: those of validation where none were kept."""
+        rows = self.split["test"]
+        return (rows, "test") if len(rows) else (self.split["valid"], "validation")

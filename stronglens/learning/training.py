@@ -1,0 +1,89 @@
+"""A lesson to a trained network, and that to predictions."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from stronglens.learning.lesson import Lesson
+from stronglens.scaling import fit_image_scaling
+from stronglens.simulation.fresh import FreshLenses
+from stronglens.training import describe_device, fit
+
+PREDICTION_BATCH = 256
+BLOCK_BYTES = 2**27
+"""Of images that are in memory at a time to be measured."""
+
+
+def learn(lesson: Lesson, fresh: FreshLenses | None, build: Callable, **choices) -> dict[str, list[float]]:
+    """Train a network on a dataset's training images, or on fresh ones in their place.
+
+    Parameters
+    ----------
+    lesson : Lesson
+    fresh : FreshLenses, optional
+        What to train on instead: the stored images then serve for validation and test only.
+    build : callable, (image shape, image scaling, (M, L) labels) -> keras.Model
+        The untrained network, given what the scalings are fitted on.
+    **choices
+        What else `training.fit` takes; ``record`` is added to what a network's record says.
+
+    Returns
+    -------
+    dict of lists, a value an epoch
+    """
+    parameters, dataset, split, say = lesson.parameters, lesson.dataset, lesson.split, lesson.say
+    train, valid = split["train"], split["valid"]
+    if fresh is None:
+        images, labels = dataset.images.subset(train), lesson.truth[train]
+        learned_from = (images, labels)
+    else:
+        images, labels = fresh.first()
+        learned_from = fresh
+    with lesson.progress(len(images), "measuring the images") as measured:
+        image_scaling = fit_image_scaling(images, measured.advance)
+    network = build(images.shape[1:], image_scaling, labels)
+    say(f"Network: {network.count_params():,} parameters; labels {', '.join(lesson.labels)}")
+    source = "simulated anew each epoch" if fresh else "for training"
+    say(f"Images: {len(train):,} {source}, {len(valid):,} for validation, {len(split['test']):,} for the test")
+    device = describe_device(parameters.batch_size)
+    say(device[0].upper() + device[1:])
+    record = dataset.describe(lesson.labels) | {"split": {name: rows.tolist() for name, rows in split.items()}}
+    record |= choices.pop("record", {})
+    if fresh:
+        record |= {"fresh": fresh.describe(), "split": record["split"] | {"train": []}}
+    return fit(
+        network,
+        learned_from,
+        (dataset.images.subset(valid), lesson.truth[valid]),
+        label_names=lesson.labels,
+        model_file=parameters.model_file,
+        epochs=parameters.epochs,
+        learning_rate=parameters.learning_rate,
+        learning_schedule=parameters.learning_schedule,
+        batch_size=parameters.batch_size,
+        seed=parameters.seed,
+        mixed_precision=parameters.mixed_precision,
+        record=record,
+        log_dir=parameters.figures_dir / "logs",
+        resume=parameters.resume,
+        keep_state=True,
+        quiet=parameters.quiet,
+        **choices,
+    )
+
+
+def predict(network, images) -> np.ndarray:
+    """Put a network to images that need not fit in memory.
+
+    Parameters
+    ----------
+    network : keras.Model
+    images : ImageSet (N, H, W), e-/s
+
+    Returns
+    -------
+    ndarray (N, L) float32, the network's outputs
+    """
+    block = PREDICTION_BATCH * max(1, BLOCK_BYTES * len(images) // (images.nbytes * PREDICTION_BATCH))
+    blocks = (images[start : start + block] for start in range(0, len(images), block))
+    return np.concatenate([network.predict(some, batch_size=PREDICTION_BATCH, verbose=0) for some in blocks])

@@ -1,0 +1,5 @@
+"""Trained networks put to telescope images: what all tasks do alike. What the numbers mean, a task says."""
+
+from stronglens.measuring.files import Measurement, measure_files, write_measurements
+
+__all__ = ["Measurement", "measure_files", "write_measurements"]
