@@ -22,6 +22,7 @@ class Stream(IntEnum):
     DRAWS = 0
     NOISE = 1
     SPLIT = 2
+    SUBSTRUCTURE = 3
 
 
 @dataclass(frozen=True)

@@ -200,9 +200,18 @@ def number(
     )  # fmt: skip
 
 
-def choice(default: str | None, choices: Sequence[str], *, help: str, shortcut: str | None = None) -> Any:
+def choice(
+    default: str | None,
+    choices: Sequence[str],
+    *,
+    help: str,
+    shortcut: str | None = None,
+    applies: tuple[str, str] | None = None,
+) -> Any:
     """Declare one of a few words."""
-    return _field(kind="choice", default=default, help=help, shortcut=shortcut, choices=tuple(choices))
+    return _field(
+        kind="choice", default=default, help=help, shortcut=shortcut, choices=tuple(choices), applies=applies
+    )  # fmt: skip
 
 
 def switch(*, help: str, shortcut: str | None = None, recorded: bool = True) -> Any:
@@ -215,9 +224,16 @@ def text(default: str | None, *, help: str, shortcut: str | None = None, recorde
     return _field(kind="text", default=default, help=help, shortcut=shortcut, recorded=recorded)
 
 
-def names(default: Sequence[str], *, help: str, shortcut: str | None = None, many: bool = False) -> Any:
+def names(
+    default: Sequence[str],
+    *,
+    help: str,
+    shortcut: str | None = None,
+    many: bool = False,
+    applies: tuple[str, str] | None = None,
+) -> Any:
     """Declare a list of names: a,b,c; with `many` also a b c, as a shell expands ``*.fits``, and possibly none."""
-    return _field(kind="names", default=tuple(default), help=help, shortcut=shortcut, many=many)
+    return _field(kind="names", default=tuple(default), help=help, shortcut=shortcut, many=many, applies=applies)
 
 
 def _field(**values) -> Any:

@@ -69,7 +69,7 @@ def resolve(
     given = {**(file_values or {}), **values}
     final = {name: declaration.default for name, declaration in declared.items()} | given
     for (chooser, choice), defaults in (overrides or {}).items():
-        if chooser in declared and final[chooser] == choice:
+        if chooser in declared and final[chooser] == choice and applies(declared[chooser], final):
             final |= {name: value for name, value in defaults.items() if name in declared and name not in given}
 
     dropped = set()

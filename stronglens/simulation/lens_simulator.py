@@ -8,7 +8,7 @@ import numpy as np
 
 from stronglens import cosmology, telescope
 from stronglens.parameters import Column, UsageError, columns, ranges
-from stronglens.raytracing import ImageRenderer, einstein_radius, has_gpu, sersic_flux_in_field
+from stronglens.raytracing import ImageRenderer, Perturbers, einstein_radius, has_gpu, sersic_flux_in_field
 from stronglens.sampling import Draws, Rule, Sampler, Stream, generator, key_words
 from stronglens.simulation.columns import CONVENTIONS, DERIVED_COLUMNS
 
@@ -34,6 +34,9 @@ class LensSimulator:
     UsageError
         When the parameters contradict one another.
     """
+
+    perturber_profile: str | None = None
+    """What the renderer's perturbers are, where the lenses have any."""
 
     def __init__(self, parameters, threads: int | None = None, chunk_size: int = 128, on_device: bool | None = None):
         self.parameters = parameters
@@ -79,6 +82,7 @@ class LensSimulator:
                     padding=self.telescope.padding,
                     chunk_size=self.chunk_size,
                     threads=self._threads,
+                    perturbers=self.perturber_profile,
                 )
             return self._renderer
 
@@ -154,9 +158,9 @@ class LensSimulator:
             scene["einstein_radius_sie"] = np.maximum(radius, 0)  # in front of the lens: refused by a rule
         return scene
 
-    def render(self, scene: Draws) -> tuple[np.ndarray, np.ndarray | None]:
+    def render(self, scene: Draws, perturbers: Perturbers | None = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Render noiseless, unblurred images of source and lens, with the margin that the blur needs."""
-        return self.renderer(scene)
+        return self.renderer(scene, perturbers)
 
     def describe(self) -> dict:
         """Return what a dataset's manifest says of its images, beside the parameters."""
@@ -221,22 +225,30 @@ class LensSimulator:
         )
         return rules
 
+    def perturbers(self, draws: Draws, indices: Sequence[int]) -> Perturbers | None:
+        """Return the dark masses beside the smooth lenses: none here."""
+        return None
+
     def _observe(self, draws: Draws, indices: Sequence[int]) -> tuple[np.ndarray, Draws]:
         """Render and blur; return all the light and the labels."""
         scene = self.physical_scene(draws)
-        wanted = draws.get("snr-wanted")
-        if self._is_on_device():
-            wanted = None if wanted is None else self._pad(wanted)
-            rate, measured = self._device.observe(*self.renderer.render_on_device(scene), wanted)
-        else:
-            rate, measured = telescope.observe(*self.render(scene), self.telescope, wanted)
-        measured = {name: values[: len(draws["src-redshift"])] for name, values in measured.items()}
+        rate, measured = self._expose(scene, draws.get("snr-wanted"), self.perturbers(draws, indices))
         labels = dict(draws)
         labels["magnification"] = measured["flux"] / sersic_flux_in_field(
             scene, self.shape, self.parameters.pixel_scale
         )
         labels |= {name.replace("_", "-"): values for name, values in measured.items() if name != "flux"}
         return rate, labels
+
+    def _expose(self, scene: Draws, wanted_snr: np.ndarray | None, perturbers: Perturbers | None):
+        """Return noiseless images, all the light blurred, and what is measured on them (see `telescope.observe`)."""
+        if self._is_on_device():
+            wanted_snr = None if wanted_snr is None else self._pad(wanted_snr)
+            rendered = self.renderer.render_on_device(scene, perturbers)
+            rate, measured = self._device.observe(*rendered, wanted_snr)
+        else:
+            rate, measured = telescope.observe(*self.render(scene, perturbers), self.telescope, wanted_snr)
+        return rate, {name: values[: len(scene["src_intensity"])] for name, values in measured.items()}
 
     def _add_noise(self, rate, indices: Sequence[int], times: np.ndarray | None) -> np.ndarray:
         if not self._is_on_device():
