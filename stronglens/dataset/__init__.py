@@ -4,7 +4,9 @@ The only room that turns arrays into files and back.
 """
 
 from stronglens.dataset.conversion import plan_conversion
+from stronglens.dataset.class_folders import CLASSES, ClassFolders, find_classes, holds_class_folders
 from stronglens.dataset.files import checksum, read_image, read_json, write_image, write_whole
+from stronglens.dataset.folder_conversion import SUBSTRUCTURE, FolderConversion, folder_manifest
 from stronglens.dataset.formats import CHUNK_SIZE, chunk_indices
 from stronglens.dataset.image_set import ImageSet
 from stronglens.dataset.loading import Dataset, load_dataset, read_manifest, split_indices
@@ -14,13 +16,20 @@ from stronglens.dataset.writing import DatasetWriter, remove_dataset
 
 __all__ = [
     "CHUNK_SIZE",
+    "CLASSES",
+    "SUBSTRUCTURE",
     "ChunkStore",
+    "ClassFolders",
     "Dataset",
     "DatasetPlan",
     "DatasetWriter",
+    "FolderConversion",
     "ImageSet",
     "checksum",
     "chunk_indices",
+    "find_classes",
+    "folder_manifest",
+    "holds_class_folders",
     "library_versions",
     "load_dataset",
     "plan_conversion",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stronglens.dataset.formats import chunk_indices
 from stronglens.dataset.loading import Dataset, load_dataset, read_manifest
-from stronglens.dataset.manifest import IMAGES
+from stronglens.dataset.manifest import IMAGES, SOURCE
 from stronglens.dataset.store import ChunkStore, DatasetPlan
 from stronglens.parameters import Column, UsageError
 
@@ -36,7 +36,9 @@ class ChunkConversion:
         labels = self._dataset.labels.iloc[rows.start : rows.stop]
         columns = {item["name"]: labels[item["name"]].to_numpy(float) for item in manifest["columns"]}
         rejected = Counter(manifest["rejected"] if chunk == 0 else {})  # a manifest keeps their sum alone
-        self.target.write_chunk(chunk, store.read_chunk(chunk, manifest["checksums"][IMAGES][chunk]), columns, rejected)
+        images = store.read_chunk(chunk, manifest["checksums"][IMAGES][chunk])
+        sources = labels[SOURCE].tolist() if SOURCE in labels else None
+        self.target.write_chunk(chunk, images, columns, rejected, sources)
         return len(rows)
 
     @cached_property

@@ -3,7 +3,10 @@
 import hashlib
 import io
 import json
+import math
+import os
 import pickle
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,8 @@ ADMITTED = {
 """All that the pickle of a plain array names, under NumPy 1 and 2. Nothing else is ever imported or called."""
 
 CHECKSUM_BYTES = 8
+
+NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 PICKLE_PROTOCOL = 4
 """Fixed, so that a dataset's bytes do not change with the Python version."""
@@ -71,6 +76,45 @@ def read_image(path: str | Path) -> np.ndarray:
     return array
 
 
+def npy_shape(path: str | Path) -> tuple[int, ...]:
+    """Return the shape of the array of numbers in a .npy file, without reading its numbers.
+
+    Raises
+    ------
+    RunError
+        When the file is missing, damaged, truncated, or holds anything but an array of numbers.
+    """
+    return _read_npy(path, _npy_header)[0]
+
+
+def read_npy(path: str | Path, shapes: Collection[tuple[int, ...]] | None = None) -> np.ndarray:
+    """Read an array of numbers from a .npy file, without ever unpickling, and no more than its header should say.
+
+    Parameters
+    ----------
+    path : the file
+    shapes : the shapes that are admitted, the usual one first; by default all
+
+    Returns
+    -------
+    ndarray of numbers, any type and byte order, not writable
+
+    Raises
+    ------
+    RunError
+        When the file is missing, damaged, truncated, holds anything but an array of numbers, or has another shape.
+    """
+
+    def read(file) -> np.ndarray:
+        shape, is_fortran, dtype = _npy_header(file)
+        if shapes is not None and shape not in shapes:
+            raise _NotAdmitted(f"has shape {shape}, others {next(iter(shapes))}")
+        content = file.read(math.prod(shape) * dtype.itemsize)
+        return np.frombuffer(content, dtype).reshape(shape, order="F" if is_fortran else "C")
+
+    return _read_npy(path, read)
+
+
 def checksum(content: bytes | np.ndarray) -> str:
     """Return 16 hexadecimal digits of the BLAKE2 hash of some bytes, or of a contiguous array's."""
     return hashlib.blake2b(content, digest_size=CHECKSUM_BYTES).hexdigest()
@@ -93,6 +137,44 @@ def read_json(path: str | Path, what: str) -> dict:
     if not isinstance(content, dict):
         raise RunError(f"{path} is not {what}: it is damaged or foreign")
     return content
+
+
+class _NotAdmitted(Exception):
+    """Says what is wrong with an array."""
+
+
+def _read_npy(path: str | Path, read):
+    try:
+        with open(path, "rb") as file:
+            return read(file)
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}") from None
+    except _NotAdmitted as error:
+        raise RunError(f"{path} {error}") from None
+    except Exception as error:  # a damaged header can raise anything at all
+        reason = str(error).splitlines()[0][:120] if str(error) else "damaged"
+        raise RunError(f"{path} is not a readable .npy file ({reason})") from None
+
+
+def _npy_header(file) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Return shape, whether the order is Fortran's, and type; refuse what the file cannot hold."""
+    read_header = NPY_HEADERS.get(version := np.lib.format.read_magic(file))
+    if read_header is None:
+        raise _NotAdmitted(f"is a .npy file of version {version[0]}, which plain arrays never are")
+    shape, is_fortran, dtype = read_header(file)
+    if dtype.hasobject:
+        raise _NotAdmitted(
+            "holds pickled objects (image and axion mass?), which are never read, for a pickle can run anything; where "
+            "you trust it, keep the image alone: np.save(f, np.load(f, allow_pickle=True)[0].astype('float32'))"
+        )
+    if dtype.kind not in "fiu":
+        raise _NotAdmitted(f"does not hold real numbers (they are {dtype})")
+    if any(size < 1 for size in shape):
+        raise _NotAdmitted(f"holds no numbers (its shape is {shape})")
+    claimed, held = math.prod(shape) * dtype.itemsize, os.fstat(file.fileno()).st_size - file.tell()
+    if held < claimed:
+        raise _NotAdmitted(f"is truncated: {held:,} of {claimed:,} bytes of its array are there")
+    return shape, is_fortran, dtype
 
 
 class _ArrayUnpickler(pickle.Unpickler):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stronglens.dataset.class_folders import CONVERT, holds_class_folders
 from stronglens.dataset.files import checksum, read_json
 from stronglens.dataset.image_set import ImageSet, fits_in_memory
 from stronglens.dataset.manifest import FORMAT, FORMAT_VERSION, IMAGES, LABELS, MANIFEST, is_signed
@@ -20,8 +21,8 @@ class Dataset:
 
     Attributes
     ----------
-    images : ImageSet (N, H, W) float32, e-/s
-    labels : pandas.DataFrame, N rows, a column for each of ``columns``
+    images : ImageSet (N, H, W) float32, e-/s; of images that were not simulated, as they were distributed
+    labels : pandas.DataFrame, N rows, a column for each of ``columns``, and ``source`` for images that were read
     columns : dict of name to Column, what can be learned from it
     manifest : dict
     """
@@ -48,6 +49,7 @@ class Dataset:
 
     def describe(self, names) -> dict:
         """Return what a network trained on these labels must know to measure other images."""
+        more = ("classes", "image-unit") if "classes" in self.manifest else ()
         return {
             "task": self.manifest["parameters"]["task"],
             "labels": [self.columns[name].to_dict() for name in names],
@@ -57,7 +59,14 @@ class Dataset:
             "telescope": self.manifest["telescope"]["name"],
             "conventions": self.manifest["conventions"],
             "dataset": self.manifest["checksums"][LABELS],
+            **{key: self.manifest[key] for key in more},
         }
+
+    @property
+    def test_images(self) -> np.ndarray | None:
+        """The indices (T,) of a test set that came with the images; None where it is ours to choose."""
+        given = self.manifest.get("test-images")
+        return None if given is None else np.arange(*given)
 
 
 def read_manifest(folder: str | Path, task: str | None = None) -> dict:
@@ -70,6 +79,8 @@ def read_manifest(folder: str | Path, task: str | None = None) -> dict:
     """
     folder = Path(folder)
     if not (folder / MANIFEST).exists():
+        if holds_class_folders(folder):
+            raise RunError(f"{folder} holds no dataset, but folders of images: {CONVERT} {folder} makes one of them")
         raise RunError(f"{folder} holds no dataset ({MANIFEST} is missing); make one with generate_data.py")
     manifest = read_json(folder / MANIFEST, "a dataset's manifest")
     if manifest.get("format") != FORMAT:
@@ -134,7 +145,12 @@ def load_dataset(
 
 
 def split_indices(
-    number: int, valid_split: float, test_split: float, random: np.random.Generator
+    number: int,
+    valid_split: float,
+    test_split: float,
+    random: np.random.Generator,
+    strata: np.ndarray | None = None,
+    test: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Split images into disjoint training, validation and test sets by a random permutation.
 
@@ -142,6 +158,10 @@ def split_indices(
     ----------
     number : images in all
     valid_split, test_split : fractions; each set gets at least one image when its fraction is not 0
+    strata : (N,) int or str, optional
+        The class of each image. Each class is split by these fractions, and has images in every set that is not empty.
+    test : (T,) int, optional
+        A test set that is given: ``test_split`` counts for nothing, and ``valid_split`` is a fraction of the others.
 
     Returns
     -------
@@ -150,22 +170,34 @@ def split_indices(
     Raises
     ------
     UsageError
-        When no two images are left to train on, or there is none to validate with.
+        When no two images are left to train on, or there is none to validate with; or there is none of some class.
     """
-    sizes = {
-        name: max(1, round(number * fraction)) if fraction > 0 else 0
-        for name, fraction in (("test", test_split), ("valid", valid_split))
-    }
-    train = number - sizes["test"] - sizes["valid"]
-    if train < 2 or sizes["valid"] < 1:
-        raise UsageError(
-            f"{number} images cannot be split into {train} for training, {sizes['valid']} for validation and "
-            f"{sizes['test']} for the test: simulate more, or change --valid-split and --test-split"
-        )
-    order = random.permutation(number)
-    test, valid = sizes["test"], sizes["valid"]
-    return {
-        "train": np.sort(order[test + valid :]),
-        "valid": np.sort(order[test : test + valid]),
-        "test": np.sort(order[:test]),
-    }
+    is_given = np.zeros(number, bool)
+    if test is not None:
+        is_given[test] = True
+    groups = {"": np.arange(number)}
+    if strata is not None:
+        groups = {f" of class {name}": np.flatnonzero(strata == name) for name in np.unique(strata)}
+    split = {"train": [], "valid": [], "test": []}
+    for which, members in groups.items():
+        given, others = members[is_given[members]], members[~is_given[members]]
+        tested = len(given) if test is not None else _share(len(members), test_split)
+        valid = _share(len(others), valid_split)
+        drawn = 0 if test is not None else tested
+        train = len(others) - drawn - valid
+        lacks_test = bool(which) and is_given.any() and not tested
+        if train < (1 if which else 2) or valid < 1 or lacks_test:
+            raise UsageError(
+                f"{len(members)} images{which} cannot be split into {train} for training, {valid} for validation and "
+                f"{tested} for the test: {'add' if which else 'simulate'} more, or change --valid-split and "
+                "--test-split"
+            )
+        order = others[random.permutation(len(others))]
+        split["train"].append(order[drawn + valid :])
+        split["valid"].append(order[drawn : drawn + valid])
+        split["test"].append(np.concatenate([given, order[:drawn]]))
+    return {name: np.sort(np.concatenate(parts)) for name, parts in split.items()}
+
+
+def _share(number: int, fraction: float) -> int:
+    return max(1, round(number * fraction)) if fraction > 0 else 0

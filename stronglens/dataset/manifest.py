@@ -11,6 +11,9 @@ FORMAT_VERSION = 2
 
 IMAGES, LABELS, MANIFEST, PROGRESS, LOCK = "images", "labels.csv", "manifest.json", "progress", ".lock"
 
+SOURCE = "source"
+"""The column of ``labels.csv`` that says which file an image was read from, in a dataset that was not simulated."""
+
 
 def library_versions(program_version: str) -> dict[str, str]:
     """Return the versions on which an image's bytes depend: an interrupted dataset is resumed under the same ones."""

@@ -83,7 +83,14 @@ class ChunkStore:
     def chunks(self) -> int:
         return -(-self.number // CHUNK_SIZE)
 
-    def write_chunk(self, chunk: int, images: np.ndarray, columns: dict[str, np.ndarray], rejected: Counter) -> None:
+    def write_chunk(
+        self,
+        chunk: int,
+        images: np.ndarray,
+        columns: dict[str, np.ndarray],
+        rejected: Counter,
+        sources: list[str] | None = None,
+    ) -> None:
         """Write the images of one chunk, then the record that makes them count.
 
         Parameters
@@ -91,6 +98,7 @@ class ChunkStore:
         images : (M, H, W) float32, M the images in this chunk
         columns : dict of column to (M,) values
         rejected : reasons and counts of draws refused in this chunk
+        sources : (M,) the files that the images were read from; of all chunks of a dataset, or of none
         """
         images = np.ascontiguousarray(images, np.float32)
         self.images.write(chunk, images)
@@ -99,6 +107,8 @@ class ChunkStore:
             "rejected": dict(sorted(rejected.items())),
             "checksum": checksum(images),
         }
+        if sources is not None:
+            record["sources"] = sources
         write_whole(self._record_path(chunk), json.dumps(record))
 
     def read_chunk(self, chunk: int, expected_checksum: str | None = None) -> np.ndarray:
@@ -119,7 +129,7 @@ class ChunkStore:
         return images
 
     def read_record(self, chunk: int) -> dict:
-        """Read the record of a finished chunk: columns, refused draws, checksum.
+        """Read the record of a finished chunk: columns, refused draws, checksum; sources, where images have them.
 
         Raises
         ------
@@ -132,6 +142,7 @@ class ChunkStore:
             intact = all(len(values) == size for values in record["columns"].values()) and all(
                 isinstance(record[key], kind) for key, kind in (("rejected", dict), ("checksum", str))
             )
+            intact = intact and len(record.get("sources", range(size))) == size
         except (KeyError, TypeError, AttributeError):
             intact = False
         if not intact:

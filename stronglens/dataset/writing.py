@@ -4,7 +4,7 @@
 
     dataset/
         images/000000.pickle ...   one float32 array an image; or images.zarr/, one array of all
-        labels.csv                 where the image is, drawn quantities, derived columns
+        labels.csv                 where the image is and was read from, drawn quantities, derived columns
         manifest.json              what it all is; "complete": false until the end
         progress/00000.json ...    records of finished chunks, while it is being written
 """
@@ -29,6 +29,7 @@ from stronglens.dataset.manifest import (
     LOCK,
     MANIFEST,
     PROGRESS,
+    SOURCE,
     dump_manifest,
     is_signed,
     manifest_checksum,
@@ -112,20 +113,23 @@ class DatasetWriter:
         """
         if self.is_complete:
             return self.manifest
-        sums, rejected = [], Counter()
+        sums, rejected, texts = [], Counter(), ()
         values = {column["name"]: np.empty(self.store.number) for column in columns}
         # A chunk at a time: what all chunks say, as text, may be larger than memory.
         with replacing(self.folder / LABELS) as aside:
-            with open(aside, "w", newline="") as table:
+            with open(aside, "w", newline="", encoding="utf-8") as table:
                 rows = csv.writer(table, lineterminator="\n")
-                rows.writerow(["file", *values])
                 for chunk in range(self.store.chunks):
                     record = self.store.read_record(chunk)
+                    if chunk == 0:
+                        texts = (SOURCE,) if "sources" in record else ()
+                        rows.writerow(["file", *texts, *values])
                     indices = chunk_indices(chunk, self.store.number)
                     for name, column in values.items():
                         column[indices.start : indices.stop] = record["columns"][name]
-                    for index, *numbers in zip(indices, *(record["columns"][name] for name in values), strict=True):
-                        rows.writerow([self.store.images.name(index), *map(repr, numbers)])
+                    names = zip(map(self.store.images.name, indices), *(record["sources"] for _ in texts), strict=True)
+                    numbers = zip(*(map(repr, record["columns"][name]) for name in values), strict=True)
+                    rows.writerows((*name, *row) for name, row in zip(names, numbers, strict=True))
                     sums.append(record["checksum"])
                     rejected.update(record["rejected"])
             with open(aside, "rb") as table:

@@ -1,0 +1,213 @@
+"""Images distributed as folders of .npy files, a folder a class: which files there are.
+
+::
+
+    FOLDER/no/*.npy  FOLDER/sphere/*.npy  FOLDER/vort/*.npy         or, with a test set of its own,
+    FOLDER/train/no/*.npy ...  FOLDER/val/no/*.npy ...
+
+The public DeepLense sets come like this, under several names.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stronglens.dataset.files import checksum
+from stronglens.parameters import UsageError
+
+CLASSES = ("no", "sphere", "vortex")
+"""Lenses without substructure, with sub-halos, and with vortices. Their numbers are what is learned."""
+
+FOLDERS = {
+    "no": ("no", "nosub", "no_sub", "no_substructure"),
+    "sphere": ("sphere", "cdm"),
+    "vortex": ("vort", "vortex", "axion"),
+}
+"""What the folders of each class are called, without regard to case; ``-`` counts as ``_``."""
+
+TRAIN, TEST = "train", ("val", "valid", "validation", "test")
+"""What the two parts of a set are called that comes with images to train on and others to test with."""
+
+CONVERT = "generate_data.py --task substructure --convert-from"
+
+_CLASS_OF = {name: number for number, known in enumerate(FOLDERS.values()) for name in known}
+
+
+@dataclass(frozen=True, eq=False)
+class ClassFolders:
+    """The images of a folder of class folders, in the order that they have in a dataset.
+
+    That is: images to train on before images to test with; of each, class by class; of each, by file name.
+
+    Attributes
+    ----------
+    folder : Path
+    names : tuple of N str, the files, relative to the folder: ``train/no/1.npy``
+    classes : ndarray (N,) int, index into ``CLASSES``
+    test : (int, int) or None, first and one past the last of the images that came as a test set
+    checksum : str, says which files these are, by names and sizes
+    ignored : tuple of str, visible files in these folders that are not images to be read
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    classes: np.ndarray
+    test: tuple[int, int] | None
+    checksum: str
+    ignored: tuple[str, ...]
+
+
+def find_classes(folder: str | Path) -> ClassFolders:
+    """Find the images of every class.
+
+    Hidden files and folders are passed over. A folder of another name than those known is an error, for it may be a
+    class whose name is misspelt.
+
+    Raises
+    ------
+    UsageError
+        When the folder cannot be read, a class is missing or has no images, or it is not clear what a folder is.
+    """
+    folder = Path(folder)
+    folders, loose = _list(folder)
+    classes = [name for name in folders if _plain(name) in _CLASS_OF]
+    parts = [name for name in folders if _plain(name) in (TRAIN, *TEST)]
+    if not classes and not parts:
+        there = _describe_found(folders)
+        raise UsageError(f"{folder} holds no folder of a class{there}; known are {_describe_known()}")
+    if classes and parts:
+        raise UsageError(
+            f"{folder} holds both classes ({_listed(classes)}) and parts ({_listed(parts)}): keep one or the other"
+        )
+    _refuse_unknown(folder, folders, _CLASS_OF if classes else (TRAIN, *TEST))
+    train = [name for name in parts if _plain(name) == TRAIN]
+    test = [name for name in parts if _plain(name) != TRAIN]
+    if parts and len(train) != 1:
+        raise UsageError(f"{folder} holds {_listed(test or train)}, and not one train/ with images to train on")
+    if len(test) > 1:
+        raise UsageError(f"{folder} holds {_listed(test)}: only one of them can be the test set; move the others away")
+
+    files, ignored = [], [name for name in loose if _is_npy(name)]
+    for part in (*train, *test) if parts else ("",):
+        if part in test:
+            first = len(files)
+        of_part, others = _find_part(folder, part)
+        files += of_part
+        ignored += others
+    _refuse_repeated(folder, files)
+    return ClassFolders(
+        folder=folder,
+        names=tuple(name for name, _, _ in files),
+        classes=np.array([number for _, number, _ in files]),
+        test=(first, len(files)) if test else None,
+        checksum=checksum("\n".join(f"{name}\t{size}" for name, _, size in files).encode()),
+        ignored=tuple(ignored),
+    )
+
+
+def holds_class_folders(folder: str | Path) -> bool:
+    """Whether a folder holds a folder of some class, directly or in one of its parts."""
+    try:
+        folders, _ = _list(Path(folder))
+        within = [_list(Path(folder, name))[0] for name in folders if _plain(name) in (TRAIN, *TEST)]
+    except UsageError:
+        return False
+    return any(_plain(name) in _CLASS_OF for names in (folders, *within) for name in names)
+
+
+def _find_part(folder: Path, part: str) -> tuple[list[tuple[str, int, int]], list[str]]:
+    """Return the name, class and size of each image below FOLDER/part, sorted, and the files passed over."""
+    folders, loose = _list(folder / part)
+    _refuse_unknown(folder / part, folders, _CLASS_OF)
+    files, ignored = [], [f"{part}/{name}" for name in loose if part and _is_npy(name)]
+    for number, known in enumerate(FOLDERS.values()):
+        of_class = [name for name in folders if _CLASS_OF[_plain(name)] == number]
+        if not of_class:
+            raise UsageError(
+                f"{folder / part} holds {_listed(folders) or 'no class'}, and no folder of the class "
+                f"{CLASSES[number]} ({', '.join(known)})"
+            )
+        if len(of_class) > 1:
+            raise UsageError(f"{folder / part} holds {_listed(of_class)}, which are one class: put them together")
+        where = Path(part, of_class[0])
+        below, names = _list(folder / where)
+        if below:
+            raise UsageError(f"{folder / where} holds {_listed(below)}: only .npy files are expected in it")
+        images = {name: size for name, size in names.items() if _is_npy(name)}
+        if not images:
+            raise UsageError(f"{folder / where} holds no .npy files{f' among its {len(names):,}' if names else ''}")
+        for name, size in sorted(images.items()):
+            if size is None or not name.isprintable():
+                reason = "cannot be read" if size is None else "has a name that is not plain text"
+                raise UsageError(f"{str(folder / where / name)!r} {reason}")
+            files.append((f"{where.as_posix()}/{name}", number, size))
+        ignored += sorted(f"{where.as_posix()}/{name}" for name in names.keys() - images.keys())
+    return files, ignored
+
+
+def _list(folder: Path) -> tuple[list[str], dict[str, int | None]]:
+    """Return the visible folders in one, sorted, and the size of each other thing: None where it is no file."""
+    folders, files = [], {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") or entry.name == "__MACOSX":  # what archives and systems leave
+                    continue
+                if entry.is_dir():
+                    folders.append(entry.name)
+                else:
+                    files[entry.name] = entry.stat().st_size if entry.is_file() else None
+    except OSError as error:
+        raise UsageError(f"cannot read {error.filename or folder}: {error.strerror or error}") from None
+    return sorted(folders), files
+
+
+def _refuse_unknown(folder: Path, folders: Iterable[str], known: Iterable[str]) -> None:
+    for name in folders:
+        if _plain(name) not in known:
+            near = _nearest(name, known)
+            remedy = f"did you mean {near}/?" if near else f"known are {_describe_known()}; move away what is no class"
+            raise UsageError(f"{folder / name} is a folder of an unknown name; {remedy}")
+
+
+def _refuse_repeated(folder: Path, files: list[tuple[str, int, int]]) -> None:
+    """Refuse a folder that stands under two names: its images would be trained on and tested with."""
+    places = {}
+    for where in dict.fromkeys(name.rpartition("/")[0] for name, _, _ in files):
+        place = os.path.realpath(folder / where)
+        if place in places:
+            raise UsageError(f"{folder / where} and {folder / places[place]} are one folder")
+        places[place] = where
+
+
+def _describe_found(folders: list[str]) -> str:
+    if not folders:
+        return " (no folder at all)"
+    hints = ((name, _nearest(name, (*_CLASS_OF, TRAIN, *TEST))) for name in folders[:5])
+    shown = ", ".join(f"{name}/{f' (did you mean {near}/?)' if near else ''}" for name, near in hints)
+    return f", but {shown}{' ...' if len(folders) > 5 else ''}"
+
+
+def _describe_known() -> str:
+    each = (f"{', '.join(known)} for {name}" for name, known in FOLDERS.items())
+    return f"{'; '.join(each)}; or {TRAIN} and {', '.join(TEST[:-1])} or {TEST[-1]} with these in them"
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    return next(iter(difflib.get_close_matches(_plain(name)[:100], known, n=1, cutoff=0.6)), "")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"{name}/" for name in names)
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def _is_npy(name: str) -> bool:
+    return name.lower().endswith(".npy")
