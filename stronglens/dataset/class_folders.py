@@ -87,7 +87,7 @@ def find_classes(folder: str | Path) -> ClassFolders:
     train = [name for name in parts if _plain(name) == TRAIN]
     test = [name for name in parts if _plain(name) != TRAIN]
     if parts and len(train) != 1:
-        raise UsageError(f"{folder} holds {_listed(test or train)}, and not one train/ with images to train on")
+        raise UsageError(f"{folder} holds {_listed(train or test)}, and not one train/ with images to train on")
     if len(test) > 1:
         raise UsageError(f"{folder} holds {_listed(test)}: only one of them can be the test set; move the others away")
 

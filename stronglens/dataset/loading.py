@@ -42,9 +42,7 @@ class Dataset:
         """
         for name in names:
             if name not in self.columns:
-                raise UsageError(
-                    f"the dataset has no label {name!r}; it has {', '.join(self.columns)}"
-                )
+                raise UsageError(f"the dataset has no label {name!r}; it has {', '.join(self.columns)}")
         return self.labels[list(names)].to_numpy(float)
 
     def describe(self, names) -> dict:

@@ -127,9 +127,9 @@ class DatasetWriter:
                     indices = chunk_indices(chunk, self.store.number)
                     for name, column in values.items():
                         column[indices.start : indices.stop] = record["columns"][name]
-                    names = zip(map(self.store.images.name, indices), *(record["sources"] for _ in texts), strict=True)
-                    numbers = zip(*(map(repr, record["columns"][name]) for name in values), strict=True)
-                    rows.writerows((*name, *row) for name, row in zip(names, numbers, strict=True))
+                    cells = [record["sources"] for _ in texts]
+                    cells += [map(repr, record["columns"][name]) for name in values]
+                    rows.writerows(zip(map(self.store.images.name, indices), *cells, strict=True))
                     sums.append(record["checksum"])
                     rejected.update(record["rejected"])
             with open(aside, "rb") as table:
