@@ -4,7 +4,7 @@ import numpy as np
 
 from stronglens.parameters import RunError
 from stronglens.scaling import ImageScaling, LabelScaling, restore_labels, stretch_images
-from stronglens.training import keras
+from stronglens.training import keras, spread_seed
 
 SMALLEST_SIDE = 8  # pixels: three poolings by two must leave one
 CONVOLUTIONS = ((32, 6), (64, 4), (128, 4))  # filters, kernel side in pixels
@@ -45,7 +45,7 @@ def build_network(
             f"images of {height} x {width} pixels are too small for the network, which halves them three times: "
             f"simulate at least {SMALLEST_SIDE} x {SMALLEST_SIDE} (--grid-size)"
         )
-    seeds = iter(_spread_seed(seed, len(CONVOLUTIONS) + 3))
+    seeds = iter(spread_seed(seed, len(CONVOLUTIONS) + 3))
     image = keras.Input((height, width), dtype="float32", name="image")
     flow = stretch_images(image, image_scaling)
     flow = keras.layers.Reshape((height, width, 1), name="channel")(flow)
@@ -96,8 +96,3 @@ def convolution_activations(network: keras.Model, image: np.ndarray) -> list[np.
     eye = keras.Model(network.inputs, [layer.output for layer in layers])
     batch = np.asarray(image, dtype=np.float32)[np.newaxis]
     return [np.asarray(activation[0]) for activation in eye.predict(batch, verbose=0)]
-
-
-def _spread_seed(seed: int, count: int) -> list[int]:
-    # Layers with one and the same seed would start with one and the same numbers.
-    return [int(word) >> 1 for word in np.random.SeedSequence(seed).generate_state(count)]

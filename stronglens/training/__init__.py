@@ -4,14 +4,19 @@
 from stronglens.training.device import describe_device, keras
 from stronglens.training.loop import fit
 from stronglens.training.network_file import load_network, save_network
+from stronglens.training.objective import Classification, Regression
+from stronglens.training.seeds import spread_seed
 from stronglens.training.state import remove_state, state_path
 
 __all__ = [
+    "Classification",
+    "Regression",
     "describe_device",
     "fit",
     "keras",
     "load_network",
     "remove_state",
     "save_network",
+    "spread_seed",
     "state_path",
 ]

@@ -1,13 +1,16 @@
 """Batches for the fit loop: stored images in an order that suits their store, or images without end."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 import numpy as np
 
 from stronglens.parameters import RunError
+from stronglens.training.augmentation import draw_symmetries, move_images
 from stronglens.training.device import keras
+from stronglens.training.objective import REGRESSION, Objective
+from stronglens.training.order import shuffle_rows
 from stronglens.training.state import digest_array
 
 # An order of its own for every epoch. Rows are read in windows that fit in memory; a window is made of short
@@ -15,44 +18,23 @@ from stronglens.training.state import digest_array
 SHUFFLE_WINDOW = 8192  # images, at most
 WINDOW_BYTES = 2**27  # at most: as many images of 64 x 64 pixels
 SHUFFLE_RUN = 1024  # images, at most; an eighth of a window. Shorter ones cut more of the store's chunks in two
-SHUFFLE_STREAM = 0x5F17
 AHEAD = 8  # chunks of simulations that are asked for before they are needed
-
-
-def shuffle_rows(number: int, seed: int, epoch: int, window: int, run: int) -> np.ndarray:
-    """Shuffle rows for one epoch, so that few of a store's chunks are needed at a time.
-
-    Runs of neighbouring rows are put in random order, and all rows within each window of the result.
-    Rows that fit in one window are permuted at random.
-
-    Parameters
-    ----------
-    number : int, rows
-    seed : int
-    epoch : int, counted from 1
-    window, run : int, rows
-
-    Returns
-    -------
-    ndarray (number,) of int
-        Every row once; the same for the same arguments.
-    """
-    random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(SHUFFLE_STREAM, epoch)))
-    if number <= window:
-        return random.permutation(number)
-    runs = random.permutation(-(-number // run))
-    rows = (runs[:, np.newaxis] * run + np.arange(run)).ravel()
-    rows = rows[rows < number]  # the run at the end of the store may be a short one
-    for start in range(0, number, window):
-        random.shuffle(rows[start : start + window])
-    return rows
 
 
 class Batches(keras.utils.PyDataset):
     """The batches of an epoch, of which `fit` says which it is.
 
+    Batches are of one size, give or take one share of each device: what remains of an epoch is spread over
+    all of them. A last batch of a few images would move the weights as far as any other one, and with them
+    the moving means of batch normalisation, which sees nothing but zeros in a batch of one.
+
     Keras looks at the first batches before the first epoch, and resets a dataset at other times than
     between epochs: neither may move it on.
+
+    Parameters
+    ----------
+    number, batch_size, multiple : int, images
+        In an epoch; at most in a batch; what both are multiples of.
 
     Attributes
     ----------
@@ -66,21 +48,22 @@ class Batches(keras.utils.PyDataset):
         Identity of the data, for the state of the training.
     """
 
-    def __init__(self, number: int, batch_size: int):
+    def __init__(self, number: int, batch_size: int, multiple: int):
         super().__init__()
-        self.number, self.batch_size = number, batch_size
+        self.number = number
+        steps = -(-number // batch_size)
+        self.bounds = [multiple * (number // multiple * step // max(1, steps)) for step in range(steps + 1)]
         self.epoch = 0
         self.started = False
         self.error: Exception | None = None
         self.settings: dict = {}
 
     def __len__(self):
-        return -(-self.number // self.batch_size)
+        return len(self.bounds) - 1
 
     def __getitem__(self, index):
-        start = index * self.batch_size
         try:
-            return self.read(start, min(start + self.batch_size, self.number))
+            return self.read(self.bounds[index], self.bounds[index + 1])
         except Exception as error:
             self.error = self.error or error
             raise
@@ -90,7 +73,7 @@ class Batches(keras.utils.PyDataset):
         self.epoch, self.started = epoch, True
 
     def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return images (n, H, W) and standardised labels (n, L), float32, from places of this epoch."""
+        """Return images (n, H, W) and what they are taught (n, T), float32, from places of this epoch."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -109,22 +92,25 @@ class StoredBatches(Batches):
         its content.
     labels : ndarray (N, L)
     network : keras.Model
-        Its last layer says how labels are standardised.
     label_names : sequence of L str
     split : str, for the errors
     batch_size : int, images
-        The last batch of an epoch may be smaller.
+        At most.
     multiple : int
         What the number of images in an epoch is a multiple of: up to ``multiple - 1`` are left out.
     seed : int, optional
         Of the order; without one the order is that of the rows.
     epochs : int
         After these no more is read ahead.
+    objective : Objective
+        What labels are taught as.
+    augment : bool
+        Turn and flip each image by chance, anew in each epoch: by the seed, the epoch and the row alone.
 
     Raises
     ------
     RunError
-        If the data do not fit the network, or are not finite.
+        If the data do not fit the network, or are not finite; if images to turn are not square.
     """
 
     def __init__(
@@ -139,8 +125,10 @@ class StoredBatches(Batches):
         multiple: int = 1,
         seed: int | None = None,
         epochs: int = 0,
+        objective: Objective = REGRESSION,
+        augment: bool = False,
     ):
-        super().__init__(len(images) - len(images) % multiple, batch_size)
+        super().__init__(len(images) - len(images) % multiple, batch_size, multiple)
         self.split, self.seed, self.epochs = split, seed, epochs
         self.images = images = images if hasattr(images, "digest") else np.ascontiguousarray(images, dtype=np.float32)
         labels = np.asarray(labels, dtype=np.float64)
@@ -154,7 +142,7 @@ class StoredBatches(Batches):
         if isinstance(images, np.ndarray):  # a store is not read for it: its batches are looked at as they come
             _require_finite(images, f"the {split} images")
         _require_finite(labels, f"the {split} labels")
-        self.targets = standardise_labels(network, labels)
+        self.targets = objective.encode(network, labels, split)
         self.settings = {f"the {split} images": _identify(images), f"the {split} labels": digest_array(self.targets)}
         bytes_an_image = int(np.prod(images.shape[1:])) * 4
         self.window = max(1, min(SHUFFLE_WINDOW, WINDOW_BYTES // bytes_an_image))
@@ -162,6 +150,7 @@ class StoredBatches(Batches):
         self._prefetch = getattr(images, "prefetch", None)
         self._prefetched = 0  # windows, counted through all epochs
         self._order = functools.lru_cache(maxsize=2)(self._order_epoch)
+        self._symmetries = _draw_for_epochs(len(images), seed, images.shape[1:]) if augment else None
 
     def read(self, start, stop):
         windows = -(-self.number // self.window)
@@ -174,6 +163,8 @@ class StoredBatches(Batches):
             # Validation comes when training pauses: what it would read ahead for the next time only fills memory.
             last = self.epochs * windows if self.seed is not None else first + windows
             self._prefetch_until(min(first + (stop - 1) // self.window + 1, last - 1))
+        if self._symmetries is not None:
+            images = move_images(images, self._symmetries(self.epoch)[rows])
         return images, self.targets[rows]
 
     def _order_epoch(self, epoch):
@@ -201,17 +192,19 @@ class EndlessBatches(Batches):
         ``number``, the images of an epoch; ``shape``, (H, W); ``chunk_size``; ``request(k)``, a
         `concurrent.futures.Future` of chunk k of the stream: images (chunk_size, H, W) float32 in
         electrons/s and labels (chunk_size, L), the same whenever it is asked for; and ``digest``, its identity.
-    network, label_names, batch_size, multiple
+    network, label_names, batch_size, multiple, objective, augment
         As for `StoredBatches`.
     epochs : int
         After these no more is asked for.
+    seed : int
+        Of the augmentation.
     ahead : int
         Chunks that are asked for before they are needed, so that they are simulated meanwhile.
 
     Raises
     ------
     RunError
-        If the images do not fit the network.
+        If the images do not fit the network; if images to turn are not square.
     """
 
     def __init__(
@@ -223,14 +216,19 @@ class EndlessBatches(Batches):
         *,
         multiple: int = 1,
         epochs: int,
+        seed: int = 0,
+        objective: Objective = REGRESSION,
+        augment: bool = False,
         ahead: int = AHEAD,
     ):
-        super().__init__(source.number - source.number % multiple, batch_size)
+        super().__init__(source.number - source.number % multiple, batch_size, multiple)
         self.source, self.network, self.labels, self.ahead = source, network, len(label_names), ahead
+        self.objective = objective
         if not self.number:
             raise RunError(f"{source.number} simulations an epoch are too few for {multiple} devices: ask for more")
         _require_shape(source.shape, network, "the simulated images")
         self.settings = {"the simulations": _identify(source), "the number of images an epoch": source.number}
+        self._symmetries = _draw_for_epochs(source.number, seed, source.shape) if augment else None
         self._chunks_in_all = -(-epochs * source.number // source.chunk_size)
         self._requested: dict[int, Future] = {}
         self._checked: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -238,6 +236,7 @@ class EndlessBatches(Batches):
     def read(self, start, stop):
         # An epoch starts where the one before ended, whatever that one left out.
         offset, size = self.epoch * self.source.number, self.source.chunk_size
+        places = slice(start, stop)
         start, stop = offset + start, offset + stop
         chunks = range(start // size, (stop - 1) // size + 1)
         if self.started:
@@ -253,6 +252,8 @@ class EndlessBatches(Batches):
             rows = slice(max(start - chunk * size, 0), stop - chunk * size)
             parts.append((images[rows], targets[rows]))
         images, targets = (part[0] if len(part) == 1 else np.concatenate(part) for part in zip(*parts, strict=True))
+        if self._symmetries is not None:
+            images = move_images(images, self._symmetries(self.epoch)[places])
         return images, targets
 
     def close(self):
@@ -268,7 +269,7 @@ class EndlessBatches(Batches):
                 raise RunError(f"a chunk of {size} simulations holds images {images.shape} and labels {labels.shape}")
             _require_finite(images, "the simulated images")
             _require_finite(labels, "the labels of simulated images")
-            self._checked[chunk] = images, standardise_labels(self.network, labels)
+            self._checked[chunk] = images, self.objective.encode(self.network, labels, "simulated")
         return self._checked[chunk]
 
 
@@ -289,23 +290,14 @@ class EpochAnnouncer(keras.callbacks.Callback):
             batches.begin_epoch(epoch)
 
 
-def standardise_labels(network: keras.Model, labels: np.ndarray) -> np.ndarray:
-    """Standardise labels by the inverse of a network's last layer: the one place where the scaling is kept.
-
-    Parameters
-    ----------
-    network : keras.Model
-        Ends with a Rescaling.
-    labels : ndarray (N, L), unit of each label
-
-    Returns
-    -------
-    ndarray (N, L) float32
-    """
-    restore = network.layers[-1]
-    if not isinstance(restore, keras.layers.Rescaling):
-        raise ValueError("the network must end with a Rescaling from standardised outputs to labels")
-    return ((labels - np.asarray(restore.offset)) / np.asarray(restore.scale)).astype(np.float32)
+def _draw_for_epochs(number: int, seed: int, shape: tuple[int, ...]) -> Callable[[int], np.ndarray]:
+    if shape[0] != shape[1]:
+        raise RunError(
+            f"images of {shape[0]} x {shape[1]} pixels cannot be turned by a quarter: train without --augment, "
+            "or on square ones"
+        )
+    # Keras looks an epoch ahead at most, from several places.
+    return functools.lru_cache(maxsize=2)(lambda epoch: draw_symmetries(number, seed, epoch + 1))
 
 
 def _identify(data) -> str:

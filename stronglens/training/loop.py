@@ -1,26 +1,24 @@
 """The shared fit loop: the best epoch kept, resumable at any moment, stopped when it diverges."""
 
-import math
+import functools
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from stronglens.parameters import RunError
+from stronglens.parameters import RunError, UsageError
 from stronglens.training.batches import EndlessBatches, EpochAnnouncer, StoredBatches
 from stronglens.training.device import compute_policy, keras, list_gpus, parallel, share_batch
-from stronglens.training.logs import TrainingLogs
-from stronglens.training.network_file import require_model_path, save_network
+from stronglens.training.keeper import Keeper
+from stronglens.training.network_file import require_model_path
+from stronglens.training.objective import REGRESSION, Objective
+from stronglens.training.optimizer import USUAL_RATE, make_optimizer, schedule_rate
+from stronglens.training.precision import copy_network
 from stronglens.training.progress import TrainingProgress
-from stronglens.training.state import TrainingState, digest_array, load_state, remove_state, save_state
+from stronglens.training.state import TrainingState, digest_array, load_state, remove_state
 
-# Files are written after an epoch once that costs less than a tenth of the time since the last write:
-# on a fast device an epoch may take less than its file.
-WRITING_SHARE = 0.1
 VALIDATION_BATCH = 100  # images; no gradients are kept, so more fit than in training
-SCALING_LAYERS = ("InputLayer", "Rescaling", "Normalization")
 
 
 def fit(
@@ -32,8 +30,14 @@ def fit(
     model_file: Path,
     epochs: int,
     learning_rate: float,
+    objective: Objective = REGRESSION,
+    optimizer: str = "adam",
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
     learning_schedule: str = "constant",
+    warm_up: int = 0,
     batch_size: int = 20,
+    augment: bool = False,
     seed: int = 0,
     mixed_precision: bool = False,
     record: dict | None = None,
@@ -43,13 +47,13 @@ def fit(
     quiet: bool = False,
     devices: Sequence[str] | None = None,
 ) -> dict[str, list[float]]:
-    """Train a network with Adam on the mean squared error of its standardised outputs.
+    """Train a network on an objective.
 
-    The network ends with a `keras.layers.Rescaling` from standardised outputs to labels in their own
-    units; the loss is measured before it. The weights of the epoch with the lowest validation loss (of
-    the lowest training loss where there is no validation split) are kept in ``model_file`` as the
-    training goes, and are in ``network`` when it returns. On one machine's CPU the same seed and data
-    give the same numbers to the bit, in one run or with interruptions; on a GPU they agree to rounding.
+    The network ends with the layer that its objective asks for, which has no weights; the loss is measured
+    before it. The weights of the epoch with the lowest validation loss (of the lowest training loss where
+    there is no validation split) are kept in ``model_file`` as the training goes, and are in ``network`` when
+    it returns. On one machine's CPU the same seed and data give the same numbers to the bit, in one run or
+    with interruptions; on a GPU they agree to rounding.
 
     Parameters
     ----------
@@ -65,12 +69,24 @@ def fit(
     epochs : int
         Passes over the training images, or over as many new ones.
     learning_rate : float
-        Step size of Adam (Kingma & Ba 2015, ICLR).
+        Step size of the optimizer.
+    objective : Objective
+        `Regression`: labels in their own units, by the squared error of standardised ones. `Classification`:
+        one label, the number of the class.
+    optimizer : {"adam", "sgd"}
+    momentum, weight_decay : float
+        See `make_optimizer`; the momentum is that of ``sgd``.
     learning_schedule : {"constant", "cosine"}
-        Cosine falls to zero at the last step (Loshchilov & Hutter 2017, ICLR).
+        Cosine falls to zero at the last step.
+    warm_up : int, epochs
+        In which the learning rate first rises from zero.
     batch_size : int, images
+        At most: the batches of an epoch are of one size, give or take an image.
+    augment : bool
+        Train on flips and quarter turns of the images, drawn anew in each epoch.
     seed : int
-        Of the order of the images. Initial weights and dropout have theirs in the network.
+        Of the order of the images and of their augmentation. Initial weights and dropout have theirs in the
+        network.
     mixed_precision : bool
         Compute in 16 bits; weights, scalings and outputs stay in 32, and so does the file.
     record : dict
@@ -93,11 +109,13 @@ def fit(
     Returns
     -------
     dict of lists, one number an epoch
-        ``loss``, ``mean_absolute_error`` (both of standardised labels), ``val_loss``,
-        ``val_mean_absolute_error`` and ``learning_rate``.
+        ``loss``, ``mean_absolute_error`` (both of standardised labels) or ``accuracy``, the same of
+        validation as ``val_loss`` ..., and ``learning_rate``.
 
     Raises
     ------
+    UsageError
+        If the warm-up does not end before the training.
     RunError
         If the data cannot be trained on or read, the loss is no longer finite, memory runs out, a file cannot
         be written, or the training to resume had other settings. What a store or a source of images raises
@@ -105,49 +123,55 @@ def fit(
     """
     model_file = require_model_path(model_file)
     _require_writable(model_file)
+    if warm_up and warm_up >= epochs:
+        raise UsageError(f"--warm-up {warm_up} must end before the training does: --epochs {epochs}")
     devices = list_gpus() if devices is None else list(devices)
     sharing = max(1, len(devices))
     batch_size = share_batch(batch_size, sharing)
+    ways = {"multiple": sharing, "seed": seed, "epochs": epochs, "objective": objective, "augment": augment}
     if hasattr(train, "request"):
-        batches = EndlessBatches(train, network, label_names, batch_size, multiple=sharing, epochs=epochs)
+        batches = EndlessBatches(train, network, label_names, batch_size, **ways)
     else:
-        batches = StoredBatches(
-            *train, network, label_names, "training", batch_size, multiple=sharing, seed=seed, epochs=epochs
-        )
+        batches = StoredBatches(*train, network, label_names, "training", batch_size, **ways)
     checks = None
     if valid is not None and len(valid[0]):
         size = share_batch(max(batch_size, VALIDATION_BATCH), sharing)
-        checks = StoredBatches(*valid, network, label_names, "validation", size, multiple=sharing)
+        checks = StoredBatches(*valid, network, label_names, "validation", size, multiple=sharing, objective=objective)
     settings = {
         "--labels": ",".join(label_names),
         "--epochs": epochs,
         "--learning-rate": learning_rate,
         "--learning-schedule": learning_schedule,
+        "--warm-up": warm_up,
+        "--optimizer": optimizer,
+        "--momentum": momentum,
+        "--weight-decay": weight_decay,
         "--batch-size": batch_size,
+        "--augment": augment,
         "--seed": seed,
         "--mixed-precision": mixed_precision,
         "KERAS_BACKEND": keras.config.backend(),
         "the network's weights": digest_array(np.array([f"{w.path}{tuple(w.shape)}" for w in network.weights])),
+        **objective.describe(),
         **batches.settings,
         **(checks.settings if checks else dict.fromkeys(("the validation images", "the validation labels"), "none")),
     }
     state = (load_state(model_file, settings) if resume else None) or TrainingState(settings)
 
     batches.epoch = state.epochs
-    progress = TrainingProgress(epochs, len(batches), quiet)
-    keeper = _Keeper(state, network, model_file, record or {}, epochs, progress, log_dir)
+    progress = TrainingProgress(epochs, len(batches), quiet, objective.shown)
+    keeper = Keeper(state, network, model_file, record or {}, progress, log_dir)
     if state.epochs < epochs:
-        rate = learning_rate
-        if learning_schedule == "cosine":
-            rate = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, epochs * len(batches)))
+        rate = schedule_rate(learning_rate, learning_schedule, epochs * len(batches), warm_up * len(batches))
         with parallel(devices):
-            core = _prepare(network, rate, mixed_precision, sharing, state)
+            make = functools.partial(make_optimizer, optimizer, rate, momentum, weight_decay)
+            core = _prepare(network, objective, make, mixed_precision, sharing, state)
             _run(core, batches, checks, epochs, progress, keeper)
         state = keeper.state
         if progress.diverged:
             remove_state(model_file)
             kept = "" if keeper.spares_older else model_file
-            raise RunError(_explain_divergence(learning_rate, mixed_precision, state, kept))
+            raise RunError(_explain_divergence(learning_rate, USUAL_RATE[optimizer], mixed_precision, state, kept))
     network.set_weights(state.best)
     keeper.write(finished=True, with_state=keep_state)
     if not keep_state:
@@ -155,15 +179,15 @@ def fit(
     return {name: list(numbers) for name, numbers in state.history.items()}
 
 
-def _prepare(network, rate, mixed_precision, sharing, state) -> keras.Model:
-    # The network up to its standardised outputs, as it is to be trained: in 16 bits or on several devices a copy.
+def _prepare(network, objective, make, mixed_precision, sharing, state) -> keras.Model:
+    # The network up to what its objective trains: in 16 bits or on several devices a copy.
     policy = compute_policy(mixed_precision)
-    trained = network if policy == "float32" and sharing == 1 else _copy_network(network, policy)
+    trained = network if policy == "float32" and sharing == 1 else copy_network(network, policy)
     core = keras.Model(trained.inputs, trained.layers[-1].input)
-    optimizer = keras.optimizers.Adam(rate)
+    optimizer = make(core.trainable_variables)
     if policy == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    core.compile(optimizer, loss="mean_squared_error", metrics=["mean_absolute_error"])
+    core.compile(optimizer, loss=objective.loss(), metrics=objective.metrics())
     optimizer.build(core.trainable_variables)
     _restore(core, optimizer, state)
     return core
@@ -195,64 +219,6 @@ def _run(core, batches, checks, epochs, progress, keeper) -> None:
             part.close()
 
 
-class _Keeper(keras.callbacks.Callback):
-    # After each epoch: the history, the best weights, and, when due, the files.
-
-    def __init__(self, state, network, model_file, record, epochs, progress, log_dir):
-        super().__init__()
-        self.state, self.model_file, self.record, self.epochs = state, model_file, record, epochs
-        self.progress = progress
-        self.logs = None if log_dir is None else TrainingLogs(Path(log_dir), anew=not state.epochs)
-        # An older network is replaced by a finished one only; until then the best weights are in the state.
-        self.spares_older = Path(model_file).exists()
-        # The weights of the best epoch are saved from a twin: the network itself may be in training.
-        self.twin = _copy_network(network, "float32")
-        self.written_epoch, self.written_best = state.epochs, state.best_epoch
-        self.last_write = -math.inf
-        self.cost = 0.0
-
-    def on_epoch_end(self, epoch, logs=None):
-        if self.progress.diverged:
-            return
-        model, state = self.model, self.state
-        rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-        rate = float(f"{rate:.7g}")  # the float32 without its digits of noise
-        numbers = {**logs, "learning_rate": rate}
-        history = {name: [*state.history.get(name, []), float(number)] for name, number in numbers.items()}
-        watched = history.get("val_loss", history["loss"])
-        best = watched[-1] < min(watched[:-1], default=math.inf)
-        # One assignment: Ctrl-C finds the state of this epoch or of the one before, never half of each.
-        self.state = state = TrainingState(
-            state.settings,
-            epoch + 1,
-            history,
-            epoch + 1 if best else state.best_epoch,
-            _read(model.variables),
-            _read(model.optimizer.variables),
-            model.get_weights() if best else state.best,
-        )
-        if self.logs is not None:
-            self.logs.write(state.history)
-        if time.monotonic() - self.last_write >= self.cost / WRITING_SHARE:
-            self.write()
-
-    def write(self, finished: bool = False, with_state: bool = True) -> None:
-        state = self.state
-        if not state.epochs:
-            return
-        start = time.monotonic()
-        if finished or (state.best_epoch != self.written_best and not self.spares_older):
-            progress = {"epochs": state.epochs, "best_epoch": state.best_epoch, "finished": finished}
-            self.twin.set_weights(state.best)
-            save_network(self.twin, self.model_file, {**self.record, "training": progress})
-            self.written_best = state.best_epoch
-        if with_state and state.epochs != self.written_epoch:
-            save_state(state, self.model_file)
-            self.written_epoch = state.epochs
-        self.last_write = time.monotonic()
-        self.cost = self.last_write - start
-
-
 def _require_writable(model_file: Path) -> None:
     # Said now, not after the first epoch.
     try:
@@ -260,22 +226,6 @@ def _require_writable(model_file: Path) -> None:
         tempfile.TemporaryFile(dir=model_file.parent).close()
     except OSError as error:
         raise RunError(f"cannot write {model_file}: {error.strerror}") from error
-
-
-def _copy_network(network: keras.Model, policy: str) -> keras.Model:
-    # The same network with weights of its own; in 16 bits all but its scalings and its last layer with weights.
-    exact = [layer.name for layer in network.layers if layer.__class__.__name__ in SCALING_LAYERS]
-    exact += [layer.name for layer in network.layers if layer.weights][-1:]
-
-    def copy(layer):
-        config = layer.get_config()
-        if isinstance(layer, keras.layers.Layer):
-            config["dtype"] = "float32" if layer.name in exact else policy
-        return layer.__class__.from_config(config)
-
-    twin = keras.models.clone_model(network, clone_function=copy)
-    twin.set_weights(network.get_weights())
-    return twin
 
 
 def _restore(core: keras.Model, optimizer: keras.optimizers.Optimizer, state: TrainingState) -> None:
@@ -288,13 +238,10 @@ def _restore(core: keras.Model, optimizer: keras.optimizers.Optimizer, state: Tr
             variable.assign(array)
 
 
-def _read(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
-    # Copies: the backend may hand out views of memory that the next step writes to.
-    return [np.array(variable.numpy()) for variable in variables]
-
-
-def _explain_divergence(learning_rate: float, mixed_precision: bool, state: TrainingState, kept_in: Path | str) -> str:
-    cause = f"--learning-rate {learning_rate:g} is too high; try {min(learning_rate / 10, 1e-3):g}"
+def _explain_divergence(
+    learning_rate: float, usual: float, mixed_precision: bool, state: TrainingState, kept_in: Path | str
+) -> str:
+    cause = f"--learning-rate {learning_rate:g} is too high; try {min(learning_rate / 10, usual):g}"
     if mixed_precision:
         cause += ", or train without --mixed-precision"
     kept = f" (the network of epoch {state.best_epoch} is kept in {kept_in})" if state.best_epoch and kept_in else ""

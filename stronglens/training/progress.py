@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from collections.abc import Sequence
 from typing import TextIO
 
 from stronglens.training.device import keras
@@ -20,6 +21,8 @@ class TrainingProgress(keras.callbacks.Callback):
         Epochs in all, and training steps in each.
     quiet : bool
         Show nothing.
+    shown : sequence of str
+        Names of the numbers to show, of training and, as ``val_``, of validation.
     stream : file
         Standard error unless told.
     """
@@ -27,8 +30,16 @@ class TrainingProgress(keras.callbacks.Callback):
     # Keras may call the batch hook from a thread, so that no step waits for its loss to be read.
     async_safe = True
 
-    def __init__(self, epochs: int, steps: int, quiet: bool = False, stream: TextIO | None = None):
+    def __init__(
+        self,
+        epochs: int,
+        steps: int,
+        quiet: bool = False,
+        shown: Sequence[str] = ("loss",),
+        stream: TextIO | None = None,
+    ):
         super().__init__()
+        self.shown = shown
         self.epochs, self.steps, self.quiet = epochs, steps, quiet
         self.stream = stream or sys.stderr
         self.terminal = self.stream.isatty()
@@ -44,22 +55,22 @@ class TrainingProgress(keras.callbacks.Callback):
             self._start = self._shown = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
-        loss = (logs or {}).get("loss", 0.0)
-        if not math.isfinite(loss):
+        logs = logs or {}
+        if not math.isfinite(logs.get("loss", 0.0)):
             self.diverged = True
             self._model.stop_training = True  # not self.model, which under JAX would copy the weights back
         now = time.monotonic()
         if not self.quiet and now - self._shown >= (TERMINAL_INTERVAL if self.terminal else PLAIN_INTERVAL):
             done = (batch + 1) / self.steps
-            self._show([f"epoch {self.epoch + 1}/{self.epochs}", f"{done:4.0%}", f"loss {loss:.4g}"], done)
+            self._show([f"epoch {self.epoch + 1}/{self.epochs}", f"{done:4.0%}", *_quote(logs, self.shown)], done)
 
     def on_epoch_end(self, epoch, logs=None):
-        losses = [f"{name} {logs[name]:.4g}" for name in ("loss", "val_loss") if name in logs]
         if not all(math.isfinite(logs[name]) for name in ("loss", "val_loss") if name in logs):
             self.diverged = True
             self.model.stop_training = True
         if not self.quiet:
-            self._show([f"epoch {epoch + 1}/{self.epochs}", *losses], 1.0)
+            names = [*self.shown, *(f"val_{name}" for name in self.shown)]
+            self._show([f"epoch {epoch + 1}/{self.epochs}", *_quote(logs, names)], 1.0)
 
     def on_train_end(self, logs=None):
         if not self.quiet and self.terminal:
@@ -74,6 +85,10 @@ class TrainingProgress(keras.callbacks.Callback):
             print(f"\r\x1b[K{line}", end="", file=self.stream, flush=True)
         else:
             print(line, file=self.stream, flush=True)
+
+
+def _quote(logs: dict[str, float], names: Sequence[str]) -> list[str]:
+    return [f"{name} {logs[name]:.4g}" for name in names if name in logs]
 
 
 def _clock(seconds: float) -> str:

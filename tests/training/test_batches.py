@@ -8,8 +8,9 @@ from test_loop import NAMES, make_blobs, make_network
 
 from stronglens.parameters import RunError
 from stronglens.scaling import fit_image_scaling
-from stronglens.training import batches, fit, loop
-from stronglens.training.batches import EndlessBatches, StoredBatches, shuffle_rows
+from stronglens.training import batches, fit, keeper
+from stronglens.training.batches import EndlessBatches, StoredBatches
+from stronglens.training.order import shuffle_rows
 
 # Keras's own, under NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
@@ -92,7 +93,7 @@ def same(one, two):
 
 
 def train_until_ctrl_c(folder, data, done, **settings):
-    finish_epoch = loop._Keeper.on_epoch_end
+    finish_epoch = keeper.Keeper.on_epoch_end
 
     def interrupt(self, epoch, logs=None):
         finish_epoch(self, epoch, logs)
@@ -100,7 +101,7 @@ def train_until_ctrl_c(folder, data, done, **settings):
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop._Keeper, "on_epoch_end", interrupt)
+        patch.setattr(keeper.Keeper, "on_epoch_end", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(folder, data, **settings)
 
@@ -235,7 +236,7 @@ def open_stream(source, epochs=3, **settings):
 def test_epochs_are_the_parts_of_one_stream(pool):
     source = Simulations(50, 16, pool)
     stream, network = open_stream(source)
-    assert [len(stream[i][0]) for i in (0, 1, 0, 2)] == [20, 20, 20, 10]
+    assert [len(stream[i][0]) for i in (0, 1, 0, 2)] == [16, 17, 16, 17]  # 50 in batches of 20 at most
     for epoch in range(3):
         images, targets = read_epoch(stream, epoch)
         expected, labels = source.rows(50 * epoch, 50 * (epoch + 1))

@@ -17,7 +17,7 @@ from stronglens.evaluation import regression_metrics
 from stronglens.parameters import RunError, UsageError
 from stronglens.regression.network import build_network
 from stronglens.scaling import fit_image_scaling, fit_label_scaling
-from stronglens.training import describe_device, fit, load_network, loop, remove_state, state_path
+from stronglens.training import describe_device, fit, keeper, load_network, remove_state, state_path
 
 # Keras's own, under NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
@@ -146,12 +146,12 @@ def killed(tmp_path):
         from pathlib import Path
         sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
         import test_loop
-        from stronglens.training.loop import _Keeper
-        finished = _Keeper.on_epoch_end
+        from stronglens.training.keeper import Keeper
+        finished = Keeper.on_epoch_end
         def slowly(self, epoch, logs=None):
             finished(self, epoch, logs)
             time.sleep(0.5)
-        _Keeper.on_epoch_end = slowly
+        Keeper.on_epoch_end = slowly
         test_loop.train(Path({str(tmp_path)!r}), epochs=12, log_dir=Path({str(tmp_path / "logs")!r}))
         """
     )
@@ -185,7 +185,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(killed, tmp_path):
 
 def train_until_ctrl_c(folder, done, **settings):
     """Train as `train` does, interrupted once `done` epochs are over."""
-    finish_epoch = loop._Keeper.on_epoch_end
+    finish_epoch = keeper.Keeper.on_epoch_end
 
     def interrupt(self, epoch, logs=None):
         finish_epoch(self, epoch, logs)
@@ -193,7 +193,7 @@ def train_until_ctrl_c(folder, done, **settings):
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop._Keeper, "on_epoch_end", interrupt)
+        patch.setattr(keeper.Keeper, "on_epoch_end", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(folder, **settings)
 

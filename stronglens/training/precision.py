@@ -1,0 +1,30 @@
+"""The precision that a network computes in: 32 bits, or 16 where they suffice."""
+
+from stronglens.training.device import keras
+
+EXACT_LAYERS = ("InputLayer", "Rescaling", "Normalization", "Softmax")
+
+
+def copy_network(network: keras.Model, policy: str) -> keras.Model:
+    """Return the same network with weights of its own, in another precision.
+
+    Parameters
+    ----------
+    network : keras.Model
+        In float32.
+    policy : str
+        Keras's name, of all layers but those that stay in float32: scalings, the last one with weights, and
+        what makes probabilities of its numbers.
+    """
+    exact = [layer.name for layer in network.layers if layer.__class__.__name__ in EXACT_LAYERS]
+    exact += [layer.name for layer in network.layers if layer.weights][-1:]
+
+    def copy(layer):
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Layer):
+            config["dtype"] = "float32" if layer.name in exact else policy
+        return layer.__class__.from_config(config)
+
+    twin = keras.models.clone_model(network, clone_function=copy)
+    twin.set_weights(network.get_weights())
+    return twin
