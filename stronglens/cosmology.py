@@ -14,6 +14,9 @@ SPEED_OF_LIGHT = 299_792.458
 
 ARCSEC_PER_RADIAN = 180 * 3600 / np.pi
 
+GRAVITATION = 4.30091727e-9
+"""Mpc (km/s)^2 / Msun: CODATA 2018's G and the IAU's nominal mass of the sun."""
+
 REFERENCE_REDSHIFTS = (0.5, 2.0)
 """Lens and source redshift for which mass-to-light ratios and halo convergences are quoted."""
 
@@ -90,6 +93,57 @@ def isothermal_einstein_radius(velocity_dispersion, z_lens, z_source):
     _, d_source, d_lens_source = angular_diameter_distances(z_lens, z_source)
     ratio = np.asarray(velocity_dispersion, float) / SPEED_OF_LIGHT
     return 4 * np.pi * ratio**2 * d_lens_source / d_source * ARCSEC_PER_RADIAN
+
+
+def point_mass_strength(mass, z_lens, z_source, distances: str = "angular"):
+    """Return the square of the Einstein radius of a point mass.
+
+    theta_E^2 = 4 G M / c^2 D_ls / (D_l D_s) (Narayan & Bartelmann 1996, astro-ph/9606001, eq. 21).
+
+    Parameters
+    ----------
+    mass : array_like, Msun
+    z_lens, z_source : array_like
+    distances : ``angular`` or ``luminosity``
+        By angular-diameter distances; or, wrongly, by luminosity distances and their difference, as the public
+        DeepLense simulator does.
+
+    Returns
+    -------
+    ndarray, arcsec^2
+    """
+    d_lens, d_source, d_lens_source = angular_diameter_distances(z_lens, z_source)
+    if distances == "luminosity":
+        d_lens, d_source = d_lens * (1 + np.asarray(z_lens)) ** 2, d_source * (1 + np.asarray(z_source)) ** 2
+        d_lens_source = d_source - d_lens
+    focus = d_lens_source / (d_lens * d_source)
+    return 4 * GRAVITATION / SPEED_OF_LIGHT**2 * np.asarray(mass, float) * focus * ARCSEC_PER_RADIAN**2
+
+
+def halo_scale_radius(virial_mass, redshift):
+    """Return the scale radius and concentration of an NFW halo of a mass.
+
+    c_200 = 5.71 (M_200 h / 2e12 Msun)^-0.084 (1 + z)^-0.47, fitted to relaxed and other halos above 1e11 Msun (Duffy et
+    al. 2008, MNRAS 390, L64, table 1) and extrapolated below; r_200 holds 200 times the critical density.
+
+    Parameters
+    ----------
+    virial_mass : array_like, Msun, M_200
+    redshift : array_like
+
+    Returns
+    -------
+    scale_radius : ndarray, arcsec
+    concentration : ndarray
+    """
+    from astropy.cosmology import Planck18
+
+    mass, redshift = np.asarray(virial_mass, float), np.asarray(redshift, float)
+    hubble = Planck18.H0.value * Planck18.efunc(redshift)  # km/s/Mpc
+    concentration = 5.71 * (mass * Planck18.h / 2e12) ** -0.084 * (1 + redshift) ** -0.47
+    radius_200 = (mass * GRAVITATION / (100 * hubble**2)) ** (1 / 3)  # Mpc
+    distance = comoving_distance(redshift) / (1 + redshift)
+    return radius_200 / concentration / distance * ARCSEC_PER_RADIAN, concentration
 
 
 def surface_brightness_dimming(redshift, quoted_redshift):

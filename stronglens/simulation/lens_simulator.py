@@ -162,6 +162,10 @@ class LensSimulator:
         """Render noiseless, unblurred images of source and lens, with the margin that the blur needs."""
         return self.renderer(scene, perturbers)
 
+    def noiseless(self, scene: Draws, perturbers: Perturbers | None = None) -> np.ndarray:
+        """Return blurred images without noise: (N, H, W) float32, e-/s."""
+        return np.asarray(self._expose(scene, None, perturbers)[0])[: len(scene["src_intensity"])]
+
     def describe(self) -> dict:
         """Return what a dataset's manifest says of its images, beside the parameters."""
         camera = self.telescope

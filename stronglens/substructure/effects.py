@@ -1,0 +1,107 @@
+"""What substructure does to images, and how much of it a change of the smooth lens could undo.
+
+A matched filter that knows the effect s of the substructure on an image with Gaussian noise of variance v tells it from
+none at a signal-to-noise d, d^2 = sum s^2 / v: with an area under the ROC curve of Phi(d / sqrt 2). No network can do
+better, for it does not know s. Where lens and source are not known either, what a small change of theirs could do is
+taken out of s first (least squares on the derivatives of the image): the d that is left is the ceiling of an analysis
+that fits the smooth lens.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stronglens.sampling import Draws
+from stronglens.simulation.chunks import simulator_of
+
+STEPS = {
+    "einstein_radius_sie": 0.005,
+    "lens_ellip_x": 0.005,
+    "lens_ellip_y": 0.005,
+    "lens_center_x": 0.005,
+    "lens_center_y": 0.005,
+    "shear_1": 0.003,
+    "shear_2": 0.003,
+    "src_center_x": 0.005,
+    "src_center_y": 0.005,
+    "src_ellip_x": 0.01,
+    "src_ellip_y": 0.01,
+    "src_effect": 0.005,
+    "src_sersic": 0.02,
+    "src_intensity": 0.01,
+}
+"""Half the difference at which derivatives are taken: of the order of what an image tells, in the unit of each."""
+
+LENS_LIGHT_STEPS = {"lens_intensity": 0.01, "lens_effect": 0.01, "lens_sersic": 0.02}
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What the substructure of some lenses does to their images.
+
+    Attributes
+    ----------
+    effect : (N, H, W) float32, e-/s; image minus that of the smooth lens, without noise
+    deviation : (N, H, W) float32, e-/s; standard deviation of the smooth image's noise
+    known, refitted : (N,) float64
+        Signal-to-noise of a matched filter, where all else is known, and after refitting lens and source.
+    """
+
+    effect: np.ndarray
+    deviation: np.ndarray
+    known: np.ndarray
+    refitted: np.ndarray
+
+
+@dataclass(frozen=True)
+class EffectMeasurement:
+    """Measure effects: called with the indices of at most a chunk of images.
+
+    Attributes
+    ----------
+    make : callable, makes the task's simulator
+    parameters : SimulationParameters
+    """
+
+    make: Callable
+    parameters: Any
+
+    def __call__(self, indices: Sequence[int], draws: Draws) -> Effects:
+        """Simulate the images and their smooth twins anew, without noise.
+
+        Parameters
+        ----------
+        indices : (N,) ints
+        draws : dict of column to (N,): their rows of ``labels.csv``
+        """
+        from stronglens import telescope
+
+        simulator = simulator_of(self.make, self.parameters)
+        camera = simulator.telescope
+        smooth = simulator.smooth_scene(draws)
+        rate = simulator.noiseless(simulator.physical_scene(draws), simulator.perturbers(draws, indices))
+        smooth_rate = simulator.noiseless(smooth)
+        effect = rate - smooth_rate
+        deviation = np.sqrt(telescope.noise_variance(smooth_rate, camera, draws.get("exposure-time")))
+        weighted = (effect / deviation).reshape(len(indices), -1).astype(float)
+        slopes = self._differentiate(simulator, smooth, len(indices)) / deviation[:, None]
+        refitted = [
+            np.linalg.norm(signal - basis.T @ np.linalg.lstsq(basis.T, signal)[0])
+            for signal, basis in zip(weighted, slopes.reshape(len(indices), slopes.shape[1], -1), strict=True)
+        ]
+        return Effects(effect, deviation.astype(np.float32), np.linalg.norm(weighted, axis=1), np.array(refitted))
+
+    def _differentiate(self, simulator, smooth: Draws, number: int) -> np.ndarray:
+        """Return how the smooth images change with each quantity of lens and source: (N, P, H, W)."""
+        steps = STEPS | (LENS_LIGHT_STEPS if self.parameters.lens_light == "on" else {})
+        slopes = np.empty((number, len(steps), *simulator.shape))
+        for place, (name, step) in enumerate(steps.items()):
+            if name.endswith(("intensity", "effect")):
+                step = step * smooth[name]
+            sides = [simulator.noiseless(smooth | {name: smooth[name] + sign * step}) for sign in (1, -1)]
+            slopes[:, place] = (sides[0] - sides[1]) / np.reshape(2 * step, (-1, 1, 1))
+        # Of equal length, so that least squares sees no quantity as nothing.
+        length = np.linalg.norm(slopes, axis=(2, 3), keepdims=True)
+        return slopes / np.where(length > 0, length, 1)

@@ -1,0 +1,44 @@
+"""What the substructure task is to learn from a dataset."""
+
+import numpy as np
+
+from stronglens.dataset import split_indices
+from stronglens.learning.lesson import Lesson
+from stronglens.parameters import RunError
+from stronglens.sampling import Stream, generator
+
+LABEL = "substructure"
+
+
+def plan_lesson(parameters, dataset, made_with, progress, say) -> Lesson:
+    """Split the images at random, class by class.
+
+    Parameters
+    ----------
+    parameters, dataset, made_with, progress, say
+        As in `Lesson`.
+
+    Raises
+    ------
+    UsageError
+        When a class has too few images.
+    RunError
+        When a class has none.
+    """
+    truth = dataset.column_values([LABEL])
+    classes = np.array(dataset.manifest["classes"])
+    kind = truth[:, 0].astype(int)
+    counts = np.bincount(kind, minlength=len(classes))
+    if not counts.all():
+        missing = ", ".join(classes[counts == 0])
+        raise RunError(f"the dataset in {parameters.dataset_dir} has no image of class {missing}: all of "
+                       f"{', '.join(classes)} are needed")  # fmt: skip
+    split = split_indices(
+        len(truth),
+        parameters.valid_split,
+        parameters.test_split,
+        generator(parameters.seed, Stream.SPLIT),
+        strata=classes[kind],
+        test=dataset.test_images,
+    )
+    return Lesson(parameters, dataset, split, (LABEL,), truth, made_with, progress, say)

@@ -1,0 +1,33 @@
+"""What a network says of telescope images, and what it is worth."""
+
+from stronglens.measuring import measure_files, write_measurements
+
+
+def measure(parameters, network, record: dict) -> None:
+    """Classify files with a trained network: a table, ``measured.csv`` and a figure.
+
+    Parameters
+    ----------
+    parameters : TrainingParameters
+    network : keras.Model
+    record : dict, as saved with the network
+
+    Raises
+    ------
+    RunError
+        When the network is of another task, or a file cannot be used (after all others were written).
+    """
+    measurements, refused = measure_files(parameters, network, record)
+    classes = record["classes"]
+    captions = [
+        "\n".join(f"{name}: {value:.1%}" for name, value in zip(classes, measurement.values, strict=True))
+        for measurement in measurements
+    ]
+    heads = [f"P({name})" for name in classes]
+    write_measurements(parameters, record["pixel-scale"], measurements, refused, heads, captions, WORTH)
+
+
+WORTH = (
+    "Probabilities among the classes of the training set, each a third of it: a lens is none of them if its light, mass",
+    "or noise is unlike the simulated ones, and no sparse population of light sub-halos can be seen by anyone.",
+)

@@ -1,0 +1,218 @@
+"""Draws to images of lenses with and without dark substructure."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stronglens import cosmology, telescope
+from stronglens.dataset import CLASSES
+from stronglens.parameters import Column, UsageError
+from stronglens.raytracing import Perturbers, enclosed_strength
+from stronglens.sampling import Draws, Rule
+from stronglens.simulation.lens_simulator import LensSimulator
+from stronglens.substructure.masses import NO, SPHERE, VORTEX, class_of, draw_subhalos, mean_number, most_masses, place_vortex
+
+MOST_SUBHALOS = 10_000
+
+LARGEST_SHARE = 0.5
+"""Of the mass within the Einstein radius that substructure may have."""
+
+COLUMNS = {
+    "substructure": Column(
+        "substructure", None, r"{\rm class}", "class of the substructure: 0 no, 1 sphere (sub-halos), 2 vortex",
+        drawn=False,
+    ),
+    "subhalos": Column("subhalos", None, r"N_{\rm sub}", "number of sub-halos", drawn=False),
+    "subhalo-mass": Column(
+        "subhalo-mass", "Msun", r"M_{\rm sub}", "mass of all sub-halos, or of the vortex, as it lenses", drawn=False
+    ),
+    "einstein-radius-smooth": Column(
+        "einstein-radius-smooth", "arcsec", r"\theta_{\rm E,smooth}",
+        "Einstein radius of the smooth lens alone, on the intermediate axis: smaller than einstein-radius-sie where it "
+        "gave up the mass of its substructure",
+        drawn=False,
+    ),
+    "substructure-snr": Column(
+        "substructure-snr", None, r"d_{\rm known}",
+        "signal-to-noise of what the substructure does to the image, by a matched filter that knows the smooth lens and "
+        "the source: sqrt of the sum over pixels of (image - smooth image)^2 over the variance of the smooth one",
+        drawn=False,
+    ),
+}
+
+CONVENTIONS = {
+    "classes": "image i is of class i modulo 3: 0 no, 1 sphere, 2 vortex",
+    "substructure": "sub-halos and vortex lie about the centre of the lens; einstein-radius-sie is that of the lens "
+    "before it gives up the mass of its substructure, which all classes share where Einstein radii are matched",
+}
+
+
+class SubstructureSimulator(LensSimulator):
+    """Simulate lenses of class ``no``, ``sphere`` and ``vortex`` in turns.
+
+    Parameters and errors are those of `LensSimulator`.
+    """
+
+    def __init__(self, parameters, threads: int | None = None, chunk_size: int = 128, on_device: bool | None = None):
+        _check(parameters)
+        self.perturber_profile = parameters.subhalo_profile
+        super().__init__(parameters, threads, chunk_size, on_device)
+
+    @property
+    def name(self) -> str:
+        return f"lenses ({', '.join(CLASSES)} in turns, {self.parameters.substructure_preset})"
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        added = dict(COLUMNS)
+        if not self.telescope.is_noisy:
+            del added["substructure-snr"]
+        return super().columns | added
+
+    def describe(self) -> dict:
+        described = super().describe()
+        return described | {"classes": list(CLASSES), "conventions": described["conventions"] | CONVENTIONS}
+
+    def physical_scene(self, draws: Draws) -> Draws:
+        """Turn drawn values into what the ray tracer takes for the smooth lens (see `LensSimulator`)."""
+        scene = super().physical_scene(draws)
+        if "einstein-radius-smooth" in draws:
+            scene["einstein_radius_sie"] = draws["einstein-radius-smooth"]
+        return scene
+
+    def smooth_scene(self, draws: Draws) -> Draws:
+        """Return the scene of the same lens without substructure, its Einstein radius as drawn."""
+        return super().physical_scene(draws)
+
+    def perturbers(self, draws: Draws, indices: Sequence[int]) -> Perturbers:
+        """Return sub-halos and vortices, of lenses that have any.
+
+        Parameters
+        ----------
+        draws : dict of column to (N,)
+        indices : (N,) of the images
+        """
+        kind = class_of(indices)
+        z_lens, z_source = self._redshifts(draws)
+        mass_x_y = [np.zeros((3, 0))] * len(kind)
+        for row in np.flatnonzero(kind == SPHERE):
+            mass_x_y[row] = np.stack(
+                draw_subhalos(self.parameters, self.parameters.seed, indices[row], draws["substructure-mass"][row])
+            )
+        vortices = np.stack(place_vortex(draws, self.parameters.vortex_points), axis=1)
+        for row in np.flatnonzero(kind == VORTEX):
+            mass_x_y[row] = vortices[row]
+        # As wide whatever images are beside: a sum over more zeros is rounded otherwise.
+        masses = np.zeros((3, len(kind), most_masses(self.parameters)))
+        for row, part in enumerate(mass_x_y):
+            masses[:, row, : part.shape[1]] = part
+        mass, x, y = masses
+        unit = cosmology.point_mass_strength(1.0, z_lens, z_source, self.parameters.mass_distances)
+        scale = truncation = None
+        if self.perturber_profile == "nfw":
+            scale = _scale_radius(mass, z_lens, self.parameters.subhalo_truncation)
+            truncation = self.parameters.subhalo_truncation * scale
+        return Perturbers(
+            x=x + draws["lens-center-x"][:, None],
+            y=y + draws["lens-center-y"][:, None],
+            strength=mass * unit[:, None],
+            scale_radius=scale,
+            truncation_radius=truncation,
+        )
+
+    def _redshifts(self, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
+        if self.parameters.redshift_effects == "none":
+            return tuple(np.full_like(draws["lens-redshift"], z) for z in cosmology.REFERENCE_REDSHIFTS)
+        behind = np.maximum(draws["src-redshift"], draws["lens-redshift"] + 1e-3)  # in front: refused by a rule
+        return draws["lens-redshift"], behind
+
+    def _follow_from_draws(self, draws: Draws, indices: np.ndarray) -> Draws:
+        derived = super()._follow_from_draws(draws, indices)
+        perturbers = self.perturbers(draws, indices)
+        radius, drawn = derived["einstein-radius"], derived["einstein-radius-sie"]
+        centre = draws["lens-center-x"], draws["lens-center-y"]
+        if self.parameters.match_einstein_radius == "on":
+            # An isothermal lens has the mean convergence theta / R within R: what substructure adds, it gives up.
+            share = enclosed_strength(perturbers, radius, *centre) / np.maximum(radius, 1e-9) ** 2
+            smooth = drawn * (1 - share)
+        else:
+            smooth = drawn
+            derived["einstein-radius"] = _widen(radius, perturbers, *centre)
+            share = 1 - radius / np.maximum(derived["einstein-radius"], 1e-9)
+        unit = cosmology.point_mass_strength(1.0, *self._redshifts(draws), self.parameters.mass_distances)
+        kind = class_of(indices)
+        return derived | {
+            "einstein-radius-sie": drawn,
+            "einstein-radius-smooth": np.maximum(smooth, 0),
+            "substructure": kind.astype(float),
+            "subhalos": np.where(kind == SPHERE, (perturbers.strength > 0).sum(axis=1), 0).astype(float),
+            "subhalo-mass": perturbers.strength.sum(axis=1) / unit,
+            "substructure-share": share,
+        }
+
+    def _rules(self) -> list[Rule]:
+        return [
+            *super()._rules(),
+            Rule(
+                "substructure-outweighs-lens",
+                lambda draws: draws["substructure-share"] < LARGEST_SHARE,
+                "lower --substructure-mass-range, or raise the lens's mass",
+            ),
+        ]
+
+    def _observe(self, draws: Draws, indices: Sequence[int]) -> tuple[np.ndarray, Draws]:
+        rate, labels = super()._observe(draws, indices)
+        if self.telescope.is_noisy:
+            labels["substructure-snr"] = np.zeros(len(indices))
+            rows = np.flatnonzero(class_of(indices) != NO)
+            if rows.size:
+                some = {name: values[rows] for name, values in draws.items()}
+                times = labels["exposure-time"][rows] if "exposure-time" in labels else None
+                smooth = self.noiseless(self.smooth_scene(some))
+                variance = telescope.noise_variance(smooth, self.telescope, times)
+                effect = np.asarray(rate)[rows] - smooth
+                labels["substructure-snr"][rows] = telescope.signal_to_noise(effect, variance)
+        return rate, labels
+
+
+def _widen(radius: np.ndarray, perturbers: Perturbers, x: np.ndarray, y: np.ndarray, turns: int = 60) -> np.ndarray:
+    """Return the radius with mean convergence 1 of isothermal lenses and their perturbers, from that of the former.
+
+    R^2 = radius R + what the perturbers have within R, by bisection between the radius with none and with all.
+    """
+    low, total = radius, perturbers.strength.sum(axis=1)
+    high = (radius + np.sqrt(radius**2 + 4 * total)) / 2
+    for _ in range(turns):
+        middle = (low + high) / 2
+        is_inside = radius * middle + enclosed_strength(perturbers, middle, x, y) >= middle**2
+        low, high = np.where(is_inside, middle, low), np.where(is_inside, high, middle)
+    return (low + high) / 2
+
+
+def _scale_radius(mass: np.ndarray, z_lens: np.ndarray, truncation: float) -> np.ndarray:
+    """Return the scale radii of halos that keep a mass once truncated at so many scale radii: (N, M) arcsec.
+
+    Baltz, Marshall & Oguri 2009 (JCAP 01, 015), eq. A.? of the total mass, against ln(1 + c) - c / (1 + c) of M_200.
+    """
+    tau2 = truncation**2
+    kept = tau2 / (tau2 + 1) ** 2 * ((tau2 - 1) * np.log(truncation) + truncation * np.pi - (tau2 + 1))
+    virial = np.maximum(mass, 1.0)
+    for _ in range(20):
+        scale, concentration = cosmology.halo_scale_radius(virial, z_lens[:, None])
+        virial = np.maximum(mass, 1.0) * (np.log1p(concentration) - concentration / (1 + concentration)) / kept
+    return scale
+
+
+def _check(parameters) -> None:
+    if parameters.lens_model != "sie":
+        raise UsageError("--task substructure simulates isothermal lenses: give --lens-model=sie")
+    for low, high in (("subhalo_mass_min", "subhalo_mass_max"), ("subhalo_radius_min", "subhalo_radius_max")):
+        if getattr(parameters, low) >= getattr(parameters, high):
+            flags = (f"--{name.replace('_', '-')}={getattr(parameters, name):g}" for name in (low, high))
+            raise UsageError("{} must be less than {}".format(*flags))
+    heaviest = parameters.substructure_mass_range.high
+    if (number := mean_number(parameters, heaviest)) > MOST_SUBHALOS:
+        raise UsageError(
+            f"--substructure-mass-range={parameters.substructure_mass_range} would need {number:,.0f} sub-halos, more "
+            f"than {MOST_SUBHALOS:,}: raise --subhalo-mass-min, or give --subhalo-number"
+        )
