@@ -21,6 +21,15 @@ _root.setLevel(_level)
 
 from stronglens.raytracing.einstein_radius import einstein_radius, sersic_flux_in_field  # noqa: E402
 from stronglens.raytracing.images import ImageRenderer, has_gpu  # noqa: E402
+from stronglens.raytracing.perturbers import Perturbers, enclosed_strength  # noqa: E402
 from stronglens.raytracing.scene import SCENE_COLUMNS  # noqa: E402
 
-__all__ = ["SCENE_COLUMNS", "ImageRenderer", "einstein_radius", "has_gpu", "sersic_flux_in_field"]
+__all__ = [
+    "SCENE_COLUMNS",
+    "ImageRenderer",
+    "Perturbers",
+    "einstein_radius",
+    "enclosed_strength",
+    "has_gpu",
+    "sersic_flux_in_field",
+]

@@ -1,5 +1,6 @@
 """Scenes to noiseless images, through one compiled program."""
 
+import math
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +13,15 @@ import numpy as np
 from stronglens.parameters import RunError
 from stronglens.raytracing.cusp import integrate_block, replace_block
 from stronglens.raytracing.ellipsoids import ELLIPSOIDS, sersic_ellipsoids
+from stronglens.raytracing.perturbers import KINDS, Perturbers
 from stronglens.raytracing.scene import FAST, SCENE_COLUMNS, Scene, build_lens, build_source, stack_scene
+from stronglens.raytracing.tiles import PARTS, Bucket, Tiles
 
 _PIECE = 32
 """Images that one thread renders at a time on a CPU."""
+
+_PERTURBED_PIECE = 8
+"""The same where there may be perturbers: a chunk holds several kinds of lenses, each with its own program."""
 
 WIDE_VECTORS = {"xla_cpu_prefer_vector_width": 512}
 """A compiler option for CPUs in 32 bits. Where they have vectors of 16 numbers, XLA uses 8 unless told to: a quarter to
@@ -28,6 +34,8 @@ class ImageRenderer:
 
     All images run through the same program at the same size, so that an image depends on its own scene alone: not on
     its neighbours, their number, or its place among them. On a CPU every core runs that program for a piece of a chunk.
+    Where there may be perturbers, there is a program for lenses without any, and one for each bucket of their numbers
+    (:mod:`stronglens.raytracing.tiles`); which one renders a lens is a matter of its own perturbers.
     Several threads may call one renderer at once.
 
     Parameters
@@ -48,6 +56,8 @@ class ImageRenderer:
         False for the mean of rays at the lens's centre too.
     threads : int, optional
         Pieces rendered at once on a CPU: by default one on each core that this process may use.
+    perturbers : ``point`` or ``nfw``, optional
+        What dark masses there may be beside a lens ``sie``.
 
     Attributes
     ----------
@@ -73,11 +83,14 @@ class ImageRenderer:
         batch_size: int | None = None,
         integrate_cusp: bool = True,
         threads: int | None = None,
+        perturbers: str | None = None,
     ):
         if lens_model not in SCENE_COLUMNS:
             raise ValueError(f"lens_model must be one of {', '.join(SCENE_COLUMNS)}, not {lens_model!r}")
         if precision not in ("float32", "float64"):
             raise ValueError(f"precision must be float32 or float64, not {precision!r}")
+        if perturbers is not None and (perturbers not in KINDS or lens_model != "sie"):
+            raise ValueError(f"perturbers must be {' or '.join(KINDS)}, beside a lens sie, not {perturbers!r}")
         self.lens_model = lens_model
         self.lens_light = lens_light
         self.shape = (shape[0] + 2 * padding, shape[1] + 2 * padding)
@@ -88,18 +101,22 @@ class ImageRenderer:
         self.integrate_cusp = integrate_cusp
         on_cpu = not has_gpu()
         self.piece = min(_PIECE, chunk_size) if on_cpu else chunk_size
+        if perturbers:
+            self.piece = min(_PERTURBED_PIECE if on_cpu else _PIECE, chunk_size)
         self.batch_size = min(batch_size or (4 if on_cpu else chunk_size), self.piece)
         self.turns = -(-self.piece // self.batch_size)
         self._compiler_options = WIDE_VECTORS if on_cpu and precision == "float32" else {}
         self._threads = ThreadPoolExecutor(threads or count_cores())  # starts none before there is work
-        self._compiling, self._program = threading.Lock(), None
+        self._compiling, self._programs = threading.Lock(), {}
+        self._tiles = Tiles(self.shape, pixel_scale, over_sampling, perturbers, precision) if perturbers else None
 
-    def __call__(self, scene: Scene) -> tuple[np.ndarray, np.ndarray | None]:
+    def __call__(self, scene: Scene, perturbers: Perturbers | None = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Render N images, at most a chunk.
 
         Parameters
         ----------
         scene : dict of (N,) arrays, under the names of ``SCENE_COLUMNS``
+        perturbers : Perturbers of N lenses, of the renderer's kind
 
         Returns
         -------
@@ -111,72 +128,133 @@ class ImageRenderer:
         RunError
             When a pixel is not a finite number.
         ValueError
-            When there are more images than a chunk holds.
+            When there are more images than a chunk holds, or perturbers are not those of these images.
         """
-        number = len(scene["src_intensity"])
-        pieces = -(-number // self.piece)
-        arrays = self._stack(scene, pieces * self.piece)
-        program = self.compile()
+        arrays = self._stack(scene)
+        number = len(arrays[0])
         # One array, not two: large enough for NumPy to ask for large pages, where faults cost more than sums.
         images = np.empty((1 + self.lens_light, number, *self.shape), self.precision)
         is_finite = np.ones(number, bool)
 
         def render_piece(piece):
-            rows = slice(piece * self.piece, (piece + 1) * self.piece)
-            rendered = self._run(program, [array[rows] for array in arrays])
+            rows = piece[1]
+            rendered = self._run(arrays, *piece)
             for image, values in zip(images, rendered, strict=True):
-                image[rows] = np.asarray(values)[: len(image[rows])]
-                is_finite[rows] &= np.isfinite(image[rows]).all(axis=(1, 2))
+                values = np.asarray(values)[: len(rows)]
+                is_finite[rows] &= np.isfinite(values).all(axis=(1, 2))
+                if rows[-1] - rows[0] == len(rows) - 1:
+                    image[rows[0] : rows[-1] + 1] = values
+                else:
+                    image[rows] = values
 
-        list(self._threads.map(render_piece, range(pieces)))
+        list(self._threads.map(render_piece, self._cut(number, number, perturbers)))
         _refuse_broken(is_finite)
         return images[0], images[1] if self.lens_light else None
 
-    def render_on_device(self, scene: Scene) -> tuple[jax.Array, jax.Array | None]:
+    def render_on_device(
+        self, scene: Scene, perturbers: Perturbers | None = None
+    ) -> tuple[jax.Array, jax.Array | None]:
         """Render a whole chunk and leave it where it was rendered; rows past the scene's repeat its last one.
 
         Takes and raises what a call does, and returns the same but for (chunk_size, H, W) JAX arrays.
         """
-        size = -(-self.chunk_size // self.piece) * self.piece
-        program = self.compile()
-        pieces = zip(*(np.split(array, size // self.piece) for array in self._stack(scene, size)), strict=True)
-        rendered = [self._run(program, piece) for piece in pieces]
+        arrays = self._stack(scene)
+        number = len(arrays[0])
+        pieces = self._cut(number, number if perturbers else self.chunk_size, perturbers)
+        rendered = [self._run(arrays, *piece) for piece in pieces]
+        place = np.empty(max(rows.max() for _, rows, _ in pieces) + 1, int)
+        for index, (_, rows, _) in enumerate(pieces):
+            place[rows] = index * self.piece + np.arange(len(rows))
+        place = place[np.minimum(np.arange(self.chunk_size), len(place) - 1)]
+        is_in_order = (np.diff(place) == 1).all()
         with jax.enable_x64(self.precision == "float64"):
-            images = [jnp.concatenate(image)[: self.chunk_size] for image in zip(*rendered, strict=True)]
+            images = [jnp.concatenate(image) for image in zip(*rendered, strict=True)]
+            images = [image[: self.chunk_size] if is_in_order else image[place] for image in images]
             is_finite = np.all([jnp.isfinite(image).all(axis=(1, 2)) for image in images], axis=0)
-        _refuse_broken(is_finite[: len(scene["src_intensity"])])
+        _refuse_broken(is_finite[:number])
         return images[0], images[1] if self.lens_light else None
 
-    def _stack(self, scene: Scene, rows: int) -> list[np.ndarray]:
-        """Return the program's arrays for a scene, its last row repeated."""
+    def _stack(self, scene: Scene) -> list[np.ndarray]:
+        """Return the program's arrays for a scene."""
         values = stack_scene(self.lens_model, scene)
         if not 0 < len(values) <= self.chunk_size:
             raise ValueError(f"a chunk holds 1 to {self.chunk_size} images, not {len(values)}")
-        values = values[np.minimum(np.arange(rows), len(values) - 1)]
         arrays = [values]
         if self.lens_model == "composite":
             arrays += sersic_ellipsoids(values[:, SCENE_COLUMNS["composite"].index("lens_sersic")])
         return [array.astype(self.precision) for array in arrays]
 
-    def _run(self, program, arrays):
+    def _cut(self, number: int, rows: int, perturbers: Perturbers | None) -> list[tuple]:
+        """Return pieces: the bucket of their program, their rows, and the arrangements of all perturbers.
+
+        Parameters
+        ----------
+        number : int, images of the scene
+        rows : int, of them and of repetitions of the last one
+        perturbers : Perturbers of ``number`` lenses, or None
+        """
+        arrangements, kinds = None, {None: np.arange(rows)}
+        if perturbers is not None:
+            if self._tiles is None or perturbers.kind != self._tiles.kind or len(perturbers) != number:
+                raise ValueError(
+                    f"perturbers of {len(perturbers)} lenses and kind {perturbers.kind!r} handed to a renderer "
+                    f"of {number} images and kind {self._tiles and self._tiles.kind!r}"
+                )
+            arrangements = list(self._threads.map(lambda row: self._tiles.arrange(perturbers, row), range(number)))
+            buckets = [arrangement and arrangement.bucket for arrangement in arrangements]
+            # The largest first, so that no core is left with one at the end.
+            ordered = sorted(set(buckets), key=lambda bucket: bucket or (0, 0), reverse=True)
+            kinds = {kind: np.flatnonzero([bucket == kind for bucket in buckets]) for kind in ordered}
+        return [
+            (bucket, kind[start : start + self.piece], arrangements)
+            for bucket, kind in kinds.items()
+            for start in range(0, len(kind), self.piece)
+        ]
+
+    def _run(self, arrays, bucket, rows, arrangements):
+        """Return the images of some rows; what fills up the piece repeats the last one, without its perturbers."""
+        last = len(arrays[0]) - 1
+        arrays = [array[np.minimum(np.resize(rows, self.piece), last)] for array in arrays]
+        if bucket:
+            arrays = [*self._tiles.stack([arrangements[row] for row in rows], self.piece), *arrays]
+        program = self.compile(bucket)
         with jax.enable_x64(self.precision == "float64"):  # a matter of context, of one thread
             return program(*arrays)
 
-    def compile(self):
+    def compile(self, bucket: Bucket | None = None):
         """Return the program that renders a piece: compiled once, by whoever comes first."""
         with self._compiling:
-            if self._program is None:
+            if bucket not in self._programs:
                 columns = [(len(SCENE_COLUMNS[self.lens_model]),)]
                 if self.lens_model == "composite":
                     columns += [(ELLIPSOIDS,)] * 2
                 # numpy.errstate undoes PyAutoLens's seterr as it traces.
                 with jax.enable_x64(self.precision == "float64"), np.errstate():
                     rows = [jax.ShapeDtypeStruct((self.piece, *shape), self.precision) for shape in columns]
-                    self._program = jax.jit(self._render_piece).lower(*rows).compile(self._compiler_options)
-            return self._program
+                    render = self._render_piece
+                    if bucket:
+                        rows, render = [*self._tiles.describe(bucket, self.piece), *rows], self._render_perturbed_piece
+                    self._programs[bucket] = jax.jit(render).lower(*rows).compile(self._compiler_options)
+            return self._programs[bucket]
 
     def _render_piece(self, *arrays):
         images = jax.lax.map(lambda row: self._render_image(*row), arrays, batch_size=self.batch_size)
+        return self._add_cusps(images, arrays)
+
+    def _render_perturbed_piece(self, turns, *arrays):
+        """Render side by side what a GPU needs to be busy; what a CPU holds in its cache is a single image."""
+        batch = math.gcd(self.piece, self.batch_size) if has_gpu() else 1
+        groups = [array.reshape(-1, batch, *array.shape[1:]) for array in (turns, *arrays)]
+
+        def render_group(group):
+            turns = group[0].max(axis=0)  # of loops: common to images side by side, some of which then add nothing
+            return jax.vmap(lambda *row: self._render_image(*row[PARTS:], perturbers=(turns, *row[:PARTS])))(*group[1:])
+
+        images = jax.lax.map(render_group, groups)
+        images = [image.reshape(self.piece, *self.shape) for image in images]
+        return self._add_cusps(images, arrays[PARTS:])
+
+    def _add_cusps(self, images, arrays):
         if self.lens_light and self.integrate_cusp:
             # A whole piece at once: so few numbers an image that what costs is the number of steps.
             blocks = jax.vmap(self._integrate_cusp)(*arrays)
@@ -193,15 +271,19 @@ class ImageRenderer:
         bulge = {"ellipsoids": ellipsoids} if ellipsoids else {}
         return scene, *build_lens(self.lens_model, scene, FAST, **bulge)
 
-    def _render_image(self, *row):
+    def _render_image(self, *row, perturbers=None):
         scene, masses, lights = self._build_lens(*row)
         source = build_source(scene, FAST)
 
-        def trace(rays):
+        perturb = self._tiles.sum_deflections(*perturbers) if perturbers else None
+
+        def trace(rays, index):
             grid = _grid(rays)
-            deflections = [mass.deflections_yx_2d_from(grid, xp=jnp).array for mass in masses.values()]
+            deflections = [mass.deflections_yx_2d_from(grid, xp=jnp).array.T for mass in masses.values()]
+            if perturb:
+                deflections.append(perturb(rays, index))
             # Components one by one: arrays of pairs would not become vector instructions.
-            traced = [rays[:, axis] - sum(angles[:, axis] for angles in deflections) for axis in (0, 1)]
+            traced = [rays[:, axis] - sum(angles[axis] for angles in deflections) for axis in (0, 1)]
             traced = jax.lax.optimization_barrier(traced)
             image = source.image_2d_from(_grid(jnp.stack(traced, axis=-1)), xp=jnp).array
             if not self.lens_light:
@@ -209,18 +291,20 @@ class ImageRenderer:
             lens = sum(light.image_2d_from(_grid(rays), xp=jnp).array for light in lights.values())
             return jax.lax.optimization_barrier((image, lens))
 
-        return [image.reshape(self.shape) for image in self._average(trace)]
-
-    def _average(self, trace):
-        """Return the mean over a pixel's rays: one ray of every pixel at a time, to stay in the cache."""
+        if perturbers:
+            return [self._tiles.to_image(image) for image in self._average(trace, self._tiles.rays())]
         rays = pixel_centers(self.shape, self.pixel_scale).T
+        return [image.reshape(self.shape) for image in self._average(trace, rays)]
+
+    def _average(self, trace, rays):
+        """Return the mean over a pixel's rays: one ray of every pixel at a time, to stay in the cache."""
         offsets = ((np.arange(self.over_sampling) + 0.5) / self.over_sampling - 0.5) * self.pixel_scale
         offsets = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 2)
         rays, offsets = jnp.asarray(rays, self.precision), jnp.asarray(offsets, self.precision)
 
         def trace_ray(index):
             shifted = jax.lax.optimization_barrier([rays[axis] + offsets[index, axis] for axis in (0, 1)])
-            return trace(jnp.stack(shifted, axis=-1))
+            return trace(jnp.stack(shifted, axis=-1), index)
 
         if len(offsets) == 1:
             return trace_ray(0)

@@ -3,6 +3,7 @@
 import autolens as al
 import numpy as np
 
+from stronglens.raytracing.perturbers import NFWTruncatedSph, Perturbers
 from stronglens.raytracing.scene import SCENE_COLUMNS, STOCK, Scene, build_lens, build_source, stack_scene
 
 _REDSHIFTS = 0.5, 1.0  # of the lens and the source; with two planes, and masses already scaled, any will do
@@ -15,6 +16,7 @@ def render_with_tracer(
     shape: tuple[int, int],
     pixel_scale: float,
     over_sampling: int,
+    perturbers: Perturbers | None = None,
 ) -> np.ndarray:
     """Render images one by one with PyAutoLens's own profiles, in float64.
 
@@ -26,6 +28,7 @@ def render_with_tracer(
     shape : (H, W), pixels
     pixel_scale : arcsec
     over_sampling : int, rays along each side of a pixel, everywhere
+    perturbers : Perturbers of N lenses, optional
 
     Returns
     -------
@@ -34,16 +37,30 @@ def render_with_tracer(
     grid = al.Grid2D.uniform(shape, pixel_scale, over_sample_size=over_sampling)
     images = []
     with np.errstate():
-        for values in stack_scene(lens_model, scene):
+        for row, values in enumerate(stack_scene(lens_model, scene)):
             one = dict(zip(SCENE_COLUMNS[lens_model], values.tolist(), strict=True))
             masses, lights = build_lens(lens_model, one, STOCK)
             if not lens_light and lens_model == "composite":
                 masses = _without_light(one, masses)
+            if perturbers is not None:
+                masses = masses | build_perturbers(perturbers, row)
             profiles = masses | lights if lens_light else masses
             lens = al.Galaxy(_REDSHIFTS[0], **profiles)
             source = al.Galaxy(_REDSHIFTS[1], light=build_source(one, STOCK))
             images.append(al.Tracer([lens, source]).image_2d_from(grid).native.array)
     return np.array(images)
+
+
+def build_perturbers(perturbers: Perturbers, row: int) -> dict[str, al.mp.MassProfile]:
+    """Build PyAutoLens's own profiles of the perturbers of one lens."""
+    profiles = {}
+    for number, (x, y, strength, *radii) in enumerate(perturbers.of_lens(row).T.tolist()):
+        profile = al.mp.PointMass((y, x), strength**0.5)
+        if radii:
+            halo = NFWTruncatedSph.from_strength((y, x), strength, *radii)
+            profile = al.mp.NFWTruncatedSph((y, x), halo.kappa_s, *radii)
+        profiles[f"perturber_{number}"] = profile
+    return profiles
 
 
 def _without_light(scene: dict, masses: dict) -> dict:

@@ -1,0 +1,232 @@
+"""Dark masses beside a smooth lens: point masses, and NFW halos with a truncation.
+
+A mass is given by its strength, the square of the Einstein radius that all of it would have as a point: far away it
+bends light by strength / r.
+"""
+
+from dataclasses import dataclass
+
+import autoarray as aa
+import autolens as al
+import numpy as np
+
+from stronglens.raytracing.profiles import SMALLEST_RADIUS, _arctanh_over_root, _materialize
+
+KINDS = ("point", "nfw")
+"""Point masses, and spherical NFW halos truncated as by Baltz, Marshall & Oguri 2009."""
+
+_NODES, _FEW_NODES = 24, 4
+"""Directions in a quarter turn in which the edge of a circle is looked at from a halo: near it, and far from it."""
+
+_FAR = 8.0
+"""Truncation radii. Beyond, a halo's mass outside is below 2 % of it, and changes slowly."""
+
+
+@dataclass(frozen=True)
+class Perturbers:
+    """Dark masses beside the smooth lens, a row a lens; rows are filled up with strength 0.
+
+    Parameters
+    ----------
+    x, y : (N, M), arcsec
+    strength : (N, M), arcsec^2
+        The square of the Einstein radius of all its mass.
+    scale_radius : (N, M), arcsec, or None for point masses
+    truncation_radius : (N, M), arcsec, or None for point masses
+
+    Raises
+    ------
+    ValueError
+        When shapes differ, a strength is negative, or a halo has no radius.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    strength: np.ndarray
+    scale_radius: np.ndarray | None = None
+    truncation_radius: np.ndarray | None = None
+
+    def __post_init__(self):
+        if (self.scale_radius is None) != (self.truncation_radius is None):
+            raise ValueError("halos need both a scale radius and a truncation radius, point masses neither")
+        for name in ("x", "y", "strength", "scale_radius", "truncation_radius"):
+            values = getattr(self, name)
+            if values is None:
+                continue
+            values = np.asarray(values, float)
+            object.__setattr__(self, name, values)
+            if values.ndim != 2 or values.shape != np.shape(self.x):
+                raise ValueError(f"{name} must have the shape (N, M) of x, {np.shape(self.x)}, not {values.shape}")
+        if not (self.strength >= 0).all():
+            raise ValueError("strength must not be negative")
+        if self.kind == "nfw" and not ((self.strength == 0) | (self.scale_radius > 0) & (self.truncation_radius > 0)).all():
+            raise ValueError("scale_radius and truncation_radius must be above 0 wherever there is mass")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def kind(self) -> str:
+        """``point`` or ``nfw``."""
+        return "point" if self.scale_radius is None else "nfw"
+
+    def of_lens(self, row: int) -> np.ndarray:
+        """Return the masses of one lens.
+
+        Parameters
+        ----------
+        row : int
+
+        Returns
+        -------
+        (3 or 5, m) float64: x, y, strength (and scale and truncation radius) of those that have a mass
+        """
+        has_mass = self.strength[row] > 0
+        columns = (self.x, self.y, self.strength, self.scale_radius, self.truncation_radius)
+        return np.stack([column[row, has_mass] for column in columns if column is not None])
+
+
+class NFWTruncatedSph(al.mp.NFWTruncatedSph):
+    """Spherical NFW halo with a truncation, exact in 32 bits and under JAX.
+
+    Parameters
+    ----------
+    centre : (y, x), arcsec
+    kappa_s : rho_s r_s / Sigma_cr
+    scale_radius : arcsec
+    truncation_radius : arcsec
+    """
+
+    @classmethod
+    def from_strength(cls, centre, strength, scale_radius, truncation_radius):
+        """Build a halo from its total mass (Baltz, Marshall & Oguri 2009, JCAP 01, 015, equation A.5).
+
+        Parameters
+        ----------
+        centre : (y, x), arcsec
+        strength : arcsec^2, the square of the Einstein radius of all its mass
+        scale_radius, truncation_radius : arcsec
+        """
+        total = total_mass_of_truncated_nfw(truncation_radius / scale_radius)
+        return cls(centre, strength / (4 * scale_radius**2 * total), scale_radius, truncation_radius)
+
+    @aa.decorators.to_vector_yx
+    @aa.decorators.transform
+    def deflections_yx_2d_from(self, grid, xp=np, **kwargs):
+        """Return deflection angles: 4 kappa_s m(x) / x^2 times the position, x = r / r_s.
+
+        Parameters
+        ----------
+        grid : (N, 2) of (y, x), arcsec
+        xp : module, ``numpy`` or ``jax.numpy``
+
+        Returns
+        -------
+        (N, 2) of (y, x), arcsec
+        """
+        y, x = grid.array[:, 0], grid.array[:, 1]
+        radius = xp.maximum(xp.sqrt(x * x + y * y) / self.scale_radius, SMALLEST_RADIUS)
+        factor = _materialize(4 * self.kappa_s * enclosed_truncated_nfw_mass(radius, self.tau, xp), xp)
+        return xp.stack([factor * y, factor * x], axis=-1)
+
+
+def total_mass_of_truncated_nfw(tau: np.ndarray) -> np.ndarray:
+    """Return all the mass of a truncated NFW halo.
+
+    Parameters
+    ----------
+    tau : truncation radius in scale radii
+
+    Returns
+    -------
+    The same shape, in units of 4 pi rho_s r_s^3, in which an NFW halo has ln(1 + x) - x / (1 + x) within x scale radii
+    """
+    squared = tau * tau
+    return squared / (squared + 1) ** 2 * ((squared - 1) * np.log(tau) + np.pi * tau - (squared + 1))
+
+
+def enclosed_truncated_nfw_mass(x, tau, xp=np):
+    """Return m(x) / x^2, m being the projected mass within x scale radii in units of 4 pi rho_s r_s^3.
+
+    Equation A.7 of Baltz, Marshall & Oguri 2009 for n = 1, with its terms gathered so that none cancels near the
+    centre or beyond the truncation: with w^2 = x^2 + tau^2, d = 1 / (tau (w + tau)), and h and f those of the NFW halo,
+
+        m / x^2 = tau^2 / (tau^2 + 1)^2 [(tau^2 - 1) (h / x^2 - ln(1 + x^2 d / 2) / x^2 - d arcsinh(tau / x))
+                                         + 2 f - pi tau d]
+    """
+    return tau * tau / (tau * tau + 1) ** 2 * _bracket(x, tau, xp)
+
+
+def _bracket(x, tau, xp):
+    squared = x * x
+    w = xp.sqrt(squared + tau * tau)
+    d = 1 / (tau * (w + tau))
+    inverse = 1 / squared
+
+    s = xp.sqrt(xp.maximum(1 - squared, 0))
+    grown = xp.log1p(-xp.minimum(squared / (2 * (1 + s)), 0.5))  # ln((1 + s) / 2)
+    log_half = xp.log(x / 2)
+    deep = x < 0.9
+    series = _arctanh_over_root((1 - x) * (1 + x), xp, halvings=2, terms=10)
+    f = xp.where(deep, (grown - log_half) / xp.where(deep, s, 1), series)
+    h = xp.where(x < 1, grown * inverse + f / (1 + s), (log_half + f) * inverse)
+
+    swollen = xp.log1p(squared * d / 2) * inverse
+    arcsinh = xp.log1p((tau + tau * tau / (x + w)) / x)
+    return (tau * tau - 1) * (h - swollen - d * arcsinh) + 2 * f - np.pi * tau * d
+
+
+def enclosed_strength(
+    perturbers: Perturbers, radius: np.ndarray, centre_x: np.ndarray, centre_y: np.ndarray
+) -> np.ndarray:
+    """Return how much of the perturbers lies inside a circle on the sky, seen in projection.
+
+    Seen from a halo inside the circle, the mass inside is the mean over directions of its mass within the distance to
+    the circle's edge; from a halo outside, the mean of what lies between the two edges that a direction meets.
+
+    Parameters
+    ----------
+    perturbers : Perturbers of N lenses
+    radius, centre_x, centre_y : (N,), arcsec
+
+    Returns
+    -------
+    (N,) float64, arcsec^2: the mean convergence inside the circle that they add is that over radius^2
+    """
+    radius, centre_x, centre_y = (np.asarray(a, float)[:, None] for a in (radius, centre_x, centre_y))
+    distance = np.hypot(perturbers.x - centre_x, perturbers.y - centre_y)
+    if perturbers.kind == "point":
+        return np.where(distance < radius, perturbers.strength, 0).sum(axis=1)
+    enclosed = np.zeros(distance.shape)
+    has_mass = (perturbers.strength > 0) & (radius > 0)
+    is_near = abs(distance - radius) < _FAR * np.where(has_mass, perturbers.truncation_radius, 0)
+    radius = np.broadcast_to(radius, distance.shape)
+    for chosen, nodes in ((has_mass & is_near, _NODES), (has_mass & ~is_near, _FEW_NODES)):
+        scale = perturbers.scale_radius[chosen]
+        arguments = distance[chosen] / scale, radius[chosen] / scale, perturbers.truncation_radius[chosen] / scale
+        enclosed[chosen] = perturbers.strength[chosen] * _share_inside(*arguments, nodes)
+    return enclosed.sum(axis=1)
+
+
+def _share_inside(distance, radius, tau, nodes):
+    """Return the share of halos' mass inside circles of these radii at these distances, in scale radii."""
+    node, weight = np.polynomial.legendre.leggauss(nodes)
+    # The edge bends away fastest in directions along it, and from there as a square root does.
+    t, weight = (node + 1) / 2, weight / 2
+    slope, weight = np.pi / 2 * (1 - t**2), weight * np.pi * t
+    distance, radius, tau = (a[:, None] for a in (distance, radius, tau))
+    # sin(direction) = min(1, R / d) sin(slope): all directions from inside, from outside those that meet the circle.
+    ratio = np.minimum(1, radius / np.maximum(distance, 1e-12))
+    sine = ratio * np.sin(slope)
+    cosine = np.sqrt((1 - sine) * (1 + sine))
+    measure = weight * np.where(ratio < 1, ratio * np.cos(slope) / np.maximum(cosine, 1e-12), 1)
+    half = np.sqrt(np.maximum((radius - distance * sine) * (radius + distance * sine), 0))
+    there, back = distance * cosine + half, (radius - distance) * (radius + distance)
+    back = back / there  # half - distance cosine, that cancels; negative from outside
+    mass = _mass_share(there, tau) + np.sign(back) * _mass_share(abs(back), tau)
+    return (measure * mass).sum(axis=1) / np.pi
+
+
+def _mass_share(x, tau):
+    x = np.maximum(x, SMALLEST_RADIUS)
+    return x * x * enclosed_truncated_nfw_mass(x, tau) / total_mass_of_truncated_nfw(tau)

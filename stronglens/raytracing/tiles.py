@@ -1,0 +1,269 @@
+"""Deflections by thousands of masses, over an image cut into square tiles.
+
+What masses far from a tile do to its rays is smooth there: their deflections are summed at a few Chebyshev nodes of the
+tile alone and interpolated from there (the local half of a fast multipole method, after Fong & Darve 2009, J. Comput.
+Phys. 228, 8712, with nothing assumed of a mass but that its centre is far away). Masses near a tile are summed on every
+ray. How near is near depends on a mass: where the interpolation would be wrong by more than a tolerance.
+
+A sum runs over as many masses as there are: arrays are as long as their bucket, and what fills them up costs nothing.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stronglens.raytracing.perturbers import Perturbers, _bracket, total_mass_of_truncated_nfw
+
+SIDE = 8
+"""Pixels along each side of a tile."""
+
+NODES = 4
+"""Chebyshev nodes along each side of a tile."""
+
+TOLERANCE = 3e-6
+"""arcsec: the largest error that the interpolation may make in what one mass adds. Those of thousands mostly cancel."""
+
+_UNROLL = {"point": 16, "nfw": 4}
+"""Masses added in one step of a loop, before rays' sums are stored. XLA's CPU backend is eight times slower at 8 point
+masses than at 16."""
+
+_AWAY = 1e4
+"""arcsec: where masses of nothing stand that fill up arrays."""
+
+
+PARTS = 3
+"""Arrays that hold the masses of a lens, beside how often loops over them turn."""
+
+
+class Bucket(NamedTuple):
+    """Static sizes of a program's arrays: of all masses, and of those near one tile."""
+
+    halos: int
+    near: int
+
+
+_SMALLEST = Bucket(halos=128, near=32)
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """The masses of one lens, and which of them are near which tiles.
+
+    Parameters
+    ----------
+    bucket : Bucket
+    turns : (2,), how often the loops over near and over all masses turn
+    halos : (P, m), what :func:`_deflect` takes of a mass
+    tile, place, halo : (pairs,)
+        ``halo`` comes in place ``place`` among those near ``tile``.
+    """
+
+    bucket: Bucket
+    turns: np.ndarray
+    halos: np.ndarray
+    tile: np.ndarray
+    place: np.ndarray
+    halo: np.ndarray
+
+
+class Tiles:
+    """The rays of an image, tile by tile.
+
+    Parameters
+    ----------
+    shape : (H, W), pixels
+    pixel_scale : arcsec
+    over_sampling : int, rays along each side of a pixel
+    kind : ``point`` or ``nfw``
+    dtype : ``float32`` or ``float64``
+    """
+
+    def __init__(self, shape: tuple[int, int], pixel_scale: float, over_sampling: int, kind: str, dtype: str):
+        self.shape, self.kind, self.dtype = shape, kind, dtype
+        self.count = tuple(-(-pixels // SIDE) for pixels in shape)
+        middle = np.arange(max(self.count)) * SIDE + (SIDE - 1) / 2
+        self.centre_y = pixel_scale * ((shape[0] - 1) / 2 - middle[: self.count[0]])
+        self.centre_x = pixel_scale * (middle[: self.count[1]] - (shape[1] - 1) / 2)
+        self.half_side = pixel_scale * SIDE / 2
+        self.node = np.cos((np.arange(NODES) + 0.5) * np.pi / NODES)
+        offset = (np.arange(over_sampling) + 0.5) / over_sampling - 0.5
+        pixel = np.arange(SIDE) - (SIDE - 1) / 2
+        self.pixels = pixel_scale * pixel
+        self.weights_x = _interpolation(self.node, (offset[:, None] + pixel) * 2 / SIDE)
+        self.weights_y = _interpolation(self.node, (offset[:, None] - pixel) * 2 / SIDE)  # rows run downwards
+        self._reach_by_strength = _reach_by_strength(self.node)
+
+    def rays(self) -> np.ndarray:
+        """Return the centres of pixels in the order of tiles; some are beyond the image.
+
+        Returns
+        -------
+        (2, SIDE * SIDE * tiles) of y and x, arcsec
+        """
+        y = self.centre_y[:, None] - self.pixels[:, None, None, None]
+        x = self.centre_x + self.pixels[:, None, None]
+        whole = (SIDE, SIDE, *self.count)
+        return np.stack([np.broadcast_to(y, whole).ravel(), np.broadcast_to(x, whole).ravel()])
+
+    def to_image(self, values):
+        """Return an image (H, W) from values in the order of tiles."""
+        values = values.reshape(SIDE, SIDE, *self.count).transpose(2, 0, 3, 1)
+        return values.reshape(self.count[0] * SIDE, -1)[: self.shape[0], : self.shape[1]]
+
+    def arrange(self, perturbers: Perturbers, row: int) -> Arrangement | None:
+        """Return which masses of a lens are near which tiles, or None where there are no masses."""
+        masses = perturbers.of_lens(row)
+        number = masses.shape[1]
+        if not number:
+            return None
+        near = self._is_near(*masses[:3])
+        tile, halo = np.divmod(np.flatnonzero(near), number)
+        counts = np.bincount(tile, minlength=len(near))
+        place = np.arange(len(tile)) - np.repeat(np.cumsum(counts) - counts, counts)
+        most = int(counts.max())
+        # One more than there are: the last one has no mass.
+        bucket = Bucket(_bucket(number + 1, _SMALLEST.halos), _bucket(most, _SMALLEST.near))
+        turns = -(-np.array([most, number]) // _UNROLL[self.kind])
+        return Arrangement(bucket, turns, _parameters(masses), tile, place, halo)
+
+    def stack(self, arrangements: list[Arrangement], rows: int) -> list[np.ndarray]:
+        """Return a program's arrays, as :meth:`describe` has them, for some lenses of a bucket and then none."""
+        described = self.describe(arrangements[0].bucket, rows)
+        turns, halos, near, is_far = (np.empty(array.shape, array.dtype) for array in described)
+        turns[:], near[:], is_far[:] = 0, halos.shape[-1] - 1, True
+        halos[:] = np.array([_AWAY, _AWAY, 0, 1, 1])[: halos.shape[1], None]
+        for row, one in enumerate(arrangements):
+            turns[row] = one.turns
+            halos[row, :, : one.halos.shape[1]] = one.halos
+            near[row, one.place, one.tile] = one.halo
+            is_far[row, one.halo, one.tile] = False
+        return [turns, halos, near, is_far]
+
+    def describe(self, bucket: Bucket, rows: int) -> list[jax.ShapeDtypeStruct]:
+        """Return the shapes of a program's arrays: turns, then halos (P, halos), near (near, tiles), is_far.
+
+        ``near`` says which masses are near a tile, ``is_far`` (halos, tiles) which are not.
+        """
+        tiles, parameters = self.count[0] * self.count[1], {"point": 3, "nfw": 5}[self.kind]
+        return [
+            jax.ShapeDtypeStruct((rows, 2), np.int32),
+            jax.ShapeDtypeStruct((rows, parameters, bucket.halos), self.dtype),
+            jax.ShapeDtypeStruct((rows, bucket.near, tiles), np.int32),
+            jax.ShapeDtypeStruct((rows, bucket.halos, tiles), bool),
+        ]
+
+    def _is_near(self, x, y, strength):
+        """Return which masses each tile has near, (tiles, masses)."""
+        reach = self.half_side * np.interp(np.log(strength / (TOLERANCE * self.half_side)), *self._reach_by_strength)
+        across = ((self.centre_x[:, None] - x) ** 2).astype(np.float32)
+        along = (reach**2 - (self.centre_y[:, None] - y) ** 2).astype(np.float32)
+        return (across < along[:, None]).reshape(-1, len(x))
+
+    def sum_deflections(self, turns, halos, near, is_far):
+        """Return a function (rays (R, 2), index of the ray in a pixel) -> deflections (y, x), for one lens, in JAX.
+
+        Parameters
+        ----------
+        turns, halos, near, is_far : of one lens, as :meth:`stack` returns them
+        """
+        tiles = self.count[0] * self.count[1]
+        node_y = (self.half_side * self.node[:, None, None] + np.repeat(self.centre_y, self.count[1])).astype(self.dtype)
+        node_x = (self.half_side * self.node[:, None] + np.tile(self.centre_x, self.count[0])).astype(self.dtype)
+        node_y, node_x = (
+            jnp.asarray(np.broadcast_to(a, (NODES, NODES, tiles)).reshape(-1, tiles)) for a in (node_y, node_x)
+        )
+        x, y, weight, *radii = (column[:, None] for column in halos)
+        far = self._sum(node_y, node_x, [x, y, weight, *radii], turns[1], is_far)
+        far = far.reshape(NODES, NODES, tiles)
+        beside = jax.lax.optimization_barrier([column[near] for column in halos])
+        weights = [jnp.asarray(weights, self.dtype) for weights in (self.weights_y, self.weights_x)]
+        per_side = len(self.weights_x)
+
+        def deflections(rays, index):
+            total = self._sum(*(axis.reshape(-1, tiles) for axis in rays.T), beside, turns[0])
+            along, across = weights[0][index // per_side], weights[1][index % per_side]
+            angles = []
+            for part, own in ((far.imag, total.imag), (far.real, total.real)):
+                lines = sum(along[:, a, None, None] * part[a] for a in range(NODES))
+                lines = jax.lax.optimization_barrier(lines)
+                smooth = sum(across[:, b, None] * lines[:, None, b] for b in range(NODES))
+                angles.append((smooth.reshape(-1, tiles) + own).ravel())
+            return angles
+
+        return deflections
+
+    def _sum(self, ray_y, ray_x, halos, turns, is_far=None):
+        """Return the deflections alpha_x + i alpha_y of rays (R, tiles) by masses (C, tiles or 1) of every tile."""
+        unroll = _UNROLL[self.kind]
+
+        def add_masses(turn, sums):
+            columns = [jax.lax.dynamic_slice_in_dim(column, turn * unroll, unroll) for column in halos]
+            if is_far is not None:
+                columns[2] = jnp.where(jax.lax.dynamic_slice_in_dim(is_far, turn * unroll, unroll), columns[2], 0)
+            along = across = 0.0
+            for mass in range(unroll):
+                x, y, weight, *radii = (column[mass] for column in columns)
+                dy, dx = ray_y - y, ray_x - x
+                factor = _deflect(dx * dx + dy * dy, weight, *radii)
+                along, across = along + factor * dy, across + factor * dx
+            # One complex result of one loop: as two results XLA's CPU backend would compute every term twice.
+            return sums + jax.lax.complex(across, along)
+
+        zero = jnp.zeros(ray_y.shape, np.result_type(ray_y.dtype, np.complex64))
+        return jax.lax.fori_loop(0, turns, add_masses, zero)
+
+
+def _deflect(squared, weight, inverse_radius=None, tau=None):
+    """Return the deflection over the distance, at the squared distance, arcsec^2."""
+    if tau is None:
+        return weight / (squared + 1e-20)  # as PyAutoLens softens it
+    x = jnp.maximum(jnp.sqrt(squared) * inverse_radius, 1e-9)
+    return weight * _bracket(x, tau, jnp)
+
+
+def _parameters(masses: np.ndarray) -> np.ndarray:
+    """Return what :func:`_deflect` takes of masses: x, y, weight, and of halos 1 / r_s and tau."""
+    if len(masses) == 3:
+        return masses
+    x, y, strength, scale_radius, truncation_radius = masses
+    tau = truncation_radius / scale_radius
+    share = tau**2 / (tau**2 + 1) ** 2 / total_mass_of_truncated_nfw(tau)
+    return np.stack([x, y, strength * share / scale_radius**2, 1 / scale_radius, tau])
+
+
+def _bucket(number: int, smallest: int) -> int:
+    while smallest < number:
+        smallest *= 2
+    return smallest
+
+
+def _interpolation(node: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Return the weights (..., nodes) with which values at nodes give one at a place."""
+    weights = []
+    for mine in range(len(node)):
+        others = np.delete(node, mine)
+        weights.append(np.prod((place[..., None] - others) / (node[mine] - others), axis=-1))
+    return np.stack(weights, axis=-1)
+
+
+def _reach_by_strength(node: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far from a tile's centre a point mass makes the interpolation wrong by 1, somewhere in the tile.
+
+    Returns
+    -------
+    log_strength : (D,), rising, where half a side of a tile is 1
+    distance : (D,), rising, half sides; at least half a diagonal
+    """
+    distance = np.geomspace(1.02 * np.sqrt(2), 200, 60)
+    angle = np.linspace(0, np.pi / 4, 7)
+    place = np.linspace(-1, 1, 17)
+    mass = distance[:, None] * np.exp(1j * angle)
+    nodes, places = node + 1j * node[:, None], place + 1j * place[:, None]
+    weights = _interpolation(node, place)
+    coarse = 1 / np.conj(nodes - mass[..., None, None])
+    wrong = np.einsum("ia,dkab,jb->dkij", weights, coarse, weights) - 1 / np.conj(places - mass[..., None, None])
+    error = np.maximum(abs(wrong).max(axis=(1, 2, 3)), 1e-300)
+    return -np.log(error), distance
