@@ -1,1 +1,1 @@
-"""Substructure: is a lens free of it, dotted with spheres, or crossed by a vortex."""
+"""Substructure: whether the dark matter of a lens is smooth, holds sub-halos, or a vortex."""

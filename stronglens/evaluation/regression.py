@@ -4,10 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-# Numbers held at once by the bootstrap: 32 MB in double precision.
-BOOTSTRAP_CHUNK = 4_000_000
-# A resample can be degenerate (all its truths equal); an interval must rest on most of them.
-SMALLEST_VALID_SHARE = 0.9
+from stronglens.evaluation.bootstrap import draw_resamples, format_interval, format_number, make_entry, undefined
 
 METRICS = {
     "rmse": "RMSE",
@@ -101,9 +98,8 @@ def metrics_table(metrics: dict, units: dict[str, str | None]) -> str:
         lines.append(f"  {'':<16}{'value':>10}  {head:>22}  {'predicting the mean':>19}")
         for metric, title in METRICS.items():
             entry, baseline = entries[metric], entries["baseline"].get(metric)
-            interval = "-" if entry["low"] is None else f"{_text(entry['low'])} .. {_text(entry['high'])}"
-            beside = "" if baseline is None else _text(baseline["value"])
-            line = f"  {title:<16}{_text(entry['value']):>10}  {interval:>22}  {beside:>19}"
+            beside = "" if baseline is None else format_number(baseline["value"])
+            line = f"  {title:<16}{format_number(entry['value']):>10}  {format_interval(entry):>22}  {beside:>19}"
             lines.append(line.rstrip() + (f"  ({entry['reason']})" if entry.get("reason") else ""))
     return "\n".join(lines)
 
@@ -147,36 +143,13 @@ def _bootstrap(
     error = predicted - true
     if not len(true):
         names = measure(np.zeros(1), np.zeros(1))
-        return {name: _undefined("no test images") for name in names}
+        return {name: undefined("no test images") for name in names}
     if not (np.isfinite(error).all()):
-        return {name: _undefined("values that are not finite") for name in measure(true, np.zeros_like(true))}
+        return {name: undefined("values that are not finite") for name in measure(true, np.zeros_like(true))}
     values = measure(true, error)
-    drawn = {name: np.empty(resamples) for name in values}
-    rows = max(1, BOOTSTRAP_CHUNK // len(true))
-    if len(true) > 1:
-        for start in range(0, resamples, rows):
-            stop = min(start + rows, resamples)
-            which = rng.integers(len(true), size=(stop - start, len(true)))
-            for name, numbers in measure(true[which], error[which]).items():
-                drawn[name][start:stop] = numbers
-    entries = {}
-    for name, value in values.items():
-        if not np.isfinite(value):
-            entries[name] = _undefined("the truth is the same in every test image")
-            continue
-        entries[name] = {"value": float(value), "low": None, "high": None}
-        valid = drawn[name][np.isfinite(drawn[name])] if len(true) > 1 else np.empty(0)
-        if len(true) > 1 and len(valid) >= max(1, SMALLEST_VALID_SHARE * resamples):
-            low, high = np.percentile(valid, (50 * (1 - level), 50 * (1 + level)))
-            entries[name].update(low=float(low), high=float(high))
-        else:
-            entries[name]["reason"] = "too few test images for an interval"
-    return entries
-
-
-def _undefined(reason: str) -> dict:
-    return {"value": None, "low": None, "high": None, "reason": reason}
-
-
-def _text(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+    drawn = {name: np.empty(resamples if len(true) > 1 else 0) for name in values}
+    for places, which in draw_resamples(rng, len(true), resamples):
+        for name, numbers in measure(true[which], error[which]).items():
+            drawn[name][places] = numbers
+    because = "the truth is the same in every test image"
+    return {name: make_entry(value, drawn[name], level, because) for name, value in values.items()}

@@ -1,0 +1,86 @@
+"""How well classes are told apart where an image's brightness, mass or other quantity lies in a range."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stronglens.evaluation.bootstrap import undefined
+from stronglens.evaluation.classification import NOT_FINITE, REFERENCE, _check, bootstrap_metrics
+
+
+def auc_in_bins(
+    true: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    values: np.ndarray,
+    bins: int = 5,
+    *,
+    seed: int,
+    n_bootstrap: int = 1000,
+    level: float = 0.95,
+) -> list[dict]:
+    """Compute areas under ROC curves in quantile bins of a quantity.
+
+    A quantity that a class does not have (the mass of substructure in a lens without any) is NaN for its
+    images: these stand in every bin, so that the sub-halos of each range of mass are compared with the same
+    smooth lenses. ``"auc_against_no"`` is then what to read, since the mixture of the others differs by bin.
+
+    Parameters
+    ----------
+    true : ndarray (N,) int
+    probabilities : ndarray (N, C)
+    classes : sequence of C str
+    values : ndarray (N,), any unit
+        NaN where the image has no such quantity.
+    bins : int
+        Bins wanted; equal values are never parted, so that there may be fewer.
+    seed : int
+    n_bootstrap : int
+    level : float
+
+    Returns
+    -------
+    list of dict
+        By rising value: ``{"low", "high", "middle", "images", "shared", "macro_auc": entry, "auc": {class:
+        entry}, "auc_against_no": {class: entry}}``; ``middle`` is the median of the values, ``shared`` counts
+        the images without a value, which are in ``images`` too. Entries as in `classification_metrics`.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not agree, or a value is infinite.
+    """
+    true, probabilities = _check(true, probabilities, classes)
+    values = np.asarray(values, dtype=np.float64)
+    if values.shape != true.shape or np.isinf(values).any() or bins < 1:
+        raise ValueError(f"{len(true)} images need as many values, none infinite, and a bin: {values.shape}, {bins}")
+    known = np.isfinite(values)
+    if not known.any():
+        return []
+    edges = np.unique(np.quantile(values[known], np.linspace(0, 1, bins + 1)))
+    place = np.searchsorted(edges[1:-1], values, side="right")
+    found = []
+    for index in range(max(1, len(edges) - 1)):
+        own = known & (place == index)
+        if not own.any():
+            continue
+        rows = own | ~known
+        reason = None if np.isfinite(probabilities[rows]).all() else NOT_FINITE
+        entries = bootstrap_metrics(
+            true[rows], probabilities[rows], classes, np.random.default_rng(seed), n_bootstrap, level,
+            reason=reason, only="ranks",
+        )  # fmt: skip
+        others = [name for name in classes if name != REFERENCE and REFERENCE in classes]
+        found.append(
+            {
+                "low": float(values[own].min()),
+                "high": float(values[own].max()),
+                "middle": float(np.median(values[own])),
+                "images": int(rows.sum()),
+                "shared": int((~known).sum()),
+                "macro_auc": entries.get(("macro_auc",), undefined("one class")),
+                "auc": {name: entries["auc", name] for name in classes},
+                f"auc_against_{REFERENCE}": {name: entries["against", name] for name in others},
+            }
+        )
+    return found
