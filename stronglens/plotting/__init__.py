@@ -5,6 +5,7 @@ touched: every drawing function works inside `style()` and returns a `Figure`, w
 `save_figure` writes.
 """
 
+from stronglens.plotting.curves import best_epoch, scale_losses
 from stronglens.plotting.images import (
     PanelGrid,
     add_colour_bar,
@@ -12,9 +13,11 @@ from stronglens.plotting.images import (
     draw_image,
     grid_shape,
     inches,
+    length_unit,
     symmetric_ticks,
 )
-from stronglens.plotting.style import BLUE, FORMATS, GREY, ORANGE, check_cmap, new_figure, save_figure, style
+from stronglens.plotting.panels import draw_panels
+from stronglens.plotting.style import BLUE, FORMATS, GREEN, GREY, ORANGE, check_cmap, new_figure, save_figure, style
 from stronglens.plotting.words import (
     add_title,
     caption_size,
@@ -29,22 +32,27 @@ from stronglens.plotting.words import (
 __all__ = [
     "BLUE",
     "FORMATS",
+    "GREEN",
     "GREY",
     "ORANGE",
     "PanelGrid",
     "add_colour_bar",
     "add_title",
     "asinh_norm",
+    "best_epoch",
     "caption_size",
     "check_cmap",
     "draw_image",
+    "draw_panels",
     "fit_text",
     "format_values",
     "grid_shape",
     "inches",
+    "length_unit",
     "new_figure",
     "plain_text",
     "save_figure",
+    "scale_losses",
     "style",
     "symbol_of",
     "symmetric_ticks",

@@ -1,4 +1,4 @@
-"""Image panels: their stretch, axes in arcsec, colour bars, and grids of them."""
+"""Image panels: their stretch, axes in arcsec or pixels, colour bars, and grids of them."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -44,7 +44,7 @@ def asinh_norm(images: ArrayLike, floor: float = 2.0, ceiling: float = 99.8) -> 
     return AsinhNorm(float(np.clip(width, peak / 300, peak / 3)), vmin=float(low), vmax=float(high))
 
 
-def draw_image(axes: Axes, image: ArrayLike, pixel_scale: float, norm: Normalize, cmap: str, ticks: bool = True):
+def draw_image(axes: Axes, image: ArrayLike, pixel_scale: float | None, norm: Normalize, cmap: str, ticks: bool = True):
     """Draw an image with axes in arcsec about its centre, y up, and return the artist.
 
     Parameters
@@ -53,13 +53,14 @@ def draw_image(axes: Axes, image: ArrayLike, pixel_scale: float, norm: Normalize
     image : array_like (H, W)
         Row 0 at the top.
     pixel_scale : float, arcsec
+        None where it is unknown: the axes are then in pixels, as `length_unit` says.
     norm : Normalize
     cmap : str
     ticks : bool
         Whether the axes are numbered.
     """
     image = np.asarray(image)
-    half_y, half_x = (count * pixel_scale / 2 for count in image.shape)
+    half_y, half_x = (count * (pixel_scale or 1.0) / 2 for count in image.shape)
     artist = axes.imshow(image, cmap=cmap, norm=norm, extent=(-half_x, half_x, -half_y, half_y), aspect="equal")
     # Noise of 0.4 pixels of the screen turns into moire where pixels are dropped.
     artist.set_interpolation("antialiased")
@@ -71,6 +72,11 @@ def draw_image(axes: Axes, image: ArrayLike, pixel_scale: float, norm: Normalize
         axes.set_xticks([])
         axes.set_yticks([])
     return artist
+
+
+def length_unit(pixel_scale: float | None) -> str:
+    """Return the unit of an image's axes: arcsec where the size of a pixel is known."""
+    return "pixels" if pixel_scale is None else "arcsec"
 
 
 def add_colour_bar(figure: Figure, box: tuple[float, float, float, float], norm: Normalize, cmap: str, label: str):

@@ -39,7 +39,8 @@ STYLE = {
     "pdf.fonttype": 42,
     "text.parse_math": True,
 }
-BLUE, ORANGE, GREY = "#2a6fbb", "#d9652b", "0.45"
+# Told apart with every kind of colour blindness, and in print without colour by blue being darker.
+BLUE, ORANGE, GREEN, GREY = "#2a6fbb", "#d9652b", "#4bb39a", "0.45"
 DPI = 150
 
 

@@ -1,0 +1,16 @@
+"""Figures of the substructure task: arrays in, Matplotlib figures out."""
+
+from stronglens.substructure.figures.ceiling import draw_auc_against, draw_ceiling
+from stronglens.substructure.figures.graphs import draw_confusion, draw_history, draw_reliability, draw_roc
+from stronglens.substructure.figures.images import draw_mistakes, draw_samples
+
+__all__ = [
+    "draw_auc_against",
+    "draw_ceiling",
+    "draw_confusion",
+    "draw_history",
+    "draw_mistakes",
+    "draw_reliability",
+    "draw_roc",
+    "draw_samples",
+]

@@ -1,0 +1,201 @@
+"""How far the classes can be told apart: against brightness and mass, and beside what the images allow."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
+from numpy.typing import ArrayLike
+
+from stronglens.plotting import GREY, add_title, fit_text, inches, new_figure, plain_text, style
+from stronglens.substructure.figures.look import COLOURS, MARKERS, SPARE, entry_text
+
+JUDGES = {
+    "scalars": "scalar measurements",
+    "network": "network",
+    "refit": "matched filter, lens refitted",
+    "known": "matched filter, lens known",
+}
+MEAN = "mean of the classes, each against the others"
+
+
+def draw_auc_against(bins_by_quantity: Mapping[str, Sequence[Mapping] | None]) -> Figure:
+    """Draw the area under the ROC curve in bins of each quantity, a panel for each.
+
+    Drawn are the areas of each class against ``"no"`` and, where no image stands in every bin, the mean of
+    the areas of each class against all others. A point lies at the median of a bin, its horizontal line
+    spans the bin, the vertical one is the interval.
+
+    Parameters
+    ----------
+    bins_by_quantity : mapping of str to sequence of dict
+        Text of the axis to what `stronglens.evaluation.auc_in_bins` returns; quantities with None or no bins
+        are left out.
+    """
+    quantities = {text: bins for text, bins in bins_by_quantity.items() if bins}
+    with style():
+        figure = new_figure(max(4.0 * len(quantities) + 0.35, 4.6), 4.3)
+        lowest, handles, panels = 0.45, {}, []
+        for place, (text, bins) in enumerate(quantities.items()):
+            axes = figure.add_axes(inches(figure, 0.7 + 4.0 * place, 1.2, 3.35, 2.35))
+            panels.append(axes)
+            ends = np.array([[one["low"], one["high"]] for one in bins])
+            if ends.min() > 0 and ends.max() > 30 * ends.min():
+                axes.set_xscale("log")
+            series = {f"{name} against no": (name, [one["auc_against_no"][name] for one in bins])
+                      for name in bins[0]["auc_against_no"]}  # fmt: skip
+            if not bins[0]["shared"]:
+                series[MEAN] = ("", [one["macro_auc"] for one in bins])
+            for offset, (label, (name, entries)) in zip((-2.5, 2.5, 0, 5, -5), series.items(), strict=False):
+                drawn = [(one, entry) for one, entry in zip(bins, entries, strict=True) if entry["value"] is not None]
+                if not drawn:
+                    continue
+                handles.setdefault(label, _draw_series(figure, axes, drawn, name, offset))
+                lowest = min(lowest, *(entry.get("low") or entry["value"] for _, entry in drawn))
+            axes.axhline(0.5, color=GREY, ls=":", lw=1, zorder=0)
+            axes.set_xlabel(text)
+            axes.set_ylabel("area under the ROC curve" if place == 0 else "")
+            axes.grid(color="0.92", lw=0.6)
+        for axes in panels:
+            axes.set_ylim(max(0.0, lowest - 0.02), 1.02)
+            if not any(axes.containers) and not axes.lines[1:]:
+                axes.text(0.5, 0.6, "undefined in every bin", transform=axes.transAxes, ha="center", color=GREY)
+        if handles:
+            figure.legend(
+                handles.values(), map(plain_text, handles), loc="lower left", handlelength=2.4, borderaxespad=0,
+                bbox_to_anchor=(0.65 / figure.get_figwidth(), 0.08 / 4.3), ncols=3 if len(quantities) > 1 else 1,
+            )  # fmt: skip
+        subtitle = "bins of equally many images; vertical lines: bootstrap intervals; dotted: chance"
+        add_title(figure, "Where the classes can be told apart", subtitle if quantities else "no quantity was measured")
+    return figure
+
+
+def draw_ceiling(
+    areas: Mapping[str, Mapping[str, Mapping]],
+    significances: Mapping[str, Mapping[str, ArrayLike]] | None = None,
+) -> Figure:
+    """Draw how well each class is told from ``"no"``: by numbers, the network and matched filters.
+
+    The share of the ceiling is (A_network - 1/2) / (A_refit - 1/2), A the area under the ROC curve.
+
+    Parameters
+    ----------
+    areas : mapping of str to mapping
+        Class to ``{"scalars": entry, "network": entry, "refit": entry, "known": entry}``: the areas under the
+        ROC curve of scalar measurements, of the network, of the matched filter when the smooth lens was fitted
+        again, and when it is known; entries ``{"value", "low", "high"}``, any of them absent or undefined.
+    significances : mapping of str to mapping, optional
+        Class to ``{"refit": ndarray (N,), "known": ndarray (N,)}``: the matched filter's expected significance
+        in each image, in standard deviations.
+    """
+    row, label_width, value_width, plot = 0.27, 2.15, 1.55, 3.0
+    blocks = list(areas)
+    tall = max((len(JUDGES) + 1.6) * row * len(blocks), 2.5)
+    left_side = label_width + plot + value_width
+    with style():
+        figure = new_figure(left_side + (4.3 if significances else 0.2), tall + 1.35)
+        bottom = 0.55
+        axes = figure.add_axes(inches(figure, label_width, bottom, plot, tall))
+        drawn = [
+            entry[key]
+            for block in areas.values()
+            for entry in block.values()
+            if entry and entry["value"] is not None
+            for key in ("value", "low")
+            if entry.get(key) is not None
+        ]
+        axes.set(xlim=(min([0.48, *(value - 0.01 for value in drawn)]), 1.005), ylim=(tall / row, 0))
+        axes.axvline(0.5, color=GREY, ls=":", lw=1, zorder=0)
+        axes.text(0.5, -0.25, "chance", color=GREY, size=7.5, ha="center", clip_on=False)
+        for k, (name, block) in enumerate(areas.items()):
+            first = k * (len(JUDGES) + 1.6) + 0.8
+            up = (bottom + tall - row * (first + 0.15)) / figure.get_figheight()
+            head = f"{plain_text(name)} against no: {_share_text(block)}"
+            fit_text(figure, 0.15 / figure.get_figwidth(), up, head, 9.0, 7.0, left_side - 0.3, weight="bold")
+            for line, (key, text) in enumerate(JUDGES.items(), start=1):
+                _draw_judge(axes, first + line, key, text, block.get(key), COLOURS.get(name, SPARE))
+            if k:
+                axes.axhline(first - 0.95, color="0.85", lw=0.7)
+        axes.set_yticks([])
+        axes.set_xlabel("area under the ROC curve")
+        axes.grid(axis="x", color="0.92", lw=0.6)
+        axes.set_axisbelow(True)
+        if significances:
+            right = figure.add_axes(inches(figure, left_side + 0.8, bottom, 3.25, tall))
+            _draw_significances(right, significances)
+        add_title(
+            figure,
+            "What the network finds of what can be found",
+            "matched filter: the best that can be done with its knowledge of the lens; lines: bootstrap intervals",
+        )
+    return figure
+
+
+def _draw_series(figure: Figure, axes, drawn: Sequence[tuple[Mapping, Mapping]], name: str, offset: float):
+    # Classes share bins: beside each other their intervals can be seen.
+    shift = axes.transData + ScaledTranslation(offset / 72, 0, figure.dpi_scale_trans)
+    colour = COLOURS.get(name, SPARE if name else "0.15")
+    middle, value = (
+        np.array(column) for column in zip(*((one["middle"], e["value"]) for one, e in drawn), strict=True)
+    )
+    for one, entry in drawn:
+        axes.plot([one["low"], one["high"]], [entry["value"]] * 2, color=colour, lw=0.8, alpha=0.45)
+        if entry.get("low") is not None:
+            axes.plot([one["middle"]] * 2, [entry["low"], entry["high"]], color=colour, lw=1.2, transform=shift)
+    how = {"ls": "-" if name else "--", "marker": MARKERS.get(name, "^"), "ms": 4.5, "lw": 1.1}
+    (line,) = axes.plot(middle, value, color=colour, transform=shift, **how)
+    return line
+
+
+def _draw_judge(axes, height: float, key: str, text: str, entry: Mapping | None, colour: str) -> None:
+    beside = axes.get_yaxis_transform()
+    axes.text(-0.03, height, text, transform=beside, ha="right", va="center", size=8.5,
+              weight="bold" if key == "network" else "normal")  # fmt: skip
+    known = entry is not None and entry["value"] is not None
+    axes.text(1.03, height, entry_text(entry) if known else "n/a", transform=beside, va="center", size=8)
+    if not known:
+        return
+    face = colour if key in ("network", "refit") else "white"
+    axes.plot([0.5, entry["value"]], [height] * 2, color=colour, lw=5 if key == "network" else 2.5, alpha=0.25)
+    if entry.get("low") is not None:
+        axes.plot([entry["low"], entry["high"]], [height] * 2, color=colour, lw=1.4)
+    marker = {"scalars": "s", "network": "o", "refit": "D", "known": "D"}[key]
+    axes.plot(entry["value"], height, marker=marker, ms=6, mfc=face, mec=colour, mew=1.3, ls="", clip_on=False)
+
+
+def _draw_significances(axes, significances: Mapping[str, Mapping[str, ArrayLike]]) -> None:
+    every = [np.asarray(values, float) for block in significances.values() for values in block.values()]
+    every = np.concatenate([np.ravel(values) for values in every] or [np.empty(0)])
+    every = every[np.isfinite(every) & (every > 0)]
+    high = float(every.max()) * 1.3 if every.size else 10.0
+    low = max(float(np.percentile(every, 0.5)), high / 1e4) / 1.3 if every.size else 0.1
+    for name, block in significances.items():
+        for key, dashes, text in (("refit", "-", "lens refitted"), ("known", (0, (4, 1.5)), "lens known")):
+            values = np.asarray(block.get(key, ()), dtype=float)
+            values = np.sort(values[np.isfinite(values)])
+            if not len(values):
+                continue
+            label = f"{plain_text(name)}, {text} (median {np.median(values):.2g})"
+            steps = np.concatenate([[low], np.maximum(values, low), [high]])
+            share = np.concatenate([[1.0], 1 - np.arange(1, len(values) + 1) / len(values), [0.0]])
+            axes.plot(steps, share, drawstyle="steps-post", color=COLOURS.get(name, SPARE), ls=dashes, label=label)
+    for sigma in (1, 5):
+        if low < sigma < high:
+            axes.axvline(sigma, color=GREY, ls=":", lw=0.8, zorder=0)
+            axes.text(sigma, 1.01, f"{sigma}σ", transform=axes.get_xaxis_transform(), ha="center", size=7.5, color=GREY)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_formatter(lambda value, _: "")
+    axes.set(xlim=(low, high), ylim=(0, 1), xlabel="detection significance d [σ]", ylabel="share of images above d")
+    axes.grid(color="0.92", lw=0.6)
+    axes.legend(loc="best", fontsize=7.5)
+
+
+def _share_text(block: Mapping[str, Mapping]) -> str:
+    network, refit = (block.get(key) or {"value": None} for key in ("network", "refit"))
+    if network["value"] is None or refit["value"] is None:
+        return "no ceiling was computed"
+    # An interval that reaches chance would make the share a ratio of noise.
+    if refit["value"] <= 0.5 or (refit.get("low") is not None and refit["low"] <= 0.5):
+        return "the ceiling is chance itself"
+    return f"{(network['value'] - 0.5) / (refit['value'] - 0.5):.0%} of the ceiling (lens refitted)"

@@ -1,0 +1,217 @@
+"""Figures of a classifier: ROC curves, confusion, reliability, the history of its training."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from stronglens.evaluation import roc_curve
+from stronglens.plotting import (
+    BLUE,
+    GREY,
+    ORANGE,
+    add_title,
+    best_epoch,
+    inches,
+    new_figure,
+    plain_text,
+    scale_losses,
+    style,
+)
+from stronglens.substructure.figures.look import count_text, entry_text, look_of
+
+SIDE = 3.3  # inches of a square panel
+
+
+def draw_roc(true: ArrayLike, probabilities: ArrayLike, classes: Sequence[str], metrics: Mapping) -> Figure:
+    """Draw the ROC curve of each class against all others, also with a logarithmic axis of false alarms.
+
+    Parameters
+    ----------
+    true : ndarray (N,) int
+    probabilities : ndarray (N, C)
+    classes : sequence of C str
+    metrics : mapping
+        As `stronglens.evaluation.classification_metrics` returns it: areas and intervals are written.
+    """
+    true, probabilities = np.asarray(true), np.asarray(probabilities, dtype=float)
+    with style():
+        figure = new_figure(2 * SIDE + 1.7, SIDE + 2.15)
+        bottom = 1.45
+        panels = [figure.add_axes(inches(figure, left, bottom, SIDE, SIDE)) for left in (0.65, SIDE + 1.45)]
+        lowest = 1.0
+        lines = []
+        for k, name in enumerate(classes):
+            false_rate, true_rate = roc_curve(true == k, probabilities[:, k])
+            if np.isfinite(false_rate).all() and np.isfinite(true_rate).all():
+                lowest = min(lowest, 1 / max(np.count_nonzero(true != k), 1))
+                for axes in panels:
+                    (line,) = axes.plot(false_rate, true_rate, **look_of(name), drawstyle="steps-post", clip_on=False)
+            else:
+                (line,) = panels[0].plot([], [], **look_of(name))
+            lines.append((line, f"{plain_text(name)}: {entry_text(metrics['auc'].get(name))}"))
+        lowest = 10.0 ** np.floor(np.log10(min(lowest, 0.1)))
+        panels[1].set_xscale("log")
+        for axes, start in zip(panels, (0.0, lowest), strict=True):
+            rates = np.linspace(0, 1, 2) if start == 0 else np.geomspace(start, 1, 200)
+            (chance,) = axes.plot(rates, rates, color=GREY, ls=":", lw=1, zorder=1)
+            axes.set(xlim=(start, 1), ylim=(0, 1), xlabel="false positive rate", ylabel="true positive rate")
+            axes.grid(color="0.92", lw=0.6)
+        lines.append((chance, "chance: 0.500"))
+        figure.legend(
+            *zip(*lines, strict=True), loc="lower left", bbox_to_anchor=(0.6 / figure.get_figwidth(), 0.0),
+            title=f"area under the curve ({metrics['level']:.0%} interval)", title_fontsize=8, alignment="left",
+            ncols=2, handlelength=3.2,
+        )  # fmt: skip
+        mean = f"mean area {entry_text(metrics['macro_auc'])}"
+        subtitle = f"each class against all others; {count_text(len(true), 'test image')}; {mean}"
+        add_title(figure, "ROC curves", subtitle)
+    return figure
+
+
+def draw_confusion(metrics: Mapping, classes: Sequence[str]) -> Figure:
+    """Draw how many images of each true class were said to be of which, and their share of the true class.
+
+    Parameters
+    ----------
+    metrics : mapping
+        As `stronglens.evaluation.classification_metrics` returns it.
+    classes : sequence of C str
+    """
+    counts = np.asarray(metrics["confusion"], dtype=float)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    names = [plain_text(name) for name in classes]
+    with style():
+        side = max(1.05 * len(classes), 2.2)
+        figure = new_figure(side + 1.7, side + 1.5)
+        axes = figure.add_axes(inches(figure, 1.05, 0.6, side, side))
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
+        for (row, column), count in np.ndenumerate(counts):
+            share = f"{shares[row, column]:.1%}" if totals[row] else "no images"
+            colour = "white" if shares[row, column] > 0.6 else "0.1"
+            axes.text(column, row - 0.1, share, ha="center", va="center", color=colour, size=11, weight="bold")
+            axes.text(column, row + 0.2, f"{count:,.0f}", ha="center", va="center", color=colour, size=8)
+        axes.set_xticks(range(len(names)), names)
+        axes.set_yticks(
+            range(len(names)), [f"{name}\n({total:,.0f})" for name, total in zip(names, totals[:, 0], strict=True)]
+        )
+        axes.set(xlabel="said to be", ylabel="true class (images)")
+        axes.tick_params(length=0)
+        for edge in np.arange(0.5, len(names) - 1):
+            axes.axhline(edge, color="white", lw=1.5)
+            axes.axvline(edge, color="white", lw=1.5)
+        add_title(
+            figure, "Confusion of classes", f"accuracy {entry_text(metrics['accuracy'])}; shares of the true class"
+        )
+    return figure
+
+
+def draw_reliability(metrics: Mapping) -> Figure:
+    """Draw how often the likeliest class is right against the probability given to it, and how many images there are.
+
+    Bars are Wilson's 95 % intervals of a share (1927, J. Am. Stat. Assoc. 22, 209).
+
+    Parameters
+    ----------
+    metrics : mapping
+        As `stronglens.evaluation.classification_metrics` returns it.
+    """
+    bins = [one for one in metrics["reliability"] if one["count"]]
+    with style():
+        figure = new_figure(SIDE + 1.0, SIDE + 2.45)
+        above = figure.add_axes(inches(figure, 0.75, 1.55, SIDE, SIDE))
+        below = figure.add_axes(inches(figure, 0.75, 0.55, SIDE, 0.85), sharex=above)
+        above.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1, zorder=1)
+        if bins:
+            confidence, accuracy, count = (
+                np.array([one[key] for one in bins]) for key in ("confidence", "accuracy", "count")
+            )
+            low, high = _wilson_interval(accuracy, count)
+            above.vlines(confidence, low, high, color=BLUE, lw=1.2)
+            above.plot(confidence, accuracy, color=BLUE, marker="o", ms=4.5, lw=1, clip_on=False, zorder=3)
+            edges = [*(one["low"] for one in bins)]
+            widths = [one["high"] - one["low"] for one in bins]
+            below.bar(edges, count, width=widths, align="edge", color=BLUE, alpha=0.75, ec="white", lw=0.5)
+            if count.max() > 30 * count.min():
+                below.set_yscale("log")
+                below.set_ylim(0.5, 3 * count.max())
+                below.yaxis.minorticks_off()
+            else:
+                below.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True, min_n_ticks=1))
+        frame = {"fc": "white", "ec": "none", "alpha": 0.85, "pad": 1.5}
+        above.text(0.04, 0.96, "too timid", transform=above.transAxes, va="top", color=GREY, size=8, bbox=frame)
+        above.text(0.96, 0.04, "too sure", transform=above.transAxes, ha="right", color=GREY, size=8, bbox=frame)
+        above.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
+        above.tick_params(labelbottom=False)
+        below.set(xlabel="probability of the likeliest class", ylabel="images")
+        for axes in (above, below):
+            axes.grid(color="0.92", lw=0.6)
+            axes.set_axisbelow(True)
+        figure.align_ylabels([above, below])
+        add_title(
+            figure, "Reliability", f"calibration error {entry_text(metrics['calibration_error'])}; dashed: calibrated"
+        )
+    return figure
+
+
+def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
+    """Draw loss and accuracy of training and validation by epoch, the best epoch marked.
+
+    Parameters
+    ----------
+    history : mapping of str to sequence of E float
+        ``loss`` and, where there are, ``accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate`` (Keras's
+        names); what is not finite is left out.
+    """
+    history = {key: np.asarray(values, dtype=float) for key, values in history.items()}
+    with style():
+        figure = new_figure(9.6, 3.9)
+        best = best_epoch(history)
+        for place, (key, text) in enumerate((("loss", "cross-entropy (loss)"), ("accuracy", "accuracy"))):
+            axes = figure.add_axes(inches(figure, 0.75 + 4.6 * place, 0.55, 3.85, 2.5))
+            drawn = []
+            for name, label, colour in ((key, "training", BLUE), (f"val_{key}", "validation", ORANGE)):
+                values = history.get(name, np.empty(0))
+                if not np.isfinite(values).any():
+                    continue
+                epochs = np.arange(1, len(values) + 1)
+                axes.plot(epochs, values, color=colour, label=label, marker="o" if len(values) < 25 else "", ms=3.5)
+                drawn.append(values[np.isfinite(values)])
+            if best is not None:
+                axes.axvline(best, color=GREY, lw=0.8, ls="--", zorder=0, label=f"best epoch: {best}")
+            scale_losses(axes, drawn)
+            if key == "accuracy":
+                axes.set_yscale("linear")
+                axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")
+            axes.set(xlabel="epoch", ylabel=text)
+            axes.grid(color="0.92", lw=0.6)
+            if axes.lines:
+                axes.legend(loc="best")
+            else:
+                axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", color=GREY)
+        add_title(figure, "Loss and accuracy of the training", _describe_training(history, best))
+    return figure
+
+
+def _describe_training(history: Mapping[str, np.ndarray], best: int | None) -> str:
+    if best is None:
+        return "no finite loss"
+    key = "val_loss" if "val_loss" in history else "loss"
+    kind = "validation" if key == "val_loss" else "training"
+    text = f"{count_text(len(history[key]), 'epoch')}; lowest {kind} loss {history[key][best - 1]:.4g} in epoch {best}"
+    accuracy = history.get(key.replace("loss", "accuracy"), np.empty(0))
+    if len(accuracy) >= best and np.isfinite(accuracy[best - 1]):
+        text += f", accuracy there {accuracy[best - 1]:.1%}"
+    rates = history.get("learning_rate", np.empty(0))
+    if len(rates) and np.isfinite(rates).all():
+        text += f"; learning rate {rates[0]:.2g}" + (f" to {rates[-1]:.2g}" if rates[-1] != rates[0] else "")
+    return text
+
+
+def _wilson_interval(share: np.ndarray, count: np.ndarray, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    return middle - half, middle + half

@@ -1,0 +1,170 @@
+"""Figures of lens images: samples of each class with what its substructure does, and the network's mistakes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.colors import AsinhNorm
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from stronglens.plotting import (
+    add_colour_bar,
+    add_title,
+    asinh_norm,
+    draw_image,
+    draw_panels,
+    fit_text,
+    inches,
+    length_unit,
+    new_figure,
+    plain_text,
+    style,
+)
+from stronglens.substructure.figures.look import COLOURS, SPARE, count_text
+
+EFFECT_MAP = "RdBu_r"
+MOST_EXAMPLES = 4
+PANEL, CLOSE, APART = 1.3, 0.05, 0.2  # inches: a panel's side, the gap inside a pair, and between pairs
+
+
+def draw_samples(
+    images: Sequence[ArrayLike],
+    titles: Sequence[str],
+    effects: Sequence[ArrayLike | None] | None,
+    pixel_scale: float | None,
+    cmap: str = "magma",
+    *,
+    unit: str = "e-/s per pixel",
+    effect_unit: str = "pixel noise",
+) -> Figure:
+    """Draw a row of images for each class and, beside each image, what its substructure alone changes.
+
+    Parameters
+    ----------
+    images : sequence of C array_like (n, H, W), ``unit``
+        A few of each class, of which the first four are drawn; a class may have none.
+    titles : sequence of C str
+        What stands above each row; a class's own name as its first word gives it its colour.
+    effects : sequence of C (array_like (n, H, W) or None), ``effect_unit``
+        Image minus the image of the same lens without substructure, both without noise. None for a class that
+        has no effect, and None for all where the smooth images are unknown.
+    pixel_scale : float, arcsec
+        None where it is unknown.
+    cmap : str
+    unit, effect_unit : str
+    """
+    images = [np.asarray(some)[:MOST_EXAMPLES] for some in images]
+    paired = effects is not None and any(some is not None for some in effects)
+    examples = max((len(some) for some in images), default=0) or 1
+    shown = next((some for some in images if len(some)), np.zeros((1, 8, 8)))
+    height = PANEL * shown.shape[1] / shown.shape[2]
+    step = (2 * PANEL + CLOSE + APART) if paired else PANEL + CLOSE
+    left, right, row, bottom, top = 0.6, 1.75 if paired else 0.95, height + 0.36, 0.5, 0.72
+    norm = asinh_norm(np.concatenate([np.ravel(some) for some in images] or [np.empty(0)]))
+    spread = _symmetric_norm([some[:MOST_EXAMPLES] for some in effects if some is not None]) if paired else None
+    with style():
+        inside = examples * step - (APART if paired else CLOSE)
+        figure = new_figure(max(left + inside + right, 4.6), top + bottom + row * len(images))
+        for k, (some, title) in enumerate(zip(images, titles, strict=True)):
+            low = figure.get_figheight() - top - (k + 1) * row
+            colour = COLOURS.get(str(title).split(":")[0].split(",")[0].split()[0] if str(title).split() else "", SPARE)
+            head = (low + height + 0.07) / figure.get_figheight()
+            fit_text(
+                figure, left / figure.get_figwidth(), head, plain_text(title), 9.5, 7.0, weight="bold", color=colour
+            )
+            last = k == len(images) - 1
+            for place, image in enumerate(some):
+                axes = figure.add_axes(inches(figure, left + place * step, low, PANEL, height))
+                _draw_framed(axes, image, pixel_scale, norm, cmap, at_left=place == 0, at_bottom=last)
+                if paired:
+                    axes = figure.add_axes(inches(figure, left + place * step + PANEL + CLOSE, low, PANEL, height))
+                    _draw_effect(
+                        axes, None if effects[k] is None else effects[k][place], image, pixel_scale, spread, last
+                    )
+            if not len(some):
+                figure.text(
+                    (left + 0.1) / figure.get_figwidth(), (low + height / 2) / figure.get_figheight(), "no images"
+                )
+        tall = min(row * len(images) - 0.36, 3.0)
+        low = figure.get_figheight() - top - 0.36 - tall
+        add_colour_bar(figure, inches(figure, left + inside + 0.1, low, 0.12, tall), norm, cmap, f"brightness [{unit}]")
+        if paired:
+            box = inches(figure, left + inside + 0.95, low, 0.12, tall)
+            add_colour_bar(figure, box, spread, EFFECT_MAP, f"effect of the substructure [{effect_unit}]")
+        middle = (left + inside / 2) / figure.get_figwidth()
+        figure.text(middle, 0.08 / figure.get_figheight(), f"x [{length_unit(pixel_scale)}]", ha="center", va="bottom")
+        up = (bottom + row * len(images) / 2) / figure.get_figheight()
+        figure.text(0.08 / figure.get_figwidth(), up, f"y [{length_unit(pixel_scale)}]", rotation=90, va="center")
+        pair = "in each pair the image, and what the substructure alone changes, without noise"
+        add_title(figure, "Examples of each class", pair if paired else "one asinh stretch")
+    return figure
+
+
+def draw_mistakes(
+    images: ArrayLike,
+    true: ArrayLike,
+    probabilities: ArrayLike,
+    classes: Sequence[str],
+    pixel_scale: float | None,
+    count: int = 16,
+    cmap: str = "magma",
+    *,
+    unit: str = "e-/s per pixel",
+) -> Figure:
+    """Draw the images about which the network was surest and wrong.
+
+    Parameters
+    ----------
+    images : ndarray (N, H, W), or what gives some of its rows as one does
+    true : array_like (N,) int
+    probabilities : array_like (N, C)
+    classes : sequence of C str
+    pixel_scale : float, arcsec
+        None where it is unknown.
+    count : int
+        Images drawn at most.
+    cmap : str
+    unit : str
+        Of the images.
+    """
+    true, probabilities = np.asarray(true), np.asarray(probabilities, dtype=float)
+    said, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(said != true)
+    order = wrong[np.argsort(-sure[wrong], kind="stable")][:count]
+    share = f"{len(wrong):,} of {count_text(len(true), 'test image')}"
+    title = "The surest mistakes"
+    with style():
+        if not len(order):
+            figure = new_figure(4.6, 1.1)
+            add_title(figure, title, f"{share} {'was' if len(true) == 1 else 'were'} taken for another class")
+            figure.text(0.15 / 4.6, 0.15, "There is nothing to show." if not len(wrong) else "None was asked for.")
+            return figure
+        shown = np.asarray(images[order])
+        names = [plain_text(name) for name in classes]
+        captions = [f"true {names[true[k]]},\nsaid {names[said[k]]} ({sure[k]:.0%})" for k in order]
+        subtitle = f"{share} taken for another class, the surest first; one asinh stretch"
+        return draw_panels(
+            shown, captions, pixel_scale, asinh_norm(shown), cmap, f"brightness [{unit}]", title, subtitle, 1.3
+        )
+
+
+def _symmetric_norm(effects: Sequence[ArrayLike]) -> AsinhNorm:
+    """Return a stretch about zero, linear in the faintest tenth, so that weak and strong effects are both seen."""
+    values = np.concatenate([np.abs(np.ravel(some)) for some in effects] or [np.zeros(1)])
+    values = values[np.isfinite(values)]
+    reach = float(np.percentile(values, 99.9)) if values.size else 0.0
+    reach = reach or (float(values.max()) if values.size else 0.0) or 1.0
+    return AsinhNorm(reach / 10, vmin=-reach, vmax=reach)
+
+
+def _draw_framed(axes, image, pixel_scale, norm, cmap, at_left: bool, at_bottom: bool) -> None:
+    draw_image(axes, image, pixel_scale, norm, cmap, ticks=at_left or at_bottom)
+    axes.tick_params(labelleft=at_left, labelbottom=at_bottom, left=at_left, bottom=at_bottom)
+
+
+def _draw_effect(axes, effect, image, pixel_scale, norm, at_bottom: bool) -> None:
+    none = effect is None or not np.any(effect)
+    effect = np.zeros_like(image) if effect is None else effect
+    _draw_framed(axes, effect, pixel_scale, norm, EFFECT_MAP, at_left=False, at_bottom=at_bottom)
+    if none:
+        axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", va="center", color="0.4")
