@@ -44,7 +44,11 @@ def learn(parameters) -> None:
     say = (lambda line: None) if parameters.quiet else print
     check_cmap(parameters.cmap)
     manifest = read_manifest(parameters.dataset_dir, parameters.task)
-    made_with = from_manifest(panel.SimulationParameters, manifest["parameters"], panel.OVERRIDES)
+    made_with = None  # by others
+    if "origin" not in manifest:
+        made_with = from_manifest(panel.SimulationParameters, manifest["parameters"], panel.OVERRIDES)
+    elif parameters.simulate:
+        raise UsageError("--simulate needs a dataset that generate_data.py simulated: this one was converted")
     with count(manifest["number"], "loading", parameters) as progress:
         dataset = load_dataset(parameters.dataset_dir, parameters.task, progress.advance)
     if not dataset.images.in_memory:

@@ -415,15 +415,32 @@ class Learning(Parameters):
     """Learning"""
 
     labels: tuple[str, ...] = names(
-        ("src-redshift", "src-center-x", "src-center-y"), shortcut="l",
+        ("src-redshift", "src-center-x", "src-center-y"), shortcut="l", applies=REGRESSION,
         help="what the network learns; --labels without a value lists what it can learn",
     )
     valid_split: float = number(0.2, shortcut="v", valid=(0, 0.9), help="fraction of images for validation")
     test_split: float = number(0.1, shortcut="t", valid=(0, 0.9), help="fraction of images kept for the test")
     epochs: int = number(50, shortcut="e", valid=(1, 100_000), help="passes over the training images")
-    learning_rate: float = number(0.00001, shortcut="mlr", valid=(1e-12, 1), help="step size of Adam")
+    network: str = choice(
+        "resnet34", ("resnet34", "resnet18", "bottleneck"), applies=SUBSTRUCTURE,
+        help="residual network: of basic blocks, 21.3 or 11.2 million parameters, or of bottlenecks, 23.5 million",
+    )
+    optimizer: str = choice(
+        "adam", ("adam", "sgd"), help="adam; sgd: stochastic gradient descent with momentum 0.9"
+    )
+    learning_rate: float = number(0.00001, shortcut="mlr", valid=(1e-12, 1), help="step size of the optimiser")
     learning_schedule: str = choice(
         "constant", ("constant", "cosine"), help="how the learning rate goes from the first step to the last"
+    )
+    warm_up: int = number(
+        0, unit="epochs", valid=(0, 100_000), help="epochs over which the learning rate rises from nothing"
+    )
+    weight_decay: float = number(0.0, valid=(0, 1), help="pull of the weights towards zero")
+    label_smoothing: float = number(
+        0.0, valid=(0, 0.9), applies=SUBSTRUCTURE, help="share of the probability that is taught to all classes alike"
+    )
+    augment: str = choice(
+        "on", ("on", "off"), applies=SUBSTRUCTURE, help="show each image turned and mirrored at random, in each epoch"
     )
     batch_size: int = number(20, shortcut="b", unit="images", valid=(1, 65_536), help="images a training step")
     mixed_precision: bool = switch(help="compute in 16 bits where it is safe (worth it on a GPU)")
@@ -433,6 +450,10 @@ class Learning(Parameters):
     )
     resume: bool = switch(recorded=False, help="go on with an interrupted training")
     model_file: Path = text("models/regression.keras", help="where the trained network is kept")
+    ceiling_images: int = number(
+        100, valid=(0, 100_000), applies=SUBSTRUCTURE,
+        help="test images of each class on which a matched filter says what can be known at all; 0: none",
+    )
 
 
 @declare
@@ -483,7 +504,17 @@ class TrainingParameters(Run, Learning, Machines, Figures, Prediction):
 # --------------------------------------------------------------------------------------
 
 OVERRIDES = {
-    ("task", "substructure"): {"lens_model": "sie", "telescope": "hst"},
+    ("task", "substructure"): {
+        "lens_model": "sie",
+        "telescope": "hst",
+        "optimizer": "sgd",
+        "learning_rate": 0.05,
+        "learning_schedule": "cosine",
+        "warm_up": 2,
+        "weight_decay": 1e-4,
+        "batch_size": 64,
+        "model_file": Path("models/substructure.keras"),
+    },
     # Euclid VIS: Euclid Collaboration, Cropper et al. 2025, A&A 697, A2 (exposures, read noise,
     # PSF); zero point and sky as in lenstronomy 1.14.2's Euclid preset. Those are the defaults above.
     ("telescope", "hst"): {
