@@ -58,8 +58,9 @@ def generate(parameters, say) -> None:
         manifest = writer.finish(columns, describe_prior)
         seconds = time.perf_counter() - start
     say(f"{missing:,} images in {execution.describe_duration(seconds)}: {missing / seconds:,.0f} images/s")
-    refused = ", ".join(f"{count:,} {reason}" for reason, count in manifest["rejected"].items() if count)
-    say(f"Draws refused: {refused or 'none'}")
+    if not parameters.convert_from:
+        refused = ", ".join(f"{count:,} {reason}" for reason, count in manifest["rejected"].items() if count)
+        say(f"Draws refused: {refused or 'none'}")
     say(f"Dataset: {folder}/ ({store.images.place}/, labels.csv, manifest.json)")
 
 
@@ -71,12 +72,20 @@ def plan_simulation(parameters):
 
 
 def plan_conversion(parameters):
-    """Return what there is to do to keep a finished dataset in another format."""
-    from stronglens.dataset import plan_conversion
+    """Return what there is to do to keep a finished dataset in another format, or to make one of class folders."""
+    from stronglens.dataset import holds_dataset, plan_conversion, plan_folder_conversion
+    from stronglens.simulation.chunks import describe_environment
 
-    if to_manifest(parameters) != to_manifest(type(parameters).of(panel.OVERRIDES, format=parameters.format)):
+    origin, folder, kept, scale = (
+        parameters.convert_from, parameters.dataset_dir, parameters.format, parameters.pixel_scale
+    )  # fmt: skip
+    is_public = parameters.task == "substructure" and not holds_dataset(origin)
+    free = {"task": parameters.task, "format": kept} | ({"pixel_scale": scale} if is_public else {})
+    if to_manifest(parameters) != to_manifest(type(parameters).of(panel.OVERRIDES, **free)):
         raise UsageError("--convert-from takes all parameters from the dataset: give it --format and no others")
-    return plan_conversion(parameters.convert_from, parameters.dataset_dir, parameters.format)
+    if is_public:
+        return plan_folder_conversion(origin, folder, kept, describe_environment(panel.PROGRAM_VERSION), scale)
+    return plan_conversion(origin, folder, kept)
 
 
 def estimate(parameters, number: int, bytes_an_image: int, say) -> None:

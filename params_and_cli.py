@@ -90,7 +90,9 @@ class Simulation(Parameters):
         help="how images are kept: pickle, one file each; zarr, one compressed array (Zarr v3), for very many",
     )
     convert_from: Path | None = text(
-        None, recorded=False, help="simulate nothing: keep the dataset of this folder in the other --format"
+        None, recorded=False,
+        help="simulate nothing: keep the dataset of this folder in the other --format; or, with --task substructure, "
+        "make one of the folders no, sphere and vort of .npy files in it",
     )
     force: bool = switch(
         recorded=False, help="replace the dataset in the folder (removes only what its manifest lists)"
@@ -326,8 +328,8 @@ class Substructure(Parameters):
 
     substructure_preset: str = choice(
         "matched", ("matched", "public"), applies=SUBSTRUCTURE,
-        help="matched: nothing but the substructure tells the classes apart; public: the recipe of the public DeepLense "
-        "simulator (Model I), faults included. Sets the defaults of many groups",
+        help="matched: nothing but the substructure tells the classes apart; public: the recipe of the public "
+        "DeepLense simulator (Model I), faults included. Sets the defaults of many groups",
     )
     substructure_mass_range: Range = sampled(
         3e10, 3e10, shortcut="subm", unit="Msun", valid=(1e6, 1e13), applies=SUBSTRUCTURE, symbol=r"M_{\rm sub}",
@@ -336,8 +338,8 @@ class Substructure(Parameters):
     )
     match_einstein_radius: str = choice(
         "on", ("on", "off"), applies=SUBSTRUCTURE,
-        help="whether the smooth lens gives up the mass of its substructure, so that the Einstein radius is the same in "
-        "all classes; off: substructure adds to it, and the ring's radius tells the class",
+        help="whether the smooth lens gives up the mass of its substructure, so that the Einstein radius is the same "
+        "in all classes; off: substructure adds to it, and the ring's radius tells the class",
     )
     mass_distances: str = choice(
         "angular", ("angular", "luminosity"), applies=SUBSTRUCTURE,

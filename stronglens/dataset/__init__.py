@@ -3,13 +3,13 @@
 The only room that turns arrays into files and back.
 """
 
+from stronglens.dataset.class_folders import CLASSES
 from stronglens.dataset.conversion import plan_conversion
-from stronglens.dataset.class_folders import CLASSES, ClassFolders, find_classes, holds_class_folders
 from stronglens.dataset.files import checksum, read_image, read_json, write_image, write_whole
-from stronglens.dataset.folder_conversion import SUBSTRUCTURE, FolderConversion, folder_manifest
+from stronglens.dataset.folder_conversion import plan_folder_conversion
 from stronglens.dataset.formats import CHUNK_SIZE, chunk_indices
 from stronglens.dataset.image_set import ImageSet
-from stronglens.dataset.loading import Dataset, load_dataset, read_manifest, split_indices
+from stronglens.dataset.loading import Dataset, holds_dataset, load_dataset, read_manifest, split_indices
 from stronglens.dataset.manifest import library_versions
 from stronglens.dataset.store import ChunkStore, DatasetPlan
 from stronglens.dataset.writing import DatasetWriter, remove_dataset
@@ -17,22 +17,18 @@ from stronglens.dataset.writing import DatasetWriter, remove_dataset
 __all__ = [
     "CHUNK_SIZE",
     "CLASSES",
-    "SUBSTRUCTURE",
     "ChunkStore",
-    "ClassFolders",
     "Dataset",
     "DatasetPlan",
     "DatasetWriter",
-    "FolderConversion",
     "ImageSet",
     "checksum",
     "chunk_indices",
-    "find_classes",
-    "folder_manifest",
-    "holds_class_folders",
+    "holds_dataset",
     "library_versions",
     "load_dataset",
     "plan_conversion",
+    "plan_folder_conversion",
     "read_image",
     "read_json",
     "read_manifest",

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,8 @@ import numpy as np
 from stronglens.dataset.class_folders import CLASSES, ClassFolders, find_classes
 from stronglens.dataset.files import npy_shape, read_npy
 from stronglens.dataset.formats import chunk_indices
-from stronglens.dataset.store import ChunkStore
-from stronglens.parameters import Column, RunError
+from stronglens.dataset.store import ChunkStore, DatasetPlan
+from stronglens.parameters import Column, RunError, UsageError
 
 TASK = "substructure"
 
@@ -56,6 +56,43 @@ class FolderConversion:
         columns = {SUBSTRUCTURE.name: found.classes[rows.start : rows.stop]}
         self.target.write_chunk(chunk, images, columns, Counter(), list(names))
         return len(rows)
+
+
+def plan_folder_conversion(
+    origin: Path, folder: Path, kept: str, versions: dict, pixel_scale: float | None
+) -> DatasetPlan:
+    """Plan to make a dataset of class folders.
+
+    Parameters
+    ----------
+    origin : holds the class folders
+    folder : where the dataset goes
+    kept : ``pickle`` or ``zarr``
+    versions : of the libraries
+    pixel_scale : arcsec, where it is known
+
+    Raises
+    ------
+    UsageError
+        When the folders are not those of the classes, or the dataset would lie among them.
+    RunError
+        When the first image cannot be read, or is none.
+    """
+    if folder.resolve().is_relative_to(origin.resolve()):
+        raise UsageError("--dataset-dir lies in the folder to convert: name another one")
+    found = find_classes(origin)
+    title = f"Converting {len(found.names):,} images of {origin}/ to {kept}"
+    if pixel_scale is not None:
+        title += f", their pixels taken as {pixel_scale:g} arcsec (--pixel-scale)"
+    if found.ignored:
+        title += f"\nPassed over: {len(found.ignored):,} files that are no images of a class ({found.ignored[0]}, ...)"
+    return DatasetPlan(
+        title=title,
+        verb="converting",
+        manifest=folder_manifest(found, kept, versions, pixel_scale),
+        columns=[SUBSTRUCTURE.to_dict()],
+        work=partial(FolderConversion, origin.absolute(), found.checksum),
+    )
 
 
 def folder_manifest(found: ClassFolders, kept: str, versions: dict, pixel_scale: float | None = None) -> dict:

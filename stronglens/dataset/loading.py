@@ -67,6 +67,11 @@ class Dataset:
         return None if given is None else np.arange(*given)
 
 
+def holds_dataset(folder: str | Path) -> bool:
+    """Whether there is a manifest in a folder: of a dataset, finished or not."""
+    return (Path(folder) / MANIFEST).exists()
+
+
 def read_manifest(folder: str | Path, task: str | None = None) -> dict:
     """Read a dataset's manifest and check that it is one of a complete dataset, for this task.
 

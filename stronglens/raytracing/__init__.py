@@ -21,7 +21,11 @@ _root.setLevel(_level)
 
 from stronglens.raytracing.einstein_radius import einstein_radius, sersic_flux_in_field  # noqa: E402
 from stronglens.raytracing.images import ImageRenderer, has_gpu  # noqa: E402
-from stronglens.raytracing.perturbers import Perturbers, enclosed_strength  # noqa: E402
+from stronglens.raytracing.perturbers import (  # noqa: E402
+    Perturbers,
+    enclosed_strength,
+    total_mass_of_truncated_nfw,
+)
 from stronglens.raytracing.scene import SCENE_COLUMNS  # noqa: E402
 
 __all__ = [
@@ -32,4 +36,5 @@ __all__ = [
     "enclosed_strength",
     "has_gpu",
     "sersic_flux_in_field",
+    "total_mass_of_truncated_nfw",
 ]

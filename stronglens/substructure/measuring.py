@@ -28,6 +28,6 @@ def measure(parameters, network, record: dict) -> None:
 
 
 WORTH = (
-    "Probabilities among the classes of the training set, each a third of it: a lens is none of them if its light, mass",
-    "or noise is unlike the simulated ones, and no sparse population of light sub-halos can be seen by anyone.",
+    "Probabilities among the three classes of the training set, each as likely as the others before the image is seen.",
+    "They mean nothing for a lens whose light, mass or noise is unlike those of the simulation.",
 )

@@ -7,10 +7,19 @@ import numpy as np
 from stronglens import cosmology, telescope
 from stronglens.dataset import CLASSES
 from stronglens.parameters import Column, UsageError
-from stronglens.raytracing import Perturbers, enclosed_strength
+from stronglens.raytracing import Perturbers, enclosed_strength, total_mass_of_truncated_nfw
 from stronglens.sampling import Draws, Rule
 from stronglens.simulation.lens_simulator import LensSimulator
-from stronglens.substructure.masses import NO, SPHERE, VORTEX, class_of, draw_subhalos, mean_number, most_masses, place_vortex
+from stronglens.substructure.masses import (
+    NO,
+    SPHERE,
+    VORTEX,
+    class_of,
+    draw_subhalos,
+    mean_number,
+    most_masses,
+    place_vortex,
+)
 
 MOST_SUBHALOS = 10_000
 
@@ -34,8 +43,8 @@ COLUMNS = {
     ),
     "substructure-snr": Column(
         "substructure-snr", None, r"d_{\rm known}",
-        "signal-to-noise of what the substructure does to the image, by a matched filter that knows the smooth lens and "
-        "the source: sqrt of the sum over pixels of (image - smooth image)^2 over the variance of the smooth one",
+        "signal-to-noise of what the substructure does to the image, by a matched filter that knows the smooth lens "
+        "and the source: sqrt of the sum over pixels of (image - smooth image)^2 over the variance of the smooth one",
         drawn=False,
     ),
 }
@@ -192,10 +201,10 @@ def _widen(radius: np.ndarray, perturbers: Perturbers, x: np.ndarray, y: np.ndar
 def _scale_radius(mass: np.ndarray, z_lens: np.ndarray, truncation: float) -> np.ndarray:
     """Return the scale radii of halos that keep a mass once truncated at so many scale radii: (N, M) arcsec.
 
-    Baltz, Marshall & Oguri 2009 (JCAP 01, 015), eq. A.? of the total mass, against ln(1 + c) - c / (1 + c) of M_200.
+    M / M_0 = t^2 / (t^2 + 1)^2 ((t^2 - 1) ln t + t pi - (t^2 + 1)) in all (Baltz, Marshall & Oguri 2009, JCAP 01, 015),
+    t the truncation, against ln(1 + c) - c / (1 + c) within r_200, by iteration.
     """
-    tau2 = truncation**2
-    kept = tau2 / (tau2 + 1) ** 2 * ((tau2 - 1) * np.log(truncation) + truncation * np.pi - (tau2 + 1))
+    kept = float(total_mass_of_truncated_nfw(truncation))
     virial = np.maximum(mass, 1.0)
     for _ in range(20):
         scale, concentration = cosmology.halo_scale_radius(virial, z_lens[:, None])

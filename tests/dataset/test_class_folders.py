@@ -19,19 +19,14 @@ from hypothesis import strategies as st
 from stronglens.dataset import (
     CHUNK_SIZE,
     CLASSES,
-    SUBSTRUCTURE,
-    ChunkConversion,
     DatasetWriter,
-    FolderConversion,
-    converted_manifest,
-    find_classes,
-    folder_manifest,
-    holds_class_folders,
     load_dataset,
     read_manifest,
     remove_dataset,
 )
 from stronglens.dataset import class_folders as module
+from stronglens.dataset.class_folders import find_classes, holds_class_folders
+from stronglens.dataset.folder_conversion import SUBSTRUCTURE, FolderConversion, folder_manifest
 from stronglens.parameters import RunError, StronglensError, UsageError
 
 BOTH = pytest.mark.parametrize("kept", ["pickle", "zarr"])
@@ -442,8 +437,9 @@ def test_from_one_format_to_the_other_sources_stay(tmp_path, kept):
     make_few(tmp_path / "origin" / "val")
     convert(tmp_path / "origin", tmp_path / "one", kept)
     convert(tmp_path / "origin", tmp_path / "wanted", other)
-    with DatasetWriter(tmp_path / "other", converted_manifest(read_manifest(tmp_path / "one"), other)) as writer:
-        work = ChunkConversion(tmp_path / "one", writer.store)
+    plan = plan_conversion(tmp_path / "one", tmp_path / "other", other)
+    with DatasetWriter(tmp_path / "other", plan.manifest) as writer:
+        work = plan.work(writer.store)
         for chunk in writer.missing_chunks:
             work(chunk)
         writer.finish([SUBSTRUCTURE.to_dict()], lambda values: {"mean": float(values.mean())})

@@ -1,0 +1,207 @@
+"""A trained network to its metrics, predictions and figures, beside what numbers tell and what can be known."""
+
+import csv
+import io
+import json
+
+import numpy as np
+
+from stronglens.dataset import write_whole
+from stronglens.evaluation import (
+    auc_in_bins,
+    classification_metrics,
+    classification_table,
+)
+from stronglens.learning.lesson import Lesson
+from stronglens.learning.training import predict
+from stronglens.parameters import RunError
+from stronglens.plotting import save_figure
+from stronglens.substructure import figures
+from stronglens.substructure.baseline import scalar_baseline, scalar_features
+from stronglens.substructure.ceiling import MeasuredEffects, matched_filter_auc, measure_effects, share_of_ceiling
+from stronglens.training import load_network, save_network
+
+REFERENCE = "no"
+SAMPLES = 4
+"""Images of each class in the figure of samples."""
+
+MOST_MEASURED = 6000
+"""Training images that the baseline of scalar measurements learns from: a thousand tell it nearly all."""
+
+BLOCK = 1024
+
+QUANTITIES = {
+    "snr": "signal-to-noise of the lensed source",
+    "subhalo-mass": r"mass of the substructure [$M_\odot$]",
+    "substructure-snr": "signal-to-noise of the substructure's effect, all else known",
+}
+"""Columns against which the areas under ROC curves are drawn."""
+
+
+def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
+    """Test the network of the best epoch and write ``metrics.json``, ``predictions.csv`` and all figures.
+
+    Parameters
+    ----------
+    lesson : Lesson
+    history : dict of lists, a value an epoch
+
+    Returns
+    -------
+    dict, the metrics
+    """
+    parameters, dataset, say = lesson.parameters, lesson.dataset, lesson.say
+    classes = dataset.manifest["classes"]
+    network, record = load_network(parameters.model_file)
+    rows, name = lesson.test
+    if name != "test":
+        say("No images were kept for the test (--test-split=0): the metrics are those of the validation set")
+    true = lesson.truth[:, 0].astype(int)
+    probabilities = predict(network, dataset.images.subset(rows)).astype(float)
+    if not np.isfinite(probabilities).all():
+        raise RunError(f"the network in {parameters.model_file} predicts values that are not finite: train it anew")
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    metrics = classification_metrics(true[rows], probabilities, classes, seed=parameters.seed)
+    metrics["set"] = name
+    say("")
+    say(classification_table(metrics))
+    metrics["in_bins"] = _measure_in_bins(lesson, rows, true, probabilities)
+    scalars = _measure_baseline(lesson, rows, true)
+    metrics["scalars"] = classification_metrics(true[rows], scalars, classes, seed=parameters.seed)
+    effects = None
+    if lesson.made_with is not None and parameters.ceiling_images:
+        effects = measure_effects(lesson, _choose(rows, true, parameters.ceiling_images))
+    metrics["against_no"], significances = _compare(metrics, true, effects, classes, parameters.seed)
+    for line in _comparison(metrics, effects, lesson.made_with is None):
+        say(line)
+
+    folder = parameters.figures_dir
+    write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    write_whole(folder / "predictions.csv", _predictions(dataset, rows, true[rows], probabilities, classes))
+    save_network(network, parameters.model_file, record | {"metrics": metrics})
+    drawn = draw_all(lesson, rows, true, probabilities, metrics, history, effects, significances)
+    for stem, figure in drawn.items():
+        save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
+    say(f"Figures: {folder}/ ({', '.join(drawn)}; metrics.json, predictions.csv, logs/)")
+    return metrics
+
+
+def draw_all(lesson, rows, true, probabilities, metrics, history, effects, significances) -> dict:
+    """Return every figure of the report: dict of file stem to figure."""
+    dataset, parameters = lesson.dataset, lesson.parameters
+    classes, scale = dataset.manifest["classes"], dataset.manifest["telescope"]["pixel-scale"]
+    unit = dataset.manifest["image-unit"]
+    unit = f"{unit} per pixel" if unit == "e-/s" else unit
+    samples = [_choose(rows[true[rows] == k], true, SAMPLES) for k in range(len(classes))]
+    changes = None
+    if effects is not None:
+        changes = [
+            None if name == REFERENCE else (lambda some: some.effect / some.deviation)(effects.of(chosen))
+            for name, chosen in zip(classes, samples, strict=True)
+        ]
+    is_noisy = "substructure-snr" in dataset.columns
+    drawn = {
+        "samples": figures.draw_samples(
+            [dataset.images[chosen] for chosen in samples], classes, changes, scale, parameters.cmap, unit=unit,
+            effect_unit="pixel noise" if is_noisy else "peak of the image",
+        ),
+        "history": figures.draw_history(history),
+        "roc": figures.draw_roc(true[rows], probabilities, classes, metrics),
+        "confusion": figures.draw_confusion(metrics, classes),
+        "reliability": figures.draw_reliability(metrics),
+        "mistakes": figures.draw_mistakes(
+            dataset.images.subset(rows), true[rows], probabilities, classes, scale, parameters.subplots_number,
+            parameters.cmap, unit=unit,
+        ),
+        "ceiling": figures.draw_ceiling(metrics["against_no"], significances),
+    }  # fmt: skip
+    if metrics["in_bins"]:
+        drawn["auc_against"] = figures.draw_auc_against(
+            {QUANTITIES[name]: bins for name, bins in metrics["in_bins"].items()}
+        )
+    return drawn
+
+
+def _measure_in_bins(lesson: Lesson, rows, true, probabilities) -> dict[str, list[dict]]:
+    classes = lesson.dataset.manifest["classes"]
+    measured = {}
+    for name in QUANTITIES:
+        if name in lesson.dataset.columns:
+            values = lesson.dataset.column_values([name])[rows, 0]
+            if name != "snr":  # a smooth lens has none
+                values = np.where(true[rows] == classes.index(REFERENCE), np.nan, values)
+            if np.nanmin(values) < np.nanmax(values):
+                measured[name] = auc_in_bins(true[rows], probabilities, classes, values, seed=lesson.parameters.seed)
+    return measured
+
+
+def _measure_baseline(lesson: Lesson, rows, true) -> np.ndarray:
+    """Return the probabilities of the test images by a logistic regression on scalar measurements."""
+    dataset = lesson.dataset
+    train = lesson.split["train"]
+    train = train[np.linspace(0, len(train) - 1, min(len(train), MOST_MEASURED)).astype(int)]
+    scale = dataset.manifest["telescope"]["pixel-scale"]
+    features = []
+    for chosen in (train, rows):
+        images = dataset.images.subset(chosen)
+        blocks = [scalar_features(images[start : start + BLOCK], scale)[0] for start in range(0, len(images), BLOCK)]
+        features.append(np.concatenate(blocks))
+    return scalar_baseline(features[0], true[train], features[1], dataset.manifest["classes"], lesson.parameters.seed)
+
+
+def _compare(metrics: dict, true, effects: MeasuredEffects | None, classes, seed: int) -> tuple[dict, dict]:
+    """Return who tells each class from the reference how well, and how significant a matched filter finds each."""
+    areas, significances = {}, {}
+    for k, name in enumerate(classes):
+        if name == REFERENCE:
+            continue
+        key = f"auc_against_{REFERENCE}"
+        areas[name] = {"scalars": metrics["scalars"][key][name], "network": metrics[key][name]}
+        if effects is not None and np.isfinite(effects.effects.known).all():
+            some = effects.of(effects.rows[true[effects.rows] == k])
+            significances[name] = {"refit": some.refitted, "known": some.known}
+            areas[name] |= {who: matched_filter_auc(d, seed) for who, d in significances[name].items()}
+            areas[name]["share"] = share_of_ceiling(areas[name]["network"], areas[name]["refit"])
+    return areas, significances
+
+
+def _comparison(metrics: dict, effects: MeasuredEffects | None, is_converted: bool) -> list[str]:
+    """Say what the network's areas are worth, beside those of numbers and of matched filters."""
+    scalars = metrics["scalars"]
+    lines = ["", "Scalar measurements alone (ring radius, flux, widths; logistic regression): accuracy "
+             f"{_text(scalars['accuracy'])}, macro AUC {_text(scalars['macro_auc'])}"]  # fmt: skip
+    for name, area in metrics["against_no"].items():
+        line = f"{name} against {REFERENCE}: AUC network {_text(area['network'])}, scalars {_text(area['scalars'])}"
+        if "refit" in area:
+            line += f"; matched filter {_text(area['refit'])}, or {_text(area['known'])} where the smooth lens is known"
+            if area["share"] is not None:
+                line += f"; {area['share']:.0%} of the ceiling"
+        lines.append(line)
+    if is_converted:
+        lines.append("The ceiling is unknown: others made these images, and their smooth twins are not there")
+    elif effects is not None and "refit" not in next(iter(metrics["against_no"].values())):
+        lines.append("There is no ceiling: without noise anything can be told apart")
+    return [*lines, ""]
+
+
+def _text(entry: dict) -> str:
+    if entry["value"] is None:
+        return "undefined"
+    interval = "" if entry["low"] is None else f" ({entry['low']:.3f} .. {entry['high']:.3f})"
+    return f"{entry['value']:.3f}{interval}"
+
+
+def _choose(rows: np.ndarray, true: np.ndarray, count: int) -> np.ndarray:
+    """Return the first rows of each class, so many of each."""
+    return np.sort(np.concatenate([rows[true[rows] == k][:count] for k in np.unique(true)]))
+
+
+def _predictions(dataset, rows, true, probabilities, classes) -> str:
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    named = [name for name in ("file", "source") if name in dataset.labels]
+    writer.writerow([*named, "true", "predicted", *(f"P({name})" for name in classes)])
+    files = dataset.labels[named].iloc[rows].itertuples(index=False)
+    for names, kind, shares in zip(files, true, probabilities, strict=True):
+        writer.writerow([*names, classes[kind], classes[int(shares.argmax())], *(f"{value:.6g}" for value in shares)])
+    return table.getvalue()
