@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = sorted((ROOT / "stronglens").rglob("*.py"))
 DOORS = [ROOT / "generate_data.py", ROOT / "model_and_figures.py"]
-TASKS = {"regression"}
+TASKS = {"regression", "substructure"}
 
 ONLY_IN = {
     "argparse": (),

@@ -68,9 +68,14 @@ def resolve(
     declared = declarations(cls)
     given = {**(file_values or {}), **values}
     final = {name: declaration.default for name, declaration in declared.items()} | given
+
+    def asked_for(name):
+        """Whether a value was given, or one that would mean nothing beside a default of this one."""
+        return not given.keys().isdisjoint((name, declared[name].of, declared[name].replaces))
+
     for (chooser, choice), defaults in (overrides or {}).items():
         if chooser in declared and final[chooser] == choice and applies(declared[chooser], final):
-            final |= {name: value for name, value in defaults.items() if name in declared and name not in given}
+            final |= {name: value for name, value in defaults.items() if name in declared and not asked_for(name)}
 
     dropped = set()
     for name in given:

@@ -21,6 +21,7 @@ from stronglens.dataset import (
     CLASSES,
     DatasetWriter,
     load_dataset,
+    plan_conversion,
     read_manifest,
     remove_dataset,
 )

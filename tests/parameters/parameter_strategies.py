@@ -32,14 +32,19 @@ def valid_values(draw, cls):
     declared = declarations(cls)
     choosers = [name for name, item in declared.items() if item.kind == "choice" and item.default is not None]
     values = {name: draw(value_of(declared[name])) for name in choosers}
+    values = {name: value for name, value in values.items() if applies(declared[name], values)}
     for name in draw(st.sets(st.sampled_from(sorted(declared.keys() - values.keys())), max_size=12)):
         item = declared[name]
-        if item.applies is None or values[item.applies[0]] == item.applies[1]:
+        if applies(item, values):
             values[name] = draw(value_of(item))
     for name in list(values):
         if declared[name].replaces in values:
             del values[declared[name].replaces]
     return values
+
+
+def applies(item, values):
+    return item.applies is None or values.get(item.applies[0]) == item.applies[1]
 
 
 def as_text(value):
