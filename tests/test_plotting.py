@@ -14,11 +14,13 @@ from stronglens.plotting import (
     add_colour_bar,
     add_title,
     asinh_norm,
+    best_epoch,
     check_cmap,
     draw_image,
     fit_text,
     format_values,
     grid_shape,
+    length_unit,
     new_figure,
     plain_text,
     save_figure,
@@ -199,3 +201,19 @@ def test_panels_do_not_overlap_nor_leave_the_figure(count):
         boxes = [grid.add_panel(index).get_position() for index in range(count)]
     assert all(box.x0 > 0 and box.y0 > 0 and box.x1 < 1 and box.y1 < 1 for box in boxes)
     assert not any(a.overlaps(b) for k, a in enumerate(boxes[:20]) for b in boxes[k + 1 :])
+
+
+@pytest.mark.parametrize(("pixel_scale", "half", "unit"), [(0.1, 3.2, "arcsec"), (None, 32, "pixels")])
+def test_axes_are_in_pixels_where_their_size_is_unknown(pixel_scale, half, unit):
+    with style():
+        axes = new_figure(3, 3).add_axes((0.2, 0.2, 0.7, 0.6))
+        draw_image(axes, np.eye(64), pixel_scale, asinh_norm(np.eye(64)), "magma")
+    assert axes.get_xlim() == pytest.approx((-half, half))
+    assert length_unit(pixel_scale) == unit
+
+
+def test_the_best_epoch_has_the_lowest_finite_loss():
+    assert best_epoch({"loss": [3, 2, 1], "val_loss": [2, 1, 3]}) == 2
+    assert best_epoch({"loss": [3, np.nan, 1]}) == 3
+    assert best_epoch({"loss": [1.0], "val_loss": [np.nan]}) is None
+    assert best_epoch({}) is None

@@ -57,10 +57,12 @@ def auc_in_bins(
     known = np.isfinite(values)
     if not known.any():
         return []
-    edges = np.unique(np.quantile(values[known], np.linspace(0, 1, bins + 1)))
-    place = np.searchsorted(edges[1:-1], values, side="right")
+    starts = np.unique(values[known])
+    if len(starts) > bins:
+        starts = np.unique(np.quantile(values[known], np.linspace(0, 1, bins + 1))[:-1])
+    place = np.searchsorted(starts, values, side="right") - 1
     found = []
-    for index in range(max(1, len(edges) - 1)):
+    for index in range(len(starts)):
         own = known & (place == index)
         if not own.any():
             continue

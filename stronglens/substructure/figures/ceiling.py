@@ -16,6 +16,7 @@ JUDGES = {
     "refit": "matched filter, lens refitted",
     "known": "matched filter, lens known",
 }
+TOLD_APART = "Where the classes can be told apart"
 MEAN = "mean of the classes, each against the others"
 
 
@@ -34,10 +35,16 @@ def draw_auc_against(bins_by_quantity: Mapping[str, Sequence[Mapping] | None]) -
     """
     quantities = {text: bins for text, bins in bins_by_quantity.items() if bins}
     with style():
-        figure = new_figure(max(4.0 * len(quantities) + 0.35, 4.6), 4.3)
+        if not quantities:
+            figure = new_figure(4.6, 0.8)
+            add_title(figure, TOLD_APART, "no quantity was measured")
+            return figure
+        legend_rows = 1 if len(quantities) > 1 else 3
+        bottom = 0.65 + 0.18 * legend_rows
+        figure = new_figure(max(4.0 * len(quantities) + 0.35, 4.6), bottom + 3.1)
         lowest, handles, panels = 0.45, {}, []
         for place, (text, bins) in enumerate(quantities.items()):
-            axes = figure.add_axes(inches(figure, 0.7 + 4.0 * place, 1.2, 3.35, 2.35))
+            axes = figure.add_axes(inches(figure, 0.7 + 4.0 * place, bottom, 3.35, 2.35))
             panels.append(axes)
             ends = np.array([[one["low"], one["high"]] for one in bins])
             if ends.min() > 0 and ends.max() > 30 * ends.min():
@@ -63,10 +70,10 @@ def draw_auc_against(bins_by_quantity: Mapping[str, Sequence[Mapping] | None]) -
         if handles:
             figure.legend(
                 handles.values(), map(plain_text, handles), loc="lower left", handlelength=2.4, borderaxespad=0,
-                bbox_to_anchor=(0.65 / figure.get_figwidth(), 0.08 / 4.3), ncols=3 if len(quantities) > 1 else 1,
+                bbox_to_anchor=(0.65 / figure.get_figwidth(), 0.08 / figure.get_figheight()), ncols=3 // legend_rows,
             )  # fmt: skip
         subtitle = "bins of equally many images; vertical lines: bootstrap intervals; dotted: chance"
-        add_title(figure, "Where the classes can be told apart", subtitle if quantities else "no quantity was measured")
+        add_title(figure, TOLD_APART, subtitle)
     return figure
 
 
@@ -110,18 +117,23 @@ def draw_ceiling(
         for k, (name, block) in enumerate(areas.items()):
             first = k * (len(JUDGES) + 1.6) + 0.8
             up = (bottom + tall - row * (first + 0.15)) / figure.get_figheight()
+            # The head runs over the axes' grid.
+            frame = {"fc": "white", "ec": "none", "pad": 1.0}
             head = f"{plain_text(name)} against no: {_share_text(block)}"
-            fit_text(figure, 0.15 / figure.get_figwidth(), up, head, 9.0, 7.0, left_side - 0.3, weight="bold")
+            fit_text(
+                figure, 0.15 / figure.get_figwidth(), up, head, 9.0, 7.0, left_side - 0.3, weight="bold", bbox=frame
+            )
             for line, (key, text) in enumerate(JUDGES.items(), start=1):
                 _draw_judge(axes, first + line, key, text, block.get(key), COLOURS.get(name, SPARE))
             if k:
                 axes.axhline(first - 0.95, color="0.85", lw=0.7)
         axes.set_yticks([])
+        axes.spines[["left", "right", "top"]].set_visible(False)
         axes.set_xlabel("area under the ROC curve")
         axes.grid(axis="x", color="0.92", lw=0.6)
         axes.set_axisbelow(True)
         if significances:
-            right = figure.add_axes(inches(figure, left_side + 0.8, bottom, 3.25, tall))
+            right = figure.add_axes(inches(figure, left_side + 0.8, bottom + 0.8, 3.25, tall - 0.8))
             _draw_significances(right, significances)
         add_title(
             figure,
@@ -188,7 +200,13 @@ def _draw_significances(axes, significances: Mapping[str, Mapping[str, ArrayLike
     axes.xaxis.set_minor_formatter(lambda value, _: "")
     axes.set(xlim=(low, high), ylim=(0, 1), xlabel="detection significance d [σ]", ylabel="share of images above d")
     axes.grid(color="0.92", lw=0.6)
-    axes.legend(loc="best", fontsize=7.5)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(
+            loc="upper left",
+            bbox_to_anchor=(-0.16, -0.45 / axes.get_position().height / axes.figure.get_figheight()),
+            fontsize=7.5,
+            ncols=1,
+        )
 
 
 def _share_text(block: Mapping[str, Mapping]) -> str:

@@ -38,8 +38,8 @@ def draw_roc(true: ArrayLike, probabilities: ArrayLike, classes: Sequence[str], 
     """
     true, probabilities = np.asarray(true), np.asarray(probabilities, dtype=float)
     with style():
-        figure = new_figure(2 * SIDE + 1.7, SIDE + 2.15)
-        bottom = 1.45
+        figure = new_figure(2 * SIDE + 1.7, SIDE + 1.98)
+        bottom = 1.28
         panels = [figure.add_axes(inches(figure, left, bottom, SIDE, SIDE)) for left in (0.65, SIDE + 1.45)]
         lowest = 1.0
         lines = []
@@ -48,16 +48,20 @@ def draw_roc(true: ArrayLike, probabilities: ArrayLike, classes: Sequence[str], 
             if np.isfinite(false_rate).all() and np.isfinite(true_rate).all():
                 lowest = min(lowest, 1 / max(np.count_nonzero(true != k), 1))
                 for axes in panels:
-                    (line,) = axes.plot(false_rate, true_rate, **look_of(name), drawstyle="steps-post", clip_on=False)
+                    (line,) = axes.plot(false_rate, true_rate, **look_of(name), drawstyle="steps-post")
             else:
                 (line,) = panels[0].plot([], [], **look_of(name))
             lines.append((line, f"{plain_text(name)}: {entry_text(metrics['auc'].get(name))}"))
-        lowest = 10.0 ** np.floor(np.log10(min(lowest, 0.1)))
+        lowest = min(lowest / 1.5, 0.01)
         panels[1].set_xscale("log")
+        panels[1].xaxis.set_minor_formatter(lambda value, _: "")
         for axes, start in zip(panels, (0.0, lowest), strict=True):
             rates = np.linspace(0, 1, 2) if start == 0 else np.geomspace(start, 1, 200)
             (chance,) = axes.plot(rates, rates, color=GREY, ls=":", lw=1, zorder=1)
-            axes.set(xlim=(start, 1), ylim=(0, 1), xlabel="false positive rate", ylabel="true positive rate")
+            # A perfect curve must not hide below the frame.
+            axes.set(
+                xlim=(start or -0.015, 1), ylim=(0, 1.02), xlabel="false positive rate", ylabel="true positive rate"
+            )
             axes.grid(color="0.92", lw=0.6)
         lines.append((chance, "chance: 0.500"))
         figure.legend(
@@ -90,7 +94,7 @@ def draw_confusion(metrics: Mapping, classes: Sequence[str]) -> Figure:
         axes = figure.add_axes(inches(figure, 1.05, 0.6, side, side))
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
         for (row, column), count in np.ndenumerate(counts):
-            share = f"{shares[row, column]:.1%}" if totals[row] else "no images"
+            share = f"{shares[row, column]:.1%}" if totals[row] else "–"
             colour = "white" if shares[row, column] > 0.6 else "0.1"
             axes.text(column, row - 0.1, share, ha="center", va="center", color=colour, size=11, weight="bold")
             axes.text(column, row + 0.2, f"{count:,.0f}", ha="center", va="center", color=colour, size=8)
@@ -180,7 +184,7 @@ def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
                 epochs = np.arange(1, len(values) + 1)
                 axes.plot(epochs, values, color=colour, label=label, marker="o" if len(values) < 25 else "", ms=3.5)
                 drawn.append(values[np.isfinite(values)])
-            if best is not None:
+            if best is not None and drawn:
                 axes.axvline(best, color=GREY, lw=0.8, ls="--", zorder=0, label=f"best epoch: {best}")
             scale_losses(axes, drawn)
             if key == "accuracy":
@@ -188,7 +192,7 @@ def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
                 axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")
             axes.set(xlabel="epoch", ylabel=text)
             axes.grid(color="0.92", lw=0.6)
-            if axes.lines:
+            if drawn:
                 axes.legend(loc="best")
             else:
                 axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", color=GREY)

@@ -24,6 +24,7 @@ from stronglens.substructure.figures.look import COLOURS, SPARE, count_text
 
 EFFECT_MAP = "RdBu_r"
 MOST_EXAMPLES = 4
+BAR_TEXT = 2.0  # inches that the text beside a colour bar is long
 PANEL, CLOSE, APART = 1.3, 0.05, 0.2  # inches: a panel's side, the gap inside a pair, and between pairs
 
 
@@ -59,7 +60,9 @@ def draw_samples(
     shown = next((some for some in images if len(some)), np.zeros((1, 8, 8)))
     height = PANEL * shown.shape[1] / shown.shape[2]
     step = (2 * PANEL + CLOSE + APART) if paired else PANEL + CLOSE
-    left, right, row, bottom, top = 0.6, 1.75 if paired else 0.95, height + 0.36, 0.5, 0.72
+    left, right, row, top = 0.6, 1.75 if paired else 0.95, height + 0.36, 0.72
+    tall = min(row * max(len(images), 1) - 0.36, 3.0)
+    bottom = max(0.5, BAR_TEXT / 2 - tall / 2)
     norm = asinh_norm(np.concatenate([np.ravel(some) for some in images] or [np.empty(0)]))
     spread = _symmetric_norm([some[:MOST_EXAMPLES] for some in effects if some is not None]) if paired else None
     with style():
@@ -85,17 +88,16 @@ def draw_samples(
                 figure.text(
                     (left + 0.1) / figure.get_figwidth(), (low + height / 2) / figure.get_figheight(), "no images"
                 )
-        tall = min(row * len(images) - 0.36, 3.0)
         low = figure.get_figheight() - top - 0.36 - tall
         add_colour_bar(figure, inches(figure, left + inside + 0.1, low, 0.12, tall), norm, cmap, f"brightness [{unit}]")
         if paired:
             box = inches(figure, left + inside + 0.95, low, 0.12, tall)
-            add_colour_bar(figure, box, spread, EFFECT_MAP, f"effect of the substructure [{effect_unit}]")
+            add_colour_bar(figure, box, spread, EFFECT_MAP, f"effect [{effect_unit}]")
         middle = (left + inside / 2) / figure.get_figwidth()
         figure.text(middle, 0.08 / figure.get_figheight(), f"x [{length_unit(pixel_scale)}]", ha="center", va="bottom")
         up = (bottom + row * len(images) / 2) / figure.get_figheight()
         figure.text(0.08 / figure.get_figwidth(), up, f"y [{length_unit(pixel_scale)}]", rotation=90, va="center")
-        pair = "in each pair the image, and what the substructure alone changes, without noise"
+        pair = "in each pair the image, and the effect of the substructure alone, without noise"
         add_title(figure, "Examples of each class", pair if paired else "one asinh stretch")
     return figure
 

@@ -22,7 +22,7 @@ def entry_text(entry: Mapping | None) -> str:
     if entry is None:
         return "n/a"
     if entry["value"] is None:
-        return entry.get("reason") or "n/a"
+        return f"undefined ({entry['reason']})" if entry.get("reason") else "undefined"
     interval = "" if entry.get("low") is None else f" ({entry['low']:.3f}–{entry['high']:.3f})"
     return f"{entry['value']:.3f}{interval}"
 
