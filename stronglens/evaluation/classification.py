@@ -51,7 +51,8 @@ def classification_metrics(
     (Guo et al. 2017, ICML, 1321). Intervals are percentiles of ``n_bootstrap`` resamples of the images with
     replacement (Efron 1979, Ann. Statist. 7, 1), drawn whatever their class, so that an interval also holds
     the chance in the mixture of classes. The interval of the calibration error alone is the basic one,
-    2 value - percentile: noise makes any network look worse calibrated, and a resample more so.
+    2 value - percentile: noise makes any network look worse calibrated, and a resample more so. Where the true
+    error is nearly zero even that lies too high.
 
     Parameters
     ----------
