@@ -115,12 +115,16 @@ class _Field:
         inside = np.zeros(shape, dtype=bool)
         inside[edge:-edge, edge:-edge] = True
         self.frame = ~inside.ravel()
-        # Rings one pixel wide, as far as they are whole; the mean over each is a product with this matrix.
-        rings = max(3, min(height, width) // 2)
-        place = np.minimum((self.radius / scale).astype(int), rings)
-        hits = np.eye(rings + 1)[place][:, :rings]
-        self.averages = hits / np.maximum(hits.sum(axis=0), 1)
-        self.ring_radii = self.radius @ self.averages
+        # Rings one pixel wide, as far as they are whole; their pixels stand together once sorted.
+        ring = (self.radius / scale).astype(int)
+        self.order = np.argsort(ring, kind="stable")
+        self.order = self.order[: np.count_nonzero(ring < max(3, min(height, width) // 2))]
+        _, self.starts, self.counts = np.unique(ring[self.order], return_index=True, return_counts=True)
+        self.ring_radii = self.average(self.radius[None])[0]
+
+    def average(self, light: np.ndarray) -> np.ndarray:
+        """Return the mean over angle of images (N, H W) in each ring: (N, R)."""
+        return np.add.reduceat(light[:, self.order], self.starts, axis=1) / self.counts
 
 
 def _measure(images: np.ndarray, field: _Field) -> np.ndarray:
@@ -134,7 +138,7 @@ def _measure(images: np.ndarray, field: _Field) -> np.ndarray:
     noise = 1.4826 * np.median(np.abs(frame - background), axis=1, keepdims=True)
     light -= background
     unit = unit[:, 0]
-    profile_radius, profile_peak = _find_ring(light @ field.averages, field.ring_radii)
+    profile_radius, profile_peak = _find_ring(field.average(light), field.ring_radii)
     flux, peak = light.sum(axis=1), light.max(axis=1)
 
     weights = np.maximum(light - THRESHOLD * noise, 0.0)
