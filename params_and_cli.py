@@ -91,8 +91,8 @@ class Simulation(Parameters):
     )
     convert_from: Path | None = text(
         None, recorded=False,
-        help="simulate nothing: keep the dataset of this folder in the other --format; or, with --task substructure, "
-        "make one of the folders no, sphere and vort of .npy files in it",
+        help="simulate nothing: keep the dataset of this folder in the other --format; or (task substructure) make one "
+        "of the class folders in it, no, sphere and vort, of .npy files",
     )
     force: bool = switch(
         recorded=False, help="replace the dataset in the folder (removes only what its manifest lists)"
@@ -329,7 +329,7 @@ class Substructure(Parameters):
     substructure_preset: str = choice(
         "matched", ("matched", "public"), applies=SUBSTRUCTURE,
         help="matched: nothing but the substructure tells the classes apart; public: the recipe of the public "
-        "DeepLense simulator (Model I), faults included. Sets the defaults of many groups",
+        "DeepLense simulator (Model I), faults included. Sets defaults of many groups, which --print-config shows",
     )
     substructure_mass_range: Range = sampled(
         3e10, 3e10, shortcut="subm", unit="Msun", valid=(1e6, 1e13), applies=SUBSTRUCTURE, symbol=r"M_{\rm sub}",

@@ -74,7 +74,8 @@ def test_overrides_name_parameters_and_hold_what_they_may():
         assert defaults.keys() <= declared.keys()
         for cls in DOORS.values():
             if chooser in declarations(cls):
-                cls.of(panel.OVERRIDES, **{chooser: choice})  # raises where a value will not do
+                condition = dict([item.applies] if (item := declared[chooser]).applies else [])
+                cls.of(panel.OVERRIDES, **condition, **{chooser: choice})  # raises where a value will not do
 
 
 @pytest.mark.parametrize("program", DOORS)

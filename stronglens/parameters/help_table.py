@@ -163,7 +163,8 @@ def _range_text(value: Range) -> str:
 
 
 def _override_text(declaration: Declaration, cls: type[Parameters], overrides: Overrides) -> str:
-    declared = declarations(cls)
+    # What a preset of one task sets in many groups would fill every row: --print-config shows it.
+    declared = {name: item for name, item in declarations(cls).items() if item.applies is None}
     texts = [
         f"{_default_text(declaration, defaults[declaration.name])} with {declared[chooser].flag}={choice}"
         for (chooser, choice), defaults in overrides.items()
