@@ -512,7 +512,6 @@ OVERRIDES = {
         "optimizer": "sgd",
         "learning_rate": 0.05,
         "learning_schedule": "cosine",
-        "warm_up": 2,
         "weight_decay": 1e-4,
         "batch_size": 64,
         "model_file": Path("models/substructure.keras"),

@@ -50,7 +50,7 @@ def measure_effects(lesson: Lesson, rows: np.ndarray) -> MeasuredEffects:
     # In another process: importing PyAutoLens would change this one's JAX (see stronglens.simulation.chunks).
     with lesson.progress(len(rows), "measuring the ceiling") as progress, open_executor(1) as executor:
         draws = [{name: table[name].to_numpy(float)[piece] for name in columns} for piece in pieces]
-        waiting = [executor.submit(measure, piece, draw) for piece, draw in zip(pieces, draws, strict=True)]
+        waiting = [executor.submit(measure, work) for work in zip(pieces, draws, strict=True)]
         measured = []
         for piece, future in zip(pieces, waiting, strict=True):
             measured.append(future.result())

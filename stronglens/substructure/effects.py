@@ -44,9 +44,11 @@ class Effects:
     Attributes
     ----------
     effect : (N, H, W) float32, e-/s; image minus that of the smooth lens, without noise
-    deviation : (N, H, W) float32, e-/s; standard deviation of the smooth image's noise
+    deviation : (N, H, W) float32, e-/s
+        Standard deviation of the smooth image's noise; where there is none, the peak of the image.
     known, refitted : (N,) float64
-        Signal-to-noise of a matched filter, where all else is known, and after refitting lens and source.
+        Signal-to-noise of a matched filter, where all else is known, and after refitting lens and source; NaN where
+        there is no noise.
     """
 
     effect: np.ndarray
@@ -57,7 +59,7 @@ class Effects:
 
 @dataclass(frozen=True)
 class EffectMeasurement:
-    """Measure effects: called with the indices of at most a chunk of images.
+    """Measure effects: called with the indices of at most a chunk of images, and with what was drawn for them.
 
     Attributes
     ----------
@@ -68,22 +70,27 @@ class EffectMeasurement:
     make: Callable
     parameters: Any
 
-    def __call__(self, indices: Sequence[int], draws: Draws) -> Effects:
+    def __call__(self, piece: tuple[Sequence[int], Draws]) -> Effects:
         """Simulate the images and their smooth twins anew, without noise.
 
         Parameters
         ----------
-        indices : (N,) ints
-        draws : dict of column to (N,): their rows of ``labels.csv``
+        piece : (indices, draws)
+            (N,) ints; dict of column to (N,), their rows of ``labels.csv``.
         """
         from stronglens import telescope
 
+        indices, draws = piece
         simulator = simulator_of(self.make, self.parameters)
         camera = simulator.telescope
         smooth = simulator.smooth_scene(draws)
         rate = simulator.noiseless(simulator.physical_scene(draws), simulator.perturbers(draws, indices))
         smooth_rate = simulator.noiseless(smooth)
         effect = rate - smooth_rate
+        if not camera.is_noisy:
+            peak = np.broadcast_to(rate.max(axis=(1, 2), keepdims=True), rate.shape)
+            nothing = np.full(len(indices), np.nan)
+            return Effects(effect, peak, nothing, nothing)
         deviation = np.sqrt(telescope.noise_variance(smooth_rate, camera, draws.get("exposure-time")))
         weighted = (effect / deviation).reshape(len(indices), -1).astype(float)
         slopes = self._differentiate(simulator, smooth, len(indices)) / deviation[:, None]

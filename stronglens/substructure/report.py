@@ -30,6 +30,8 @@ MOST_MEASURED = 6000
 
 BLOCK = 1024
 
+JUDGES = {"network": "network", "scalars": "scalars alone", "refit": "filter, lens refitted", "known": "filter, lens known"}
+
 QUANTITIES = {
     "snr": "signal-to-noise of the lensed source",
     "subhalo-mass": r"mass of the substructure [$M_\odot$]",
@@ -72,6 +74,11 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     if lesson.made_with is not None and parameters.ceiling_images:
         effects = measure_effects(lesson, _choose(rows, true, parameters.ceiling_images))
     metrics["against_no"], significances = _compare(metrics, true, effects, classes, parameters.seed)
+    metrics["share_of_ceiling"] = {
+        name: share_of_ceiling(area["network"], area["refit"])
+        for name, area in metrics["against_no"].items()
+        if "refit" in area
+    }
     for line in _comparison(metrics, effects, lesson.made_with is None):
         say(line)
 
@@ -161,33 +168,31 @@ def _compare(metrics: dict, true, effects: MeasuredEffects | None, classes, seed
             some = effects.of(effects.rows[true[effects.rows] == k])
             significances[name] = {"refit": some.refitted, "known": some.known}
             areas[name] |= {who: matched_filter_auc(d, seed) for who, d in significances[name].items()}
-            areas[name]["share"] = share_of_ceiling(areas[name]["network"], areas[name]["refit"])
     return areas, significances
 
 
 def _comparison(metrics: dict, effects: MeasuredEffects | None, is_converted: bool) -> list[str]:
     """Say what the network's areas are worth, beside those of numbers and of matched filters."""
     scalars = metrics["scalars"]
-    lines = ["", "Scalar measurements alone (ring radius, flux, widths; logistic regression): accuracy "
-             f"{_text(scalars['accuracy'])}, macro AUC {_text(scalars['macro_auc'])}"]  # fmt: skip
+    lines = ["", f"Told apart from {REFERENCE}: area under the ROC curve, and share of what a matched filter reaches",
+             f"  {'':<10}" + "".join(f"{title:>24}" for title in JUDGES.values())]  # fmt: skip
     for name, area in metrics["against_no"].items():
-        line = f"{name} against {REFERENCE}: AUC network {_text(area['network'])}, scalars {_text(area['scalars'])}"
-        if "refit" in area:
-            line += f"; matched filter {_text(area['refit'])}, or {_text(area['known'])} where the smooth lens is known"
-            if area["share"] is not None:
-                line += f"; {area['share']:.0%} of the ceiling"
-        lines.append(line)
+        line = f"  {name:<10}" + "".join(f"{_text(area[who]):>24}" for who in JUDGES if who in area)
+        share = metrics["share_of_ceiling"].get(name)
+        lines.append(line if share is None else f"{line}  {share:.0%}")
+    lines.append(f"  Scalars are ring radius, flux, widths ..., in a logistic regression: accuracy "
+                 f"{_text(scalars['accuracy'])}, mean AUC {_text(scalars['macro_auc'])}")  # fmt: skip
     if is_converted:
-        lines.append("The ceiling is unknown: others made these images, and their smooth twins are not there")
-    elif effects is not None and "refit" not in next(iter(metrics["against_no"].values())):
-        lines.append("There is no ceiling: without noise anything can be told apart")
+        lines.append("  The ceiling is unknown: others made these images, and their smooth twins are not there")
+    elif effects is not None and not metrics["share_of_ceiling"]:
+        lines.append("  There is no ceiling: without noise anything can be told apart")
     return [*lines, ""]
 
 
 def _text(entry: dict) -> str:
     if entry["value"] is None:
         return "undefined"
-    interval = "" if entry["low"] is None else f" ({entry['low']:.3f} .. {entry['high']:.3f})"
+    interval = "" if entry["low"] is None else f" ({entry['low']:.3f}-{entry['high']:.3f})"
     return f"{entry['value']:.3f}{interval}"
 
 
