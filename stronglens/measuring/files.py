@@ -15,6 +15,9 @@ from stronglens.parameters import Column, RunError, StronglensError
 from stronglens.plotting import check_cmap, save_figure
 
 
+AS_DISTRIBUTED = "taken as it is, as the images were that the network learned from: neither scaled nor calibrated"
+
+
 @dataclass(frozen=True)
 class Measurement:
     """What was measured on one image.
@@ -57,19 +60,24 @@ def measure_files(parameters, network, record: dict) -> tuple[list[Measurement],
             f"{parameters.model_file} was trained for --task {task}: give that, or choose another --model-file"
         )
     shape, pixel_scale, zero_point = _check_record(record, network, parameters.model_file)
+    # Images that others made are of no unit: what the network is given must be made as they were.
+    is_as_distributed = record.get("image-unit", "e-/s") != "e-/s"
+    known_scale, known_unit = (pixel_scale, "e-/s") if is_as_distributed else (None, None)
     measurements, refused = [], []
     for path in parameters.predict:
         try:
             observation = read_observation(
                 path,
                 hdu=parameters.hdu,
-                pixel_scale=parameters.pixel_scale,
+                pixel_scale=parameters.pixel_scale or known_scale,
                 zero_point=parameters.zero_point,
-                unit=parameters.unit,
+                unit=parameters.unit or known_unit,
                 exposure_time=parameters.exposure_time,
                 gain=parameters.gain,
             )
             seen, notes = prepare(observation, shape=shape, pixel_scale=pixel_scale, zero_point=zero_point)
+            if is_as_distributed:
+                notes = (AS_DISTRIBUTED,)
         except StronglensError as error:
             refused.append(str(error))
             continue
@@ -128,13 +136,14 @@ def write_measurements(
         raise RunError(refused[-1])
 
 
-def _check_record(record: dict, network, path) -> tuple[tuple[int, int], float, float]:
+def _check_record(record: dict, network, path) -> tuple[tuple[int, int], float, float | None]:
     """Return image shape, pixel scale and zero point of a network's record, which must be one of this network."""
     try:
         shape = tuple(int(side) for side in record["image-shape"])
-        pixel_scale, zero_point = float(record["pixel-scale"]), float(record["zero-point"])
+        pixel_scale, zero_point = float(record["pixel-scale"]), record["zero-point"]
+        zero_point = None if zero_point is None else float(zero_point)
         outputs = len(record.get("classes") or [Column.from_dict(item) for item in record["labels"]])
-        is_sound = np.isfinite([pixel_scale, zero_point]).all() and pixel_scale > 0
+        is_sound = np.isfinite([pixel_scale, zero_point or 0.0]).all() and pixel_scale > 0
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         is_sound = False
     if not is_sound or shape != network.input_shape[1:] or outputs != network.output_shape[-1]:

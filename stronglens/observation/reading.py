@@ -133,6 +133,8 @@ def _read_pixels(path: Path, hdu: str | int | None) -> tuple[Any, list[Any], str
                 warnings.simplefilter("ignore")
                 # Mapped first: a damaged header can claim more than fits into memory.
                 pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+                if pixels.ndim == 3 and 1 in (pixels.shape[0], pixels.shape[2]):  # one channel, as others write them
+                    pixels = pixels[0] if pixels.shape[0] == 1 else pixels[:, :, 0]
             shape, kind_of_number = pixels.shape, pixels.dtype
         except Exception as error:
             raise RunError(f"{name}: not a readable .npy file ({_first_line(error)})") from error

@@ -1,0 +1,182 @@
+"""The task through both doors: simulated and public data, metrics, figures, prediction, bad input."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import generate_data
+import model_and_figures
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"  # Keras itself, under NumPy 2
+)
+
+ROOT = Path(__file__).parents[2]
+SMALL = ["--task=substructure", "--grid-size=32", "--pixel-scale=0.1", "--over-sampling=1", "--subhalo-mass-min=1e8"]
+FIGURES = ["auc_against", "ceiling", "confusion", "history", "mistakes", "reliability", "roc", "samples"]
+
+
+def refused(capsys, door, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        door.main([*map(str, arguments)])
+    return caught.value.code, capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def train(folder, dataset, *more):
+    flags = [f"--dataset-dir={dataset}", f"--figures-dir={folder / 'figures'}", f"--model-file={folder / 'n.keras'}"]
+    return ["--task=substructure", *flags, "--network=resnet18", "-e=1", "-b=16", "--ceiling-images=3", *more]
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("simulated") / "dataset"
+    assert generate_data.main([*SMALL, "-n=90", f"--dataset-dir={folder}", "--quiet"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, simulated):
+    folder = tmp_path_factory.mktemp("trained")
+    assert model_and_figures.main(train(folder, simulated)) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def public(tmp_path_factory):
+    """Images as the public sets have them: (1, H, W), 0 to 1, in folders train and val."""
+    folder = tmp_path_factory.mktemp("public")
+    random = np.random.default_rng(1)
+    for part, number in (("train", 20), ("val", 5)):
+        for name in ("no", "sphere", "vort"):
+            (folder / part / name).mkdir(parents=True)
+            for index in range(number):
+                np.save(folder / part / name / f"{index}.npy", random.random((1, 36, 36)))
+    return folder
+
+
+def test_report(trained, simulated):
+    figures = trained / "figures"
+    assert sorted(path.stem for path in figures.glob("*.png")) == FIGURES
+    metrics = json.loads((figures / "metrics.json").read_text())
+    assert metrics["images"] == 9
+    for name in ("sphere", "vortex"):
+        against = metrics["against_no"][name]
+        assert set(against) == {"scalars", "network", "refit", "known"}
+        assert against["known"]["value"] >= against["refit"]["value"] > 0.5
+    assert set(metrics["in_bins"]) == {"snr", "substructure-snr"}  # the mass is the same in all
+    rows = list(csv.DictReader((figures / "predictions.csv").open()))
+    assert [row["true"] for row in rows].count("vortex") == 3
+    for row in rows:
+        shares = {name: float(row[f"P({name})"]) for name in ("no", "sphere", "vortex")}
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
+        assert row["predicted"] == max(shares, key=shares.get)
+    labels = list(csv.DictReader((simulated / "labels.csv").open()))
+    classes = {row["file"]: int(float(row["substructure"])) for row in labels}
+    assert all(classes[row["file"]] == ("no", "sphere", "vortex").index(row["true"]) for row in rows)
+
+
+def test_the_network_loads_where_only_keras_is(trained, simulated):
+    program = (
+        "import keras, numpy, sys; network = keras.saving.load_model(sys.argv[1], compile=False); "
+        "print(network.predict(numpy.ones((2, 32, 32), 'float32'), verbose=0).sum(axis=1))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, trained / "n.keras"], capture_output=True, text=True, cwd="/", check=True
+    )
+    assert done.stdout.strip().splitlines()[-1] == "[1. 1.]" or "0.99" in done.stdout
+
+
+def test_telescope_images_are_classified(trained, tmp_path, capsys):
+    np.save(tmp_path / "lens.npy", np.random.default_rng(1).random((40, 40)))
+    flags = ["--task=substructure", f"--model-file={trained / 'n.keras'}", f"--figures-dir={tmp_path}"]
+    files = [f"--predict={tmp_path / 'lens.npy'}", "-ps=0.1", "--unit=e-/s", "-zp=25.94"]
+    assert model_and_figures.main([*flags, *files]) == 0
+    assert "P(vortex)" in capsys.readouterr().out
+    (row,) = csv.DictReader((tmp_path / "measured.csv").open())
+    assert sum(float(row[f"P({name})"]) for name in ("no", "sphere", "vortex")) == pytest.approx(1, abs=1e-4)
+    code, line = refused(capsys, model_and_figures, f"--model-file={trained / 'n.keras'}", files[0])
+    assert code == 1
+    assert "trained for --task substructure" in line
+
+
+def test_public_folders_through_both_doors(public, tmp_path, capsys):
+    dataset = tmp_path / "dataset"
+    arguments = ["--task=substructure", f"--convert-from={public}", f"--dataset-dir={dataset}"]
+    assert generate_data.main(arguments) == 0
+    assert "75 images" in capsys.readouterr().out
+    assert model_and_figures.main(train(tmp_path, dataset)) == 0
+    printed = capsys.readouterr().out
+    assert "The ceiling is unknown" in printed
+    metrics = json.loads((tmp_path / "figures" / "metrics.json").read_text())
+    assert metrics["images"] == 15  # those of val, and no others
+    (row, *_) = csv.DictReader((tmp_path / "figures" / "predictions.csv").open())
+    assert row["source"].startswith("val/no/")
+    files = [f"--predict={public / 'val' / 'no' / '0.npy'}", f"--figures-dir={tmp_path / 'measured'}"]
+    assert model_and_figures.main(["--task=substructure", f"--model-file={tmp_path / 'n.keras'}", *files]) == 0
+    code, line = refused(capsys, model_and_figures, *train(tmp_path, dataset, "--simulate"))
+    assert code == 2
+    assert "this one was converted" in line
+
+
+def test_fresh_simulations_train_it(simulated, tmp_path):
+    assert model_and_figures.main(train(tmp_path, simulated, "--simulate", "--ceiling-images=0", "--quiet")) == 0
+    metrics = json.loads((tmp_path / "figures" / "metrics.json").read_text())
+    assert "refit" not in metrics["against_no"]["sphere"]
+
+
+def test_without_noise_there_is_no_ceiling(tmp_path, capsys):
+    dataset = tmp_path / "dataset"
+    flags = [*SMALL, "--telescope=none", "--snr-range=0.1"]
+    code, line = refused(capsys, generate_data, *flags, "-n=60", f"--dataset-dir={dataset}")
+    assert code == 2
+    assert "--snr-range need" in line
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--lens-model=composite"], "--lens-model=sie"),
+        (["--subhalo-truncation=3"], "give --subhalo-profile=nfw"),
+        (["--subhalo-number=20000"], "between 0 and 10000"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused(flags, words, tmp_path, capsys):
+    code, line = refused(capsys, generate_data, *SMALL, *flags, f"--dataset-dir={tmp_path / 'd'}")
+    assert code == 2
+    assert words in line
+
+
+def test_flags_of_the_task_mean_nothing_without_it(capsys):
+    assert "give --task=substructure" in refused(capsys, generate_data, "--subhalo-number=3")[1]
+    assert "give --task=substructure" in refused(capsys, model_and_figures, "--network=resnet18")[1]
+    assert "give --task=regression" in refused(capsys, model_and_figures, "--task=substructure", "--labels=snr")[1]
+
+
+def test_a_misnamed_or_missing_class_is_refused(public, tmp_path, capsys):
+    wrong = tmp_path / "wrong"
+    for name in ("no", "spere", "vort"):
+        (wrong / name).mkdir(parents=True)
+        np.save(wrong / name / "0.npy", np.ones((36, 36)))
+    code, line = refused(
+        capsys, generate_data, "--task=substructure", f"--convert-from={wrong}", f"--dataset-dir={tmp_path / 'd'}"
+    )
+    assert code == 2
+    assert "spere" in line and "sphere" in line
+    (wrong / "spere").rename(tmp_path / "away")
+    line = refused(
+        capsys, generate_data, "--task=substructure", f"--convert-from={wrong}", f"--dataset-dir={tmp_path / 'd'}"
+    )[1]
+    assert "sphere" in line
+    code, line = refused(capsys, model_and_figures, "--task=substructure", f"--dataset-dir={public}")
+    assert code == 1
+    assert "--convert-from" in line
+    code, line = refused(
+        capsys, generate_data, "--task=substructure", f"--convert-from={public}", f"--dataset-dir={public / 'd'}"
+    )
+    assert code == 2
+    assert "name another one" in line
