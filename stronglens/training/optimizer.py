@@ -53,6 +53,8 @@ def make_optimizer(
     variables : list of keras.Variable
         Those that will be trained.
     """
+    if kind not in USUAL_RATE:
+        raise ValueError(f"no optimizer {kind!r}; there are {', '.join(USUAL_RATE)}")
     if kind == "sgd":
         return MomentumDescent(learning_rate, momentum, weight_decay)
     optimizer = keras.optimizers.Adam(learning_rate, weight_decay=weight_decay or None)
