@@ -92,7 +92,7 @@ def load_network(path: str | os.PathLike) -> tuple[keras.Model, dict]:
     Returns
     -------
     network : keras.Model
-        Raw images (N, H, W) in electrons/s -> labels (N, L), each in its own unit.
+        Raw images (N, H, W) in electrons/s -> labels (N, L), each in its own unit, or probabilities of classes.
     record : dict
         As handed to `save_network`.
 
