@@ -59,7 +59,10 @@ class Perturbers:
                 raise ValueError(f"{name} must have the shape (N, M) of x, {np.shape(self.x)}, not {values.shape}")
         if not (self.strength >= 0).all():
             raise ValueError("strength must not be negative")
-        if self.kind == "nfw" and not ((self.strength == 0) | (self.scale_radius > 0) & (self.truncation_radius > 0)).all():
+        if (
+            self.kind == "nfw"
+            and not ((self.strength == 0) | (self.scale_radius > 0) & (self.truncation_radius > 0)).all()
+        ):
             raise ValueError("scale_radius and truncation_radius must be above 0 wherever there is mass")
 
     def __len__(self) -> int:
@@ -158,22 +161,21 @@ def enclosed_truncated_nfw_mass(x, tau, xp=np):
 
 
 def _bracket(x, tau, xp):
+    # Logarithms are what costs: three, of which only one could cancel.
     squared = x * x
     w = xp.sqrt(squared + tau * tau)
     d = 1 / (tau * (w + tau))
     inverse = 1 / squared
 
     s = xp.sqrt(xp.maximum(1 - squared, 0))
-    grown = xp.log1p(-xp.minimum(squared / (2 * (1 + s)), 0.5))  # ln((1 + s) / 2)
-    log_half = xp.log(x / 2)
-    deep = x < 0.9
-    series = _arctanh_over_root((1 - x) * (1 + x), xp, halvings=2, terms=10)
-    f = xp.where(deep, (grown - log_half) / xp.where(deep, s, 1), series)
-    h = xp.where(x < 1, grown * inverse + f / (1 + s), (log_half + f) * inverse)
-
-    swollen = xp.log1p(squared * d / 2) * inverse
-    arcsinh = xp.log1p((tau + tau * tau / (x + w)) / x)
-    return (tau * tau - 1) * (h - swollen - d * arcsinh) + 2 * f - np.pi * tau * d
+    deep, inside = x < 0.9, x < 1
+    logarithm = xp.log((1 + s) / x) / xp.where(deep, s, 1)
+    f = xp.where(deep, logarithm, _arctanh_over_root((1 - x) * (1 + x), xp, halvings=2, terms=10))
+    # ln(1 + x^2 d / 2) = ln((w + tau) / (2 tau)), within one logarithm with that of h: ln((1 + s) / 2), or ln(x / 2)
+    shrunk = -squared * (1 / (1 + s) + d) / (2 + squared * d)
+    logarithm = xp.log1p(xp.where(inside, shrunk, x * tau / (w + tau) - 1))
+    h = logarithm * inverse + f * xp.where(inside, 1 / (1 + s), inverse)
+    return (tau * tau - 1) * (h - d * xp.log((w + tau) / x)) + 2 * f - np.pi * tau * d
 
 
 def enclosed_strength(

@@ -23,7 +23,7 @@ SIDE = 8
 NODES = 4
 """Chebyshev nodes along each side of a tile."""
 
-TOLERANCE = 3e-6
+TOLERANCE = 1e-5
 """arcsec: the largest error that the interpolation may make in what one mass adds. Those of thousands mostly cancel."""
 
 _UNROLL = {"point": 16, "nfw": 4}
@@ -170,20 +170,22 @@ class Tiles:
         turns, halos, near, is_far : of one lens, as :meth:`stack` returns them
         """
         tiles = self.count[0] * self.count[1]
-        node_y = (self.half_side * self.node[:, None, None] + np.repeat(self.centre_y, self.count[1])).astype(self.dtype)
+        node_y = (self.half_side * self.node[:, None, None] + np.repeat(self.centre_y, self.count[1])).astype(
+            self.dtype
+        )
         node_x = (self.half_side * self.node[:, None] + np.tile(self.centre_x, self.count[0])).astype(self.dtype)
         node_y, node_x = (
             jnp.asarray(np.broadcast_to(a, (NODES, NODES, tiles)).reshape(-1, tiles)) for a in (node_y, node_x)
         )
         x, y, weight, *radii = (column[:, None] for column in halos)
-        far = self._sum(node_y, node_x, [x, y, weight, *radii], turns[1], is_far)
+        far = self.sum_masses(node_y, node_x, [x, y, weight, *radii], turns[1], is_far)
         far = far.reshape(NODES, NODES, tiles)
         beside = jax.lax.optimization_barrier([column[near] for column in halos])
         weights = [jnp.asarray(weights, self.dtype) for weights in (self.weights_y, self.weights_x)]
         per_side = len(self.weights_x)
 
         def deflections(rays, index):
-            total = self._sum(*(axis.reshape(-1, tiles) for axis in rays.T), beside, turns[0])
+            total = self.sum_masses(*(axis.reshape(-1, tiles) for axis in rays.T), beside, turns[0])
             along, across = weights[0][index // per_side], weights[1][index % per_side]
             angles = []
             for part, own in ((far.imag, total.imag), (far.real, total.real)):
@@ -195,7 +197,7 @@ class Tiles:
 
         return deflections
 
-    def _sum(self, ray_y, ray_x, halos, turns, is_far=None):
+    def sum_masses(self, ray_y, ray_x, halos, turns, is_far=None):
         """Return the deflections alpha_x + i alpha_y of rays (R, tiles) by masses (C, tiles or 1) of every tile."""
         unroll = _UNROLL[self.kind]
 
@@ -208,6 +210,8 @@ class Tiles:
                 x, y, weight, *radii = (column[mass] for column in columns)
                 dy, dx = ray_y - y, ray_x - x
                 factor = _deflect(dx * dx + dy * dy, weight, *radii)
+                if radii:  # too long for one loop over rays: XLA would compute parts of it many times
+                    factor = jax.lax.optimization_barrier(factor)
                 along, across = along + factor * dy, across + factor * dx
             # One complex result of one loop: as two results XLA's CPU backend would compute every term twice.
             return sums + jax.lax.complex(across, along)
@@ -220,6 +224,7 @@ def _deflect(squared, weight, inverse_radius=None, tau=None):
     """Return the deflection over the distance, at the squared distance, arcsec^2."""
     if tau is None:
         return weight / (squared + 1e-20)  # as PyAutoLens softens it
+    squared = jax.lax.optimization_barrier(squared)
     x = jnp.maximum(jnp.sqrt(squared) * inverse_radius, 1e-9)
     return weight * _bracket(x, tau, jnp)
 
