@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.json"
-SECTIONS = ("raytracing", "rays", "telescope", "store", "command", "large", "training", "endless", "substructure")
+SECTIONS = ("raytracing", "rays", "telescope", "store", "command", "large", "training", "endless", "substructure", "knowable")
 
 
 def main() -> int:

@@ -30,6 +30,9 @@ MOST_MEASURED = 6000
 
 BLOCK = 1024
 
+SMALLEST_SPREAD = 1e-6
+"""Of a quantity, relative to it: masses that are all the same differ in their last digits."""
+
 JUDGES = {"network": "network", "scalars": "scalars alone", "refit": "filter, lens refitted", "known": "filter, lens known"}
 
 QUANTITIES = {
@@ -137,7 +140,7 @@ def _measure_in_bins(lesson: Lesson, rows, true, probabilities) -> dict[str, lis
             values = lesson.dataset.column_values([name])[rows, 0]
             if name != "snr":  # a smooth lens has none
                 values = np.where(true[rows] == classes.index(REFERENCE), np.nan, values)
-            if np.nanmin(values) < np.nanmax(values):
+            if np.nanmax(values) > np.nanmin(values) * (1 + SMALLEST_SPREAD):
                 measured[name] = auc_in_bins(true[rows], probabilities, classes, values, seed=lesson.parameters.seed)
     return measured
 

@@ -27,6 +27,10 @@ def refused(capsys, door, *arguments):
     return caught.value.code, capsys.readouterr().err.strip().splitlines()[-1]
 
 
+def table(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
 def train(folder, dataset, *more):
     flags = [f"--dataset-dir={dataset}", f"--figures-dir={folder / 'figures'}", f"--model-file={folder / 'n.keras'}"]
     return ["--task=substructure", *flags, "--network=resnet18", "-e=1", "-b=16", "--ceiling-images=3", *more]
@@ -69,13 +73,13 @@ def test_report(trained, simulated):
         assert set(against) == {"scalars", "network", "refit", "known"}
         assert against["known"]["value"] >= against["refit"]["value"] > 0.5
     assert set(metrics["in_bins"]) == {"snr", "substructure-snr"}  # the mass is the same in all
-    rows = list(csv.DictReader((figures / "predictions.csv").open()))
+    rows = table(figures / "predictions.csv")
     assert [row["true"] for row in rows].count("vortex") == 3
     for row in rows:
         shares = {name: float(row[f"P({name})"]) for name in ("no", "sphere", "vortex")}
         assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
         assert row["predicted"] == max(shares, key=shares.get)
-    labels = list(csv.DictReader((simulated / "labels.csv").open()))
+    labels = table(simulated / "labels.csv")
     classes = {row["file"]: int(float(row["substructure"])) for row in labels}
     assert all(classes[row["file"]] == ("no", "sphere", "vortex").index(row["true"]) for row in rows)
 
@@ -97,7 +101,7 @@ def test_telescope_images_are_classified(trained, tmp_path, capsys):
     files = [f"--predict={tmp_path / 'lens.npy'}", "-ps=0.1", "--unit=e-/s", "-zp=25.94"]
     assert model_and_figures.main([*flags, *files]) == 0
     assert "P(vortex)" in capsys.readouterr().out
-    (row,) = csv.DictReader((tmp_path / "measured.csv").open())
+    (row,) = table(tmp_path / "measured.csv")
     assert sum(float(row[f"P({name})"]) for name in ("no", "sphere", "vortex")) == pytest.approx(1, abs=1e-4)
     code, line = refused(capsys, model_and_figures, f"--model-file={trained / 'n.keras'}", files[0])
     assert code == 1
@@ -114,7 +118,7 @@ def test_public_folders_through_both_doors(public, tmp_path, capsys):
     assert "The ceiling is unknown" in printed
     metrics = json.loads((tmp_path / "figures" / "metrics.json").read_text())
     assert metrics["images"] == 15  # those of val, and no others
-    (row, *_) = csv.DictReader((tmp_path / "figures" / "predictions.csv").open())
+    row = table(tmp_path / "figures" / "predictions.csv")[0]
     assert row["source"].startswith("val/no/")
     files = [f"--predict={public / 'val' / 'no' / '0.npy'}", f"--figures-dir={tmp_path / 'measured'}"]
     assert model_and_figures.main(["--task=substructure", f"--model-file={tmp_path / 'n.keras'}", *files]) == 0
