@@ -3,7 +3,8 @@
 What masses far from a tile do to its rays is smooth there: their deflections are summed at a few Chebyshev nodes of the
 tile alone and interpolated from there (the local half of a fast multipole method, after Fong & Darve 2009, J. Comput.
 Phys. 228, 8712, with nothing assumed of a mass but that its centre is far away). Masses near a tile are summed on every
-ray. How near is near depends on a mass: where the interpolation would be wrong by more than a tolerance.
+ray. How near is near depends on a mass: where the interpolation would be wrong by more than a tolerance, or a halo's
+outskirts deflect by more: far away it counts as a softened point mass.
 
 A sum runs over as many masses as there are: arrays are as long as their bucket, and what fills them up costs nothing.
 """
@@ -23,8 +24,8 @@ SIDE = 8
 NODES = 4
 """Chebyshev nodes along each side of a tile."""
 
-TOLERANCE = 1e-5
-"""arcsec: the largest error that the interpolation may make in what one mass adds. Those of thousands mostly cancel."""
+TOLERANCE = 2e-5
+"""arcsec: the largest error of what one mass far from a tile adds there. Those of thousands mostly cancel."""
 
 _UNROLL = {"point": 16, "nfw": 4}
 """Masses added in one step of a loop, before rays' sums are stored. XLA's CPU backend is eight times slower at 8 point
@@ -119,14 +120,14 @@ class Tiles:
         number = masses.shape[1]
         if not number:
             return None
-        near = self._is_near(*masses[:3])
+        near = self._is_near(*masses)
         tile, halo = np.divmod(np.flatnonzero(near), number)
         counts = np.bincount(tile, minlength=len(near))
         place = np.arange(len(tile)) - np.repeat(np.cumsum(counts) - counts, counts)
         most = int(counts.max())
         # One more than there are: the last one has no mass.
         bucket = Bucket(_bucket(number + 1, _SMALLEST.halos), _bucket(most, _SMALLEST.near))
-        turns = -(-np.array([most, number]) // _UNROLL[self.kind])
+        turns = -(-np.array([most, number]) // [_UNROLL[self.kind], _UNROLL["point"]])
         return Arrangement(bucket, turns, _parameters(masses), tile, place, halo)
 
     def stack(self, arrangements: list[Arrangement], rows: int) -> list[np.ndarray]:
@@ -134,7 +135,7 @@ class Tiles:
         described = self.describe(arrangements[0].bucket, rows)
         turns, halos, near, is_far = (np.empty(array.shape, array.dtype) for array in described)
         turns[:], near[:], is_far[:] = 0, halos.shape[-1] - 1, True
-        halos[:] = np.array([_AWAY, _AWAY, 0, 1, 1])[: halos.shape[1], None]
+        halos[:] = np.array([_AWAY, _AWAY, 0, 1, 1, 1, 1])[: halos.shape[1], None]
         for row, one in enumerate(arrangements):
             turns[row] = one.turns
             halos[row, :, : one.halos.shape[1]] = one.halos
@@ -147,7 +148,7 @@ class Tiles:
 
         ``near`` says which masses are near a tile, ``is_far`` (halos, tiles) which are not.
         """
-        tiles, parameters = self.count[0] * self.count[1], {"point": 3, "nfw": 5}[self.kind]
+        tiles, parameters = self.count[0] * self.count[1], {"point": 4, "nfw": 7}[self.kind]
         return [
             jax.ShapeDtypeStruct((rows, 2), np.int32),
             jax.ShapeDtypeStruct((rows, parameters, bucket.halos), self.dtype),
@@ -155,9 +156,11 @@ class Tiles:
             jax.ShapeDtypeStruct((rows, bucket.halos, tiles), bool),
         ]
 
-    def _is_near(self, x, y, strength):
+    def _is_near(self, x, y, strength, *radii):
         """Return which masses each tile has near, (tiles, masses)."""
         reach = self.half_side * np.interp(np.log(strength / (TOLERANCE * self.half_side)), *self._reach_by_strength)
+        if radii:
+            reach = np.maximum(reach, self.half_side + _extent(strength, *radii))
         across = ((self.centre_x[:, None] - x) ** 2).astype(np.float32)
         along = (reach**2 - (self.centre_y[:, None] - y) ** 2).astype(np.float32)
         return (across < along[:, None]).reshape(-1, len(x))
@@ -177,8 +180,7 @@ class Tiles:
         node_y, node_x = (
             jnp.asarray(np.broadcast_to(a, (NODES, NODES, tiles)).reshape(-1, tiles)) for a in (node_y, node_x)
         )
-        x, y, weight, *radii = (column[:, None] for column in halos)
-        far = self.sum_masses(node_y, node_x, [x, y, weight, *radii], turns[1], is_far)
+        far = self.sum_masses(node_y, node_x, [column[:, None] for column in halos[:4]], turns[1], is_far)
         far = far.reshape(NODES, NODES, tiles)
         beside = jax.lax.optimization_barrier([column[near] for column in halos])
         weights = [jnp.asarray(weights, self.dtype) for weights in (self.weights_y, self.weights_x)]
@@ -199,7 +201,7 @@ class Tiles:
 
     def sum_masses(self, ray_y, ray_x, halos, turns, is_far=None):
         """Return the deflections alpha_x + i alpha_y of rays (R, tiles) by masses (C, tiles or 1) of every tile."""
-        unroll = _UNROLL[self.kind]
+        unroll = _UNROLL["point" if len(halos) == 4 else "nfw"]
 
         def add_masses(turn, sums):
             columns = [jax.lax.dynamic_slice_in_dim(column, turn * unroll, unroll) for column in halos]
@@ -207,10 +209,10 @@ class Tiles:
                 columns[2] = jnp.where(jax.lax.dynamic_slice_in_dim(is_far, turn * unroll, unroll), columns[2], 0)
             along = across = 0.0
             for mass in range(unroll):
-                x, y, weight, *radii = (column[mass] for column in columns)
+                x, y, strength, softening, *halo = (column[mass] for column in columns)
                 dy, dx = ray_y - y, ray_x - x
-                factor = _deflect(dx * dx + dy * dy, weight, *radii)
-                if radii:  # too long for one loop over rays: XLA would compute parts of it many times
+                factor = _deflect(dx * dx + dy * dy, strength, softening, *halo)
+                if halo:  # too long for one loop over rays: XLA would compute parts of it many times
                     factor = jax.lax.optimization_barrier(factor)
                 along, across = along + factor * dy, across + factor * dx
             # One complex result of one loop: as two results XLA's CPU backend would compute every term twice.
@@ -220,23 +222,38 @@ class Tiles:
         return jax.lax.fori_loop(0, turns, add_masses, zero)
 
 
-def _deflect(squared, weight, inverse_radius=None, tau=None):
+def _deflect(squared, strength, softening, share=None, inverse_radius=None, tau=None):
     """Return the deflection over the distance, at the squared distance, arcsec^2."""
-    if tau is None:
-        return weight / (squared + 1e-20)  # as PyAutoLens softens it
+    if share is None:
+        return strength / (squared + softening)
     squared = jax.lax.optimization_barrier(squared)
     x = jnp.maximum(jnp.sqrt(squared) * inverse_radius, 1e-9)
-    return weight * _bracket(x, tau, jnp)
+    return strength * share * _bracket(x, tau, jnp)
 
 
 def _parameters(masses: np.ndarray) -> np.ndarray:
-    """Return what :func:`_deflect` takes of masses: x, y, weight, and of halos 1 / r_s and tau."""
-    if len(masses) == 3:
-        return masses
-    x, y, strength, scale_radius, truncation_radius = masses
+    """Return what :func:`_deflect` takes of masses: x, y, strength, softening; of halos share, 1 / r_s and tau too."""
+    x, y, strength, *radii = masses
+    if not radii:
+        return np.stack([x, y, strength, np.full(len(x), 1e-20)])  # as PyAutoLens softens it
+    scale_radius, truncation_radius = radii
     tau = truncation_radius / scale_radius
-    share = tau**2 / (tau**2 + 1) ** 2 / total_mass_of_truncated_nfw(tau)
-    return np.stack([x, y, strength * share / scale_radius**2, 1 / scale_radius, tau])
+    share = tau**2 / (tau**2 + 1) ** 2 / total_mass_of_truncated_nfw(tau) / scale_radius**2
+    return np.stack([x, y, strength, _outskirts(*radii), share, 1 / scale_radius, tau])
+
+
+def _extent(strength, scale_radius, truncation_radius):
+    """Return from where on a halo's mass farther out deflects by less than the tolerance."""
+    return (strength * _outskirts(scale_radius, truncation_radius) / TOLERANCE) ** (1 / 3)
+
+
+def _outskirts(scale_radius, truncation_radius):
+    """Return a, arcsec^2: the share of a halo's mass beyond r is below a / r^2, and nears that far out.
+
+    Its density is below rho_s tau^2 / x^5, in projection tau^2 / (3 x^2) in the units of its total mass. A softened
+    point mass, with deflections strength r / (r^2 + a), has that share farther out as well.
+    """
+    return truncation_radius**2 / (3 * total_mass_of_truncated_nfw(truncation_radius / scale_radius))
 
 
 def _bucket(number: int, smallest: int) -> int:
