@@ -16,7 +16,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.json"
-SECTIONS = ("raytracing", "rays", "telescope", "store", "command", "large", "training", "endless", "substructure", "knowable")
+SECTIONS = (
+    "raytracing", "rays", "telescope", "store", "command", "large", "training", "endless", "substructure", "knowable",
+)  # fmt: skip
 
 
 def main() -> int:

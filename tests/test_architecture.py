@@ -20,6 +20,7 @@ ONLY_IN = {
     "zarr": ("dataset",),
     "dask": ("execution",),
     "distributed": ("execution",),
+    "sklearn": ("baseline",),
 }
 
 MAY_IMPORT = {  # rooms of the middle floor that know one another; the rest know only parameters

@@ -14,7 +14,6 @@ from stronglens.observation import Observation, prepare, read_observation
 from stronglens.parameters import Column, RunError, StronglensError
 from stronglens.plotting import check_cmap, save_figure
 
-
 AS_DISTRIBUTED = "taken as it is, as the images were that the network learned from: neither scaled nor calibrated"
 
 

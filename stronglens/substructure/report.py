@@ -33,7 +33,13 @@ BLOCK = 1024
 SMALLEST_SPREAD = 1e-6
 """Of a quantity, relative to it: masses that are all the same differ in their last digits."""
 
-JUDGES = {"network": "network", "scalars": "scalars alone", "refit": "filter, lens refitted", "known": "filter, lens known"}
+JUDGES = {
+    "network": "network",
+    "scalars": "scalars alone",
+    "refit": "filter, lens refitted",
+    "known": "filter, lens known",
+}
+"""Who tells the classes apart, as the terminal names them."""
 
 QUANTITIES = {
     "snr": "signal-to-noise of the lensed source",

@@ -170,7 +170,8 @@ def test_a_misnamed_or_missing_class_is_refused(public, tmp_path, capsys):
         capsys, generate_data, "--task=substructure", f"--convert-from={wrong}", f"--dataset-dir={tmp_path / 'd'}"
     )
     assert code == 2
-    assert "spere" in line and "sphere" in line
+    assert "spere" in line
+    assert "sphere" in line
     (wrong / "spere").rename(tmp_path / "away")
     line = refused(
         capsys, generate_data, "--task=substructure", f"--convert-from={wrong}", f"--dataset-dir={tmp_path / 'd'}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike
 
@@ -187,7 +188,7 @@ def _draw_significances(axes, significances: Mapping[str, Mapping[str, ArrayLike
             values = np.sort(values[np.isfinite(values)])
             if not len(values):
                 continue
-            label = f"{plain_text(name)}, {text} (median {np.median(values):.2g})"
+            label = f"{plain_text(name)}, {text} (median {np.median(values):.{0 if np.median(values) >= 10 else 1}f})"
             steps = np.concatenate([[low], np.maximum(values, low), [high]])
             share = np.concatenate([[1.0], 1 - np.arange(1, len(values) + 1) / len(values), [0.0]])
             axes.plot(steps, share, drawstyle="steps-post", color=COLOURS.get(name, SPARE), ls=dashes, label=label)
@@ -196,8 +197,9 @@ def _draw_significances(axes, significances: Mapping[str, Mapping[str, ArrayLike
             axes.axvline(sigma, color=GREY, ls=":", lw=0.8, zorder=0)
             axes.text(sigma, 1.01, f"{sigma}σ", transform=axes.get_xaxis_transform(), ha="center", size=7.5, color=GREY)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_minor_formatter(lambda value, _: "")
+    axes.minorticks_off()
     axes.set(xlim=(low, high), ylim=(0, 1), xlabel="detection significance d [σ]", ylabel="share of images above d")
     axes.grid(color="0.92", lw=0.6)
     if axes.get_legend_handles_labels()[0]:
