@@ -50,9 +50,11 @@ with _silent_standard_error():
     import keras
 
     # Under any backend: Keras itself wakes it, less quietly, as soon as it writes a network.
-    import tensorflow
-
-    if keras.config.backend() != "tensorflow":
+    try:
+        import tensorflow
+    except ImportError:  # under JAX it is not needed, but for TensorBoard's events
+        tensorflow = None
+    if keras.config.backend() != "tensorflow" and tensorflow is not None:
         tensorflow.config.set_visible_devices([], "GPU")
 for _name in ("tensorflow", "absl", "jax._src.xla_bridge"):
     logging.getLogger(_name).setLevel(logging.ERROR)

@@ -9,7 +9,7 @@ from stronglens.training.network_file import replace_file
 
 
 class TrainingLogs:
-    """Write ``history.csv`` and TensorBoard's events after each epoch.
+    """Write ``history.csv`` after each epoch and, where TensorFlow is installed, TensorBoard's events.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class TrainingLogs:
     def __init__(self, folder: Path, anew: bool):
         self.table = folder / "history.csv"
         self.writers = {}
-        for name in ("train", "validation"):
+        for name in ("train", "validation") if tensorflow is not None else ():
             events = folder / "tensorboard" / name
             if anew:
                 for old in events.glob("events.out.tfevents.*"):
@@ -36,7 +36,7 @@ class TrainingLogs:
         rows.writerow(["epoch", *history])
         rows.writerows([epoch, *numbers] for epoch, numbers in enumerate(zip(*history.values(), strict=True), start=1))
         replace_file(self.table, lambda aside: aside.write_text(text.getvalue()))
-        for name, numbers in history.items():
+        for name, numbers in history.items() if self.writers else ():
             kind = "validation" if name.startswith("val_") else "train"
             with self.writers[kind].as_default():
                 tensorflow.summary.scalar(f"epoch_{name.removeprefix('val_')}", numbers[-1], step=len(numbers) - 1)
