@@ -16,7 +16,7 @@ from stronglens.plotting.images import (
     length_unit,
     symmetric_ticks,
 )
-from stronglens.plotting.panels import draw_panels
+from stronglens.plotting.panels import draw_panels, title_grid
 from stronglens.plotting.style import BLUE, FORMATS, GREEN, GREY, ORANGE, check_cmap, new_figure, save_figure, style
 from stronglens.plotting.words import (
     add_title,
@@ -56,6 +56,7 @@ __all__ = [
     "style",
     "symbol_of",
     "symmetric_ticks",
+    "title_grid",
     "unit_of",
     "write_captions",
 ]

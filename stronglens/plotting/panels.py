@@ -56,10 +56,14 @@ def draw_panels(
         if caption:
             axes.set_title(caption, fontsize=size, pad=3, linespacing=1.15, loc="left")
     grid.add_bar(norm, cmap, bar)
+    title_grid(grid, title, subtitle, length_unit(pixel_scale))
+    return grid.figure
+
+
+def title_grid(grid: PanelGrid, title: str, subtitle: str = "", unit: str = "arcsec") -> None:
+    """Write the title of a grid of images, and what its axes are, once for all."""
     add_title(grid.figure, title, subtitle)
     middle = grid.left + (grid.columns * (grid.panel_width + grid.gap_x) - grid.gap_x) / 2
-    unit = length_unit(pixel_scale)
     grid.figure.text(middle / grid.width, 0.08 / grid.height, f"x [{unit}]", ha="center", va="bottom")
     up = (grid.bottom + (grid.height - grid.top - grid.bottom) / 2) / grid.height
     grid.figure.text(0.08 / grid.width, up, f"y [{unit}]", rotation=90, ha="left", va="center")
-    return grid.figure

@@ -1,17 +1,16 @@
 """Figures of the regression task: everything labelled, nothing outside, nothing on top of other text."""
 
 import os
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.text import Text
+from readable_figures import assert_readable, visible_texts
 
 from stronglens.measuring.figures import draw_measured
 from stronglens.observation import prepare, read_observation
 from stronglens.parameters import Column
-from stronglens.plotting import save_figure, style, write_captions
+from stronglens.plotting import save_figure, write_captions
 from stronglens.regression.figures import (
     draw_activations,
     draw_gallery,
@@ -52,39 +51,6 @@ def draw_labels(count, labels=8, seed=1):
     rng = np.random.default_rng(seed)
     true = rng.uniform(LOW[:labels], HIGH[:labels], (count, labels))
     return true, true + 0.1 * rng.normal(size=true.shape) * (HIGH - LOW)[:labels]
-
-
-def visible_texts(figure):
-    with style():
-        figure.canvas.draw()
-        renderer = figure.canvas.get_renderer()
-        hidden = {id(text) for axes in figure.axes for text in hidden_tick_labels(axes)}
-        found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
-        return [(text, text.get_window_extent(renderer)) for text in found if id(text) not in hidden]
-
-
-def hidden_tick_labels(axes):
-    """Yield the labels of ticks that lie outside the limits, which Matplotlib keeps but does not draw."""
-    for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-        current = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
-        for tick in [*axis.majorTicks, *axis.minorTicks]:
-            if tick not in current or not min(limits) <= tick.get_loc() <= max(limits):
-                yield from (tick.label1, tick.label2)
-
-
-def assert_readable(figure):
-    """Every text lies inside the figure, and no text on another."""
-    width, height = figure.get_size_inches() * figure.dpi
-    texts = visible_texts(figure)
-    for text, box in texts:
-        assert box.x0 > -1, text
-        assert box.y0 > -1, text
-        assert box.x1 < width + 1, text
-        assert box.y1 < height + 1, text
-        assert text.get_fontsize() >= 5, text
-    for (one, a), (other, b) in combinations(texts, 2):
-        overlap = (min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0))
-        assert min(overlap) < 1.5, (one, other, overlap)
 
 
 def words_of(figure):

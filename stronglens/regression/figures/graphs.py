@@ -14,9 +14,11 @@ from stronglens.plotting import (
     GREY,
     ORANGE,
     add_title,
+    best_epoch,
     inches,
     new_figure,
     plain_text,
+    scale_losses,
     style,
     unit_of,
 )
@@ -38,7 +40,7 @@ def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
         history = {key.replace("mean_absolute_error", "mae"): np.asarray(values) for key, values in history.items()}
         panels = [panel for panel in panels if panel[0] in history] or panels[:1]
         figure = new_figure(4.6 * len(panels) + 0.4, 3.9)
-        best = _best_epoch(history)
+        best = best_epoch(history)
         for place, (key, text) in enumerate(panels):
             axes = figure.add_axes(inches(figure, 0.75 + 4.6 * place, 0.55, 3.85, 2.5))
             drawn = []
@@ -51,7 +53,7 @@ def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
                 drawn.append(values[np.isfinite(values)])
             if best is not None:
                 axes.axvline(best, color=GREY, lw=0.8, ls="--", zorder=0, label=f"best epoch: {best}")
-            _scale_losses(axes, drawn)
+            scale_losses(axes, drawn)
             axes.set_xlabel("epoch")
             axes.set_ylabel(text)
             axes.grid(color="0.92", lw=0.6)
@@ -80,7 +82,7 @@ def draw_generalisation_gap(histories: Mapping[str, Mapping[str, Sequence[float]
             losses.plot(epochs, valid, color=colour, label=f"validation, {name}")
             gaps.plot(epochs, valid - train, color=colour, label=name)
             drawn += [train, valid]
-        _scale_losses(losses, drawn)
+        scale_losses(losses, drawn)
         gaps.set_xlim(losses.get_xlim())
         gaps.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
         gaps.axhline(0, color=GREY, lw=0.8, ls="--", zorder=0)
@@ -125,24 +127,6 @@ def draw_predictions(
         subtitle = f"{_count(len(true), 'test image')}; dashed: predicted = true"
         add_title(figure, "Predicted against true values", subtitle)
     return figure
-
-
-def _best_epoch(history: Mapping[str, np.ndarray]) -> int | None:
-    values = np.asarray(history.get("val_loss", history.get("loss", [])), dtype=float)
-    return int(np.nanargmin(np.where(np.isfinite(values), values, np.nan))) + 1 if np.isfinite(values).any() else None
-
-
-def _scale_losses(axes, drawn: Sequence[np.ndarray]) -> None:
-    values = np.concatenate(drawn) if drawn else np.ones(1)
-    if values.min() > 0 and values.max() > 3 * values.min():
-        axes.set_yscale("log")
-        if values.max() < 100 * values.min():  # less than two decades: plain numbers between the powers of ten
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
-            axes.yaxis.set_minor_formatter(lambda value, _: f"{value:.3g}" if f"{value:e}"[0] in "2357" else "")
-            axes.tick_params(axis="y", which="minor", labelsize=7)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
-    epochs = max((len(values) for values in drawn), default=1)
-    axes.set_xlim(0.5, epochs + 0.5 + 0.01 * epochs)
 
 
 def _describe_training(history: Mapping[str, np.ndarray], best: int | None) -> str:

@@ -12,16 +12,16 @@ from stronglens.plotting import (
     PanelGrid,
     add_title,
     asinh_norm,
-    caption_size,
     draw_image,
+    draw_panels,
     format_values,
     style,
     symbol_of,
+    title_grid,
     unit_of,
 )
 
 BRIGHTNESS = "brightness [e-/s per pixel]"
-LINE = 0.155  # inches from one line of small text to the next
 CAPTION_LINES = 4
 
 
@@ -48,13 +48,8 @@ def draw_samples(
     images = np.asarray(images)[:n]
     captions = list(captions)[: len(images)] or [""] * len(images)
     with style():
-        grid = _grid_of_images(len(images), captions)
-        norm = asinh_norm(images)
-        for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
-            _draw_panel(grid, index, image, caption, pixel_scale, norm, cmap)
-        grid.add_bar(norm, cmap, BRIGHTNESS)
-        _title_grid(grid, title, f"{_count(len(images), 'image')}, one asinh stretch; axes in arcsec")
-    return grid.figure
+        subtitle = f"{_count(len(images), 'image')}, one asinh stretch; axes in arcsec"
+        return draw_panels(images, captions, pixel_scale, asinh_norm(images), cmap, BRIGHTNESS, title, subtitle)
 
 
 def draw_activations(
@@ -82,7 +77,7 @@ def draw_activations(
         axes = grid.add_panel(0)
         draw_image(axes, image, pixel_scale, norm, cmap)
         grid.add_bar(norm, cmap, BRIGHTNESS)
-        _title_grid(grid, "Input image", f"{image.shape[1]} × {image.shape[0]} pixels, asinh stretch")
+        title_grid(grid, "Input image", f"{image.shape[1]} × {image.shape[0]} pixels, asinh stretch")
         field = f"{image.shape[1] * pixel_scale:.3g}″ × {image.shape[0] * pixel_scale:.3g}″"
         figures = {"activations-input": grid.figure}
         for layer, maps in enumerate(activations, start=1):
@@ -126,43 +121,11 @@ def draw_gallery(
             captions[place] += f"{symbol_of(column)}: {before} → {after}{unit_of(column)}\n"
     captions = [caption.rstrip("\n") for caption in captions]
     with style():
-        grid = _grid_of_images(len(order), captions, narrowest=1.3)
-        norm = asinh_norm(images)
-        for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
-            _draw_panel(grid, place, image, caption, pixel_scale, norm, cmap)
-        grid.add_bar(norm, cmap, BRIGHTNESS)
         left_out = f" ({len(shown)} of {len(columns)} labels)" if len(columns) > len(shown) else ""
-        _title_grid(
-            grid, f"Test images measured {which}", f"true → predicted{left_out}, {which} first; one asinh stretch"
-        )
-    return grid.figure
-
-
-def _grid_of_images(count: int, captions: Sequence[str], narrowest: float = 1.15) -> PanelGrid:
-    columns = int(np.ceil(np.sqrt(max(count, 1))))
-    width = next(size for most, size in ((1, 3.4), (2, 2.6), (4, 2.0), (8, 1.5), (99, 1.15)) if columns <= most)
-    width = max(width, narrowest)
-    lines = max((caption.count("\n") + 1 if caption else 0 for caption in captions), default=0)
-    grid = PanelGrid(count, (width, width), caption=LINE * lines + 0.07, bar=True)
-    grid.caption_size = caption_size(grid.figure, captions, width, size=8.0 if width >= 1.3 else 7.5)
-    return grid
-
-
-def _draw_panel(grid: PanelGrid, index: int, image, caption: str, pixel_scale: float, norm, cmap: str) -> None:
-    at_left, at_bottom = grid.is_at_edge(index)
-    axes = grid.add_panel(index)
-    draw_image(axes, image, pixel_scale, norm, cmap, ticks=at_left or at_bottom)
-    axes.tick_params(labelleft=at_left, labelbottom=at_bottom, left=at_left, bottom=at_bottom)
-    if caption:
-        axes.set_title(caption, fontsize=grid.caption_size, pad=3, linespacing=1.15, loc="left")
-
-
-def _title_grid(grid: PanelGrid, title: str, subtitle: str) -> None:
-    add_title(grid.figure, title, subtitle)
-    middle = grid.left + (grid.columns * (grid.panel_width + grid.gap_x) - grid.gap_x) / 2
-    grid.figure.text(middle / grid.width, 0.08 / grid.height, "x [arcsec]", ha="center", va="bottom")
-    up = (grid.bottom + (grid.height - grid.top - grid.bottom) / 2) / grid.height
-    grid.figure.text(0.08 / grid.width, up, "y [arcsec]", rotation=90, ha="left", va="center")
+        title = f"Test images measured {which}"
+        subtitle = f"true → predicted{left_out}, {which} first; one asinh stretch"
+        norm = asinh_norm(images)
+        return draw_panels(images, captions, pixel_scale, norm, cmap, BRIGHTNESS, title, subtitle, narrowest=1.3)
 
 
 def _draw_layer(layer: int, maps: np.ndarray, field: str, cmap: str) -> Figure:
