@@ -510,7 +510,7 @@ OVERRIDES = {
         "lens_model": "sie",
         "telescope": "hst",
         "optimizer": "sgd",
-        "learning_rate": 0.05,
+        "learning_rate": 0.02,
         "learning_schedule": "cosine",
         "weight_decay": 1e-4,
         "batch_size": 64,

@@ -1,8 +1,8 @@
 """Train and test a substructure classifier through both commands, for some seeds.
 
-``python -m benchmarks.classify small`` is for two cores and half an hour. ``public`` and ``matched`` are the task of the
-literature: 150 pixels, 10,000 training and 2,500 test images of each class, 50 epochs of ResNet-34, three seeds; hours on
-a GPU. Writes ``benchmarks/results/substructure-NAME.json``: metrics, times and the commands that made them.
+``python -m benchmarks.classify small`` is for two cores and half an hour. ``public`` and ``matched`` are the task of
+the literature: 150 pixels, 10,000 training and 2,500 test images of each class, 50 epochs of ResNet-34, three seeds;
+hours on a GPU. Writes ``benchmarks/results/substructure-NAME.json``: metrics, times and the commands that made them.
 """
 
 import argparse
