@@ -509,10 +509,8 @@ OVERRIDES = {
     ("task", "substructure"): {
         "lens_model": "sie",
         "telescope": "hst",
-        "optimizer": "sgd",
-        "learning_rate": 0.02,
+        "learning_rate": 0.001,
         "learning_schedule": "cosine",
-        "weight_decay": 1e-4,
         "batch_size": 64,
         "model_file": Path("models/substructure.keras"),
     },

@@ -39,7 +39,7 @@ class Configuration:
 
 
 CONFIGURATIONS = {
-    "small": Configuration(("-n=9000",), ("--network=resnet18", "--optimizer=adam", "-mlr=1e-3", "-e=20"), (0,)),
+    "small": Configuration(("-n=12000",), ("--network=resnet18", "-e=20"), (0,)),
     "public": Configuration(("-n=39000", "--substructure-preset=public"), FULL),
     "matched": Configuration(("-n=39000", "--grid-size=150", "--einstein-radius-range=1,1.6"), FULL),
 }
