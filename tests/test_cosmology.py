@@ -56,3 +56,22 @@ def test_dimming_is_tolmans():
 def test_redshift_beyond_the_table_is_refused():
     with pytest.raises(ValueError, match="redshift outside"):
         cosmology.comoving_distance(21.0)
+
+
+def test_point_masses_by_constants_of_astropy():
+    d_lens, d_source = (Planck18.angular_diameter_distance(z) for z in (0.4, 1.7))
+    d_lens_source = Planck18.angular_diameter_distance(0.4, 1.7)
+    squared = 4 * constants.G * 1e9 * constants.M_sun / constants.c**2 * d_lens_source / (d_lens * d_source)
+    expected = (np.sqrt(squared.to_value(units.dimensionless_unscaled)) * units.rad).to_value(units.arcsec) ** 2
+    assert cosmology.point_mass_strength(1e9, 0.4, 1.7) == pytest.approx(expected, rel=1e-4)  # masses of the sun differ
+
+
+def test_halo_scale_radius_by_its_definition():
+    radius, concentration = cosmology.halo_scale_radius([1e8, 1e12], 0.5)
+    # Duffy et al. 2008 give c_200 = 5.71 for M_200 = 2e12 Msun / h at z = 0.
+    at_pivot = cosmology.halo_scale_radius(2e12 / Planck18.h, 1e-6)[1]
+    assert at_pivot == pytest.approx(5.71, rel=1e-5)
+    kpc = (radius * units.arcsec).to_value(units.rad) * Planck18.angular_diameter_distance(0.5).to_value("kpc")
+    density = Planck18.critical_density(0.5).to_value("Msun / kpc3")
+    mass = 4 / 3 * np.pi * (kpc * concentration) ** 3 * 200 * density
+    np.testing.assert_allclose(mass, [1e8, 1e12], rtol=1e-3)

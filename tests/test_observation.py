@@ -58,6 +58,9 @@ def test_npy_has_its_first_row_at_the_top(tmp_path):
     image = noise().astype(">f4")
     np.save(tmp_path / "a.npy", image)
     np.testing.assert_array_equal(read_observation(tmp_path / "a.npy", **KNOWN).image, image)
+    for one_channel in (image[None], image[..., None]):
+        np.save(tmp_path / "a.npy", one_channel)
+        np.testing.assert_array_equal(read_observation(tmp_path / "a.npy", **KNOWN).image, image)
 
 
 @pytest.mark.parametrize(
