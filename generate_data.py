@@ -82,7 +82,8 @@ def plan_conversion(parameters):
     is_public = parameters.task == "substructure" and not holds_dataset(origin)
     free = {"task": parameters.task, "format": kept} | ({"pixel_scale": scale} if is_public else {})
     if to_manifest(parameters) != to_manifest(type(parameters).of(panel.OVERRIDES, **free)):
-        raise UsageError("--convert-from takes all parameters from the dataset: give it --format and no others")
+        more = " and --pixel-scale" if is_public else ""
+        raise UsageError(f"--convert-from simulates nothing: give it --format{more} and no others")
     if is_public:
         return plan_folder_conversion(origin, folder, kept, describe_environment(panel.PROGRAM_VERSION), scale)
     return plan_conversion(origin, folder, kept)

@@ -8,6 +8,7 @@ from importlib import import_module
 
 import params_and_cli as panel
 from stronglens.execution import Progress, check_machines, describe_bytes, exit_codes, open_executor, require_folder
+from stronglens.learning.lesson import check_together
 from stronglens.parameters import UsageError, from_manifest, parse
 
 
@@ -24,10 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
             label_help=list_labels,
         )
         check_machines(parameters.workers, parameters.scheduler)
-        if (parameters.workers or parameters.scheduler) and not parameters.simulate:
-            raise UsageError("--workers and --scheduler simulate training images: give them with --simulate")
-        if parameters.simulate and parameters.predict:
-            raise UsageError("--simulate is for training, --predict measures: give one of them")
+        check_together(parameters)
         require_folder(parameters.figures_dir, "--figures-dir")
         if parameters.predict:
             measure(parameters)
@@ -104,6 +102,8 @@ def measure(parameters) -> None:
 
 def list_labels(parameters) -> str:
     """Return the table of labels that can be learned from the dataset, or from a default one where there is none."""
+    if parameters.task != "regression":
+        raise UsageError(f"--labels means nothing with --task={parameters.task}: give --task=regression")
     from stronglens.dataset import read_manifest
     from stronglens.parameters import Column, RunError, labels_table
 
@@ -112,7 +112,7 @@ def list_labels(parameters) -> str:
         columns = [Column.from_dict(item) for item in manifest["columns"]]
         return labels_table(columns, f"Labels that can be learned from the dataset in {parameters.dataset_dir}:")
     except RunError:
-        default = panel.SimulationParameters.of(panel.OVERRIDES, task=parameters.task)
+        default = panel.SimulationParameters.of(panel.OVERRIDES)
         columns = room(parameters, "simulator").make_simulator(default).columns.values()
         return labels_table(columns, "Labels that can be learned from a default dataset (there is none yet):")
 

@@ -350,16 +350,18 @@ class Substructure(Parameters):
     )
     subhalo_number: int = number(
         0, shortcut="subn", valid=(0, 10_000), applies=SUBSTRUCTURE,
-        help="sub-halos of a lens, their masses as drawn; 0: as many as the mass needs (Poisson), scaled to it",
+        help="sub-halos of a lens, their masses as drawn; 0: as many as the mass needs (Poisson), scaled to make it up",
     )
     subhalo_mass_slope: float = number(
         -1.9, shortcut="subs", valid=(-4, 4), applies=SUBSTRUCTURE, help="slope of the sub-halos' mass function dN/dm"
     )
     subhalo_mass_min: float = number(
-        1e6, unit="Msun", valid=(1e4, 1e12), applies=SUBSTRUCTURE, help="lightest sub-halo"
+        1e6, unit="Msun", valid=(1e4, 1e12), applies=SUBSTRUCTURE,
+        help="lightest sub-halo that is drawn, before masses are scaled",
     )
     subhalo_mass_max: float = number(
-        1e10, unit="Msun", valid=(1e4, 1e12), applies=SUBSTRUCTURE, help="heaviest sub-halo"
+        1e10, unit="Msun", valid=(1e4, 1e12), applies=SUBSTRUCTURE,
+        help="heaviest sub-halo that is drawn, before masses are scaled",
     )
     subhalo_density: str = choice(
         "area", ("area", "radius"), applies=SUBSTRUCTURE,
@@ -532,6 +534,7 @@ OVERRIDES = {
         "psf_fwhm": 0.0,
         "exposure_time": 0.0,
         "read_noise": 0.0,
+        "snr_range": None,
     },
     ("substructure_preset", "matched"): {
         # Rings that fit in 64 pixels of Hubble's, bright enough for the substructure to be seen.

@@ -171,7 +171,7 @@ def test_formats_hold_the_same_and_are_converted_to_one_another(tmp_path, capsys
     ("arguments", "message"),
     [
         (["--format=pickle"], "kept as pickle already"),
-        (["--format=zarr", "--seed=4"], "takes all parameters from the dataset"),
+        (["--format=zarr", "--seed=4"], "give it --format and no others"),
         (["--format=zarr", "--dataset-dir=ORIGIN", "--force"], "the dataset to convert"),
         (["--format=zarr", "--workers=2", "--scheduler=tcp://x:1", "--dry-run"], "exclude each other"),
         (["--format=zarr", "--convert-from=nowhere"], "nowhere holds no dataset"),

@@ -191,9 +191,9 @@ def split_indices(
         lacks_test = bool(which) and is_given.any() and not tested
         if train < (1 if which else 2) or valid < 1 or lacks_test:
             raise UsageError(
-                f"{len(members)} images{which} cannot be split into {train} for training, {valid} for validation and "
-                f"{tested} for the test: {'add' if which else 'simulate'} more, or change --valid-split and "
-                "--test-split"
+                f"{len(members)} image{'s' * (len(members) != 1)}{which} cannot be split into {max(train, 0)} for "
+                f"training, {valid} for validation and {tested} for the test: {'add' if which else 'simulate'} more, or "
+                "change --valid-split and --test-split"
             )
         order = others[random.permutation(len(others))]
         split["train"].append(order[drawn + valid :])

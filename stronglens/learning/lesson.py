@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from stronglens.dataset import Dataset
+from stronglens.parameters import UsageError
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,18 @@ class Lesson:
         """The images that are tested on, and what they are called: those of validation where none were kept."""
         rows = self.split["test"]
         return (rows, "test") if len(rows) else (self.split["valid"], "validation")
+
+
+def check_together(parameters) -> None:
+    """Refuse flags that make no sense beside each other, before any work.
+
+    Raises
+    ------
+    UsageError
+    """
+    if (parameters.workers or parameters.scheduler) and not parameters.simulate:
+        raise UsageError("--workers and --scheduler simulate training images: give them with --simulate")
+    if parameters.simulate and parameters.predict:
+        raise UsageError("--simulate is for training, --predict measures: give one of them")
+    if parameters.epochs <= parameters.warm_up:
+        raise UsageError(f"--warm-up={parameters.warm_up} must be less than --epochs={parameters.epochs}")

@@ -4,14 +4,14 @@ import csv
 import io
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stronglens.dataset import write_whole
 from stronglens.measuring.figures import draw_measured
 from stronglens.observation import Observation, prepare, read_observation
-from stronglens.parameters import Column, RunError, StronglensError
+from stronglens.parameters import Column, RunError, StronglensError, UsageError
 from stronglens.plotting import check_cmap, save_figure
 
 AS_DISTRIBUTED = "taken as it is, as the images were that the network learned from: neither scaled nor calibrated"
@@ -59,24 +59,30 @@ def measure_files(parameters, network, record: dict) -> tuple[list[Measurement],
             f"{parameters.model_file} was trained for --task {task}: give that, or choose another --model-file"
         )
     shape, pixel_scale, zero_point = _check_record(record, network, parameters.model_file)
-    # Images that others made are of no unit: what the network is given must be made as they were.
+    # Images that others made have no unit: what the network is given must be made as they were.
     is_as_distributed = record.get("image-unit", "e-/s") != "e-/s"
-    known_scale, known_unit = (pixel_scale, "e-/s") if is_as_distributed else (None, None)
+    if is_as_distributed:
+        _refuse_calibration(parameters)
     measurements, refused = [], []
     for path in parameters.predict:
         try:
             observation = read_observation(
                 path,
                 hdu=parameters.hdu,
-                pixel_scale=parameters.pixel_scale or known_scale,
+                pixel_scale=pixel_scale if is_as_distributed else parameters.pixel_scale,
                 zero_point=parameters.zero_point,
-                unit=parameters.unit or known_unit,
+                unit="e-/s" if is_as_distributed else parameters.unit,
                 exposure_time=parameters.exposure_time,
                 gain=parameters.gain,
             )
+            if is_as_distributed and observation.image.shape != shape:
+                raise RunError(
+                    f"{observation.name}: it has {_sides(observation.image.shape)} pixels; images that others made are "
+                    f"taken as they are, and this network learned from {_sides(shape)}"
+                )
             seen, notes = prepare(observation, shape=shape, pixel_scale=pixel_scale, zero_point=zero_point)
             if is_as_distributed:
-                notes = (AS_DISTRIBUTED,)
+                observation, notes = replace(observation, notes=()), (AS_DISTRIBUTED,)
         except StronglensError as error:
             refused.append(str(error))
             continue
@@ -148,6 +154,19 @@ def _check_record(record: dict, network, path) -> tuple[tuple[int, int], float, 
     if not is_sound or shape != network.input_shape[1:] or outputs != network.output_shape[-1]:
         raise RunError(f"{path} holds a damaged or foreign record of its network: train it anew")
     return shape, pixel_scale, zero_point
+
+
+def _refuse_calibration(parameters) -> None:
+    for name in ("pixel_scale", "zero_point", "unit", "exposure_time", "gain"):
+        if getattr(parameters, name) is not None:
+            raise UsageError(
+                f"--{name.replace('_', '-')} means nothing to a network that learned from images that others made: "
+                "files are taken as they are"
+            )
+
+
+def _sides(shape: tuple[int, int]) -> str:
+    return f"{shape[1]} x {shape[0]}"
 
 
 def _table(measurements: list[Measurement], heads: Sequence[str]) -> list[str]:

@@ -57,7 +57,8 @@ def resolve(
     cls : class of parameters
     values : dict of field name to value
     overrides : dict
-        Applied in their order, each by the value finally chosen.
+        Applied in their order, each by the value finally chosen; those of a choice that was given win over those of a
+        default one.
     file_values : dict of field name to value
 
     Raises
@@ -73,9 +74,15 @@ def resolve(
         """Whether a value was given, or one that would mean nothing beside a default of this one."""
         return not given.keys().isdisjoint((name, declared[name].of, declared[name].replaces))
 
+    chosen = set()  # by a choice that was given, which wins over one that was not
     for (chooser, choice), defaults in (overrides or {}).items():
         if chooser in declared and final[chooser] == choice and applies(declared[chooser], final):
-            final |= {name: value for name, value in defaults.items() if name in declared and not asked_for(name)}
+            free = {name for name in defaults if name in declared and not asked_for(name)}
+            if chooser in given:
+                chosen |= free
+            else:
+                free -= chosen
+            final |= {name: value for name, value in defaults.items() if name in free}
 
     dropped = set()
     for name in given:

@@ -88,7 +88,7 @@ def plan_simulation(make: Callable, parameters, program_version: str) -> Dataset
 def measure_rate(make: Callable, parameters) -> float:
     """Return how many images a second this process simulates once it has compiled."""
     simulator = simulator_of(make, parameters)
-    simulator.simulate(range(1))
+    simulator.simulate(range(MEASURED))  # some images need programs that others do not
     start = time.perf_counter()
     simulator.simulate(range(MEASURED))
     return MEASURED / (time.perf_counter() - start)

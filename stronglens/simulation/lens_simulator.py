@@ -291,7 +291,7 @@ def _check(parameters, camera: telescope.Telescope) -> None:
     source, lens = parameters.src_redshift_range, parameters.lens_redshift_range
     if source.high <= lens.low:
         raise UsageError(
-            f"--src-redshift-range={source} lies in front of --lens-redshift-range={lens}: "
+            f"--src-redshift-range={source} lies nowhere behind --lens-redshift-range={lens}: "
             "the source must be behind the lens"
         )
     side = 0 if camera.psf is None else camera.psf.shape[0]

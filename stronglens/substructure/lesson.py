@@ -33,6 +33,8 @@ def plan_lesson(parameters, dataset, made_with, progress, say) -> Lesson:
         missing = ", ".join(classes[counts == 0])
         raise RunError(f"the dataset in {parameters.dataset_dir} has no image of class {missing}: all of "
                        f"{', '.join(classes)} are needed")  # fmt: skip
+    if dataset.test_images is not None:
+        say("The test set is the one that these images came with: --test-split is not used")
     split = split_indices(
         len(truth),
         parameters.valid_split,

@@ -28,6 +28,6 @@ def measure(parameters, network, record: dict) -> None:
 
 
 WORTH = (
-    "Probabilities among the three classes of the training set, each as likely as the others before the image is seen.",
+    "Probabilities among the three classes, taken to be as common as they were in the training set.",
     "They mean nothing for a lens whose light, mass or noise is unlike those of the simulation.",
 )

@@ -16,6 +16,7 @@ from stronglens.substructure.masses import (
     VORTEX,
     class_of,
     draw_subhalos,
+    mean_mass,
     mean_number,
     most_masses,
     place_vortex,
@@ -24,7 +25,7 @@ from stronglens.substructure.masses import (
 MOST_SUBHALOS = 10_000
 
 LARGEST_SHARE = 0.5
-"""Of the mass within the Einstein radius that substructure may have."""
+"""All the mass of the substructure, inside the Einstein radius or not, relative to that of the lens inside."""
 
 COLUMNS = {
     "substructure": Column(
@@ -142,13 +143,15 @@ class SubstructureSimulator(LensSimulator):
         centre = draws["lens-center-x"], draws["lens-center-y"]
         if self.parameters.match_einstein_radius == "on":
             # An isothermal lens has the mean convergence theta / R within R: what substructure adds, it gives up.
-            share = enclosed_strength(perturbers, radius, *centre) / np.maximum(radius, 1e-9) ** 2
-            smooth = drawn * (1 - share)
+            smooth = drawn * (1 - enclosed_strength(perturbers, radius, *centre) / np.maximum(radius, 1e-9) ** 2)
         else:
             smooth = drawn
             derived["einstein-radius"] = _widen(radius, perturbers, *centre)
-            share = 1 - radius / np.maximum(derived["einstein-radius"], 1e-9)
         unit = cosmology.point_mass_strength(1.0, *self._redshifts(draws), self.parameters.mass_distances)
+        # Of what was drawn for it, the same for all classes: a rule that refuses one of them more would tell it.
+        share = np.maximum(draws["substructure-mass"] * unit, _mean_total(self.parameters) * unit) / np.maximum(
+            radius, 1e-9
+        ) ** 2
         kind = class_of(indices)
         return derived | {
             "einstein-radius-sie": drawn,
@@ -164,8 +167,8 @@ class SubstructureSimulator(LensSimulator):
             *super()._rules(),
             Rule(
                 "substructure-outweighs-lens",
-                lambda draws: draws["substructure-share"] < LARGEST_SHARE,
-                "lower --substructure-mass-range, or raise the lens's mass",
+                lambda draws: (draws["substructure-share"] < LARGEST_SHARE) & (draws["einstein-radius-smooth"] > 0),
+                "lower --substructure-mass-range (or --subhalo-number, --subhalo-mass-max), or raise the lens's mass",
             ),
         ]
 
@@ -182,6 +185,12 @@ class SubstructureSimulator(LensSimulator):
                 effect = np.asarray(rate)[rows] - smooth
                 labels["substructure-snr"][rows] = telescope.signal_to_noise(effect, variance)
         return rate, labels
+
+
+def _mean_total(parameters) -> float:
+    """Return the mean mass of sub-halos whose number is given, Msun; 0 where their mass is drawn."""
+    function = parameters.subhalo_mass_slope, parameters.subhalo_mass_min, parameters.subhalo_mass_max
+    return parameters.subhalo_number * mean_mass(*function)
 
 
 def _widen(radius: np.ndarray, perturbers: Perturbers, x: np.ndarray, y: np.ndarray, turns: int = 60) -> np.ndarray:
@@ -215,13 +224,23 @@ def _scale_radius(mass: np.ndarray, z_lens: np.ndarray, truncation: float) -> np
 def _check(parameters) -> None:
     if parameters.lens_model != "sie":
         raise UsageError("--task substructure simulates isothermal lenses: give --lens-model=sie")
+    if parameters.substructure_preset == "public" and parameters.telescope != "hst":
+        raise UsageError(
+            f"--substructure-preset=public has a telescope of its own, not --telescope={parameters.telescope}: leave "
+            "that out, and change single flags (--psf-fwhm, --exposure-time ...)"
+        )
     for low, high in (("subhalo_mass_min", "subhalo_mass_max"), ("subhalo_radius_min", "subhalo_radius_max")):
         if getattr(parameters, low) >= getattr(parameters, high):
             flags = (f"--{name.replace('_', '-')}={getattr(parameters, name):g}" for name in (low, high))
             raise UsageError("{} must be less than {}".format(*flags))
-    heaviest = parameters.substructure_mass_range.high
-    if (number := mean_number(parameters, heaviest)) > MOST_SUBHALOS:
+    total = parameters.substructure_mass_range
+    if (number := mean_number(parameters, total.high)) > MOST_SUBHALOS:
         raise UsageError(
-            f"--substructure-mass-range={parameters.substructure_mass_range} would need {number:,.0f} sub-halos, more "
-            f"than {MOST_SUBHALOS:,}: raise --subhalo-mass-min, or give --subhalo-number"
+            f"--substructure-mass-range: {total.high:g} Msun would need {number:,.0f} sub-halos, more than "
+            f"{MOST_SUBHALOS:,}: raise --subhalo-mass-min, or give --subhalo-number"
+        )
+    if (number := mean_number(parameters, total.low)) < 1:
+        raise UsageError(
+            f"--substructure-mass-range: {total.low:g} Msun is the mass of {number:.2g} sub-halos in the mean: lower "
+            "--subhalo-mass-max, or give --subhalo-number"
         )

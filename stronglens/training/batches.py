@@ -293,7 +293,7 @@ class EpochAnnouncer(keras.callbacks.Callback):
 def _draw_for_epochs(number: int, seed: int, shape: tuple[int, ...]) -> Callable[[int], np.ndarray]:
     if shape[0] != shape[1]:
         raise RunError(
-            f"images of {shape[0]} x {shape[1]} pixels cannot be turned by a quarter: train without --augment, "
+            f"images of {shape[0]} x {shape[1]} pixels cannot be turned by a quarter: give --augment=off, "
             "or on square ones"
         )
     # Keras looks an epoch ahead at most, from several places.

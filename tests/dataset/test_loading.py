@@ -92,7 +92,7 @@ def test_given_test_set_is_kept(counts, valid, seed, stratified):
     ("counts", "valid", "test", "given_test", "message"),
     [
         ([9, 9, 2], 0.2, 0.1, None, "2 images of class vortex cannot be split into 0 for training, 1 for validation"),
-        ([9, 9, 1], 0.2, 0.0, None, "1 images of class vortex"),
+        ([9, 9, 1], 0.2, 0.0, None, "1 image of class vortex"),
         ([9, 1, 9], 0.2, 0.1, None, "of class sphere"),
         ([9, 9, 9], 0.0, 0.1, None, "of class no cannot be split into 8 for training, 0 for validation"),
         ([9, 9, 9], 0.2, 0.1, [0, 1, 9], "of class vortex .* and 0 for the test"),

@@ -156,11 +156,30 @@ def test_a_change_of_the_smooth_lens_is_refitted_away(matched, sample, monkeypat
         ({"subhalo_mass_min": 1e10, "subhalo_mass_max": 1e9}, "--subhalo-mass-min=1e+10 must be less than"),
         ({"subhalo_radius_min": 3.0}, "--subhalo-radius-min=3 must be less than --subhalo-radius-max=2"),
         ({"substructure_mass_range": 3e12}, "raise --subhalo-mass-min"),
+        ({"substructure_mass_range": 1e7}, "lower --subhalo-mass-max"),
+        ({"substructure_preset": "public", "telescope": "euclid"}, "has a telescope of its own"),
     ],
 )
 def test_contradictions_are_refused(values, words):
     with pytest.raises(UsageError, match=words.replace("+", r"\+")):
         simulator(**values)
+
+
+def test_draws_are_refused_alike_in_all_classes():
+    # Half of the lenses are too light for so heavy a substructure.
+    house = simulator(substructure_mass_range=1.5e11, **FEW | {"subhalo_mass_min": 1e9})
+    sampler = house.draw(range(600))
+    assert sampler.rejected["substructure-outweighs-lens"] > 100
+    radius, kind = sampler.draws["einstein-radius-sie"], sampler.draws["substructure"]
+    means = [radius[kind == k].mean() for k in range(3)]
+    assert np.ptp(means) < 4 * radius.std() / np.sqrt(200)
+
+
+def test_no_noise_where_none_is_asked_for():
+    house = simulator(telescope="none", **FEW)
+    assert not house.telescope.is_noisy
+    assert "substructure-snr" not in house.columns
+    assert house.telescope.psf is None
 
 
 def test_a_choice_is_not_overruled_by_a_preset():
