@@ -8,7 +8,6 @@ from importlib import import_module
 
 import params_and_cli as panel
 from stronglens.execution import Progress, check_machines, describe_bytes, exit_codes, open_executor, require_folder
-from stronglens.learning.lesson import check_together
 from stronglens.parameters import UsageError, from_manifest, parse
 
 
@@ -25,6 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
             label_help=list_labels,
         )
         check_machines(parameters.workers, parameters.scheduler)
+        from stronglens.learning.lesson import check_together
+
         check_together(parameters)
         require_folder(parameters.figures_dir, "--figures-dir")
         if parameters.predict:

@@ -192,8 +192,8 @@ def split_indices(
         if train < (1 if which else 2) or valid < 1 or lacks_test:
             raise UsageError(
                 f"{len(members)} image{'s' * (len(members) != 1)}{which} cannot be split into {max(train, 0)} for "
-                f"training, {valid} for validation and {tested} for the test: {'add' if which else 'simulate'} more, or "
-                "change --valid-split and --test-split"
+                f"training, {valid} for validation and {tested} for the test: {'add' if which else 'simulate'} more, "
+                "or change --valid-split and --test-split"
             )
         order = others[random.permutation(len(others))]
         split["train"].append(order[drawn + valid :])
