@@ -1,6 +1,7 @@
 """Lenses with dark substructure: images a second, and errors, of tiles beside the sum of every mass on every ray."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 from autogalaxy.profiles.mass.abstract.deflections_memo import memo_disabled
@@ -100,6 +101,7 @@ def measure_errors(
 def build_renderer(tiles, kind, shape, pixel_scale, over_sampling, precision="float32") -> ImageRenderer:
     renderer = ImageRenderer("sie", False, shape, pixel_scale, over_sampling, precision=precision, perturbers=kind)
     renderer._tiles = tiles(shape, pixel_scale, over_sampling, kind, precision)
+    renderer._tracer = replace(renderer._tracer, tiles=renderer._tiles)
     return renderer
 
 

@@ -1,21 +1,19 @@
 """Scenes to noiseless images, through one compiled program."""
 
-import math
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import autolens as al
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from stronglens.parameters import RunError
-from stronglens.raytracing.cusp import integrate_block, replace_block
 from stronglens.raytracing.ellipsoids import ELLIPSOIDS, sersic_ellipsoids
 from stronglens.raytracing.perturbers import KINDS, Perturbers
-from stronglens.raytracing.scene import FAST, SCENE_COLUMNS, Scene, build_lens, build_source, stack_scene
-from stronglens.raytracing.tiles import PARTS, Bucket, Tiles
+from stronglens.raytracing.scene import SCENE_COLUMNS, Scene, stack_scene
+from stronglens.raytracing.tiles import Bucket, Tiles
+from stronglens.raytracing.tracing import ImageTracer
 
 _PIECE = 32
 """Images that one thread renders at a time on a CPU."""
@@ -94,11 +92,8 @@ class ImageRenderer:
         self.lens_model = lens_model
         self.lens_light = lens_light
         self.shape = (shape[0] + 2 * padding, shape[1] + 2 * padding)
-        self.pixel_scale = pixel_scale
-        self.over_sampling = over_sampling
         self.precision = precision
         self.chunk_size = chunk_size
-        self.integrate_cusp = integrate_cusp
         on_cpu = not has_gpu()
         self.piece = min(_PIECE, chunk_size) if on_cpu else chunk_size
         if perturbers:
@@ -109,6 +104,10 @@ class ImageRenderer:
         self._threads = ThreadPoolExecutor(threads or count_cores())  # starts none before there is work
         self._compiling, self._programs = threading.Lock(), {}
         self._tiles = Tiles(self.shape, pixel_scale, over_sampling, perturbers, precision) if perturbers else None
+        self._tracer = ImageTracer(
+            lens_model, lens_light, self.shape, pixel_scale, over_sampling, precision, self.batch_size, integrate_cusp,
+            self._tiles,
+        )  # fmt: skip
 
     def __call__(self, scene: Scene, perturbers: Perturbers | None = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Render N images, at most a chunk.
@@ -231,90 +230,12 @@ class ImageRenderer:
                 # numpy.errstate undoes PyAutoLens's seterr as it traces.
                 with jax.enable_x64(self.precision == "float64"), np.errstate():
                     rows = [jax.ShapeDtypeStruct((self.piece, *shape), self.precision) for shape in columns]
-                    render = self._render_piece
+                    render = self._tracer.render_piece
                     if bucket:
-                        rows, render = [*self._tiles.describe(bucket, self.piece), *rows], self._render_perturbed_piece
+                        rows = [*self._tiles.describe(bucket, self.piece), *rows]
+                        render = self._tracer.render_perturbed_piece
                     self._programs[bucket] = jax.jit(render).lower(*rows).compile(self._compiler_options)
             return self._programs[bucket]
-
-    def _render_piece(self, *arrays):
-        images = jax.lax.map(lambda row: self._render_image(*row), arrays, batch_size=self.batch_size)
-        return self._add_cusps(images, arrays)
-
-    def _render_perturbed_piece(self, turns, *arrays):
-        """Render side by side what a GPU needs to be busy; what a CPU holds in its cache is a single image."""
-        batch = math.gcd(self.piece, self.batch_size) if has_gpu() else 1
-        groups = [array.reshape(-1, batch, *array.shape[1:]) for array in (turns, *arrays)]
-
-        def render_group(group):
-            turns = group[0].max(axis=0)  # of loops: common to images side by side, some of which then add nothing
-            return jax.vmap(lambda *row: self._render_image(*row[PARTS:], perturbers=(turns, *row[:PARTS])))(*group[1:])
-
-        images = jax.lax.map(render_group, groups)
-        images = [image.reshape(self.piece, *self.shape) for image in images]
-        return self._add_cusps(images, arrays[PARTS:])
-
-    def _add_cusps(self, images, arrays):
-        if self.lens_light and self.integrate_cusp:
-            # A whole piece at once: so few numbers an image that what costs is the number of steps.
-            blocks = jax.vmap(self._integrate_cusp)(*arrays)
-            images[1] = jax.vmap(replace_block)(images[1], *blocks)
-        return images
-
-    def _integrate_cusp(self, *row):
-        scene, _, lights = self._build_lens(*row)
-        centre = scene["lens_center_y"], scene["lens_center_x"]
-        return integrate_block(lights.values(), centre, self.shape, self.pixel_scale, self.precision)
-
-    def _build_lens(self, values, *ellipsoids):
-        scene = dict(zip(SCENE_COLUMNS[self.lens_model], values, strict=True))
-        bulge = {"ellipsoids": ellipsoids} if ellipsoids else {}
-        return scene, *build_lens(self.lens_model, scene, FAST, **bulge)
-
-    def _render_image(self, *row, perturbers=None):
-        scene, masses, lights = self._build_lens(*row)
-        source = build_source(scene, FAST)
-
-        perturb = self._tiles.sum_deflections(*perturbers) if perturbers else None
-
-        def trace(rays, index):
-            grid = _grid(rays)
-            deflections = [mass.deflections_yx_2d_from(grid, xp=jnp).array.T for mass in masses.values()]
-            if perturb:
-                deflections.append(perturb(rays, index))
-            # Components one by one: arrays of pairs would not become vector instructions.
-            traced = [rays[:, axis] - sum(angles[axis] for angles in deflections) for axis in (0, 1)]
-            traced = jax.lax.optimization_barrier(traced)
-            image = source.image_2d_from(_grid(jnp.stack(traced, axis=-1)), xp=jnp).array
-            if not self.lens_light:
-                return (image,)
-            lens = sum(light.image_2d_from(_grid(rays), xp=jnp).array for light in lights.values())
-            return jax.lax.optimization_barrier((image, lens))
-
-        if perturbers:
-            return [self._tiles.to_image(image) for image in self._average(trace, self._tiles.rays())]
-        rays = pixel_centers(self.shape, self.pixel_scale).T
-        return [image.reshape(self.shape) for image in self._average(trace, rays)]
-
-    def _average(self, trace, rays):
-        """Return the mean over a pixel's rays: one ray of every pixel at a time, to stay in the cache."""
-        offsets = ((np.arange(self.over_sampling) + 0.5) / self.over_sampling - 0.5) * self.pixel_scale
-        offsets = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 2)
-        rays, offsets = jnp.asarray(rays, self.precision), jnp.asarray(offsets, self.precision)
-
-        def trace_ray(index):
-            shifted = jax.lax.optimization_barrier([rays[axis] + offsets[index, axis] for axis in (0, 1)])
-            return trace(jnp.stack(shifted, axis=-1), index)
-
-        if len(offsets) == 1:
-            return trace_ray(0)
-
-        def add_ray(index, sums):
-            return jax.tree.map(jnp.add, sums, trace_ray(index))
-
-        zero = jnp.zeros(rays.shape[1], self.precision)
-        sums = jax.lax.fori_loop(0, len(offsets), add_ray, (zero, zero) if self.lens_light else (zero,))
-        return jax.tree.map(lambda total: total / len(offsets), sums)
 
 
 def _refuse_broken(is_finite: np.ndarray) -> None:
@@ -334,24 +255,3 @@ def has_gpu() -> bool:
 def count_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def pixel_centers(shape: tuple[int, int], pixel_scale: float) -> np.ndarray:
-    """Return the centres of an image's pixels, row by row from the top left.
-
-    Parameters
-    ----------
-    shape : (H, W)
-    pixel_scale : arcsec
-
-    Returns
-    -------
-    (H * W, 2) of (y, x), arcsec, about the image's centre
-    """
-    y = (shape[0] - 1) / 2 - np.arange(shape[0])
-    x = np.arange(shape[1]) - (shape[1] - 1) / 2
-    return pixel_scale * np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
-
-
-def _grid(rays) -> al.Grid2DIrregular:
-    return al.Grid2DIrregular(rays, xp=jnp)

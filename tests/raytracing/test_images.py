@@ -9,8 +9,8 @@ from direct_integration import sersic_deflections
 
 from stronglens.parameters import RunError
 from stronglens.raytracing import SCENE_COLUMNS, ImageRenderer
-from stronglens.raytracing.images import pixel_centers
 from stronglens.raytracing.reference import render_with_tracer
+from stronglens.raytracing.tracing import pixel_centers
 
 SHAPE, PIXEL_SCALE = (24, 24), 0.2
 MODELS = ["sie", "composite"]

@@ -1,0 +1,144 @@
+"""What one compiled program traces: rays back to the source, pixel by pixel, for a piece of a chunk."""
+
+import math
+from dataclasses import dataclass
+
+import autolens as al
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stronglens.raytracing.cusp import integrate_block, replace_block
+from stronglens.raytracing.scene import FAST, SCENE_COLUMNS, build_lens, build_source
+from stronglens.raytracing.tiles import PARTS, Tiles
+
+
+@dataclass(frozen=True)
+class ImageTracer:
+    """Trace images under JAX. Attributes are arguments of `ImageRenderer`, but for these:
+
+    Attributes
+    ----------
+    shape : (H, W), pixels, padding included
+    batch_size : int, images side by side in one step
+    tiles : Tiles, where there may be perturbers
+    """
+
+    lens_model: str
+    lens_light: bool
+    shape: tuple[int, int]
+    pixel_scale: float
+    over_sampling: int
+    precision: str
+    batch_size: int
+    integrate_cusp: bool
+    tiles: Tiles | None
+
+    def render_piece(self, *arrays):
+        """Return the images of lenses without perturbers: [source (N, H, W), lens where it shines].
+
+        Parameters
+        ----------
+        arrays : (N, columns) values of scenes; of a composite lens its ellipsoids (N, J) too
+        """
+        images = jax.lax.map(lambda row: self._render_image(*row), arrays, batch_size=self.batch_size)
+        return self._add_cusps(images, arrays)
+
+    def render_perturbed_piece(self, turns, *arrays):
+        """Return the images of lenses with perturbers: what `Tiles.stack` returns of these comes before the scenes.
+
+        Side by side are as many as a GPU needs to be busy; what a CPU holds in its cache is a single image.
+        """
+        batch = 1 if jax.default_backend() == "cpu" else math.gcd(len(turns), self.batch_size)
+        groups = [array.reshape(-1, batch, *array.shape[1:]) for array in (turns, *arrays)]
+
+        def render_group(group):
+            turns = group[0].max(axis=0)  # of loops: common to images side by side, some of which then add nothing
+            return jax.vmap(lambda *row: self._render_image(*row[PARTS:], perturbers=(turns, *row[:PARTS])))(*group[1:])
+
+        images = jax.lax.map(render_group, groups)
+        images = [image.reshape(len(turns), *self.shape) for image in images]
+        return self._add_cusps(images, arrays[PARTS:])
+
+    def _add_cusps(self, images, arrays):
+        if self.lens_light and self.integrate_cusp:
+            # A whole piece at once: so few numbers an image that what costs is the number of steps.
+            blocks = jax.vmap(self._integrate_cusp)(*arrays)
+            images[1] = jax.vmap(replace_block)(images[1], *blocks)
+        return images
+
+    def _integrate_cusp(self, *row):
+        scene, _, lights = self._build_lens(*row)
+        centre = scene["lens_center_y"], scene["lens_center_x"]
+        return integrate_block(lights.values(), centre, self.shape, self.pixel_scale, self.precision)
+
+    def _build_lens(self, values, *ellipsoids):
+        scene = dict(zip(SCENE_COLUMNS[self.lens_model], values, strict=True))
+        bulge = {"ellipsoids": ellipsoids} if ellipsoids else {}
+        return scene, *build_lens(self.lens_model, scene, FAST, **bulge)
+
+    def _render_image(self, *row, perturbers=None):
+        scene, masses, lights = self._build_lens(*row)
+        source = build_source(scene, FAST)
+
+        perturb = self.tiles.sum_deflections(*perturbers) if perturbers else None
+
+        def trace(rays, index):
+            grid = _grid(rays)
+            deflections = [mass.deflections_yx_2d_from(grid, xp=jnp).array.T for mass in masses.values()]
+            if perturb:
+                deflections.append(perturb(rays, index))
+            # Components one by one: arrays of pairs would not become vector instructions.
+            traced = [rays[:, axis] - sum(angles[axis] for angles in deflections) for axis in (0, 1)]
+            traced = jax.lax.optimization_barrier(traced)
+            image = source.image_2d_from(_grid(jnp.stack(traced, axis=-1)), xp=jnp).array
+            if not self.lens_light:
+                return (image,)
+            lens = sum(light.image_2d_from(_grid(rays), xp=jnp).array for light in lights.values())
+            return jax.lax.optimization_barrier((image, lens))
+
+        if perturbers:
+            return [self.tiles.to_image(image) for image in self._average(trace, self.tiles.rays())]
+        rays = pixel_centers(self.shape, self.pixel_scale).T
+        return [image.reshape(self.shape) for image in self._average(trace, rays)]
+
+    def _average(self, trace, rays):
+        """Return the mean over a pixel's rays: one ray of every pixel at a time, to stay in the cache."""
+        offsets = ((np.arange(self.over_sampling) + 0.5) / self.over_sampling - 0.5) * self.pixel_scale
+        offsets = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 2)
+        rays, offsets = jnp.asarray(rays, self.precision), jnp.asarray(offsets, self.precision)
+
+        def trace_ray(index):
+            shifted = jax.lax.optimization_barrier([rays[axis] + offsets[index, axis] for axis in (0, 1)])
+            return trace(jnp.stack(shifted, axis=-1), index)
+
+        if len(offsets) == 1:
+            return trace_ray(0)
+
+        def add_ray(index, sums):
+            return jax.tree.map(jnp.add, sums, trace_ray(index))
+
+        zero = jnp.zeros(rays.shape[1], self.precision)
+        sums = jax.lax.fori_loop(0, len(offsets), add_ray, (zero, zero) if self.lens_light else (zero,))
+        return jax.tree.map(lambda total: total / len(offsets), sums)
+
+
+def pixel_centers(shape: tuple[int, int], pixel_scale: float) -> np.ndarray:
+    """Return the centres of an image's pixels, row by row from the top left.
+
+    Parameters
+    ----------
+    shape : (H, W)
+    pixel_scale : arcsec
+
+    Returns
+    -------
+    (H * W, 2) of (y, x), arcsec, about the image's centre
+    """
+    y = (shape[0] - 1) / 2 - np.arange(shape[0])
+    x = np.arange(shape[1]) - (shape[1] - 1) / 2
+    return pixel_scale * np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def _grid(rays) -> al.Grid2DIrregular:
+    return al.Grid2DIrregular(rays, xp=jnp)
