@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from stronglens.evaluation.bootstrap import undefined
-from stronglens.evaluation.classification import NOT_FINITE, REFERENCE, _check, bootstrap_metrics
+from stronglens.evaluation.classification import NOT_FINITE, bootstrap_metrics, check_probabilities
+from stronglens.evaluation.ranking import REFERENCE
 
 
 def auc_in_bins(
@@ -16,6 +17,7 @@ def auc_in_bins(
     bins: int = 5,
     *,
     seed: int,
+    fewest: int = 10,
     n_bootstrap: int = 1000,
     level: float = 0.95,
 ) -> list[dict]:
@@ -33,8 +35,10 @@ def auc_in_bins(
     values : ndarray (N,), any unit
         NaN where the image has no such quantity.
     bins : int
-        Bins wanted; equal values are never parted, so that there may be fewer.
+        Bins wanted; there are fewer where the rarest class could not fill them, and equal values are never parted.
     seed : int
+    fewest : int
+        Images that each side of an area needs: with fewer it says nothing, and is undefined.
     n_bootstrap : int
     level : float
 
@@ -50,13 +54,16 @@ def auc_in_bins(
     ValueError
         If the shapes do not agree, or a value is infinite.
     """
-    true, probabilities = _check(true, probabilities, classes)
+    true, probabilities = check_probabilities(true, probabilities, classes)
     values = np.asarray(values, dtype=np.float64)
     if values.shape != true.shape or np.isinf(values).any() or bins < 1:
         raise ValueError(f"{len(true)} images need as many values, none infinite, and a bin: {values.shape}, {bins}")
     known = np.isfinite(values)
     if not known.any():
         return []
+    # Twice as many as needed, for they are not spread evenly over the bins.
+    counts = np.bincount(true[known])
+    bins = int(np.clip(counts[counts > 0].min() // (2 * max(fewest, 1)), 1, bins))
     starts = np.unique(values[known])
     if len(starts) > bins:
         starts = np.unique(np.quantile(values[known], np.linspace(0, 1, bins + 1))[:-1])
@@ -72,6 +79,7 @@ def auc_in_bins(
             true[rows], probabilities[rows], classes, np.random.default_rng(seed), n_bootstrap, level,
             reason=reason, only="ranks",
         )  # fmt: skip
+        entries = _drop_poor(entries, np.bincount(true[rows], minlength=len(classes)), classes, fewest)
         others = [name for name in classes if name != REFERENCE and REFERENCE in classes]
         found.append(
             {
@@ -86,3 +94,24 @@ def auc_in_bins(
             }
         )
     return found
+
+
+def _drop_poor(entries: dict, counts: np.ndarray, classes: Sequence[str], fewest: int) -> dict:
+    """Return the entries, those undefined that rest on too few images of a side."""
+    counted = dict(zip(classes, (int(count) for count in counts), strict=True))
+    kept = {}
+    for key, entry in entries.items():
+        if key == ("macro_auc",):
+            sides = counted
+        elif key[0] == "auc":
+            sides = {key[1]: counted[key[1]], "others": sum(counted.values()) - counted[key[1]]}
+        elif key[0] == "against" and key[1] in counted and REFERENCE in counted and key[1] != REFERENCE:
+            sides = {name: counted[name] for name in (key[1], REFERENCE)}
+        else:
+            sides = {}
+        poor = [name for name, count in sides.items() if count < fewest]
+        named = " or ".join(poor)
+        kept[key] = (
+            undefined(f"fewer than {fewest} images of {named}") if poor and entry["value"] is not None else entry
+        )
+    return kept

@@ -12,11 +12,11 @@ from stronglens.evaluation.bootstrap import (
     make_entry,
     undefined,
 )
-from stronglens.evaluation.ranking import area_under_curve, odds_against
+from stronglens.evaluation.ranking import REFERENCE, area_under_curve, odds_against
 
-REFERENCE = "no"
-"""The class that each other one is also compared with alone, where there is a class of this name."""
 CALIBRATION_BINS = 15
+CHANCE_DRAWS = 200
+"""Of true classes, for the calibration error by chance: their mean is known to a hundredth of itself or so."""
 # Keras's own floor, so that the log loss is the loss that training minimises.
 SMALLEST_PROBABILITY = 1e-7
 # Softmax in half precision adds up to one no better than this.
@@ -52,7 +52,9 @@ def classification_metrics(
     replacement (Efron 1979, Ann. Statist. 7, 1), drawn whatever their class, so that an interval also holds
     the chance in the mixture of classes. The interval of the calibration error alone is the basic one,
     2 value - percentile: noise makes any network look worse calibrated, and a resample more so. Where the true
-    error is nearly zero even that lies too high.
+    error is nearly zero even that lies too high: compare it with ``"calibration_error_by_chance"``, the mean and
+    the range of the errors of a perfectly calibrated network, whose true classes are drawn from these very
+    probabilities (Broecker & Smith 2007, Weather and Forecasting 22, 651).
 
     Parameters
     ----------
@@ -71,8 +73,8 @@ def classification_metrics(
     -------
     dict
         ``{"images": N, "level", "resamples", "classes", "counts": {class: images}, "accuracy": entry,
-        "macro_auc": entry, "log_loss": entry, "calibration_error": entry, "auc": {class: entry},
-        "auc_against_no": {class: entry}, "confusion": [[images of true class i said to be j]],
+        "macro_auc": entry, "log_loss": entry, "calibration_error": entry, "calibration_error_by_chance": entry,
+        "auc": {class: entry}, "auc_against_no": {class: entry}, "confusion": [[images of true class i said to be j]],
         "reliability": [{"low", "high", "count", "confidence", "accuracy"}], "baseline": {"accuracy": entry,
         "log_loss": entry, "auc": entry}}`` with entries ``{"value", "low", "high"}``. The baseline's accuracy
         is that of always naming the commonest class, its log loss that of always naming the shares of the
@@ -84,7 +86,7 @@ def classification_metrics(
     ValueError
         If the shapes do not agree, or rows are not probabilities, or classes do not exist.
     """
-    true, probabilities = _check(true, probabilities, classes)
+    true, probabilities = check_probabilities(true, probabilities, classes)
     finite = bool(np.isfinite(probabilities).all())
     reason = NO_IMAGES if not len(true) else None if finite else NOT_FINITE
     said = np.argmax(np.nan_to_num(probabilities), axis=1) if finite else np.empty(0, int)
@@ -105,6 +107,9 @@ def classification_metrics(
     others = [name for name in classes if name != REFERENCE and REFERENCE in classes]
     return result | {
         **{name: entries[name,] for name in SCALARS},
+        "calibration_error_by_chance": undefined(reason)
+        if reason
+        else _calibration_by_chance(probabilities, seed, level),
         "auc": {name: entries["auc", name] for name in classes},
         f"auc_against_{REFERENCE}": {name: entries["against", name] for name in others},
         "confusion": confusion.tolist(),
@@ -115,36 +120,6 @@ def classification_metrics(
             "auc": dict(CHANCE),
         },
     }
-
-
-def auc_with_interval(
-    positive: np.ndarray, score: np.ndarray, *, seed: int, n_bootstrap: int = 1000, level: float = 0.95
-) -> dict:
-    """Compute the area under the ROC curve of any score, such as a matched filter's, with a bootstrap interval.
-
-    Parameters
-    ----------
-    positive : ndarray (N,) bool
-    score : ndarray (N,)
-    seed : int
-    n_bootstrap : int
-    level : float
-
-    Returns
-    -------
-    dict
-        ``{"value", "low", "high"}``; what is undefined is None, with its ``"reason"``.
-    """
-    positive, score = np.asarray(positive, dtype=bool), np.asarray(score, dtype=np.float64)
-    if positive.shape != score.shape or score.ndim != 1:
-        raise ValueError(f"shapes do not agree: positive {positive.shape}, score {score.shape}")
-    if np.isnan(score).any():
-        return undefined(NOT_FINITE)
-    drawn = np.empty(n_bootstrap if len(score) > 1 else 0)
-    for places, which in draw_resamples(np.random.default_rng(seed), len(score), n_bootstrap):
-        drawn[places] = area_under_curve(positive, score, count_draws(which))
-    value = area_under_curve(positive, score) if len(score) else np.nan
-    return make_entry(value, drawn, level, "all test images are of one kind" if len(score) else NO_IMAGES)
 
 
 def classification_table(metrics: dict) -> str:
@@ -158,13 +133,13 @@ def classification_table(metrics: dict) -> str:
     Returns
     -------
     str
-        One line a metric: value, interval, and what not looking at the image gives; then the images of each
-        true class by what they were said to be.
+        One line a metric: value, interval, and what not looking at the image gives (beside the calibration error:
+        what chance gives a calibrated network); then the images of each true class by what they were said to be.
     """
     baseline, classes = metrics["baseline"], metrics["classes"]
-    rows = [(title, metrics[name], baseline.get(name)) for name, title in SCALARS.items()]
-    chance = baseline["auc"]
-    rows[1] = (*rows[1][:2], chance)
+    chance, by_chance = baseline["auc"], metrics["calibration_error_by_chance"]
+    beside_scalars = baseline | {"macro_auc": chance, "calibration_error": by_chance}
+    rows = [(title, metrics[name], beside_scalars[name]) for name, title in SCALARS.items()]
     rows += [(f"AUC of {name}", entry, chance) for name, entry in metrics["auc"].items()]
     against = metrics[f"auc_against_{REFERENCE}"]
     rows += [(f"AUC of {name} against {REFERENCE}", entry, chance) for name, entry in against.items()]
@@ -177,7 +152,10 @@ def classification_table(metrics: dict) -> str:
     ]
     for title, entry, beside in rows:
         line = f"  {title:<{width}}{format_number(entry['value']):>8}  {format_interval(entry):>18}"
-        line += f"  {'' if beside is None else format_number(beside['value']):>15}"
+        words = format_number(beside["value"]) + (
+            " by chance" if beside is by_chance and beside["value"] is not None else ""
+        )
+        line += f"  {words:>15}"
         lines.append(line.rstrip() + (f"  ({entry['reason']})" if entry.get("reason") else ""))
     first = max(len("true class"), *map(len, classes))
     wide = max(8, *(len(name) + 2 for name in classes))
@@ -185,6 +163,29 @@ def classification_table(metrics: dict) -> str:
     for name, counts in zip(classes, metrics["confusion"], strict=True):
         lines.append(f"  {name:<{first}}  {'':<10}" + "".join(f"{count:>{wide}}" for count in counts))
     return "\n".join(lines)
+
+
+def check_probabilities(
+    true: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return true classes (N,) int and probabilities (N, C) float64, or refuse what cannot be meant.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not agree, or rows are not probabilities, or classes do not exist.
+    """
+    true, probabilities = np.asarray(true), np.asarray(probabilities, dtype=np.float64)
+    if true.ndim != 1 or probabilities.shape != (len(true), len(classes)):
+        raise ValueError(
+            f"shapes do not agree: true {true.shape}, probabilities {probabilities.shape}, {len(classes)} classes"
+        )
+    if len(true) and not (np.issubdtype(true.dtype, np.integer) and true.min() >= 0 and true.max() < len(classes)):
+        raise ValueError(f"true classes are whole numbers from 0 to {len(classes) - 1}, not {np.unique(true)[:9]}")
+    sums = probabilities.sum(axis=1)
+    if (probabilities < 0).any() or (np.abs(sums[np.isfinite(sums)] - 1) > SUM_TOLERANCE).any():
+        raise ValueError("probabilities must not be negative, and those of an image must add up to one")
+    return true.astype(int), probabilities
 
 
 def bootstrap_metrics(true, probabilities, classes, rng, resamples: int, level: float, *, reason=None, only=None):
@@ -270,6 +271,20 @@ def _calibration_bins(confidence: np.ndarray) -> np.ndarray:
     return np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
 
 
+def _calibration_by_chance(probabilities: np.ndarray, seed: int, level: float) -> dict:
+    """Return the calibration error that chance gives where the probabilities are true, with the range it has."""
+    confidence = probabilities.max(axis=1)
+    place = _calibration_bins(confidence)
+    # Resamples of the images and draws of their classes must not share numbers.
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
+    drawn = np.empty(CHANCE_DRAWS)
+    for k in range(CHANCE_DRAWS):
+        # All that matters of the drawn class is whether it is the likeliest.
+        excess = (rng.random(len(confidence)) < confidence) - confidence
+        drawn[k] = np.abs(np.bincount(place, weights=excess)).sum() / len(confidence)
+    return make_entry(drawn.mean(), drawn, level, NO_IMAGES)
+
+
 def _reliability(true: np.ndarray, probabilities: np.ndarray) -> list[dict]:
     confidence, said = probabilities.max(axis=1), probabilities.argmax(axis=1)
     place = _calibration_bins(confidence)
@@ -286,17 +301,3 @@ def _reliability(true: np.ndarray, probabilities: np.ndarray) -> list[dict]:
         }
         for k in range(CALIBRATION_BINS)
     ]
-
-
-def _check(true: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    true, probabilities = np.asarray(true), np.asarray(probabilities, dtype=np.float64)
-    if true.ndim != 1 or probabilities.shape != (len(true), len(classes)):
-        raise ValueError(
-            f"shapes do not agree: true {true.shape}, probabilities {probabilities.shape}, {len(classes)} classes"
-        )
-    if len(true) and not (np.issubdtype(true.dtype, np.integer) and true.min() >= 0 and true.max() < len(classes)):
-        raise ValueError(f"true classes are whole numbers from 0 to {len(classes) - 1}, not {np.unique(true)[:9]}")
-    sums = probabilities.sum(axis=1)
-    if (probabilities < 0).any() or (np.abs(sums[np.isfinite(sums)] - 1) > SUM_TOLERANCE).any():
-        raise ValueError("probabilities must not be negative, and those of an image must add up to one")
-    return true.astype(int), probabilities

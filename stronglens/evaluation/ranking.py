@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+REFERENCE = "no"
+"""The class that each other one is also compared with alone, where there is a class of this name."""
+
 
 def area_under_curve(positive: np.ndarray, score: np.ndarray, weights: np.ndarray | None = None):
     """Compute the area under the ROC curve, of one sample or of many resamples at once.
@@ -67,7 +70,9 @@ def roc_curve(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.n
     return rates[0], rates[1]
 
 
-def odds_against(probabilities: np.ndarray, classes: Sequence[str], name: str, reference: str = "no") -> np.ndarray:
+def odds_against(
+    probabilities: np.ndarray, classes: Sequence[str], name: str, reference: str = REFERENCE
+) -> np.ndarray:
     """Return the probability of a class were it and a reference class the only ones.
 
     P(class) / (P(class) + P(reference)), and 1/2 where both are zero.

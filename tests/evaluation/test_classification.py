@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, roc_auc_score
 
-from stronglens.evaluation import auc_in_bins, auc_with_interval, classification_metrics, classification_table
+from stronglens.evaluation import auc_in_bins, classification_metrics, classification_table
 
 CLASSES = ["no", "sphere", "vortex"]
 
@@ -161,17 +161,28 @@ def test_memory_and_time_stay_bounded():
     tracemalloc.stop()
 
 
-def test_area_of_any_score_is_that_of_the_metrics():
-    true, probabilities = draw_images(400)
-    metrics = classification_metrics(true, probabilities, CLASSES, seed=7)
-    found = auc_with_interval(true == 1, probabilities[:, 1], seed=7)
-    for key in ("value", "low", "high"):  # sums of the same numbers
-        assert found[key] == pytest.approx(metrics["auc"]["sphere"][key], abs=1e-12)
-    assert auc_with_interval(true >= 0, probabilities[:, 1], seed=7)["reason"] == "all test images are of one kind"
-    assert auc_with_interval(np.array([True]), np.array([np.nan]), seed=7)["value"] is None
-    assert auc_with_interval(np.empty(0, bool), np.empty(0), seed=7)["reason"] == "no test images"
-    with pytest.raises(ValueError, match="shapes"):
-        auc_with_interval(true == 1, probabilities, seed=7)
+def test_calibration_error_by_chance_is_that_of_calibrated_networks():
+    # Probabilities fixed, classes drawn anew from them: the mean of what such a network would be said to err.
+    _, probabilities = draw_images(600, seed=5)
+    rng = np.random.default_rng(6)
+    errors = []
+    for _ in range(200):
+        true = (rng.random((600, 1)) > probabilities.cumsum(axis=1)[:, :2]).sum(axis=1)
+        found = classification_metrics(true, probabilities, CLASSES, seed=0, n_bootstrap=1)
+        errors.append(found["calibration_error"]["value"])
+    chance = found["calibration_error_by_chance"]
+    assert (
+        chance["value"] > 0.03
+    )  # ten filled bins of 60 images: sqrt(10 / 600) / 2 * sqrt(2 / pi) = 0.05, less where sure
+    # Either mean of 200 is good to a scatter of 0.012 / sqrt(200) = 0.001.
+    assert chance["value"] == pytest.approx(np.mean(errors), abs=0.004)
+    assert 0.9 < np.mean([chance["low"] <= error <= chance["high"] for error in errors]) <= 1
+    sharp = probabilities**3 / (probabilities**3).sum(axis=1, keepdims=True)
+    overconfident = classification_metrics(true, sharp, CLASSES, seed=0, n_bootstrap=5)
+    assert overconfident["calibration_error"]["value"] > overconfident["calibration_error_by_chance"]["high"]
+    table = classification_table(found).splitlines()
+    (line,) = [line for line in table if "calibration error" in line]
+    assert line.endswith(f"{chance['value']:.3g} by chance")
 
 
 def test_bins_follow_the_quantity():
@@ -199,14 +210,40 @@ def test_images_without_the_quantity_stand_in_every_bin():
     assert all(one["auc_against_no"]["sphere"]["value"] > 0.6 for one in bins)
 
 
+def test_a_bin_says_nothing_of_a_handful_of_images():
+    true, probabilities = draw_images(3000)
+    values = np.random.default_rng(9).random(3000) + 10 * (true == 2)  # vortices apart, in the upper bins
+    rows = np.flatnonzero(true < 2)
+    rows = np.concatenate([rows, np.flatnonzero(true == 2)[:400]])
+    values[np.flatnonzero(true == 2)[:5]] = 0.1
+    bins = auc_in_bins(true[rows], probabilities[rows], CLASSES, values[rows], 5, seed=0, n_bootstrap=20)
+    lowest = bins[0]
+    assert lowest["auc_against_no"]["sphere"]["value"] > 0.6
+    for entry in (lowest["auc_against_no"]["vortex"], lowest["auc"]["vortex"], lowest["macro_auc"]):
+        assert entry == {"value": None, "low": None, "high": None, "reason": "fewer than 10 images of vortex"}
+    assert auc_in_bins(
+        true[rows], probabilities[rows], CLASSES, values[rows], 5, seed=0, n_bootstrap=20, fewest=1
+    )[0]["macro_auc"]["value"]  # fmt: skip
+
+
+def test_a_small_set_has_fewer_bins():
+    for count, expected in ((30, 1), (150, 2), (3000, 5)):  # two tens of each class a bin
+        true, probabilities = np.arange(count) % 3, draw_images(count)[1]
+        values = np.random.default_rng(9).random(count)
+        bins = auc_in_bins(true, probabilities, CLASSES, values, 5, seed=0, n_bootstrap=5)
+        assert len(bins) == expected
+        if count > 30:
+            assert all(one["macro_auc"]["value"] is not None for one in bins)
+
+
 def test_bins_of_few_equal_or_no_values():
     true, probabilities = draw_images(60)
     assert auc_in_bins(true, probabilities, CLASSES, np.full(60, np.nan), seed=0) == []
     (one,) = auc_in_bins(true, probabilities, CLASSES, np.ones(60), seed=0, n_bootstrap=10)
     assert (one["low"], one["high"], one["images"]) == (1, 1, 60)
-    two = auc_in_bins(true, probabilities, CLASSES, np.arange(60) % 2 + 5.0, seed=0, n_bootstrap=10)
+    two = auc_in_bins(true, probabilities, CLASSES, np.arange(60) % 2 + 5.0, seed=0, n_bootstrap=10, fewest=1)
     assert [(one["low"], one["high"], one["images"]) for one in two] == [(5, 5, 30), (6, 6, 30)]
-    by_class = auc_in_bins(true, probabilities, CLASSES, true.astype(float), 3, seed=0, n_bootstrap=10)
+    by_class = auc_in_bins(true, probabilities, CLASSES, true.astype(float), 3, seed=0, n_bootstrap=10, fewest=1)
     json.dumps(by_class, allow_nan=False)
     assert all(one["macro_auc"]["value"] is None and one["macro_auc"]["reason"] for one in by_class)
     with pytest.raises(ValueError, match="infinite"):
