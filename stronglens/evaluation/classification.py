@@ -16,7 +16,7 @@ from stronglens.evaluation.ranking import REFERENCE, area_under_curve, odds_agai
 
 CALIBRATION_BINS = 15
 CHANCE_DRAWS = 200
-"""Of true classes, for the calibration error by chance: their mean is known to a hundredth of itself or so."""
+"""Of true classes, for the calibration error by chance: their mean is good to some hundredths of itself."""
 # Keras's own floor, so that the log loss is the loss that training minimises.
 SMALLEST_PROBABILITY = 1e-7
 # Softmax in half precision adds up to one no better than this.
