@@ -152,9 +152,9 @@ def classification_table(metrics: dict) -> str:
     ]
     for title, entry, beside in rows:
         line = f"  {title:<{width}}{format_number(entry['value']):>8}  {format_interval(entry):>18}"
-        words = format_number(beside["value"]) + (
-            " by chance" if beside is by_chance and beside["value"] is not None else ""
-        )
+        words = format_number(beside["value"])
+        if beside is by_chance and beside["value"] is not None:
+            words = f"{beside['value']:.2g} by chance"
         line += f"  {words:>15}"
         lines.append(line.rstrip() + (f"  ({entry['reason']})" if entry.get("reason") else ""))
     first = max(len("true class"), *map(len, classes))

@@ -3,11 +3,13 @@
 import csv
 import io
 import json
+from collections.abc import Iterable
 
 import numpy as np
 
 from stronglens.dataset import write_whole
 from stronglens.evaluation import (
+    REFERENCE,
     auc_in_bins,
     classification_metrics,
     classification_table,
@@ -21,7 +23,6 @@ from stronglens.substructure.baseline import scalar_baseline, scalar_features
 from stronglens.substructure.ceiling import MeasuredEffects, matched_filter_auc, measure_effects, share_of_ceiling
 from stronglens.training import load_network, save_network
 
-REFERENCE = "no"
 SAMPLES = 4
 """Images of each class in the figure of samples."""
 
@@ -33,18 +34,10 @@ BLOCK = 1024
 SMALLEST_SPREAD = 1e-6
 """Of a quantity, relative to it: masses that are all the same differ in their last digits."""
 
-JUDGES = {
-    "network": "network",
-    "scalars": "scalars alone",
-    "refit": "filter, lens refitted",
-    "known": "filter, lens known",
-}
-"""Who tells the classes apart, as the terminal names them."""
-
 QUANTITIES = {
     "snr": "signal-to-noise of the lensed source",
     "subhalo-mass": r"mass of the substructure [$M_\odot$]",
-    "substructure-snr": "signal-to-noise of the substructure's effect, all else known",
+    "substructure-snr": "signal-to-noise of the substructure's effect",
 }
 """Columns against which the areas under ROC curves are drawn."""
 
@@ -81,14 +74,15 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     metrics["scalars"] = classification_metrics(true[rows], scalars, classes, seed=parameters.seed)
     effects = None
     if lesson.made_with is not None and parameters.ceiling_images:
-        effects = measure_effects(lesson, _choose(rows, true, parameters.ceiling_images))
+        # Those of the figure of samples are wanted in any case.
+        effects = measure_effects(lesson, _choose(rows, true, max(parameters.ceiling_images, SAMPLES)))
     metrics["against_no"], significances = _compare(metrics, true, effects, classes, parameters.seed)
     metrics["share_of_ceiling"] = {
         name: share_of_ceiling(area["network"], area["refit"])
         for name, area in metrics["against_no"].items()
         if "refit" in area
     }
-    for line in _comparison(metrics, effects, lesson.made_with is None):
+    for line in _comparison(metrics, effects is not None, lesson.made_with is None):
         say(line)
 
     folder = parameters.figures_dir
@@ -118,7 +112,7 @@ def draw_all(lesson, rows, true, probabilities, metrics, history, effects, signi
     is_noisy = "substructure-snr" in dataset.columns
     drawn = {
         "samples": figures.draw_samples(
-            [dataset.images[chosen] for chosen in samples], classes, changes, scale, parameters.cmap, unit=unit,
+            [dataset.images[chosen] for chosen in samples], classes, changes, scale, parameters.cmap,
             effect_unit="pixel noise" if is_noisy else "peak of the image",
         ),
         "history": figures.draw_history(history),
@@ -129,8 +123,9 @@ def draw_all(lesson, rows, true, probabilities, metrics, history, effects, signi
             dataset.images.subset(rows), true[rows], probabilities, classes, scale, parameters.subplots_number,
             parameters.cmap, unit=unit,
         ),
-        "ceiling": figures.draw_ceiling(metrics["against_no"], significances),
     }  # fmt: skip
+    if significances:
+        drawn["ceiling"] = figures.draw_ceiling(metrics["against_no"], metrics["share_of_ceiling"], significances)
     if metrics["in_bins"]:
         drawn["auc_against"] = figures.draw_auc_against(
             {QUANTITIES[name]: bins for name, bins in metrics["in_bins"].items()}
@@ -180,22 +175,37 @@ def _compare(metrics: dict, true, effects: MeasuredEffects | None, classes, seed
     return areas, significances
 
 
-def _comparison(metrics: dict, effects: MeasuredEffects | None, is_converted: bool) -> list[str]:
-    """Say what the network's areas are worth, beside those of numbers and of matched filters."""
-    scalars = metrics["scalars"]
-    lines = ["", f"Told apart from {REFERENCE}: area under the ROC curve, and share of what a matched filter reaches",
-             f"  {'':<10}" + "".join(f"{title:>24}" for title in JUDGES.values())]  # fmt: skip
-    for name, area in metrics["against_no"].items():
-        line = f"  {name:<10}" + "".join(f"{_text(area[who]):>24}" for who in JUDGES if who in area)
-        share = metrics["share_of_ceiling"].get(name)
-        lines.append(line if share is None else f"{line}  {share:.0%}")
-    lines.append(f"  Scalars are ring radius, flux, widths ..., in a logistic regression: accuracy "
-                 f"{_text(scalars['accuracy'])}, mean AUC {_text(scalars['macro_auc'])}")  # fmt: skip
-    if is_converted:
+def _comparison(metrics: dict, is_measured: bool, is_converted: bool) -> list[str]:
+    """Say what the network's areas are worth, beside those of numbers and of matched filters: a column a class."""
+    areas, shares, scalars = metrics["against_no"], metrics["share_of_ceiling"], metrics["scalars"]
+    rows = {
+        title: [area[who] for area in areas.values()]
+        for who, title in figures.JUDGES.items()
+        if all(who in area for area in areas.values())
+    }
+    entries = [entry for row in rows.values() for entry in row] + list(shares.values())
+    lines = ["", f"Told apart from {REFERENCE}: area under the ROC curve", _line("", areas)]
+    lines += [_line(title, map(_text, row)) for title, row in rows.items()]
+    if shares:
+        lines.append(_line("network's share of refitted", map(figures.share_text, shares.values())))
+    reasons = dict.fromkeys(entry["reason"] for entry in entries if entry["value"] is None)
+    lines += [f"  undefined: {reason}" for reason in reasons]
+    lines.append(f"  Scalars are ring radius, flux, widths ..., in a logistic regression: accuracy\n"
+                 f"  {_text(scalars['accuracy'])}, mean AUC {_text(scalars['macro_auc'])}")  # fmt: skip
+    if shares:
+        lines += [
+            "  Matched filters know what the substructure does to each image; refitted: after what a",
+            "  small change of lens and source can undo is taken out. Share: of the way from 0.5.",
+        ]
+    elif is_converted:
         lines.append("  The ceiling is unknown: others made these images, and their smooth twins are not there")
-    elif effects is not None and not metrics["share_of_ceiling"]:
+    elif is_measured:
         lines.append("  There is no ceiling: without noise anything can be told apart")
     return [*lines, ""]
+
+
+def _line(title: str, cells: Iterable[str]) -> str:
+    return f"  {title:<30}" + "".join(f"{cell:>22}" for cell in cells)
 
 
 def _text(entry: dict) -> str:

@@ -182,7 +182,7 @@ def test_calibration_error_by_chance_is_that_of_calibrated_networks():
     assert overconfident["calibration_error"]["value"] > overconfident["calibration_error_by_chance"]["high"]
     table = classification_table(found).splitlines()
     (line,) = [line for line in table if "calibration error" in line]
-    assert line.endswith(f"{chance['value']:.3g} by chance")
+    assert line.endswith(f"{chance['value']:.2g} by chance")
 
 
 def test_bins_follow_the_quantity():

@@ -1,6 +1,8 @@
 """The task through both doors: simulated and public data, metrics, figures, prediction, bad input."""
 
+import contextlib
 import csv
+import io
 import json
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import pytest
 
 import generate_data
 import model_and_figures
+from stronglens.substructure.figures import share_text
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"  # Keras itself, under NumPy 2
@@ -31,6 +34,14 @@ def table(path):
     return list(csv.DictReader(path.read_text().splitlines()))
 
 
+def table_of_areas(printed):
+    """Return what the terminal says of areas: title of the line to its cells."""
+    lines = printed.split("Told apart from no")[1].split("\n\n")[0].splitlines()[1:]
+    assert lines[0].split() == ["sphere", "vortex"]
+    assert max(map(len, lines)) <= 100
+    return {line[:32].strip(): line[32:].split("  ") for line in lines}
+
+
 def train(folder, dataset, *more):
     flags = [f"--dataset-dir={dataset}", f"--figures-dir={folder / 'figures'}", f"--model-file={folder / 'n.keras'}"]
     return ["--task=substructure", *flags, "--network=resnet18", "-e=1", "-b=16", "--ceiling-images=3", *more]
@@ -43,10 +54,14 @@ def simulated(tmp_path_factory):
     return folder
 
 
+# Three measured images of each class, and a figure of four: more are measured than asked for.
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, simulated):
     folder = tmp_path_factory.mktemp("trained")
-    assert model_and_figures.main(train(folder, simulated)) == 0
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert model_and_figures.main(train(folder, simulated, "--ceiling-images=1", "--test-split=0.2")) == 0
+    (folder / "printed.txt").write_text(printed.getvalue())
     return folder
 
 
@@ -67,14 +82,24 @@ def test_report(trained, simulated):
     figures = trained / "figures"
     assert sorted(path.stem for path in figures.glob("*.png")) == FIGURES
     metrics = json.loads((figures / "metrics.json").read_text())
-    assert metrics["images"] == 9
+    assert metrics["images"] == 18
     for name in ("sphere", "vortex"):
         against = metrics["against_no"][name]
         assert set(against) == {"scalars", "network", "refit", "known"}
         assert against["known"]["value"] >= against["refit"]["value"] > 0.5
+        share, reach = metrics["share_of_ceiling"][name], against["refit"]["value"] - 0.5
+        if share["value"] is None:
+            assert reach < 0.05
+        else:
+            assert share["value"] == pytest.approx((against["network"]["value"] - 0.5) / reach)
+    cells = table_of_areas((trained / "printed.txt").read_text())
+    for title in ("scalar measurements", "network", "matched filter, lens refitted", "matched filter, lens known"):
+        assert len([cell for cell in cells[title] if cell.strip()]) == 2
+    shares = [cell.strip() for cell in cells["network's share of refitted"] if cell.strip()]
+    assert shares == [share_text(share) for share in metrics["share_of_ceiling"].values()]
     assert set(metrics["in_bins"]) == {"snr", "substructure-snr"}  # the mass is the same in all
     rows = table(figures / "predictions.csv")
-    assert [row["true"] for row in rows].count("vortex") == 3
+    assert [row["true"] for row in rows].count("vortex") == 6
     for row in rows:
         shares = {name: float(row[f"P({name})"]) for name in ("no", "sphere", "vortex")}
         assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
@@ -116,6 +141,11 @@ def test_public_folders_through_both_doors(public, tmp_path, capsys):
     assert model_and_figures.main(train(tmp_path, dataset)) == 0
     printed = capsys.readouterr().out
     assert "The ceiling is unknown" in printed
+    cells = table_of_areas(printed)
+    assert "network" in cells
+    assert not any("matched filter" in title or "share" in title for title in cells)
+    drawn = sorted(path.stem for path in (tmp_path / "figures").glob("*.png"))
+    assert drawn == sorted(set(FIGURES) - {"ceiling", "auc_against"})  # neither noise nor masses are known
     metrics = json.loads((tmp_path / "figures" / "metrics.json").read_text())
     assert metrics["images"] == 15  # those of val, and no others
     row = table(tmp_path / "figures" / "predictions.csv")[0]

@@ -60,6 +60,7 @@ def test_graphs_of_metrics_are_readable(case):
         assert needed in confusion
     for needed in ("calibration error", "share that is right", "probability of the likeliest class"):
         assert needed in reliability
+    assert f"{metrics['calibration_error_by_chance']['value']:.3f} by chance" in reliability
     if case == "a class absent":
         assert "vortex: undefined (no test image of class vortex)" in roc
 
@@ -133,8 +134,21 @@ def test_areas_against_quantities_are_readable():
 
 def test_areas_that_are_undefined_leave_gaps():
     true, probabilities, _ = draw_said(30)
-    bins = auc_in_bins(true, probabilities, CLASSES, true * 1.0, 3, seed=1)
-    assert "undefined in every bin" in assert_readable(draw_auc_against({"class": bins}))
+    bins = auc_in_bins(true, probabilities, CLASSES, true * 1.0, 3, seed=1, fewest=1)
+    words = assert_readable(draw_auc_against({"class": bins}))
+    assert "undefined in every bin" in words
+    assert "vortex against no: undefined, too few images" in words  # of one class here, of the other there
+
+
+@pytest.mark.parametrize("panels", [1, 2])
+def test_a_class_that_is_undefined_in_every_bin_is_named(panels):
+    true, probabilities, _ = draw_said(900, shares=(0.5, 0.495, 0.005))
+    values = np.random.default_rng(3).uniform(5, 60, 900)
+    bins = auc_in_bins(true, probabilities, CLASSES, values, seed=1, n_bootstrap=20)
+    words = assert_readable(draw_auc_against({f"signal {k}": bins for k in range(panels)}))
+    assert words.count("vortex against no: undefined, fewer than 10 images of vortex") == panels
+    assert words.count("undefined, fewer than 10 images of vortex") == 2 * panels  # the mean of the classes, too
+    assert "sphere against no: undefined" not in words
 
 
 def draw_entry(value):
@@ -149,24 +163,31 @@ def test_the_ceiling_is_readable(count):
         name: {judge: draw_entry(value) for judge, value in zip(judges, values, strict=True)}
         for name, values in (("sphere", (0.52, 0.65, 0.7, 0.8)), ("vortex", (0.6, 0.9, 0.98, 0.999)))
     }
+    shares = {
+        "sphere": {"value": 0.371, "low": 0.311, "high": 0.428},
+        "vortex": {"value": 0.83, "low": None, "high": None, "reason": "too few test images for an interval"},
+    }
     significances = {name: {"refit": rng.lognormal(0, 1, count), "known": rng.lognormal(1, 1, count)} for name in areas}
-    words = assert_readable(draw_ceiling(areas, significances))
+    words = assert_readable(draw_ceiling(areas, shares, significances))
     for needed in (
-        "sphere against no: 75% of the ceiling", "vortex against no: 83% of the ceiling", "network", "chance",
-        "scalar measurements", "matched filter, lens refitted", "matched filter, lens known", "0.700 (0.680–0.720)",
-        "detection significance",
+        "sphere against no: 37 % (31 to 43) of the ceiling", "vortex against no: 83 % of the ceiling", "network",
+        "chance", "scalar measurements", "matched filter, lens refitted", "matched filter, lens known",
+        "0.700 (0.680–0.720)", "detection significance", "know what the substructure does", "undo is taken out",
     ):  # fmt: skip
         assert needed in words
-    assert_readable(draw_ceiling(areas))
+    assert "best" not in words  # a bound it is not
+    assert_readable(draw_ceiling(areas, shares))
 
 
 def test_a_ceiling_that_lacks_much_says_so():
     chance = {"network": draw_entry(0.51), "refit": draw_entry(0.505)}
     undefined = {"network": {"value": None, "low": None, "high": None, "reason": "no test images"}}
+    shares = {"sphere": {"value": None, "low": None, "high": None, "reason": "the ceiling is too near to chance"}}
     significances = {"sphere": {"known": [np.nan, 0.0, -1.0]}}
-    words = assert_readable(draw_ceiling({"sphere": chance, "vortex": undefined}, significances))
-    for needed in ("the ceiling is chance itself", "no ceiling was computed", "n/a"):
+    words = assert_readable(draw_ceiling({"sphere": chance, "vortex": undefined}, shares, significances))
+    for needed in ("share undefined: the ceiling is too near to chance", "no ceiling was computed", "n/a"):
         assert needed in words
+    assert "%" not in words
 
 
 @pytest.mark.parametrize(
@@ -179,10 +200,22 @@ def test_samples_are_readable(count, paired, pixel_scale):
     figure = draw_samples(images, TITLES, effects, pixel_scale)
     words = assert_readable(figure)
     assert sum(bool(axes.images) for axes in figure.axes) >= 3 * min(count, 4) * (2 if paired else 1)
-    for needed in (*TITLES, f"x [{'arcsec' if pixel_scale else 'pixels'}]", "brightness [e-/s per pixel]"):
+    for needed in (*TITLES, f"x [{'arcsec' if pixel_scale else 'pixels'}]", "brightness [own peak]"):
         assert needed in words
     assert ("effect [pixel noise]" in words) == paired
     assert words.count("none") == (min(count, 4) if paired else 0)
+    assert ("image minus the image of the same lens with smooth dark matter, without noise" in words) == paired
+
+
+def test_a_faint_lens_is_seen_beside_a_bright_one():
+    lenses = draw_lenses(2)
+    images = [lenses * np.array([1.0, 1000.0])[:, None, None], np.zeros((1, 64, 64)), np.full((1, 64, 64), np.nan)]
+    figure = draw_samples(images, CLASSES, None, 0.1)
+    drawn = [axes.images[0] for axes in figure.axes if axes.images and axes.images[0].get_array().shape == (64, 64)]
+    for image in drawn[:2]:
+        assert image.norm(image.get_array()).max() == pytest.approx(1, abs=0.1)  # either is white somewhere
+    for image, own in zip(drawn, images[0], strict=False):
+        np.testing.assert_allclose(image.get_array(), own / own.max())
 
 
 def test_samples_of_few_classes_empty_classes_and_odd_shapes(tmp_path):
@@ -192,7 +225,7 @@ def test_samples_of_few_classes_empty_classes_and_odd_shapes(tmp_path):
         ([wide[:1]], [np.zeros((1, 20, 40))]),
         ([wide[:0]], None),
     ):
-        figure = draw_samples(images, TITLES[: len(images)], effects, 0.1, unit="arbitrary", effect_unit="peak")
+        figure = draw_samples(images, TITLES[: len(images)], effects, 0.1, effect_unit="peak")
         assert_readable(figure)
         save_figure(figure, tmp_path / "a.png")
 

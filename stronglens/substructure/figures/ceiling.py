@@ -8,17 +8,13 @@ from matplotlib.ticker import LogLocator
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike
 
+from stronglens.evaluation import REFERENCE
 from stronglens.plotting import GREY, add_title, fit_text, inches, new_figure, plain_text, style
-from stronglens.substructure.figures.look import COLOURS, MARKERS, SPARE, entry_text
+from stronglens.substructure.figures.look import COLOURS, JUDGES, MARKERS, SPARE, entry_text, share_text
 
-JUDGES = {
-    "scalars": "scalar measurements",
-    "network": "network",
-    "refit": "matched filter, lens refitted",
-    "known": "matched filter, lens known",
-}
 TOLD_APART = "Where the classes can be told apart"
 MEAN = "mean of the classes, each against the others"
+NOTE = 0.15  # inches that a line above a panel takes
 
 
 def draw_auc_against(bins_by_quantity: Mapping[str, Sequence[Mapping] | None]) -> Figure:
@@ -26,7 +22,7 @@ def draw_auc_against(bins_by_quantity: Mapping[str, Sequence[Mapping] | None]) -
 
     Drawn are the areas of each class against ``"no"`` and, where no image stands in every bin, the mean of
     the areas of each class against all others. A point lies at the median of a bin, its horizontal line
-    spans the bin, the vertical one is the interval.
+    spans the bin, the vertical one is the interval. What is undefined in every bin is named above its panel.
 
     Parameters
     ----------
@@ -42,32 +38,34 @@ def draw_auc_against(bins_by_quantity: Mapping[str, Sequence[Mapping] | None]) -
             return figure
         legend_rows = 1 if len(quantities) > 1 else 3
         bottom = 0.65 + 0.18 * legend_rows
-        figure = new_figure(max(4.0 * len(quantities) + 0.35, 4.6), bottom + 3.1)
+        series_of = {text: _series_of(bins) for text, bins in quantities.items()}
+        notes_of = {text: _notes_on(series) for text, series in series_of.items()}
+        room = NOTE * max(map(len, notes_of.values()))
+        figure = new_figure(max(4.0 * len(quantities) + 0.35, 4.6), bottom + 3.1 + room)
         lowest, handles, panels = 0.45, {}, []
         for place, (text, bins) in enumerate(quantities.items()):
-            axes = figure.add_axes(inches(figure, 0.7 + 4.0 * place, bottom, 3.35, 2.35))
+            left = 0.7 + 4.0 * place
+            axes = figure.add_axes(inches(figure, left, bottom, 3.35, 2.35))
             panels.append(axes)
             ends = np.array([[one["low"], one["high"]] for one in bins])
             if ends.min() > 0 and ends.max() > 30 * ends.min():
                 axes.set_xscale("log")
-            series = {f"{name} against no": (name, [one["auc_against_no"][name] for one in bins])
-                      for name in bins[0]["auc_against_no"]}  # fmt: skip
-            if not bins[0]["shared"]:
-                series[MEAN] = ("", [one["macro_auc"] for one in bins])
-            for offset, (label, (name, entries)) in zip((-2.5, 2.5, 0, 5, -5), series.items(), strict=False):
+            for offset, (label, (name, entries)) in zip((-2.5, 2.5, 0, 5, -5), series_of[text].items(), strict=False):
                 drawn = [(one, entry) for one, entry in zip(bins, entries, strict=True) if entry["value"] is not None]
-                if not drawn:
-                    continue
-                handles.setdefault(label, _draw_series(figure, axes, drawn, name, offset))
-                lowest = min(lowest, *(entry.get("low") or entry["value"] for _, entry in drawn))
+                if drawn:
+                    handles.setdefault(label, _draw_series(figure, axes, drawn, name, offset))
+                    lowest = min(lowest, *(entry.get("low") or entry["value"] for _, entry in drawn))
+            for line, note in enumerate(reversed(notes_of[text])):
+                up = (bottom + 2.35 + 0.05 + NOTE * line) / figure.get_figheight()
+                fit_text(figure, left / figure.get_figwidth(), up, note, 7.5, 6.0, 3.35, color="0.35")
+            if len(notes_of[text]) == len(series_of[text]):
+                axes.text(0.5, 0.6, "undefined in every bin", transform=axes.transAxes, ha="center", color=GREY)
             axes.axhline(0.5, color=GREY, ls=":", lw=1, zorder=0)
             axes.set_xlabel(text)
             axes.set_ylabel("area under the ROC curve" if place == 0 else "")
             axes.grid(color="0.92", lw=0.6)
         for axes in panels:
             axes.set_ylim(max(0.0, lowest - 0.02), 1.02)
-            if not any(axes.containers) and not axes.lines[1:]:
-                axes.text(0.5, 0.6, "undefined in every bin", transform=axes.transAxes, ha="center", color=GREY)
         if handles:
             figure.legend(
                 handles.values(), map(plain_text, handles), loc="lower left", handlelength=2.4, borderaxespad=0,
@@ -80,11 +78,10 @@ def draw_auc_against(bins_by_quantity: Mapping[str, Sequence[Mapping] | None]) -
 
 def draw_ceiling(
     areas: Mapping[str, Mapping[str, Mapping]],
+    shares: Mapping[str, Mapping],
     significances: Mapping[str, Mapping[str, ArrayLike]] | None = None,
 ) -> Figure:
     """Draw how well each class is told from ``"no"``: by numbers, the network and matched filters.
-
-    The share of the ceiling is (A_network - 1/2) / (A_refit - 1/2), A the area under the ROC curve.
 
     Parameters
     ----------
@@ -92,6 +89,8 @@ def draw_ceiling(
         Class to ``{"scalars": entry, "network": entry, "refit": entry, "known": entry}``: the areas under the
         ROC curve of scalar measurements, of the network, of the matched filter when the smooth lens was fitted
         again, and when it is known; entries ``{"value", "low", "high"}``, any of them absent or undefined.
+    shares : mapping of str to mapping
+        Class to the entry that `stronglens.substructure.ceiling.share_of_ceiling` returns; classes may be absent.
     significances : mapping of str to mapping, optional
         Class to ``{"refit": ndarray (N,), "known": ndarray (N,)}``: the matched filter's expected significance
         in each image, in standard deviations.
@@ -120,7 +119,7 @@ def draw_ceiling(
             up = (bottom + tall - row * (first + 0.15)) / figure.get_figheight()
             # The head runs over the axes' grid.
             frame = {"fc": "white", "ec": "none", "pad": 1.0}
-            head = f"{plain_text(name)} against no: {_share_text(block)}"
+            head = f"{plain_text(name)} against no: {_share_head(shares.get(name))}"
             fit_text(
                 figure, 0.15 / figure.get_figwidth(), up, head, 9.0, 7.0, left_side - 0.3, weight="bold", bbox=frame
             )
@@ -139,9 +138,30 @@ def draw_ceiling(
         add_title(
             figure,
             "What the network finds of what can be found",
-            "matched filter: the best that can be done with its knowledge of the lens; lines: bootstrap intervals",
+            "matched filters know what the substructure does to each image; "
+            "refitted: after what a small change of lens and source can undo is taken out",
         )
     return figure
+
+
+def _series_of(bins: Sequence[Mapping]) -> dict[str, tuple[str, list[Mapping]]]:
+    """Return what is drawn of the bins: label to class (none for the mean) and an entry a bin."""
+    against = f"auc_against_{REFERENCE}"
+    series = {f"{name} against {REFERENCE}": (name, [one[against][name] for one in bins]) for name in bins[0][against]}
+    if not bins[0]["shared"]:
+        series[MEAN] = ("", [one["macro_auc"] for one in bins])
+    return series
+
+
+def _notes_on(series: Mapping[str, tuple[str, list[Mapping]]]) -> list[str]:
+    """Return a line for each that is undefined in every bin, so that it does not vanish without a word."""
+    notes = []
+    for label, (_, entries) in series.items():
+        if all(entry["value"] is None for entry in entries):
+            reasons = {entry.get("reason") for entry in entries}
+            why = entries[0].get("reason") if len(reasons) == 1 else None
+            notes.append(plain_text(f"{label.split(',')[0]}: undefined, {why or 'too few images'}"))
+    return notes
 
 
 def _draw_series(figure: Figure, axes, drawn: Sequence[tuple[Mapping, Mapping]], name: str, offset: float):
@@ -211,11 +231,9 @@ def _draw_significances(axes, significances: Mapping[str, Mapping[str, ArrayLike
         )
 
 
-def _share_text(block: Mapping[str, Mapping]) -> str:
-    network, refit = (block.get(key) or {"value": None} for key in ("network", "refit"))
-    if network["value"] is None or refit["value"] is None:
+def _share_head(share: Mapping | None) -> str:
+    if share is None:
         return "no ceiling was computed"
-    # An interval that reaches chance would make the share a ratio of noise.
-    if refit["value"] <= 0.5 or (refit.get("low") is not None and refit["low"] <= 0.5):
-        return "the ceiling is chance itself"
-    return f"{(network['value'] - 0.5) / (refit['value'] - 0.5):.0%} of the ceiling (lens refitted)"
+    if share["value"] is None:
+        return f"share undefined: {share['reason']}"
+    return f"{share_text(share)} of the ceiling"

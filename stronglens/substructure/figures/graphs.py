@@ -155,9 +155,10 @@ def draw_reliability(metrics: Mapping) -> Figure:
             axes.grid(color="0.92", lw=0.6)
             axes.set_axisbelow(True)
         figure.align_ylabels([above, below])
-        add_title(
-            figure, "Reliability", f"calibration error {entry_text(metrics['calibration_error'])}; dashed: calibrated"
-        )
+        chance = metrics["calibration_error_by_chance"]["value"]
+        beside = "" if chance is None else f", {chance:.3f} by chance"
+        subtitle = f"calibration error {entry_text(metrics['calibration_error'])}{beside}; dashed: calibrated"
+        add_title(figure, "Reliability", subtitle)
     return figure
 
 

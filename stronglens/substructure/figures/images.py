@@ -35,26 +35,27 @@ def draw_samples(
     pixel_scale: float | None,
     cmap: str = "magma",
     *,
-    unit: str = "e-/s per pixel",
     effect_unit: str = "pixel noise",
 ) -> Figure:
-    """Draw a row of images for each class and, beside each image, what its substructure alone changes.
+    """Draw a row of images for each class and, beside each image, what it owes to its substructure.
+
+    Lenses differ so much in brightness that each image is drawn in units of its own brightest pixel.
 
     Parameters
     ----------
-    images : sequence of C array_like (n, H, W), ``unit``
+    images : sequence of C array_like (n, H, W), any unit
         A few of each class, of which the first four are drawn; a class may have none.
     titles : sequence of C str
         What stands above each row; a class's own name as its first word gives it its colour.
     effects : sequence of C (array_like (n, H, W) or None), ``effect_unit``
-        Image minus the image of the same lens without substructure, both without noise. None for a class that
+        Image minus the image of the same lens with smooth dark matter, both without noise. None for a class that
         has no effect, and None for all where the smooth images are unknown.
     pixel_scale : float, arcsec
         None where it is unknown.
     cmap : str
-    unit, effect_unit : str
+    effect_unit : str
     """
-    images = [np.asarray(some)[:MOST_EXAMPLES] for some in images]
+    images = [_divide_by_peak(some[:MOST_EXAMPLES]) for some in images]
     paired = effects is not None and any(some is not None for some in effects)
     examples = max((len(some) for some in images), default=0) or 1
     shown = next((some for some in images if len(some)), np.zeros((1, 8, 8)))
@@ -67,7 +68,7 @@ def draw_samples(
     spread = _symmetric_norm([some[:MOST_EXAMPLES] for some in effects if some is not None]) if paired else None
     with style():
         inside = examples * step - (APART if paired else CLOSE)
-        figure = new_figure(max(left + inside + right, 4.6), top + bottom + row * len(images))
+        figure = new_figure(max(left + inside + right, 5.6 if paired else 4.6), top + bottom + row * len(images))
         for k, (some, title) in enumerate(zip(images, titles, strict=True)):
             low = figure.get_figheight() - top - (k + 1) * row
             colour = COLOURS.get(str(title).split(":")[0].split(",")[0].split()[0] if str(title).split() else "", SPARE)
@@ -89,7 +90,9 @@ def draw_samples(
                     (left + 0.1) / figure.get_figwidth(), (low + height / 2) / figure.get_figheight(), "no images"
                 )
         low = figure.get_figheight() - top - 0.36 - tall
-        add_colour_bar(figure, inches(figure, left + inside + 0.1, low, 0.12, tall), norm, cmap, f"brightness [{unit}]")
+        add_colour_bar(
+            figure, inches(figure, left + inside + 0.1, low, 0.12, tall), norm, cmap, "brightness [own peak]"
+        )
         if paired:
             box = inches(figure, left + inside + 0.95, low, 0.12, tall)
             add_colour_bar(figure, box, spread, EFFECT_MAP, f"effect [{effect_unit}]")
@@ -97,8 +100,8 @@ def draw_samples(
         figure.text(middle, 0.08 / figure.get_figheight(), f"x [{length_unit(pixel_scale)}]", ha="center", va="bottom")
         up = (bottom + row * len(images) / 2) / figure.get_figheight()
         figure.text(0.08 / figure.get_figwidth(), up, f"y [{length_unit(pixel_scale)}]", rotation=90, va="center")
-        pair = "in each pair the image, and the effect of the substructure alone, without noise"
-        add_title(figure, "Examples of each class", pair if paired else "one asinh stretch")
+        pair = "right in each pair: image minus the image of the same lens with smooth dark matter, without noise"
+        add_title(figure, "Examples of each class", pair if paired else "each image in units of its own peak")
     return figure
 
 
@@ -148,6 +151,12 @@ def draw_mistakes(
         return draw_panels(
             shown, captions, pixel_scale, asinh_norm(shown), cmap, f"brightness [{unit}]", title, subtitle, 1.3
         )
+
+
+def _divide_by_peak(images: ArrayLike) -> np.ndarray:
+    images = np.asarray(images, dtype=float)
+    peaks = np.max(np.nan_to_num(images, posinf=0), axis=(1, 2), keepdims=True, initial=0)
+    return images / np.where(peaks > 0, peaks, 1)
 
 
 def _symmetric_norm(effects: Sequence[ArrayLike]) -> AsinhNorm:

@@ -11,6 +11,14 @@ MARKERS = {"no": "s", "sphere": "o", "vortex": "D"}
 SPARE = "0.35"
 """Grey of a class with another name."""
 
+JUDGES = {
+    "scalars": "scalar measurements",
+    "network": "network",
+    "refit": "matched filter, lens refitted",
+    "known": "matched filter, lens known",
+}
+"""Who tells the classes apart, as figures and terminal name them."""
+
 
 def look_of(name: str) -> dict:
     """Return colour and dashes of a class's line."""
@@ -25,6 +33,14 @@ def entry_text(entry: Mapping | None) -> str:
         return f"undefined ({entry['reason']})" if entry.get("reason") else "undefined"
     interval = "" if entry.get("low") is None else f" ({entry['low']:.3f}–{entry['high']:.3f})"
     return f"{entry['value']:.3f}{interval}"
+
+
+def share_text(share: Mapping) -> str:
+    """Return an entry of a share as text, ``37 % (31 to 43)``, or ``undefined``."""
+    if share["value"] is None:
+        return "undefined"
+    interval = "" if share.get("low") is None else f" ({100 * share['low']:.0f} to {100 * share['high']:.0f})"
+    return f"{100 * share['value']:.0f} %{interval}"
 
 
 def count_text(number: int, what: str) -> str:
