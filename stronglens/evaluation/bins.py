@@ -61,9 +61,10 @@ def auc_in_bins(
     known = np.isfinite(values)
     if not known.any():
         return []
-    # Twice as many as needed, for they are not spread evenly over the bins.
+    # Twice as many as needed, for they are not spread evenly; a class too rare for any bin takes none from the others.
     counts = np.bincount(true[known])
-    bins = int(np.clip(counts[counts > 0].min() // (2 * max(fewest, 1)), 1, bins))
+    rarest = min((count for count in counts if count >= max(fewest, 1)), default=0)
+    bins = int(np.clip(rarest // (2 * max(fewest, 1)), 1, bins))
     starts = np.unique(values[known])
     if len(starts) > bins:
         starts = np.unique(np.quantile(values[known], np.linspace(0, 1, bins + 1))[:-1])
@@ -79,7 +80,8 @@ def auc_in_bins(
             true[rows], probabilities[rows], classes, np.random.default_rng(seed), n_bootstrap, level,
             reason=reason, only="ranks",
         )  # fmt: skip
-        entries = _drop_poor(entries, np.bincount(true[rows], minlength=len(classes)), classes, fewest)
+        if reason is None:
+            entries = _drop_poor(entries, np.bincount(true[rows], minlength=len(classes)), classes, fewest)
         others = [name for name in classes if name != REFERENCE and REFERENCE in classes]
         found.append(
             {
@@ -111,7 +113,5 @@ def _drop_poor(entries: dict, counts: np.ndarray, classes: Sequence[str], fewest
             sides = {}
         poor = [name for name, count in sides.items() if count < fewest]
         named = " or ".join(poor)
-        kept[key] = (
-            undefined(f"fewer than {fewest} images of {named}") if poor and entry["value"] is not None else entry
-        )
+        kept[key] = undefined(f"fewer than {fewest} images of {named}") if poor else entry
     return kept

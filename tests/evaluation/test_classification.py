@@ -234,6 +234,10 @@ def test_a_small_set_has_fewer_bins():
         assert len(bins) == expected
         if count > 30:
             assert all(one["macro_auc"]["value"] is not None for one in bins)
+    true = np.where((true == 2) & (np.arange(3000) > 20), 1, true)  # seven are left: a class too rare for any bin
+    bins = auc_in_bins(true, probabilities, CLASSES, values, 5, seed=0, n_bootstrap=5)
+    assert len(bins) == 5
+    assert all(one["auc_against_no"]["sphere"]["value"] is not None for one in bins)
 
 
 def test_bins_of_few_equal_or_no_values():

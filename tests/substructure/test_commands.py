@@ -54,7 +54,7 @@ def simulated(tmp_path_factory):
     return folder
 
 
-# Three measured images of each class, and a figure of four: more are measured than asked for.
+# One measured image of each class is asked for, and the figure of samples shows the effects of four.
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, simulated):
     folder = tmp_path_factory.mktemp("trained")
