@@ -456,7 +456,7 @@ class Learning(Parameters):
     model_file: Path = text("models/regression.keras", help="where the trained network is kept")
     ceiling_images: int = number(
         100, valid=(0, 100_000), applies=SUBSTRUCTURE,
-        help="test images of each class on which a matched filter says what can be known at all; 0: none",
+        help="test images of each class that matched filters are put to, to say what can be known; 0: none",
     )
 
 
