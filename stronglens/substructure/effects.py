@@ -1,9 +1,9 @@
 """What substructure does to images, and how much of it a change of the smooth lens could undo.
 
 A matched filter that knows the effect s of the substructure on an image with Gaussian noise of variance v tells it
-from none at a signal-to-noise d, d^2 = sum s^2 / v. Where lens and source are not known either, what a small change of theirs
-could do is taken out of s first (least squares on the derivatives of the image): the d that is left is what an analysis
-that fits the smooth lens can have. It is linearised, and too high where s is far from small.
+from none at a signal-to-noise d, d^2 = sum s^2 / v. Where lens and source are not known either, what a small change of
+theirs could do is taken out of s first (least squares on the derivatives of the image): the d that is left is what an
+analysis that fits the smooth lens can have. It is linearised, and too high where s is far from small.
 """
 
 from collections.abc import Callable, Sequence
