@@ -165,7 +165,7 @@ def from_manifest(cls: type[Parameters], entries: Mapping[str, Any], overrides: 
     unknown = sorted(set(entries) - set(names))
     if unknown:
         raise RunError(f"the manifest has a parameter that this version does not know: {unknown[0]}")
-    values = {names[key]: value for key, value in entries.items() if value is not None}
+    values = {names[key]: value for key, value in entries.items()}
     try:
         return resolve(cls, values, overrides)
     except UsageError as error:
