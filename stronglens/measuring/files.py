@@ -60,7 +60,7 @@ def measure_files(parameters, network, record: dict) -> tuple[list[Measurement],
         )
     shape, pixel_scale, zero_point = _check_record(record, network, parameters.model_file)
     # Images that others made have no unit: what the network is given must be made as they were.
-    is_as_distributed = record.get("image-unit", "e-/s") != "e-/s"
+    is_as_distributed = _is_as_distributed(record)
     if is_as_distributed:
         _refuse_calibration(parameters)
     measurements, refused = [], []
@@ -146,7 +146,8 @@ def _check_record(record: dict, network, path) -> tuple[tuple[int, int], float, 
     try:
         shape = tuple(int(side) for side in record["image-shape"])
         pixel_scale, zero_point = float(record["pixel-scale"]), record["zero-point"]
-        zero_point = None if zero_point is None else float(zero_point)
+        if zero_point is not None or not _is_as_distributed(record):
+            zero_point = float(zero_point)
         outputs = len(record.get("classes") or [Column.from_dict(item) for item in record["labels"]])
         is_sound = np.isfinite([pixel_scale, zero_point or 0.0]).all() and pixel_scale > 0
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
@@ -163,6 +164,10 @@ def _refuse_calibration(parameters) -> None:
                 f"--{name.replace('_', '-')} means nothing to a network that learned from images that others made: "
                 "files are taken as they are"
             )
+
+
+def _is_as_distributed(record: dict) -> bool:
+    return record.get("image-unit", "e-/s") != "e-/s"
 
 
 def _sides(shape: tuple[int, int]) -> str:

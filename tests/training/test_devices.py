@@ -48,9 +48,9 @@ TRAIN_ON_TWO = f"""
 """
 # In a process of its own: TensorFlow takes one shape for all that two devices ever sum.
 CLASSIFY_ON_TWO = f"""
-    import test_classification
+    import test_classifier
 
-    _, losses["classes"] = test_classification.train(folder, "classes.keras", count=241, epochs=6, devices={PAIR})
+    _, losses["classes"] = test_classifier.train(folder, "classes.keras", count=241, epochs=6, devices={PAIR})
     print(json.dumps(losses))
 """
 
