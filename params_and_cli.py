@@ -595,12 +595,14 @@ EXAMPLES = {
             "generate_data.py --telescope=hst --lens-model=sie -si=0.05,0.3",
         ),
         ("every source at redshift 2 and on the axis", "generate_data.py -srs=2 -sc=0 --dataset-dir=on-axis"),
+        ("lenses with smooth dark matter, sub-halos, vortices", "generate_data.py --task=substructure -n=9000"),
         ("finish what was interrupted", "generate_data.py --resume"),
     ),
     "model_and_figures.py": (
         ("train on dataset/ and draw the figures", "model_and_figures.py"),
         ("learn the Einstein radius, faster", "model_and_figures.py --labels=einstein-radius -mlr=3e-4 -e=20"),
         ("what can be learned", "model_and_figures.py --labels"),
+        ("tell them apart, with the smaller network", "model_and_figures.py --task=substructure --network=resnet18"),
         ("measure a telescope image", "model_and_figures.py --predict lens.fits --hdu=VIS_BGSUB"),
     ),
 }
