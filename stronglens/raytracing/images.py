@@ -139,12 +139,9 @@ class ImageRenderer:
             rows = piece[1]
             rendered = self._run(arrays, *piece)
             for image, values in zip(images, rendered, strict=True):
-                values = np.asarray(values)[: len(rows)]
-                is_finite[rows] &= np.isfinite(values).all(axis=(1, 2))
-                if rows[-1] - rows[0] == len(rows) - 1:
-                    image[rows[0] : rows[-1] + 1] = values
-                else:
-                    image[rows] = values
+                place = _as_slice(rows)
+                image[place] = np.asarray(values)[: len(rows)]
+                is_finite[place] &= np.isfinite(image[place]).all(axis=(1, 2))
 
         list(self._threads.map(render_piece, self._cut(number, number, perturbers)))
         _refuse_broken(is_finite)
@@ -213,7 +210,9 @@ class ImageRenderer:
     def _run(self, arrays, bucket, rows, arrangements):
         """Return the images of some rows; what fills up the piece repeats the last one, without its perturbers."""
         last = len(arrays[0]) - 1
-        arrays = [array[np.minimum(np.resize(rows, self.piece), last)] for array in arrays]
+        is_full = len(rows) == self.piece and rows[-1] <= last
+        filled = _as_slice(rows) if is_full else np.minimum(np.resize(rows, self.piece), last)
+        arrays = [array[filled] for array in arrays]
         if bucket:
             arrays = [*self._tiles.stack([arrangements[row] for row in rows], self.piece), *arrays]
         program = self.compile(bucket)
@@ -236,6 +235,11 @@ class ImageRenderer:
                         render = self._tracer.render_perturbed_piece
                     self._programs[bucket] = jax.jit(render).lower(*rows).compile(self._compiler_options)
             return self._programs[bucket]
+
+
+def _as_slice(rows: np.ndarray) -> slice | np.ndarray:
+    """Return rising rows as a slice where they are a run: a view, which a list of rows is not."""
+    return slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] == len(rows) - 1 else rows
 
 
 def _refuse_broken(is_finite: np.ndarray) -> None:

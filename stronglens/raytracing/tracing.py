@@ -85,11 +85,12 @@ class ImageTracer:
 
         def trace(rays, index):
             grid = _grid(rays)
-            deflections = [mass.deflections_yx_2d_from(grid, xp=jnp).array.T for mass in masses.values()]
+            deflections = [mass.deflections_yx_2d_from(grid, xp=jnp).array for mass in masses.values()]
+            # Components one by one: arrays of pairs would not become vector instructions, nor would transposed ones.
+            angles = [sum(pairs[:, axis] for pairs in deflections) for axis in (0, 1)]
             if perturb:
-                deflections.append(perturb(rays, index))
-            # Components one by one: arrays of pairs would not become vector instructions.
-            traced = [rays[:, axis] - sum(angles[axis] for angles in deflections) for axis in (0, 1)]
+                angles = [one + other for one, other in zip(angles, perturb(rays, index), strict=True)]
+            traced = [rays[:, axis] - angles[axis] for axis in (0, 1)]
             traced = jax.lax.optimization_barrier(traced)
             image = source.image_2d_from(_grid(jnp.stack(traced, axis=-1)), xp=jnp).array
             if not self.lens_light:
