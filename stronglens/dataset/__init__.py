@@ -3,7 +3,7 @@
 The only room that turns arrays into files and back.
 """
 
-from stronglens.dataset.class_folders import CLASSES
+from stronglens.dataset.class_folders import CLASS_COLUMN, CLASSES
 from stronglens.dataset.conversion import plan_conversion
 from stronglens.dataset.files import checksum, read_image, read_json, write_image, write_whole
 from stronglens.dataset.folder_conversion import plan_folder_conversion
@@ -17,6 +17,7 @@ from stronglens.dataset.writing import DatasetWriter, remove_dataset
 __all__ = [
     "CHUNK_SIZE",
     "CLASSES",
+    "CLASS_COLUMN",
     "ChunkStore",
     "Dataset",
     "DatasetPlan",

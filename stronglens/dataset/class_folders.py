@@ -17,10 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from stronglens.dataset.files import checksum
-from stronglens.parameters import UsageError
+from stronglens.parameters import Column, UsageError
 
 CLASSES = ("no", "sphere", "vortex")
 """Lenses without substructure, with sub-halos, and with vortices. Their numbers are what is learned."""
+
+CLASS_COLUMN = Column(
+    "substructure", None, r"{\rm class}", "class of the substructure: 0 no, 1 sphere (sub-halos), 2 vortex", drawn=False
+)
 
 FOLDERS = {
     "no": ("no", "nosub", "no_sub", "no_substructure"),

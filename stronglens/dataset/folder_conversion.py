@@ -7,15 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from stronglens.dataset.class_folders import CLASSES, ClassFolders, find_classes
+from stronglens.dataset.class_folders import CLASS_COLUMN, CLASSES, ClassFolders, find_classes
 from stronglens.dataset.files import npy_shape, read_npy
 from stronglens.dataset.formats import chunk_indices
 from stronglens.dataset.store import ChunkStore, DatasetPlan
-from stronglens.parameters import Column, RunError, UsageError
+from stronglens.parameters import RunError, UsageError
 
 TASK = "substructure"
-
-SUBSTRUCTURE = Column("substructure", None, "", "class of the substructure: 0 no, 1 sphere (sub-halos), 2 vortex")
 
 CONVENTIONS = {
     "axes": "x to the right, y up; row 0 of an image is its top",
@@ -53,7 +51,7 @@ class FolderConversion:
         images = np.empty((len(rows), *self.target.shape), np.float32)
         for row, name in enumerate(names):
             images[row] = _read_image(self.origin / name, self.target.shape)
-        columns = {SUBSTRUCTURE.name: found.classes[rows.start : rows.stop]}
+        columns = {CLASS_COLUMN.name: found.classes[rows.start : rows.stop]}
         self.target.write_chunk(chunk, images, columns, Counter(), list(names))
         return len(rows)
 
@@ -90,7 +88,7 @@ def plan_folder_conversion(
         title=title,
         verb="converting",
         manifest=folder_manifest(found, kept, versions, pixel_scale),
-        columns=[SUBSTRUCTURE.to_dict()],
+        columns=[CLASS_COLUMN.to_dict()],
         work=partial(FolderConversion, origin.absolute(), found.checksum),
     )
 

@@ -1,7 +1,7 @@
 """Metrics with confidence intervals, beside what one would say without looking. NumPy only."""
 
 from stronglens.evaluation.bins import auc_in_bins
-from stronglens.evaluation.bootstrap import count_draws, draw_resamples, make_entry, mean_with_interval, undefined
+from stronglens.evaluation.bootstrap import count_draws, draw_resamples, make_entry, undefined
 from stronglens.evaluation.classification import classification_metrics, classification_table
 from stronglens.evaluation.ranking import REFERENCE, area_under_curve, odds_against, roc_curve
 from stronglens.evaluation.regression import metrics_table, regression_metrics
@@ -15,7 +15,6 @@ __all__ = [
     "count_draws",
     "draw_resamples",
     "make_entry",
-    "mean_with_interval",
     "metrics_table",
     "odds_against",
     "regression_metrics",

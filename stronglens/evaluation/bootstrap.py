@@ -84,25 +84,6 @@ def make_entry(value: float, drawn: np.ndarray, level: float, undefined_because:
     return entry | {"low": float(low), "high": float(high)}
 
 
-def mean_with_interval(values: np.ndarray, *, seed: int, n_bootstrap: int = 1000, level: float = 0.95) -> dict:
-    """Return the mean of a number over images, with a bootstrap interval.
-
-    Parameters
-    ----------
-    values : ndarray (N,)
-
-    Returns
-    -------
-    dict
-        ``{"value", "low", "high"}``; what is undefined is None, with its ``"reason"``.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    drawn = np.empty(n_bootstrap if len(values) > 1 else 0)
-    for places, which in draw_resamples(np.random.default_rng(seed), len(values), n_bootstrap):
-        drawn[places] = values[which].mean(axis=1)
-    return make_entry(values.mean() if len(values) else np.nan, drawn, level, "there is no image")
-
-
 def undefined(reason: str) -> dict:
     """Return the entry of a number that does not exist."""
     return {"value": None, "low": None, "high": None, "reason": reason}

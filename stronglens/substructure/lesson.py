@@ -2,12 +2,10 @@
 
 import numpy as np
 
-from stronglens.dataset import split_indices
+from stronglens.dataset import CLASS_COLUMN, split_indices
 from stronglens.learning.lesson import Lesson
 from stronglens.parameters import RunError
 from stronglens.sampling import Stream, generator
-
-LABEL = "substructure"
 
 
 def plan_lesson(parameters, dataset, made_with, progress, say) -> Lesson:
@@ -25,7 +23,7 @@ def plan_lesson(parameters, dataset, made_with, progress, say) -> Lesson:
     RunError
         When a class has none.
     """
-    truth = dataset.column_values([LABEL])
+    truth = dataset.column_values([CLASS_COLUMN.name])
     classes = np.array(dataset.manifest["classes"])
     kind = truth[:, 0].astype(int)
     counts = np.bincount(kind, minlength=len(classes))
@@ -43,4 +41,4 @@ def plan_lesson(parameters, dataset, made_with, progress, say) -> Lesson:
         strata=classes[kind],
         test=dataset.test_images,
     )
-    return Lesson(parameters, dataset, split, (LABEL,), truth, made_with, progress, say)
+    return Lesson(parameters, dataset, split, (CLASS_COLUMN.name,), truth, made_with, progress, say)

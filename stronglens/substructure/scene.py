@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stronglens import cosmology, telescope
-from stronglens.dataset import CLASSES
+from stronglens.dataset import CLASS_COLUMN, CLASSES
 from stronglens.parameters import Column, UsageError
 from stronglens.raytracing import Perturbers, enclosed_strength, total_mass_of_truncated_nfw
 from stronglens.sampling import Draws, Rule
@@ -28,10 +28,7 @@ LARGEST_SHARE = 0.5
 """All the mass of the substructure, inside the Einstein radius or not, relative to that of the lens inside."""
 
 COLUMNS = {
-    "substructure": Column(
-        "substructure", None, r"{\rm class}", "class of the substructure: 0 no, 1 sphere (sub-halos), 2 vortex",
-        drawn=False,
-    ),
+    CLASS_COLUMN.name: CLASS_COLUMN,
     "subhalos": Column("subhalos", None, r"N_{\rm sub}", "number of sub-halos", drawn=False),
     "subhalo-mass": Column(
         "subhalo-mass", "Msun", r"M_{\rm sub}", "mass of all sub-halos, or of the vortex, as it lenses", drawn=False
@@ -156,7 +153,7 @@ class SubstructureSimulator(LensSimulator):
         return derived | {
             "einstein-radius-sie": drawn,
             "einstein-radius-smooth": np.maximum(smooth, 0),
-            "substructure": kind.astype(float),
+            CLASS_COLUMN.name: kind.astype(float),
             "subhalos": np.where(kind == SPHERE, (perturbers.strength > 0).sum(axis=1), 0).astype(float),
             "subhalo-mass": perturbers.strength.sum(axis=1) / unit,
             "substructure-share": share,

@@ -294,7 +294,7 @@ def _draw_for_epochs(number: int, seed: int, shape: tuple[int, ...]) -> Callable
     if shape[0] != shape[1]:
         raise RunError(
             f"images of {shape[0]} x {shape[1]} pixels cannot be turned by a quarter: give --augment=off, "
-            "or on square ones"
+            "or simulate square ones"
         )
     # Keras looks an epoch ahead at most, from several places.
     return functools.lru_cache(maxsize=2)(lambda epoch: draw_symmetries(number, seed, epoch + 1))

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from stronglens.dataset import (
     CHUNK_SIZE,
+    CLASS_COLUMN,
     CLASSES,
     DatasetWriter,
     load_dataset,
@@ -27,7 +28,7 @@ from stronglens.dataset import (
 )
 from stronglens.dataset import class_folders as module
 from stronglens.dataset.class_folders import find_classes, holds_class_folders
-from stronglens.dataset.folder_conversion import SUBSTRUCTURE, FolderConversion, folder_manifest
+from stronglens.dataset.folder_conversion import FolderConversion, folder_manifest
 from stronglens.parameters import RunError, StronglensError, UsageError
 
 BOTH = pytest.mark.parametrize("kept", ["pickle", "zarr"])
@@ -60,7 +61,7 @@ def convert(origin, folder, kept="pickle", **how):
     with writer:
         for chunk in writer.missing_chunks:
             pickle.loads(pickle.dumps(work))(chunk)  # as a worker has it
-        return writer.finish([SUBSTRUCTURE.to_dict()], lambda values: {"mean": float(values.mean())})
+        return writer.finish([CLASS_COLUMN.to_dict()], lambda values: {"mean": float(values.mean())})
 
 
 def contents(folder):
@@ -443,7 +444,7 @@ def test_from_one_format_to_the_other_sources_stay(tmp_path, kept):
         work = plan.work(writer.store)
         for chunk in writer.missing_chunks:
             work(chunk)
-        writer.finish([SUBSTRUCTURE.to_dict()], lambda values: {"mean": float(values.mean())})
+        writer.finish([CLASS_COLUMN.to_dict()], lambda values: {"mean": float(values.mean())})
     assert contents(tmp_path / "other") == contents(tmp_path / "wanted")
 
 
