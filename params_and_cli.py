@@ -422,6 +422,14 @@ class Learning(Parameters):
         ("src-redshift", "src-center-x", "src-center-y"), shortcut="l", applies=REGRESSION,
         help="what the network learns; --labels without a value lists what it can learn",
     )
+    posterior: str = choice(
+        "none", ("none", "flow", "gaussian"), applies=REGRESSION,
+        help="what the network gives for an image: none, one number a label; flow, their joint posterior, by a "
+        "normalising flow (BayesFlow); gaussian, a normal distribution of full covariance in its place (cheaper)",
+    )
+    posterior_draws: int = number(
+        1000, valid=(100, 100_000), applies=REGRESSION, help="draws from the posterior of each image"
+    )
     valid_split: float = number(0.2, shortcut="v", valid=(0, 0.9), help="fraction of images for validation")
     test_split: float = number(0.1, shortcut="t", valid=(0, 0.9), help="fraction of images kept for the test")
     epochs: int = number(50, shortcut="e", valid=(1, 100_000), help="passes over the training images")
@@ -516,6 +524,8 @@ OVERRIDES = {
         "batch_size": 64,
         "model_file": Path("models/substructure.keras"),
     },
+    ("posterior", "flow"): {"learning_rate": 0.0005, "learning_schedule": "cosine", "batch_size": 64},
+    ("posterior", "gaussian"): {"learning_rate": 0.0005, "learning_schedule": "cosine", "batch_size": 64},
     # Euclid VIS: Euclid Collaboration, Cropper et al. 2025, A&A 697, A2 (exposures, read noise,
     # PSF); zero point and sky as in lenstronomy 1.14.2's Euclid preset. Those are the defaults above.
     ("telescope", "hst"): {
@@ -602,6 +612,7 @@ EXAMPLES = {
         ("train on dataset/ and draw the figures", "model_and_figures.py"),
         ("learn the Einstein radius, faster", "model_and_figures.py --labels=einstein-radius -mlr=3e-4 -e=20"),
         ("what can be learned", "model_and_figures.py --labels"),
+        ("learn the posterior, not only its middle", "model_and_figures.py --posterior=flow"),
         ("tell them apart, with the smaller network", "model_and_figures.py --task=substructure --network=resnet18"),
         ("measure a telescope image", "model_and_figures.py --predict lens.fits --hdu=VIS_BGSUB"),
     ),

@@ -1,15 +1,16 @@
 """The shared fit loop, the file of a trained network, and the device it runs on."""
 
 # Device first: it quietens Keras's backend before anything wakes it.
-from stronglens.training.device import describe_device, keras
+from stronglens.training.device import describe_device, keras, wake_bayesflow
 from stronglens.training.loop import fit
 from stronglens.training.network_file import load_network, save_network
-from stronglens.training.objective import Classification, Regression
+from stronglens.training.objective import Classification, Density, Regression
 from stronglens.training.seeds import spread_seed
 from stronglens.training.state import remove_state, state_path
 
 __all__ = [
     "Classification",
+    "Density",
     "Regression",
     "describe_device",
     "fit",
@@ -19,4 +20,5 @@ __all__ = [
     "save_network",
     "spread_seed",
     "state_path",
+    "wake_bayesflow",
 ]

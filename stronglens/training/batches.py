@@ -35,6 +35,7 @@ class Batches(keras.utils.PyDataset):
     ----------
     number, batch_size, multiple : int, images
         In an epoch; at most in a batch; what both are multiples of.
+    objective : Objective
 
     Attributes
     ----------
@@ -48,9 +49,9 @@ class Batches(keras.utils.PyDataset):
         Identity of the data, for the state of the training.
     """
 
-    def __init__(self, number: int, batch_size: int, multiple: int):
+    def __init__(self, number: int, batch_size: int, multiple: int, objective: Objective):
         super().__init__()
-        self.number = number
+        self.number, self.objective = number, objective
         steps = -(-number // batch_size)
         self.bounds = [multiple * (number // multiple * step // max(1, steps)) for step in range(steps + 1)]
         self.epoch = 0
@@ -63,7 +64,7 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         try:
-            return self.read(self.bounds[index], self.bounds[index + 1])
+            return self.objective.arrange(*self.read(self.bounds[index], self.bounds[index + 1]))
         except Exception as error:
             self.error = self.error or error
             raise
@@ -128,7 +129,7 @@ class StoredBatches(Batches):
         objective: Objective = REGRESSION,
         augment: bool = False,
     ):
-        super().__init__(len(images) - len(images) % multiple, batch_size, multiple)
+        super().__init__(len(images) - len(images) % multiple, batch_size, multiple, objective)
         self.split, self.seed, self.epochs = split, seed, epochs
         self.images = images = images if hasattr(images, "digest") else np.ascontiguousarray(images, dtype=np.float32)
         labels = np.asarray(labels, dtype=np.float64)
@@ -221,9 +222,8 @@ class EndlessBatches(Batches):
         augment: bool = False,
         ahead: int = AHEAD,
     ):
-        super().__init__(source.number - source.number % multiple, batch_size, multiple)
+        super().__init__(source.number - source.number % multiple, batch_size, multiple, objective)
         self.source, self.network, self.labels, self.ahead = source, network, len(label_names), ahead
-        self.objective = objective
         if not self.number:
             raise RunError(f"{source.number} simulations an epoch are too few for {multiple} devices: ask for more")
         _require_shape(source.shape, network, "the simulated images")
@@ -306,8 +306,9 @@ def _identify(data) -> str:
 
 
 def _require_shape(shape: tuple[int, ...], network: keras.Model, what: str) -> None:
-    if tuple(shape) != tuple(network.input_shape[1:]):
-        raise RunError(f"{what} have the shape {tuple(shape)}, the network takes {network.input_shape[1:]}")
+    taken = tuple(network.inputs[0].shape[1:])
+    if tuple(shape) != taken:
+        raise RunError(f"{what} have the shape {tuple(shape)}, the network takes {taken}")
 
 
 def _require_finite(array: np.ndarray, what: str) -> None:

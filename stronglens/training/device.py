@@ -133,3 +133,13 @@ def _name_gpus() -> list[str]:
 
             return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
     return []
+
+
+def wake_bayesflow() -> None:
+    """Import BayesFlow without its greeting: its layers are then known to Keras. It takes seconds."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        import bayesflow.networks  # noqa: F401
+    finally:
+        logging.disable(before)

@@ -49,8 +49,7 @@ def fit(
 ) -> dict[str, list[float]]:
     """Train a network on an objective.
 
-    The network ends with the layer that its objective asks for, which has no weights; the loss is measured
-    before it. The weights of the epoch with the lowest validation loss (of the lowest training loss where
+    The network is of the form that its objective asks for. The weights of the epoch with the lowest validation loss (of the lowest training loss where
     there is no validation split) are kept in ``model_file`` as the training goes, and are in ``network`` when
     it returns. On one machine's CPU the same seed and data give the same numbers to the bit, in one run or
     with interruptions; on a GPU they agree to rounding.
@@ -72,7 +71,7 @@ def fit(
         Step size of the optimizer.
     objective : Objective
         `Regression`: labels in their own units, by the squared error of standardised ones. `Classification`:
-        one label, the number of the class.
+        one label, the number of the class. `Density`: a density over labels.
     optimizer : {"adam", "sgd"}
     momentum, weight_decay : float
         See `make_optimizer`; the momentum is that of ``sgd``.
@@ -164,7 +163,7 @@ def fit(
     if state.epochs < epochs:
         rate = schedule_rate(learning_rate, learning_schedule, epochs * len(batches), warm_up * len(batches))
         with parallel(devices):
-            make = functools.partial(make_optimizer, optimizer, rate, momentum, weight_decay)
+            make = functools.partial(make_optimizer, optimizer, rate, momentum, weight_decay, clipped_at=objective.clipped_at)
             core = _prepare(network, objective, make, mixed_precision, sharing, state)
             _run(core, batches, checks, epochs, progress, keeper)
         state = keeper.state
@@ -183,7 +182,7 @@ def _prepare(network, objective, make, mixed_precision, sharing, state) -> keras
     # The network up to what its objective trains: in 16 bits or on several devices a copy.
     policy = compute_policy(mixed_precision)
     trained = network if policy == "float32" and sharing == 1 else copy_network(network, policy)
-    core = keras.Model(trained.inputs, trained.layers[-1].input)
+    core = objective.core(trained)
     optimizer = make(core.trainable_variables)
     if policy == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

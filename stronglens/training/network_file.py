@@ -16,7 +16,7 @@ import numpy as np
 
 from stronglens.atomic import replacing
 from stronglens.parameters import RunError, StronglensError, UsageError
-from stronglens.training.device import keras
+from stronglens.training.device import keras, wake_bayesflow
 
 RECORD = "stronglens.json"
 FORMAT = 1
@@ -39,8 +39,12 @@ ADMITTED = frozenset((
     "GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal", "RandomNormal",
     "RandomUniform",
     "TruncatedNormal", "Zeros", "Ones", "Constant", "Orthogonal", "VarianceScaling", "L1", "L2", "L1L2",
+    "Split", "Tril", "Exp", "Square", "Sum", "Matmul", "ExpandDims", "Squeeze", "GetItem", "__tensor__",
+    "SeedGenerator",
 ))
 # fmt: on
+BAYESFLOW = {"CouplingFlow": "bayesflow.networks", "DiagonalNormal": "bayesflow.distributions"}
+BAYESFLOW_TYPE = "__bayesflow_type__"  # which its own loader takes for the name of anything that Python has built in
 
 
 def require_model_path(path: str | os.PathLike) -> Path:
@@ -106,7 +110,9 @@ def load_network(path: str | os.PathLike) -> tuple[keras.Model, dict]:
     if not path.is_file():
         raise RunError(f"no trained network at {path}: train one first, or name another with --model-file")
     try:
-        record = _check_archive(path)
+        record, has_flow = _check_archive(path)
+        if has_flow:
+            wake_bayesflow()
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except StronglensError:
         raise
@@ -142,7 +148,8 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         raise RunError(f"cannot write {path}: {_first_line(error)}") from error
 
 
-def _check_archive(path: Path) -> dict:
+def _check_archive(path: Path) -> tuple[dict, bool]:
+    # Returns the record, and whether the network has layers of BayesFlow's.
     def refuse(reason: str) -> RunError:
         return RunError(f"{path} is refused: {reason}")
 
@@ -161,33 +168,42 @@ def _check_archive(path: Path) -> dict:
             raise refuse("its weights are compressed, which Keras never does")
         if archive.testzip() is not None:
             raise RunError(f"{path} is damaged (checksum of {archive.testzip()}): train again, or copy it anew")
-        _check_config(json.loads(archive.read(CONFIG)), refuse)
+        has_flow = _check_config(json.loads(archive.read(CONFIG)), refuse)
         _check_weights(archive.read(WEIGHTS), refuse)
         record = json.loads(archive.read(RECORD))
     if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
         raise refuse(f"its {RECORD} is not of format {FORMAT}: it comes from another version of this program")
-    return record
+    return record, has_flow
 
 
-def _check_config(config: object, refuse: Callable[[str], RunError]) -> None:
+def _check_config(config: object, refuse: Callable[[str], RunError]) -> bool:
     # A walk without recursion: a hostile file may nest deeper than Python's stack.
     if not isinstance(config, dict) or config.get("class_name") != "Functional":
         raise refuse("its config.json describes no network")
     waiting: list[object] = [config]
+    has_flow = False
     while waiting:
         node = waiting.pop()
         if isinstance(node, list):
             waiting.extend(node)
+        elif isinstance(node, str) and node.startswith(BAYESFLOW_TYPE):
+            raise refuse(f"it asks for {node!r:.60}, which is no layer")
         elif isinstance(node, dict):
             waiting.extend(node.values())
             if "class_name" in node:
                 name, module = node["class_name"], node.get("module")
+                if isinstance(name, str) and name in BAYESFLOW and str(module).startswith(f"{BAYESFLOW[name]}."):
+                    if node.get("registered_name") != f"{BAYESFLOW[name]}>{name}":
+                        raise refuse(f"it holds {node.get('registered_name')!r:.60}, which is not BayesFlow's {name}")
+                    has_flow = True
+                    continue
                 if not isinstance(name, str) or name not in ADMITTED:
                     raise refuse(f"it holds {name!r:.60}, which is not among the plain layers this program loads")
                 if module is not None and (not isinstance(module, str) or module.split(".")[0] != "keras"):
                     raise refuse(f"it asks for the module {module!r:.60}; only Keras's own are loaded")
                 if node.get("registered_name") not in (None, name):
                     raise refuse(f"it holds {node['registered_name']!r:.60}, which is not built into Keras")
+    return has_flow
 
 
 def _check_weights(content: bytes, refuse: Callable[[str], RunError]) -> None:

@@ -1,14 +1,15 @@
 """What a network is trained for: how its labels are taught, what is minimised, and what is shown."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from stronglens.parameters import RunError
 from stronglens.training.device import keras
 
-# An objective trains the input of the network's last layer, which has no weights of its own: standardised
-# labels before they are restored, logits before they are probabilities.
+# Most train the input of the network's last layer, which has no weights of its own: standardised labels before they
+# are restored, logits before they are probabilities.
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Regression:
     """
 
     shown = ("loss",)
+    clipped_at = None
 
     def describe(self) -> dict:
         """Return what must be the same when a training goes on."""
@@ -42,6 +44,14 @@ class Regression:
         if not isinstance(restore, keras.layers.Rescaling):
             raise ValueError("the network must end with a Rescaling from standardised outputs to labels")
         return ((labels - np.asarray(restore.offset)) / np.asarray(restore.scale)).astype(np.float32)
+
+    def core(self, network: keras.Model) -> keras.Model:
+        """Return the part of a network that is trained."""
+        return _before_last_layer(network)
+
+    def arrange(self, images: np.ndarray, targets: np.ndarray) -> tuple:
+        """Return a batch's inputs and what they are taught."""
+        return images, targets
 
     def loss(self) -> keras.losses.Loss:
         """Return what is minimised."""
@@ -71,6 +81,7 @@ class Classification:
     label_smoothing: float = 0.0
 
     shown = ("loss", "accuracy")
+    clipped_at = None
 
     def describe(self) -> dict:
         """Return what must be the same when a training goes on."""
@@ -109,6 +120,14 @@ class Classification:
             )
         return np.eye(self.classes, dtype=np.float32)[numbers.astype(int)]
 
+    def core(self, network: keras.Model) -> keras.Model:
+        """Return the part of a network that is trained."""
+        return _before_last_layer(network)
+
+    def arrange(self, images: np.ndarray, targets: np.ndarray) -> tuple:
+        """Return a batch's inputs and what they are taught."""
+        return images, targets
+
     def loss(self) -> keras.losses.Loss:
         """Return what is minimised."""
         return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
@@ -118,5 +137,63 @@ class Classification:
         return [keras.metrics.CategoricalAccuracy(name="accuracy")]
 
 
-Objective = Regression | Classification
+@dataclass(frozen=True)
+class Density:
+    """Teach a density over labels by the log density of the true ones.
+
+    The network takes an image and a point of a space of labels, and gives the log density there.
+
+    Attributes
+    ----------
+    space
+        Maps labels to that space: ``to_space``, (N, L) in their own units to (N, L); ``to_dict`` says how.
+    dimensions : int
+        Of the network's density: those beyond L are noise, drawn anew for each image from ``seed``.
+    seed : int
+    """
+
+    space: Any
+    dimensions: int
+    seed: int = 0
+
+    shown = ("loss",)
+    clipped_at = 1.0
+
+    def describe(self) -> dict:
+        """Return what must be the same when a training goes on."""
+        return {"the loss": f"negative log density in {self.dimensions} dimensions"}
+
+    def core(self, network: keras.Model) -> keras.Model:
+        """Return the part of a network that is trained: all of it."""
+        return network
+
+    def encode(self, network: keras.Model, labels: np.ndarray, split: str) -> np.ndarray:
+        """Map labels to points of the network's space: (N, dimensions) float32."""
+        points = self.space.to_space(labels)
+        more = self.dimensions - points.shape[1]
+        noise = np.random.default_rng([self.seed, len(points)]).standard_normal((len(points), more))
+        return np.concatenate([points, noise], axis=1).astype(np.float32)
+
+    def arrange(self, images: np.ndarray, targets: np.ndarray) -> tuple:
+        """Return a batch's inputs, and what Keras asks for beside them."""
+        return (images, targets), np.zeros(len(images), np.float32)
+
+    def loss(self) -> keras.losses.Loss:
+        """Return what is minimised."""
+        return _negative_log_density
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Return what is measured beside the loss."""
+        return []
+
+
+def _before_last_layer(network: keras.Model) -> keras.Model:
+    return keras.Model(network.inputs, network.layers[-1].input)
+
+
+def _negative_log_density(nothing, log_density):
+    return -log_density
+
+
+Objective = Regression | Classification | Density
 REGRESSION = Regression()

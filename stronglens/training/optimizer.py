@@ -19,10 +19,11 @@ class MomentumDescent(keras.optimizers.SGD):
     learning_rate : float or schedule
     momentum : float, 0 to 1
     decay : float
+    clipped_at : float, optional
     """
 
-    def __init__(self, learning_rate, momentum: float, decay: float):
-        super().__init__(learning_rate, momentum=float(momentum))
+    def __init__(self, learning_rate, momentum: float, decay: float, clipped_at: float | None = None):
+        super().__init__(learning_rate, momentum=float(momentum), global_clipnorm=clipped_at)
         self.decay = decay
 
     def update_step(self, gradient, variable, learning_rate):
@@ -37,6 +38,7 @@ def make_optimizer(
     momentum: float,
     weight_decay: float,
     variables: list[keras.Variable],
+    clipped_at: float | None = None,
 ) -> keras.optimizers.Optimizer:
     """Make an optimizer of a network's variables.
 
@@ -52,12 +54,14 @@ def make_optimizer(
         Of kernels only.
     variables : list of keras.Variable
         Those that will be trained.
+    clipped_at : float, optional
+        The longest gradient of all variables together: longer ones are shortened (Pascanu et al. 2013, ICML).
     """
     if kind not in USUAL_RATE:
         raise ValueError(f"no optimizer {kind!r}; there are {', '.join(USUAL_RATE)}")
     if kind == "sgd":
-        return MomentumDescent(learning_rate, momentum, weight_decay)
-    optimizer = keras.optimizers.Adam(learning_rate, weight_decay=weight_decay or None)
+        return MomentumDescent(learning_rate, momentum, weight_decay, clipped_at)
+    optimizer = keras.optimizers.Adam(learning_rate, weight_decay=weight_decay or None, global_clipnorm=clipped_at)
     optimizer.exclude_from_weight_decay([variable for variable in variables if not _decays(variable)])
     return optimizer
 

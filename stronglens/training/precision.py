@@ -2,7 +2,7 @@
 
 from stronglens.training.device import keras
 
-EXACT_LAYERS = ("InputLayer", "Rescaling", "Normalization", "Softmax")
+EXACT_LAYERS = ("InputLayer", "Rescaling", "Normalization", "Softmax", "CouplingFlow")
 
 
 def copy_network(network: keras.Model, policy: str) -> keras.Model:
@@ -23,7 +23,10 @@ def copy_network(network: keras.Model, policy: str) -> keras.Model:
         config = layer.get_config()
         if isinstance(layer, keras.layers.Layer):
             config["dtype"] = "float32" if layer.name in exact else policy
-        return layer.__class__.from_config(config)
+        twin = layer.__class__.from_config(config)
+        if layer.__class__.__name__ == "CouplingFlow":
+            twin.build_from_config(layer.get_build_config())  # BayesFlow's cannot be built by a call without a batch
+        return twin
 
     twin = keras.models.clone_model(network, clone_function=copy)
     twin.set_weights(network.get_weights())
