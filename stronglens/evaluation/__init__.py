@@ -1,7 +1,8 @@
-"""Metrics with confidence intervals, beside what one would say without looking. NumPy only."""
+"""Metrics with confidence intervals, beside what one would say without looking. NumPy and SciPy only."""
 
 from stronglens.evaluation.bins import auc_in_bins
 from stronglens.evaluation.bootstrap import count_draws, draw_resamples, make_entry, undefined
+from stronglens.evaluation.calibration import describe_calibration, posterior_metrics
 from stronglens.evaluation.classification import classification_metrics, classification_table
 from stronglens.evaluation.ranking import REFERENCE, area_under_curve, odds_against, roc_curve
 from stronglens.evaluation.regression import metrics_table, regression_metrics
@@ -13,10 +14,12 @@ __all__ = [
     "classification_metrics",
     "classification_table",
     "count_draws",
+    "describe_calibration",
     "draw_resamples",
     "make_entry",
     "metrics_table",
     "odds_against",
+    "posterior_metrics",
     "regression_metrics",
     "roc_curve",
     "undefined",
