@@ -80,7 +80,7 @@ def simulate(lesson):
     workers = 0 if parameters.scheduler else max(1, parameters.workers)  # JAX and TensorFlow: a process each
     describe = partial(describe_environment, panel.PROGRAM_VERSION)
     with open_executor(workers, parameters.scheduler, describe) as executor:
-        yield FreshLenses(make, lesson.made_with, stored, number, lesson.labels, executor)
+        yield FreshLenses(make, lesson.made_with, stored, number, lesson.known, executor)
 
 
 def room(parameters, name: str):

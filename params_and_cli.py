@@ -11,6 +11,9 @@ Reading a line
 ``half_width(v, ...)`` and ``component(of=...)``
     A pair of quantities (x, y), each drawn uniformly from (-v, v); a component with a
     range of its own wins over the half-width.
+``spin``
+    By how many times the angle such a pair turns when the sky is turned: once (a place),
+    twice (an ellipticity, a shear).
 ``valid``
     What is physically possible. The range beside it is this run's prior: two things.
 ``applies``
@@ -119,7 +122,7 @@ class LensGalaxy(Parameters):
         0.2, 0.8, shortcut="lrs", valid=(0.001, 20), symbol=r"z_{\rm lens}", help="redshift of the lens"
     )
     lens_center_var: float = half_width(
-        0.05, shortcut="lc", unit="arcsec", valid=(0, 10),
+        0.05, shortcut="lc", spin=1, unit="arcsec", valid=(0, 10),
         help="half-width of the lens centre's range: x and y uniform in (-v, v)",
     )
     lens_center_x_range: Range | None = component(
@@ -131,7 +134,7 @@ class LensGalaxy(Parameters):
         help="y of the lens centre, up",
     )
     lens_ellip_var: float = half_width(
-        0.2, shortcut="lell", valid=(0, 0.9),
+        0.2, shortcut="lell", spin=2, valid=(0, 0.9),
         help="half-width of the range of the lens's ellipticity components "
         "(1-q)/(1+q) (cos 2phi, sin 2phi), of bulge and isothermal mass alike",
     )
@@ -175,7 +178,7 @@ class CompositeLens(Parameters):
         help='effective radius ("effect" in flags; it holds half the light) of the disk',
     )
     disk_ellip_var: float = half_width(
-        0.2, shortcut="dell", valid=(0, 0.9), applies=COMPOSITE,
+        0.2, shortcut="dell", spin=2, valid=(0, 0.9), applies=COMPOSITE,
         help="half-width of the range of the disk's ellipticity components",
     )
     disk_ellip_x_range: Range | None = component(
@@ -214,7 +217,7 @@ class IsothermalLens(Parameters):
         help="intermediate-axis Einstein radius, drawn in place of a velocity dispersion when given",
     )
     shear_var: float = half_width(
-        0.05, shortcut="sh", valid=(0, 0.5), applies=SIE,
+        0.05, shortcut="sh", spin=2, valid=(0, 0.5), applies=SIE,
         help="half-width of the range of the external shear's components",
     )
     shear_1_range: Range | None = component(
@@ -236,7 +239,7 @@ class SourceGalaxy(Parameters):
         help="redshift of the source; always drawn behind the lens",
     )
     src_center_var: float = half_width(
-        0.4, shortcut="sc", unit="arcsec", valid=(0, 10),
+        0.4, shortcut="sc", spin=1, unit="arcsec", valid=(0, 10),
         help="half-width of the source centre's range: x and y uniform in (-v, v)",
     )
     src_center_x_range: Range | None = component(
@@ -248,7 +251,7 @@ class SourceGalaxy(Parameters):
         help="y of the source centre, unlensed, up",
     )
     src_ellip_var: float = half_width(
-        0.3, shortcut="sell", valid=(0, 0.9),
+        0.3, shortcut="sell", spin=2, valid=(0, 0.9),
         help="half-width of the range of the source's ellipticity components",
     )
     src_ellip_x_range: Range | None = component(
@@ -389,7 +392,7 @@ class Substructure(Parameters):
         help="angle of the vortex, from +x towards +y",
     )
     vortex_center_var: float = half_width(
-        0.25, shortcut="vc", unit="arcsec", valid=(0, 10), applies=SUBSTRUCTURE,
+        0.25, shortcut="vc", spin=1, unit="arcsec", valid=(0, 10), applies=SUBSTRUCTURE,
         help="half-width of the range of the vortex's centre, from that of the lens",
     )
     vortex_center_x_range: Range | None = component(
@@ -452,7 +455,8 @@ class Learning(Parameters):
         0.0, valid=(0, 0.9), applies=SUBSTRUCTURE, help="share of the probability that is taught to all classes alike"
     )
     augment: str = choice(
-        "on", ("on", "off"), applies=SUBSTRUCTURE, help="show each image turned and mirrored at random, in each epoch"
+        "off", ("on", "off"),
+        help="show each image turned by quarters and mirrored at random, in each epoch, its labels moved along",
     )
     batch_size: int = number(20, shortcut="b", unit="images", valid=(1, 65_536), help="images a training step")
     mixed_precision: bool = switch(help="compute in 16 bits where it is safe (worth it on a GPU)")
@@ -522,6 +526,7 @@ OVERRIDES = {
         "learning_rate": 0.001,
         "learning_schedule": "cosine",
         "batch_size": 64,
+        "augment": "on",
         "model_file": Path("models/substructure.keras"),
     },
     ("posterior", "flow"): {"learning_rate": 0.0005, "learning_schedule": "cosine", "batch_size": 64},

@@ -100,6 +100,20 @@ def test_default_labels_are_drawn_columns(argv):
     assert len({column.symbol for column in drawn.values()}) == len(drawn)
 
 
+@pytest.mark.parametrize("task", ["regression", "substructure"])
+@pytest.mark.parametrize("lens_model", ["composite", "sie"])
+def test_places_turn_with_the_sky_and_shapes_twice_as_fast(task, lens_model):
+    if (task, lens_model) == ("substructure", "composite"):
+        return
+    drawn = columns(read("generate_data.py", f"--task={task}", f"--lens-model={lens_model}"))
+    for name, column in drawn.items():
+        first = name.removesuffix("-y").removesuffix("-x")
+        spin = 1 if first.endswith("center") else 2 if first.endswith("ellip") or name.startswith("shear") else 0
+        assert column.spin == spin, name
+        ends = ("shear-1", "shear-2") if name.startswith("shear") else (f"{first}-x", f"{first}-y")
+        assert column.pair == (ends if spin else None), name
+
+
 @pytest.mark.parametrize("program", DOORS)
 def test_examples_work(program):
     for what, command in panel.EXAMPLES[program]:

@@ -24,6 +24,8 @@ class Lesson:
     made_with : SimulationParameters of the dataset; None where others made its images
     progress : callable, (units, what) -> context manager with ``advance``
     say : callable, prints a line
+    companions : names of columns that are not learned, but turn together with one that is
+        Training needs their values where it turns images.
     """
 
     parameters: Any
@@ -34,6 +36,12 @@ class Lesson:
     made_with: Any
     progress: Callable
     say: Callable[[str], None]
+    companions: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Names of the columns that training is given: first those that are learned."""
+        return (*self.labels, *self.companions)
 
     @property
     def test(self) -> tuple[np.ndarray, str]:

@@ -8,6 +8,7 @@ from stronglens.learning.lesson import Lesson
 from stronglens.scaling import fit_image_scaling
 from stronglens.simulation.fresh import FreshLenses
 from stronglens.training import describe_device, fit
+from stronglens.training.augmentation import find_pairs
 
 PREDICTION_BATCH = 256
 BLOCK_BYTES = 2**27
@@ -34,14 +35,14 @@ def learn(lesson: Lesson, fresh: FreshLenses | None, build: Callable, **choices)
     parameters, dataset, split, say = lesson.parameters, lesson.dataset, lesson.split, lesson.say
     train, valid = split["train"], split["valid"]
     if fresh is None:
-        images, labels = dataset.images.subset(train), lesson.truth[train]
+        images, labels = dataset.images.subset(train), dataset.column_values(lesson.known)[train]
         learned_from = (images, labels)
     else:
         images, labels = fresh.first()
         learned_from = fresh
     with lesson.progress(len(images), "measuring the images") as measured:
         image_scaling = fit_image_scaling(images, measured.advance)
-    network = build(images.shape[1:], image_scaling, labels)
+    network = build(images.shape[1:], image_scaling, labels[:, : len(lesson.labels)])
     say(f"Network: {network.count_params():,} parameters; labels {', '.join(lesson.labels)}")
     source = "simulated anew each epoch" if fresh else "for training"
     say(f"Images: {len(train):,} {source}, {len(valid):,} for validation, {len(split['test']):,} for the test")
@@ -64,6 +65,8 @@ def learn(lesson: Lesson, fresh: FreshLenses | None, build: Callable, **choices)
         warm_up=parameters.warm_up,
         weight_decay=parameters.weight_decay,
         batch_size=parameters.batch_size,
+        augment=parameters.augment == "on",
+        pairs=find_pairs([dataset.columns[name] for name in lesson.known]) if parameters.augment == "on" else (),
         seed=parameters.seed,
         mixed_precision=parameters.mixed_precision,
         record=record,

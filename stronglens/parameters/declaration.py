@@ -48,6 +48,8 @@ class Declaration:
         The drawn column, if it is not called as the flag.
     of : str or None
         Of a component: the name of its half-width.
+    spin : int
+        Of a half-width: by how many times the angle its two components turn when the sky is turned.
     replaces : str or None
         The parameter that is not used when this one is given.
     many : bool
@@ -69,6 +71,7 @@ class Declaration:
     applies: tuple[str, str] | None = None
     column: str | None = None
     of: str | None = None
+    spin: int = 0
     replaces: str | None = None
     many: bool = False
     recorded: bool = True
@@ -159,11 +162,16 @@ def half_width(
     unit: str | None = None,
     valid: tuple[float, float] | None = None,
     applies: tuple[str, str] | None = None,
+    spin: int = 0,
 ) -> Any:
-    """Declare the half-width v of the range (-v, v) that the components which name it are drawn from."""
+    """Declare the half-width v of the range (-v, v) that the components which name it are drawn from.
+
+    With a `spin` these are two, first the one along x: they turn together when the sky is turned.
+    """
     return _field(
-        kind="half-width", default=float(value), help=help, shortcut=shortcut, unit=unit, valid=valid, applies=applies
-    )
+        kind="half-width", default=float(value), help=help, shortcut=shortcut, unit=unit, valid=valid, applies=applies,
+        spin=spin,
+    )  # fmt: skip
 
 
 def component(

@@ -131,6 +131,14 @@ def ranges(parameters: Parameters) -> dict[str, Range]:
 def columns(parameters: Parameters) -> dict[str, Column]:
     """Return the drawn columns with their priors, in the order of declaration."""
     found = ranges(parameters)
+    applying = applicable(parameters)
+
+    def turning(item: Declaration) -> dict[str, Any]:
+        if item.of is None or not applying[item.of].spin:
+            return {}
+        first, second = (other.column_name for other in applying.values() if other.of == item.of)
+        return {"spin": applying[item.of].spin, "pair": (first, second)}
+
     return {
         item.column_name: Column(
             name=item.column_name,
@@ -138,8 +146,9 @@ def columns(parameters: Parameters) -> dict[str, Column]:
             symbol=item.symbol or rf"{{\rm {item.column_name}}}",
             help=item.help,
             prior=(found[item.column_name].low, found[item.column_name].high),
+            **turning(item),
         )
-        for item in applicable(parameters).values()
+        for item in applying.values()
         if item.is_drawn and item.column_name in found
     }
 

@@ -60,6 +60,12 @@ class Column:
         Ends of the uniform distribution it was drawn from.
     drawn : bool
         False for what follows from other columns.
+    spin : int or None
+        What it does when the sky is turned by an angle: 0, it stays (or is an angle itself: none of these is a label);
+        1 or 2, it is a component of a pair that turns by as many times the angle (a place; an ellipticity, a shear).
+        None where a manifest does not say, because it was written before there were spins.
+    pair : (str, str) or None
+        With spin: the names of the components along x and y (cosine and sine), this one among them.
     """
 
     name: str
@@ -68,6 +74,8 @@ class Column:
     help: str
     prior: tuple[float, float] | None = None
     drawn: bool = True
+    spin: int | None = 0
+    pair: tuple[str, str] | None = None
 
     @property
     def axis_text(self) -> str:
@@ -78,14 +86,16 @@ class Column:
     def to_dict(self) -> dict:
         """Return plain data for JSON."""
         prior = None if self.prior is None else list(self.prior)
-        return {
+        data = {
             "name": self.name,
             "unit": self.unit,
             "symbol": self.symbol,
             "help": self.help,
             "prior": prior,
             "drawn": self.drawn,
+            "spin": self.spin,
         }
+        return data if self.pair is None else data | {"pair": list(self.pair)}
 
     @classmethod
     def from_dict(cls, data: dict) -> "Column":
@@ -96,10 +106,13 @@ class Column:
         KeyError, TypeError, ValueError
             When the description is damaged.
         """
-        unit, prior = data["unit"], data["prior"]
+        unit, prior, spin, pair = data["unit"], data["prior"], data.get("spin"), data.get("pair")
         if prior is not None:
             low, high = prior
             prior = (float(low), float(high))
+        if pair is not None:
+            first, second = pair
+            pair = (str(first), str(second))
         return cls(
             name=str(data["name"]),
             unit=None if unit is None else str(unit),
@@ -107,6 +120,8 @@ class Column:
             help=str(data["help"]),
             prior=prior,
             drawn=bool(data["drawn"]),
+            spin=None if spin is None else int(spin),
+            pair=pair,
         )
 
 

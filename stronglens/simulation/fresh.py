@@ -32,7 +32,7 @@ class FreshLenses:
     parameters : SimulationParameters, those of the dataset
     stored : int, images in the dataset
     number : int, images of an epoch
-    labels : sequence of L str
+    labels : sequence of L str, the columns that are asked for
     executor : concurrent.futures.Executor, which simulates
 
     Attributes

@@ -14,10 +14,4 @@ def train_network(lesson: Lesson, fresh: FreshLenses | None) -> dict[str, list[f
     def build(shape, image_scaling, labels):
         return build_network(parameters.network, shape, image_scaling, len(classes), parameters.seed)
 
-    return learn(
-        lesson,
-        fresh,
-        build,
-        objective=Classification(len(classes), parameters.label_smoothing),
-        augment=parameters.augment == "on",
-    )
+    return learn(lesson, fresh, build, objective=Classification(len(classes), parameters.label_smoothing))

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 import numpy as np
 
 from stronglens.parameters import RunError
-from stronglens.training.augmentation import draw_symmetries, move_images
+from stronglens.training.augmentation import Pair, draw_symmetries, move_images, move_labels
 from stronglens.training.device import keras
 from stronglens.training.objective import REGRESSION, Objective
 from stronglens.training.order import shuffle_rows
@@ -91,7 +91,8 @@ class StoredBatches(Batches):
         it has ``prefetch(rows)``, this is told which rows come next, a window at a time and a window ahead:
         the rows of a batch are among those of the last two calls. Where it has ``digest``, this stands for
         its content.
-    labels : ndarray (N, L)
+    labels : ndarray (N, L + C)
+        The last C are not taught: those without which one of the others cannot be moved (see `pairs`).
     network : keras.Model
     label_names : sequence of L str
     split : str, for the errors
@@ -107,6 +108,8 @@ class StoredBatches(Batches):
         What labels are taught as.
     augment : bool
         Turn and flip each image by chance, anew in each epoch: by the seed, the epoch and the row alone.
+    pairs : sequence of Pair
+        The labels that turn along with their image.
 
     Raises
     ------
@@ -128,12 +131,14 @@ class StoredBatches(Batches):
         epochs: int = 0,
         objective: Objective = REGRESSION,
         augment: bool = False,
+        pairs: Sequence[Pair] = (),
     ):
         super().__init__(len(images) - len(images) % multiple, batch_size, multiple, objective)
+        self.network, self.taught, self.pairs = network, len(label_names), pairs
         self.split, self.seed, self.epochs = split, seed, epochs
         self.images = images = images if hasattr(images, "digest") else np.ascontiguousarray(images, dtype=np.float32)
         labels = np.asarray(labels, dtype=np.float64)
-        if not self.number or labels.shape != (len(images), len(label_names)):
+        if not self.number or labels.shape != (len(images), _count_columns(label_names, pairs)):
             raise RunError(
                 f"the {split} split has {len(images)} images and labels of shape {labels.shape} for "
                 f"{len(label_names)} names{f' on {multiple} devices' if multiple > 1 else ''}: "
@@ -143,8 +148,10 @@ class StoredBatches(Batches):
         if isinstance(images, np.ndarray):  # a store is not read for it: its batches are looked at as they come
             _require_finite(images, f"the {split} images")
         _require_finite(labels, f"the {split} labels")
-        self.targets = objective.encode(network, labels, split)
-        self.settings = {f"the {split} images": _identify(images), f"the {split} labels": digest_array(self.targets)}
+        self.targets = objective.encode(network, labels[:, : self.taught], split)
+        self.labels = labels if augment and pairs else None
+        known = self.targets if self.labels is None else labels
+        self.settings = {f"the {split} images": _identify(images), f"the {split} labels": digest_array(known)}
         bytes_an_image = int(np.prod(images.shape[1:])) * 4
         self.window = max(1, min(SHUFFLE_WINDOW, WINDOW_BYTES // bytes_an_image))
         self.run = max(1, min(SHUFFLE_RUN, self.window // 8))
@@ -164,9 +171,14 @@ class StoredBatches(Batches):
             # Validation comes when training pauses: what it would read ahead for the next time only fills memory.
             last = self.epochs * windows if self.seed is not None else first + windows
             self._prefetch_until(min(first + (stop - 1) // self.window + 1, last - 1))
-        if self._symmetries is not None:
-            images = move_images(images, self._symmetries(self.epoch)[rows])
-        return images, self.targets[rows]
+        if self._symmetries is None:
+            return images, self.targets[rows]
+        symmetries = self._symmetries(self.epoch)[rows]
+        images = move_images(images, symmetries)
+        if self.labels is None:
+            return images, self.targets[rows]
+        labels = move_labels(self.labels[rows], symmetries, self.pairs)[:, : self.taught]
+        return images, self.objective.encode(self.network, labels, self.split)
 
     def _order_epoch(self, epoch):
         if self.seed is None:
@@ -192,8 +204,8 @@ class EndlessBatches(Batches):
     source
         ``number``, the images of an epoch; ``shape``, (H, W); ``chunk_size``; ``request(k)``, a
         `concurrent.futures.Future` of chunk k of the stream: images (chunk_size, H, W) float32 in
-        electrons/s and labels (chunk_size, L), the same whenever it is asked for; and ``digest``, its identity.
-    network, label_names, batch_size, multiple, objective, augment
+        electrons/s and labels (chunk_size, L + C), the same whenever it is asked for; and ``digest``, its identity.
+    network, label_names, batch_size, multiple, objective, augment, pairs
         As for `StoredBatches`.
     epochs : int
         After these no more is asked for.
@@ -220,10 +232,12 @@ class EndlessBatches(Batches):
         seed: int = 0,
         objective: Objective = REGRESSION,
         augment: bool = False,
+        pairs: Sequence[Pair] = (),
         ahead: int = AHEAD,
     ):
         super().__init__(source.number - source.number % multiple, batch_size, multiple, objective)
-        self.source, self.network, self.labels, self.ahead = source, network, len(label_names), ahead
+        self.source, self.network, self.ahead = source, network, ahead
+        self.taught, self.columns, self.pairs = len(label_names), _count_columns(label_names, pairs), pairs
         if not self.number:
             raise RunError(f"{source.number} simulations an epoch are too few for {multiple} devices: ask for more")
         _require_shape(source.shape, network, "the simulated images")
@@ -248,13 +262,14 @@ class EndlessBatches(Batches):
                 self._requested[chunk] = self.source.request(chunk)
         parts = []
         for chunk in chunks:
-            images, targets = self._take(chunk)
+            images, labels = self._take(chunk)
             rows = slice(max(start - chunk * size, 0), stop - chunk * size)
-            parts.append((images[rows], targets[rows]))
-        images, targets = (part[0] if len(part) == 1 else np.concatenate(part) for part in zip(*parts, strict=True))
+            parts.append((images[rows], labels[rows]))
+        images, labels = (part[0] if len(part) == 1 else np.concatenate(part) for part in zip(*parts, strict=True))
         if self._symmetries is not None:
-            images = move_images(images, self._symmetries(self.epoch)[places])
-        return images, targets
+            symmetries = self._symmetries(self.epoch)[places]
+            images, labels = move_images(images, symmetries), move_labels(labels, symmetries, self.pairs)
+        return images, self.objective.encode(self.network, labels[:, : self.taught], "simulated")
 
     def close(self):
         for future in list(self._requested.values()):  # another thread may still be reading
@@ -265,11 +280,11 @@ class EndlessBatches(Batches):
             images, labels = self._requested[chunk].result()
             images, labels = np.asarray(images, dtype=np.float32), np.asarray(labels, dtype=np.float64)
             size = self.source.chunk_size
-            if images.shape != (size, *self.source.shape) or labels.shape != (size, self.labels):
+            if images.shape != (size, *self.source.shape) or labels.shape != (size, self.columns):
                 raise RunError(f"a chunk of {size} simulations holds images {images.shape} and labels {labels.shape}")
             _require_finite(images, "the simulated images")
             _require_finite(labels, "the labels of simulated images")
-            self._checked[chunk] = images, self.objective.encode(self.network, labels, "simulated")
+            self._checked[chunk] = images, labels
         return self._checked[chunk]
 
 
@@ -298,6 +313,10 @@ def _draw_for_epochs(number: int, seed: int, shape: tuple[int, ...]) -> Callable
         )
     # Keras looks an epoch ahead at most, from several places.
     return functools.lru_cache(maxsize=2)(lambda epoch: draw_symmetries(number, seed, epoch + 1))
+
+
+def _count_columns(label_names: Sequence[str], pairs: Sequence[Pair]) -> int:
+    return max(len(label_names), *(1 + place for pair in pairs for place in pair[:2]), 0)
 
 
 def _identify(data) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from stronglens.parameters import RunError, UsageError
+from stronglens.training.augmentation import Pair
 from stronglens.training.batches import EndlessBatches, EpochAnnouncer, StoredBatches
 from stronglens.training.device import compute_policy, keras, list_gpus, parallel, share_batch
 from stronglens.training.keeper import Keeper
@@ -38,6 +39,7 @@ def fit(
     warm_up: int = 0,
     batch_size: int = 20,
     augment: bool = False,
+    pairs: Sequence[Pair] = (),
     seed: int = 0,
     mixed_precision: bool = False,
     record: dict | None = None,
@@ -83,6 +85,9 @@ def fit(
         At most: the batches of an epoch are of one size, give or take an image.
     augment : bool
         Train on flips and quarter turns of the images, drawn anew in each epoch.
+    pairs : sequence of Pair
+        The columns of the labels of ``train`` that turn along with an augmented image. They may name columns after the
+        L that are taught, which ``train`` then has too: without them one of the L could not be moved.
     seed : int
         Of the order of the images and of their augmentation. Initial weights and dropout have theirs in the
         network.
@@ -127,7 +132,8 @@ def fit(
     devices = list_gpus() if devices is None else list(devices)
     sharing = max(1, len(devices))
     batch_size = share_batch(batch_size, sharing)
-    ways = {"multiple": sharing, "seed": seed, "epochs": epochs, "objective": objective, "augment": augment}
+    ways = {"multiple": sharing, "seed": seed, "epochs": epochs, "objective": objective}
+    ways |= {"augment": augment, "pairs": pairs}
     if hasattr(train, "request"):
         batches = EndlessBatches(train, network, label_names, batch_size, **ways)
     else:
@@ -163,7 +169,8 @@ def fit(
     if state.epochs < epochs:
         rate = schedule_rate(learning_rate, learning_schedule, epochs * len(batches), warm_up * len(batches))
         with parallel(devices):
-            make = functools.partial(make_optimizer, optimizer, rate, momentum, weight_decay, clipped_at=objective.clipped_at)
+            clip = {"clipped_at": objective.clipped_at}
+            make = functools.partial(make_optimizer, optimizer, rate, momentum, weight_decay, **clip)
             core = _prepare(network, objective, make, mixed_precision, sharing, state)
             _run(core, batches, checks, epochs, progress, keeper)
         state = keeper.state

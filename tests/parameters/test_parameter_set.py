@@ -93,8 +93,9 @@ def test_what_means_nothing_is_refused():
 def test_columns_are_what_is_drawn():
     drawn = columns(simulation(src_center_x_range=(0.1, 0.2), src_center_var=0.3))
     assert drawn["src-center-x"] == Column(
-        "src-center-x", "arcsec", r"x_{\rm src}", drawn["src-center-x"].help, prior=(0.1, 0.2)
-    )
+        "src-center-x", "arcsec", r"x_{\rm src}", drawn["src-center-x"].help, prior=(0.1, 0.2),
+        spin=1, pair=("src-center-x", "src-center-y"),
+    )  # fmt: skip
     assert drawn["src-center-y"].prior == (-0.3, 0.3)
     assert {"disk-effect", "halo-kappa", "masslight-ratio"} <= drawn.keys()
     assert not {"velocity-dispersion", "shear-1", "einstein-radius-sie", "snr-wanted"} & drawn.keys()

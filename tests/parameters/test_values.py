@@ -24,10 +24,17 @@ def test_a_range_refuses_what_is_none(ends):
 def test_a_column_survives_json():
     drawn = Column("src-center-x", "arcsec", r"x_{\rm src}", "x of the source", prior=(-0.4, 0.4))
     derived = Column("magnification", None, r"\mu", "flux ratio", drawn=False)
-    for column in (drawn, derived):
+    turning = Column("shear-1", None, "g", "shear", prior=(-0.1, 0.1), spin=2, pair=("shear-1", "shear-2"))
+    for column in (drawn, derived, turning):
         assert Column.from_dict(json.loads(json.dumps(column.to_dict()))) == column
     assert drawn.axis_text == r"$x_{\rm src}$ [arcsec]"
     assert derived.axis_text == r"$\mu$"
+
+
+def test_a_column_written_before_there_were_spins_does_not_say_it_has_none():
+    old = Column("magnification", None, r"\mu", "flux ratio", drawn=False).to_dict()
+    del old["spin"]
+    assert Column.from_dict(old).spin is None
 
 
 @pytest.mark.parametrize("damage", [{}, {"name": "a"}, None, {"name": "a", "unit": None, "symbol": "", "help": "",
