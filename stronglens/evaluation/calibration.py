@@ -8,6 +8,7 @@ the truth is (TARP: Lemos et al. 2023, ICML, arXiv:2302.03026).
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import bdtr
@@ -51,7 +52,7 @@ def posterior_metrics(
         Draws from the prior: the labels of the training images.
     names : sequence of L str
     seed : int
-        Of the ties, the reference points, the resampling and the simulations of chance.
+        Of the ties, the reference points and the resampling.
     level : float
         Probability of intervals and bands, 0.95 for instance.
     n_bootstrap : int
@@ -126,7 +127,7 @@ def posterior_metrics(
     truth = truth.astype(samples.dtype)
     spread = prior.std(axis=0, ddof=1) if len(prior) > 1 else np.full(labels, np.nan)
     spread[prior.max(axis=0) == prior.min(axis=0) if len(prior) else slice(None)] = 0.0
-    chance = _Chance(np.random.default_rng([seed, 1]), count, labels + 1, level)
+    chance = _Chance(count, labels + 1, level)
     moments = np.zeros((count, 6, labels))
     found = {}
     for place, name in enumerate(names):
@@ -214,22 +215,19 @@ class _Chance:
 
     Parameters
     ----------
-    rng : numpy.random.Generator
     count : int, N
     tests : int
         How many largest deviations the largest of all is taken of.
     level : float
     """
 
-    def __init__(self, rng: np.random.Generator, count: int, tests: int, level: float):
+    def __init__(self, count: int, tests: int, level: float):
         self.count, self.level, self.tests = count, level, tests
         self.at = np.arange(1, CELLS) / CELLS
         self.bins = int(np.clip(count // IMAGES_A_BIN, 4, MOST_BINS))
         if not count:
             return
-        cumulative = np.cumsum(rng.multinomial(count, np.full(CELLS, 1 / CELLS), SIMULATIONS), axis=1)[:, :-1]
-        self.deviations = np.sort(np.abs(cumulative / count - self.at).max(axis=1))
-        self.tails = np.sort(self._smallest_tail(cumulative))
+        self.deviations, self.tails = _simulate_chance(count)
         self.largest = self.quantile(level ** (1 / tests))
         self.single = self.quantile(level)
 
@@ -266,7 +264,7 @@ class _Chance:
         if problem:
             return judged | {"ranks": {"counts": None, "ecdf_difference": None, "p_value": None, "reason": problem}}
         cumulative = _count_cells(shares)
-        tail = self._smallest_tail(cumulative[None])[0]
+        tail = _smallest_tail(cumulative[None], self.count)[0]
         ranks = {
             "counts": np.histogram(shares, self.bins, (0, 1))[0].tolist(),
             "ecdf_difference": _round(cumulative / self.count - self.at),
@@ -298,11 +296,23 @@ class _Chance:
         }
         return {"coverage": _round(cumulative / self.count), "coverage_deviation": entry | extra}
 
-    def _smallest_tail(self, cumulative: np.ndarray) -> np.ndarray:
-        # Twice the smaller binomial tail, smallest along each curve (R, 99): equation 11 of Säilynoja et al.
-        below = bdtr(cumulative, self.count, self.at)
-        above = 1 - bdtr(np.maximum(cumulative - 1, 0), self.count, self.at) * (cumulative > 0)
-        return 2 * np.minimum(below, above).min(axis=1)
+
+@lru_cache(maxsize=4)
+def _simulate_chance(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the largest deviations and the smallest tails, sorted, of many times ``count`` uniform numbers."""
+    # Chance is the same for all that is judged: so are its simulations.
+    rng = np.random.default_rng(0)
+    cumulative = np.cumsum(rng.multinomial(count, np.full(CELLS, 1 / CELLS), SIMULATIONS), axis=1)[:, :-1]
+    deviations = np.abs(cumulative / count - np.arange(1, CELLS) / CELLS).max(axis=1)
+    return np.sort(deviations), np.sort(_smallest_tail(cumulative, count))
+
+
+def _smallest_tail(cumulative: np.ndarray, count: int) -> np.ndarray:
+    """Return twice the smallest binomial tail along each curve of counts (R, 99): Säilynoja et al., equation 11."""
+    levels = np.arange(1, CELLS) / CELLS
+    below = bdtr(cumulative, count, levels)
+    above = np.where(cumulative > 0, 1 - bdtr(np.maximum(cumulative - 1, 0), count, levels), 1.0)
+    return 2 * np.minimum(below, above).min(axis=1)
 
 
 def _problem(count: int, drawn: np.ndarray, true: np.ndarray) -> str | None:
@@ -435,7 +445,8 @@ def _warn(count: int, draws: int, training: int, largest: dict) -> list[str]:
             "from chance"
         )
     if draws < FEW_DRAWS:
-        warnings.append(f"too few posterior draws ({draws}): intervals beyond {1 - 2 / (draws + 1):.0%} are not resolved")
+        widest = 1 - 2 / (draws + 1)
+        warnings.append(f"too few posterior draws ({draws}): intervals beyond {widest:.0%} are not resolved")
     if training < 100:  # the prior's variance is then known to 10 %
         warnings.append(f"too few training images ({training}): the prior, and with it the contraction, is known badly")
     return warnings

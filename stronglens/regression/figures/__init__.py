@@ -2,12 +2,24 @@
 
 from stronglens.regression.figures.graphs import draw_generalisation_gap, draw_losses, draw_predictions
 from stronglens.regression.figures.images import draw_activations, draw_gallery, draw_samples
+from stronglens.regression.figures.posteriors import (
+    draw_contraction,
+    draw_corner,
+    draw_coverage,
+    draw_posteriors,
+    draw_ranks,
+)
 
 __all__ = [
     "draw_activations",
+    "draw_contraction",
+    "draw_corner",
+    "draw_coverage",
     "draw_gallery",
     "draw_generalisation_gap",
     "draw_losses",
+    "draw_posteriors",
     "draw_predictions",
+    "draw_ranks",
     "draw_samples",
 ]

@@ -1,0 +1,79 @@
+"""Figures of posteriors: everything labelled, nothing outside, nothing on top of other text."""
+
+import numpy as np
+import pytest
+from readable_figures import assert_readable
+
+from stronglens.evaluation import posterior_metrics
+from stronglens.parameters import Column
+from stronglens.regression.figures import (
+    draw_contraction,
+    draw_corner,
+    draw_coverage,
+    draw_posteriors,
+    draw_ranks,
+)
+
+COLUMNS = [
+    Column("src-redshift", None, r"z_{\rm src}", ""),
+    Column("src-center-x", "arcsec", r"x_{\rm src}", ""),
+    Column("masslight-ratio", "1/(e-/s)", r"\Upsilon_{\rm bulge}", ""),
+    *(Column(f"a-label-without-symbol-{place}", None, "", "") for place in range(17)),
+]
+
+
+def draw(labels, images=60, draws=40):
+    """Return truth, exact posterior draws, which are half as wide as they ought to be for the last label, and prior."""
+    rng = np.random.default_rng(labels)
+    scale = 10.0 ** rng.integers(-3, 3, labels)
+    truth, prior = rng.normal(size=(images, labels)), rng.normal(size=(200, labels))
+    mean = (truth + rng.normal(size=truth.shape)) / 2
+    width = np.where(np.arange(labels) == labels - 1, 0.25, 1) * np.sqrt(0.5)
+    samples = mean[:, None] + width * rng.normal(size=(images, draws, labels))
+    return truth * scale, (samples * scale).astype(np.float32), prior * scale
+
+
+@pytest.mark.parametrize("labels", [1, 3, 20])
+def test_figures_are_readable(labels):
+    truth, samples, prior = draw(labels)
+    columns = COLUMNS[:labels]
+    metrics = posterior_metrics(truth, samples, prior, [one.name for one in columns], seed=0, n_bootstrap=0)
+    said = assert_readable(draw_coverage(metrics, columns))
+    assert "all jointly (TARP)" in said
+    assert f"−{100 * metrics['labels'][columns[-1].name]['coverage_deviation']['value']:.1f} %" in said
+    assert "p < 0.001" in assert_readable(draw_ranks(metrics, columns))
+    assert said.count("level [%]") >= min(labels, 5)
+    assert "contraction" in assert_readable(draw_contraction(truth, samples, prior, columns))
+    assert "true $z_{\\rm src}$" in assert_readable(draw_posteriors(truth, samples, columns))
+
+
+@pytest.mark.parametrize("labels", [1, 2, 7, 20])
+def test_corner_is_readable(labels):
+    _, samples, _ = draw(labels, images=2, draws=300)
+    published = np.full(labels, np.nan)
+    published[-1] = samples[0, :, -1].mean()
+    figure = draw_corner(samples[0], COLUMNS[:labels], truth=samples[1].mean(axis=0), published=published, name="J0029")
+    said = assert_readable(figure)
+    for needed in ("Posterior of J0029", "published", "truth", "$z_{\\rm src}$"):
+        assert needed in said
+    shown = min(labels, 10)
+    assert len(figure.axes) == shown * (shown + 1) // 2
+    assert COLUMNS[labels - 1].name in said or COLUMNS[labels - 1].symbol in said  # published: always shown
+    assert ("10 of 20 labels" in said) == (labels == 20)
+
+
+def test_what_cannot_be_drawn_is_said():
+    truth, samples, prior = draw(2)
+    samples[:, :, 1] = np.nan
+    prior[:, 0] = 1.0
+    columns = COLUMNS[:2]
+    metrics = posterior_metrics(truth, samples, prior, [one.name for one in columns], seed=0, n_bootstrap=0)
+    for figure in (
+        draw_coverage(metrics, columns),
+        draw_ranks(metrics, columns),
+        draw_contraction(truth, samples, prior, columns),
+        draw_posteriors(truth, samples, columns),
+    ):
+        assert "not defined" in assert_readable(figure)
+    assert_readable(draw_corner(samples[0], columns))
+    assert_readable(draw_corner(np.ones((50, 3)), COLUMNS[:3]))
