@@ -17,7 +17,8 @@ Reading a line
 ``valid``
     What is physically possible. The range beside it is this run's prior: two things.
 ``applies``
-    The choice (of another parameter) for which the parameter means anything.
+    The choice (of another parameter) for which the parameter means anything. ``choice(..., {condition: words})`` has
+    other words for each choice of another parameter.
 ``replaces``
     The quantity that is not drawn when this one is given.
 ``recorded=False``
@@ -437,8 +438,10 @@ class Learning(Parameters):
     test_split: float = number(0.1, shortcut="t", valid=(0, 0.9), help="fraction of images kept for the test")
     epochs: int = number(50, shortcut="e", valid=(1, 100_000), help="passes over the training images")
     network: str = choice(
-        "resnet34", ("resnet34", "resnet18", "bottleneck"), applies=SUBSTRUCTURE,
-        help="residual network: of basic blocks, 21.3 or 11.2 million parameters, or of bottlenecks, 23.5 million",
+        "report", {REGRESSION: ("report", "resnet", "convnext"), SUBSTRUCTURE: ("resnet34", "resnet18", "bottleneck")},
+        help="regression: the three convolutions of the report, a small residual network or a small ConvNeXt; "
+        "substructure: residual network of basic blocks, 21.3 or 11.2 million parameters, or of bottlenecks, 23.5 "
+        "million",
     )
     optimizer: str = choice(
         "adam", ("adam", "sgd"), help="adam; sgd: stochastic gradient descent with momentum 0.9"
@@ -523,6 +526,7 @@ OVERRIDES = {
     ("task", "substructure"): {
         "lens_model": "sie",
         "telescope": "hst",
+        "network": "resnet34",
         "learning_rate": 0.001,
         "learning_schedule": "cosine",
         "batch_size": 64,

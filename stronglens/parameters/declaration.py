@@ -42,6 +42,8 @@ class Declaration:
     symbol : str or None
         TeX, without the dollars, of the column that is drawn.
     choices : tuple of str
+    choices_with : dict of (name of another parameter, its value) to tuple of str, or None
+        Where the choices are others beside each value of another parameter: those; `choices` holds them all.
     applies : (name of another parameter, its value) or None
         Where the parameter means anything.
     column : str or None
@@ -68,6 +70,7 @@ class Declaration:
     valid: tuple[float, float] | None = None
     symbol: str | None = None
     choices: tuple[str, ...] = ()
+    choices_with: Mapping[tuple[str, str], tuple[str, ...]] | None = None
     applies: tuple[str, str] | None = None
     column: str | None = None
     of: str | None = None
@@ -210,15 +213,20 @@ def number(
 
 def choice(
     default: str | None,
-    choices: Sequence[str],
+    choices: Sequence[str] | Mapping[tuple[str, str], Sequence[str]],
     *,
     help: str,
     shortcut: str | None = None,
     applies: tuple[str, str] | None = None,
 ) -> Any:
-    """Declare one of a few words."""
+    """Declare one of a few words; of other words beside each value of another parameter, where `choices` is a dict."""
+    choices_with = None
+    if isinstance(choices, Mapping):
+        choices_with = MappingProxyType({condition: tuple(words) for condition, words in choices.items()})
+        choices = [word for words in choices_with.values() for word in words]
     return _field(
-        kind="choice", default=default, help=help, shortcut=shortcut, choices=tuple(choices), applies=applies
+        kind="choice", default=default, help=help, shortcut=shortcut, choices=tuple(choices),
+        choices_with=choices_with, applies=applies,
     )  # fmt: skip
 
 
@@ -272,7 +280,8 @@ def _refuse_clashes(cls: type, annotations: dict[str, Any]) -> None:
                     seen[flag] = where
             if declaration.type not in TYPES[declaration.kind]:
                 raise TypeError(f"{where}: a {declaration.kind} cannot be of type {declaration.type.__name__}")
-            for other in (declaration.of, declaration.replaces, declaration.applies and declaration.applies[0]):
+            others = {declaration.of, declaration.replaces, declaration.applies and declaration.applies[0]}
+            for other in others | {chooser for chooser, _ in declaration.choices_with or ()}:
                 # A group may refer to another one: only the class that joins them can tell.
                 if other is not None and other not in declared and base is not cls:
                     raise TypeError(f"{where} refers to {other}, which {cls.__name__} does not declare")

@@ -69,6 +69,12 @@ def resolve(
     declared = declarations(cls)
     given = {**(file_values or {}), **values}
     final = {name: declaration.default for name, declaration in declared.items()} | given
+    for name in given.keys() & declared.keys():
+        if not fits(declared[name], final):
+            if name in values or not any(chooser in values for chooser, _ in declared[name].choices_with):
+                raise UsageError(_misplaced(declared[name], declared, final))
+            del given[name]
+            final[name] = declared[name].default
 
     def asked_for(name):
         """Whether a value was given, or one that would mean nothing beside a default of this one."""
@@ -113,6 +119,12 @@ def applicable(parameters: Parameters) -> dict[str, Declaration]:
 def applies(declaration: Declaration, values: Mapping[str, Any]) -> bool:
     """Return whether a parameter means anything beside the values of the others."""
     return declaration.applies is None or values[declaration.applies[0]] == declaration.applies[1]
+
+
+def fits(declaration: Declaration, values: Mapping[str, Any]) -> bool:
+    """Return whether a choice is one of those that there are beside the values of the others."""
+    elsewhere = [word for word in declaration.choices if word not in _choices_beside(declaration, values)]
+    return values[declaration.name] not in elsewhere
 
 
 def ranges(parameters: Parameters) -> dict[str, Range]:
@@ -198,3 +210,21 @@ def _inapplicable(declaration: Declaration, declared: Mapping[str, Declaration],
     chooser, wanted = declaration.applies
     flag = declared[chooser].flag
     return f"{declaration.flag} means nothing with {flag}={values[chooser]}: leave it out, or give {flag}={wanted}"
+
+
+def _choices_beside(declaration: Declaration, values: Mapping[str, Any]) -> tuple[str, ...]:
+    for (chooser, choice), choices in (declaration.choices_with or {}).items():
+        if values[chooser] == choice:
+            return choices
+    return declaration.choices
+
+
+def _misplaced(declaration: Declaration, declared: Mapping[str, Declaration], values: Mapping[str, Any]) -> str:
+    value = values[declaration.name]
+    chooser, wanted = next(condition for condition, choices in declaration.choices_with.items() if value in choices)
+    *others, last = _choices_beside(declaration, values)
+    flag = declared[chooser].flag
+    return (
+        f"{declaration.flag}={value} means nothing with {flag}={values[chooser]}: give {', '.join(others)} or {last}, "
+        f"or give {flag}={wanted}"
+    )

@@ -2,24 +2,24 @@
 
 from stronglens.learning.lesson import Lesson
 from stronglens.learning.training import learn
+from stronglens.networks import build_trunk
 from stronglens.regression.label_space import LabelSpace
 from stronglens.regression.network import build_network
 from stronglens.regression.posterior import build_posterior, dimensions_of
-from stronglens.scaling import LabelScaling, fit_label_scaling
+from stronglens.scaling import fit_label_scaling
 from stronglens.simulation.fresh import FreshLenses
 from stronglens.training import Density
 
 
 def train_network(lesson: Lesson, fresh: FreshLenses | None) -> dict[str, list[float]]:
-    """Train the network that the parameters name (see `learning.training.learn`); return a value an epoch of each
-    metric.
-    """
+    """Train the chosen network (see `learning.training.learn`); return a value an epoch of each metric."""
     parameters = lesson.parameters
     if parameters.posterior != "none":
         return _train_posterior(lesson, fresh)
 
     def build(shape, image_scaling, labels):
-        return build_network(shape, image_scaling, fit_label_scaling(labels, lesson.labels), parameters.seed)
+        label_scaling = fit_label_scaling(labels, lesson.labels)
+        return build_network(shape, image_scaling, label_scaling, parameters.seed, parameters.network)
 
     return learn(lesson, fresh, build)
 
@@ -31,9 +31,8 @@ def _train_posterior(lesson: Lesson, fresh: FreshLenses | None) -> dict[str, lis
     space = LabelSpace.fit(columns, lesson.truth[lesson.split["train"]])
 
     def build(shape, image_scaling, labels):
-        trunk = build_network(shape, image_scaling, LabelScaling((0.0,), (1.0,)), parameters.seed)
-        summary = trunk.get_layer("dense").output
-        return build_posterior(parameters.posterior, trunk.inputs[0], summary, len(columns), parameters.seed)
+        image, summary = build_trunk(parameters.network, shape, image_scaling, parameters.seed)
+        return build_posterior(parameters.posterior, image, summary, len(columns), parameters.seed)
 
     return learn(
         lesson,

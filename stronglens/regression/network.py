@@ -1,25 +1,25 @@
-"""The network of the report: three convolutions, two dense layers, one number a label."""
+"""Networks that measure: a trunk, one number a label."""
 
 import numpy as np
 
-from stronglens.parameters import RunError
-from stronglens.scaling import ImageScaling, LabelScaling, restore_labels, stretch_images
-from stronglens.training import keras, spread_seed
+from stronglens.networks import build_trunk, head_seeds, watched_layers
+from stronglens.scaling import ImageScaling, LabelScaling, restore_labels
+from stronglens.training import keras
 
-SMALLEST_SIDE = 8  # pixels: three poolings by two must leave one
-CONVOLUTIONS = ((32, 6), (64, 4), (128, 4))  # filters, kernel side in pixels
-DENSE_UNITS = 128
 DROPOUT_RATE = 0.35
 
 
 def build_network(
-    image_shape: tuple[int, int], image_scaling: ImageScaling, label_scaling: LabelScaling, seed: int = 0
+    image_shape: tuple[int, int],
+    image_scaling: ImageScaling,
+    label_scaling: LabelScaling,
+    seed: int = 0,
+    kind: str = "report",
 ) -> keras.Model:
-    """Build the network, untrained, between raw images and labels in their own units.
+    """Build a network, untrained, between raw images and labels in their own units.
 
-    Three convolutions (same padding, stride 1, tanh), each followed by 2x2 max-pooling, a dense layer
-    of 128 (ReLU), dropout of 0.35 and a dense linear layer: 1,214,307 trainable parameters for images
-    of 64 x 64 pixels and three labels.
+    The trunk (see `networks.build_trunk`) and a dense linear layer. The ``report``'s has a dropout of 0.35 between
+    them, and 1,214,307 trainable parameters for images of 64 x 64 pixels and three labels.
 
     Parameters
     ----------
@@ -28,6 +28,7 @@ def build_network(
         As fitted on the training split; they add no parameters.
     seed : int
         Of the initial weights and of the dropout.
+    kind : {"report", "resnet", "convnext"}
 
     Returns
     -------
@@ -37,40 +38,15 @@ def build_network(
     Raises
     ------
     RunError
-        If the image is too small for three poolings.
+        If the image is too small for the trunk.
     """
-    height, width = image_shape
-    if min(height, width) < SMALLEST_SIDE:
-        raise RunError(
-            f"images of {height} x {width} pixels are too small for the network, which halves them three times: "
-            f"simulate at least {SMALLEST_SIDE} x {SMALLEST_SIDE} (--grid-size)"
-        )
-    seeds = iter(spread_seed(seed, len(CONVOLUTIONS) + 3))
-    image = keras.Input((height, width), dtype="float32", name="image")
-    flow = stretch_images(image, image_scaling)
-    flow = keras.layers.Reshape((height, width, 1), name="channel")(flow)
-    for order, (filters, side) in enumerate(CONVOLUTIONS, start=1):
-        flow = keras.layers.Conv2D(
-            filters,
-            side,
-            padding="same",
-            activation="tanh",
-            kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
-            data_format="channels_last",
-            name=f"convolution_{order}",
-        )(flow)
-        flow = keras.layers.MaxPooling2D(2, data_format="channels_last", name=f"pooling_{order}")(flow)
-    flow = keras.layers.Flatten(data_format="channels_last", name="flat")(flow)
-    flow = keras.layers.Dense(
-        DENSE_UNITS,
-        activation="relu",
-        kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
-        name="dense",
-    )(flow)
-    flow = keras.layers.Dropout(DROPOUT_RATE, seed=next(seeds), name="dropout")(flow)
+    of_dropout, of_labels, *_ = head_seeds(seed)
+    image, flow = build_trunk(kind, image_shape, image_scaling, seed)
+    if kind == "report":
+        flow = keras.layers.Dropout(DROPOUT_RATE, seed=of_dropout, name="dropout")(flow)
     flow = keras.layers.Dense(
         len(label_scaling.mean),
-        kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
+        kernel_initializer=keras.initializers.GlorotUniform(seed=of_labels),
         dtype="float32",
         name="standardised_labels",
     )(flow)
@@ -78,7 +54,7 @@ def build_network(
 
 
 def convolution_activations(network: keras.Model, image: np.ndarray) -> list[np.ndarray]:
-    """Compute what the convolution layers see in one image.
+    """Compute what three layers of the trunk see in one image (see `networks.watched_layers`).
 
     Parameters
     ----------
@@ -88,11 +64,10 @@ def convolution_activations(network: keras.Model, image: np.ndarray) -> list[np.
 
     Returns
     -------
-    list of ndarray
-        (H, W, 32), (H/2, W/2, 64), (H/4, W/4, 128) float32: after the tanh, before the pooling, so
+    list of 3 ndarray (h, w, filters) float32
+        Of the report: (H, W, 32), (H/2, W/2, 64), (H/4, W/4, 128), after the tanh, before the pooling, so
         between -1 and 1; halves rounded down.
     """
-    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
-    eye = keras.Model(network.inputs, [layer.output for layer in layers])
+    eye = keras.Model(network.inputs, [layer.output for layer in watched_layers(network)])
     batch = np.asarray(image, dtype=np.float32)[np.newaxis]
     return [np.asarray(activation[0]) for activation in eye.predict(batch, verbose=0)]

@@ -5,6 +5,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from stronglens.parameters import Range, declarations
+from stronglens.parameters.parameter_set import fits
 
 WORDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=8)
 NAMES = WORDS.filter(lambda word: "," not in word)
@@ -37,6 +38,7 @@ def valid_values(draw, cls):
         item = declared[name]
         if applies(item, values):
             values[name] = draw(value_of(item))
+    values = {name: value for name, value in values.items() if fits(declared[name], values)}
     for name in list(values):
         if declared[name].replaces in values:
             del values[declared[name].replaces]

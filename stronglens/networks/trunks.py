@@ -1,0 +1,182 @@
+"""Trunks of networks: raw images in, features out, for whatever head a task puts on them."""
+
+from collections.abc import Iterator
+
+from stronglens.networks.residual import add_basic, add_residual, convolve
+from stronglens.parameters import RunError
+from stronglens.scaling import ImageScaling, stretch_images
+from stronglens.training import keras, spread_seed
+
+REPORT_CONVOLUTIONS = ((32, 6), (64, 4), (128, 4))  # filters, kernel side in pixels
+REPORT_UNITS = 128
+REPORT_SEEDS = len(REPORT_CONVOLUTIONS) + 1
+HEAD_SEEDS = 12  # kept for the layers of a head, behind those of the report's trunk
+
+RESNET_STEM = (32, 5, 2)  # filters, kernel side and stride in pixels
+RESNET_STAGES = ((32, 1), (64, 2), (128, 2))  # filters, blocks
+RESNET_SEEDS = 3 * 5 + 3
+CONVNEXT_PATCH = 2  # pixels along a side
+CONVNEXT_STAGES = ((32, 1), (64, 2), (128, 2))  # filters, blocks
+CONVNEXT_SEEDS = 3 * 5 + 5
+KERNEL_SIDE = 7
+WIDENING = 4
+LAYER_SCALE = 0.1
+GRID_FILTERS = 32  # of what is flattened: where things are, which a mean over the image would forget
+UNITS = 256
+SMALLEST_SIDE = {"report": 8, "resnet": 8, "convnext": 8}  # pixels: the halvings must leave one
+TRUNKS = tuple(SMALLEST_SIDE)
+
+
+def build_trunk(kind: str, image_shape: tuple[int, int], image_scaling: ImageScaling, seed: int = 0):
+    """Build the layers of a network that find features in raw images.
+
+    All three halve the image three times, end with a dense layer (ReLU) on the flattened grid of what they
+    found, so that positions are kept to a fraction of a pixel, and have no dropout.
+
+    ``report``: three convolutions (same padding, stride 1, tanh), each followed by 2x2 max-pooling, and 128 features.
+
+    ``resnet``: five residual blocks (He, Zhang, Ren & Sun 2016, CVPR) behind a convolution of 5x5, all with batch
+    normalisation; 256 features.
+
+    ``convnext``: blocks of Liu et al. (2022, CVPR) on patches of 4x4 pixels: 7x7 depthwise convolution, layer
+    normalisation, a dense layer four times as wide (GELU) and back, scaled and added; 256 features.
+
+    Parameters
+    ----------
+    kind : {"report", "resnet", "convnext"}
+    image_shape : (H, W), pixels
+    image_scaling
+        As fitted on the training split; it adds no parameters.
+    seed : int
+        Of the initial weights; a head takes its own from `head_seeds`.
+
+    Returns
+    -------
+    image : keras.KerasTensor (batch, H, W) float32, electrons/s
+        The input.
+    features : keras.KerasTensor (batch, F)
+
+    Raises
+    ------
+    RunError
+        If the image is too small for the halvings.
+    """
+    height, width = image_shape
+    smallest = SMALLEST_SIDE[kind]
+    if min(height, width) < smallest:
+        raise RunError(
+            f"images of {height} x {width} pixels are too small for the network, which halves them three times: "
+            f"simulate at least {smallest} x {smallest} (--grid-size)"
+        )
+    image = keras.Input((height, width), dtype="float32", name="image")
+    flow = stretch_images(image, image_scaling)
+    flow = keras.layers.Reshape((height, width, 1), name="channel")(flow)
+    if kind == "report":
+        return image, _add_report(flow, iter(spread_seed(seed, REPORT_SEEDS)))
+    taken = REPORT_SEEDS + HEAD_SEEDS
+    if kind == "resnet":
+        return image, _add_resnet(flow, iter(spread_seed(seed, taken + RESNET_SEEDS)[taken:]))
+    return image, _add_convnext(flow, iter(spread_seed(seed, taken + CONVNEXT_SEEDS)[taken:]))
+
+
+def head_seeds(seed: int) -> list[int]:
+    """Return seeds for the layers of a head, none of which its trunk takes.
+
+    Returns
+    -------
+    list of 12 int
+    """
+    return spread_seed(seed, REPORT_SEEDS + HEAD_SEEDS)[REPORT_SEEDS:]
+
+
+def watched_layers(network: keras.Model) -> list[keras.layers.Layer]:
+    """Return three layers of a network on a trunk of this room that show how it comes to see an image.
+
+    Returns
+    -------
+    list of 3 keras.layers.Layer
+        Each of output (batch, h, w, filters): the convolutions of the report; else what leaves each stage.
+    """
+    ends = {layer.name[: len("stage_1")]: layer for layer in network.layers if layer.name.startswith("stage_")}
+    return list(ends.values()) or [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+
+
+def _add_report(flow, seeds: Iterator[int]):
+    for order, (filters, side) in enumerate(REPORT_CONVOLUTIONS, start=1):
+        flow = keras.layers.Conv2D(
+            filters,
+            side,
+            padding="same",
+            activation="tanh",
+            kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
+            data_format="channels_last",
+            name=f"convolution_{order}",
+        )(flow)
+        flow = keras.layers.MaxPooling2D(2, data_format="channels_last", name=f"pooling_{order}")(flow)
+    flow = keras.layers.Flatten(data_format="channels_last", name="flat")(flow)
+    return _add_dense(flow, REPORT_UNITS, "relu", seeds, "dense")
+
+
+def _add_resnet(flow, seeds: Iterator[int]):
+    flow = convolve(flow, *RESNET_STEM, seeds, "stem")
+    flow = keras.layers.ReLU(name="stem_relu")(flow)
+    for stage, (filters, blocks) in enumerate(RESNET_STAGES, start=1):
+        for block in range(1, blocks + 1):
+            stride = 2 if stage > 1 and block == 1 else 1
+            flow = add_residual(flow, add_basic, filters, stride, seeds, f"stage_{stage}_block_{block}")
+    flow = convolve(flow, GRID_FILTERS, 1, 1, seeds, "grid")
+    flow = keras.layers.ReLU(name="grid_relu")(flow)
+    flow = keras.layers.Flatten(data_format="channels_last", name="flat")(flow)
+    return _add_dense(flow, UNITS, "relu", seeds, "features")
+
+
+def _add_convnext(flow, seeds: Iterator[int]):
+    for stage, (filters, blocks) in enumerate(CONVNEXT_STAGES, start=1):
+        name = f"stage_{stage}"
+        side = CONVNEXT_PATCH if stage == 1 else 2
+        if stage > 1:
+            flow = _normalise(flow, f"{name}_normalised")
+        flow = keras.layers.Conv2D(
+            filters,
+            side,
+            side,
+            padding="same",
+            kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
+            data_format="channels_last",
+            name=f"{name}_patches",
+        )(flow)
+        if stage == 1:
+            flow = _normalise(flow, f"{name}_normalised")
+        for block in range(1, blocks + 1):
+            flow = _add_convnext_block(flow, seeds, f"{name}_block_{block}")
+    flow = _normalise(flow, "normalised")
+    flow = _add_dense(flow, GRID_FILTERS, "gelu", seeds, "grid")
+    flow = keras.layers.Flatten(data_format="channels_last", name="flat")(flow)
+    return _add_dense(flow, UNITS, "relu", seeds, "features")
+
+
+def _add_convnext_block(flow, seeds: Iterator[int], name: str):
+    filters = flow.shape[-1]
+    branch = keras.layers.DepthwiseConv2D(
+        KERNEL_SIDE,
+        padding="same",
+        depthwise_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
+        data_format="channels_last",
+        name=f"{name}_depthwise",
+    )(flow)
+    branch = _normalise(branch, f"{name}_normalised")
+    branch = _add_dense(branch, WIDENING * filters, "gelu", seeds, f"{name}_wide")
+    # The paper multiplies what follows by a trained scale, at first 1e-6, a filter. Begun here, and larger as for
+    # all networks of few layers (Touvron et al. 2021, ICCV), it is the same function, a sixth faster.
+    start = keras.initializers.VarianceScaling(LAYER_SCALE**2, "fan_avg", "uniform", seed=next(seeds))
+    branch = keras.layers.Dense(filters, kernel_initializer=start, name=f"{name}_narrow")(branch)
+    return keras.layers.Add(name=f"{name}_sum")([flow, branch])
+
+
+def _normalise(flow, name: str):
+    return keras.layers.LayerNormalization(epsilon=1e-6, name=name)(flow)
+
+
+def _add_dense(flow, units: int, activation: str | None, seeds: Iterator[int], name: str):
+    start = keras.initializers.GlorotUniform(seed=next(seeds))
+    return keras.layers.Dense(units, activation=activation, kernel_initializer=start, name=name)(flow)
