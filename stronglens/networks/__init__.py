@@ -1,5 +1,5 @@
 """Trunks of networks, images in and features out, and the blocks they are made of."""
 
-from stronglens.networks.trunks import TRUNKS, build_trunk, head_seeds, watched_layers
+from stronglens.networks.trunks import build_trunk, head_seeds, watched_layers
 
-__all__ = ["TRUNKS", "build_trunk", "head_seeds", "watched_layers"]
+__all__ = ["build_trunk", "head_seeds", "watched_layers"]

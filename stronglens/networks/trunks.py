@@ -23,8 +23,7 @@ WIDENING = 4
 LAYER_SCALE = 0.1
 GRID_FILTERS = 32  # of what is flattened: where things are, which a mean over the image would forget
 UNITS = 256
-SMALLEST_SIDE = {"report": 8, "resnet": 8, "convnext": 8}  # pixels: the halvings must leave one
-TRUNKS = tuple(SMALLEST_SIDE)
+SMALLEST_SIDE = 8  # pixels: three halvings must leave one
 
 
 def build_trunk(kind: str, image_shape: tuple[int, int], image_scaling: ImageScaling, seed: int = 0):
@@ -62,11 +61,10 @@ def build_trunk(kind: str, image_shape: tuple[int, int], image_scaling: ImageSca
         If the image is too small for the halvings.
     """
     height, width = image_shape
-    smallest = SMALLEST_SIDE[kind]
-    if min(height, width) < smallest:
+    if min(height, width) < SMALLEST_SIDE:
         raise RunError(
             f"images of {height} x {width} pixels are too small for the network, which halves them three times: "
-            f"simulate at least {smallest} x {smallest} (--grid-size)"
+            f"simulate at least {SMALLEST_SIDE} x {SMALLEST_SIDE} (--grid-size)"
         )
     image = keras.Input((height, width), dtype="float32", name="image")
     flow = stretch_images(image, image_scaling)
