@@ -83,11 +83,13 @@ def test_overfits_a_handful_of_images_and_survives_save_and_load(kind, tmp_path)
     spots = [np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 4) for y, x in labels]
     images = (np.array(spots) + 0.02 * rng.normal(size=(8, 16, 16))).astype(np.float32)
     network = build_network((16, 16), fit_image_scaling(images), fit_label_scaling(labels, ["y", "x"]), 1, kind)
+    often = (np.tile(images, (32, 1, 1)), np.tile(labels, (32, 1)))  # an epoch costs more than its steps do
     fit(
-        network, (np.tile(images, (32, 1, 1)), np.tile(labels, (32, 1))), None, label_names=["y", "x"], model_file=tmp_path / "n.keras", epochs=6,
+        network, often, None, label_names=["y", "x"], model_file=tmp_path / "n.keras", epochs=6,
         learning_rate=2e-3, learning_schedule="cosine", batch_size=8, quiet=True,
     )  # fmt: skip
     found = network.predict(images, verbose=0)
-    # Half a pixel, of a range of eight: where things are is not lost; in inference, where moving means stand in for those of the batch.
+    # Half a pixel, of a range of eight: where things are is not lost. In inference, where moving means stand in for
+    # those of the batch.
     assert np.abs(found - labels).max() < 0.5
     assert np.array_equal(load_network(tmp_path / "n.keras")[0].predict(images, verbose=0), found)
