@@ -1,0 +1,86 @@
+"""The first task learns from turned images: which datasets allow it, and what is told where one does not."""
+
+import json
+import shutil
+
+import pytest
+from small_datasets import SMALL_PARAMETERS
+
+import model_and_figures
+import params_and_cli as panel
+from stronglens.dataset.manifest import manifest_checksum
+from stronglens.parameters import UsageError, columns
+from stronglens.regression.lesson import find_companions, require_isotropy
+
+# Keras's own, under NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
+
+
+def drawn(**values):
+    return columns(panel.SimulationParameters.of(panel.OVERRIDES, **SMALL_PARAMETERS | values))
+
+
+def test_a_label_brings_its_partner_once_and_only_where_it_is_not_learned():
+    found = find_companions(drawn(), ("src-redshift", "src-center-y", "shear-1", "shear-2", "lens-ellip-x"))
+    assert found == ("src-center-x", "lens-ellip-y")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"src_center_var": 0, "shear_var": 0},
+        {"src_ellip_x_range": (-0.1, 0.1)},  # not as wide as the other component: turns only change its sign
+        {"src_center_x_range": (-0.2, 0.2), "src_center_y_range": (-0.2, 0.2)},
+    ],
+)
+def test_ranges_that_turns_leave_alone_are_trained_on(values):
+    require_isotropy(drawn(**values).values())
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"src_center_x_range": (0.1, 0.2)}, "src-center-x and src-center-y must be drawn from one range -v,v, not "
+                                             "0.1,0.2 and -0.4,0.4; simulate it so, or give --augment=off"),
+        ({"lens_center_y_range": (-0.2, 0.2)}, "lens-center-x and lens-center-y .* -0.05,0.05 and -0.2,0.2"),
+        ({"lens_center_x_range": 0.1, "lens_center_y_range": 0.1}, "not 0.1,0.1 and 0.1,0.1"),
+        ({"shear_2_range": 0.05}, "shear-2 must be drawn from a range -v,v, not 0.05,0.05"),
+        ({"src_ellip_x_range": (-0.1, 0.2)}, "src-ellip-x must be drawn"),
+    ],
+)  # fmt: skip
+def test_ranges_that_turns_would_change_are_refused(values, said):
+    with pytest.raises(UsageError, match=f"^--augment=on would change the prior of the dataset: .*{said}") as refusal:
+        require_isotropy(drawn(**values).values())
+    assert "\n" not in str(refusal.value)
+
+
+def train(folder, dataset, *more):
+    paths = [f"--dataset-dir={dataset}", f"--figures-dir={folder / 'figures'}", f"--model-file={folder / 'n.keras'}"]
+    settings = ["-e=1", "-mlr=1e-3", "-sn=4", "--quiet"]
+    return model_and_figures.main([*paths, *settings, "--augment=on", "--labels=einstein-radius,src-center-x", *more])
+
+
+@pytest.mark.parametrize("more", [[], ["--simulate"]])
+def test_a_network_that_was_shown_turned_images_measures_what_it_learned_and_no_more(tmp_path, small_dataset, more):
+    assert train(tmp_path, small_dataset, *more) == 0
+    header = (tmp_path / "figures" / "predictions.csv").read_text().splitlines()[0]
+    assert "src-center-x-predicted" in header
+    assert "src-center-y" not in header
+
+
+def test_a_dataset_from_before_there_were_spins_is_not_turned(tmp_path, small_dataset, capsys):
+    old = tmp_path / "old"
+    shutil.copytree(small_dataset, old)
+    manifest = json.loads((old / "manifest.json").read_text())
+    for column in manifest["columns"]:
+        del column["spin"]
+        column.pop("pair", None)
+    manifest["checksums"]["manifest.json"] = manifest_checksum(manifest)
+    (old / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(SystemExit) as caught:
+        train(tmp_path, old)
+    assert caught.value.code == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "how the dataset's columns turn" in line
+    assert "--augment=off" in line
