@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
             overrides=panel.OVERRIDES,
             examples=panel.EXAMPLES["generate_data.py"],
             version=panel.PROGRAM_VERSION,
+            presets=panel.PRESETS,
         )
         execution.check_machines(parameters.workers, parameters.scheduler)
         say = (lambda line: None) if parameters.quiet else print

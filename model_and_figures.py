@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
             overrides=panel.OVERRIDES,
             examples=panel.EXAMPLES["model_and_figures.py"],
             version=panel.PROGRAM_VERSION,
+            presets=panel.PRESETS,
             label_help=list_labels,
         )
         check_machines(parameters.workers, parameters.scheduler)

@@ -43,6 +43,7 @@ from stronglens.parameters import (
 )
 
 PROGRAM_VERSION = "0.1.0"
+PRESETS = Path(__file__).with_name("presets")
 
 COMPOSITE = ("lens_model", "composite")
 SIE = ("lens_model", "sie")
@@ -58,6 +59,11 @@ class Run(Parameters):
         "regression", ("regression", "substructure"),
         help="what the network learns: regression, to measure lens and source; substructure, to tell whether a lens's "
         "dark matter is smooth (no), holds sub-halos (sphere) or a vortex",
+    )
+    preset: str | None = text(
+        None,
+        help="a file of values to begin with: slacs (HST ACS F814W), euclid (VIS), or the path of a .toml file of your "
+        "own; whatever else is given wins over it",
     )
     seed: int = number(0, valid=(0, 2**63 - 1), help="every random number follows from it")
     dataset_dir: Path = text("dataset", recorded=False, help="folder of the simulated dataset")
@@ -217,6 +223,19 @@ class IsothermalLens(Parameters):
         column="einstein-radius-sie", replaces="velocity_dispersion_range",
         help="intermediate-axis Einstein radius, drawn in place of a velocity dispersion when given",
     )
+    light_ellip_offset_var: float | None = half_width(
+        None, shortcut="loff", valid=(0, 0.9), applies=SIE,
+        help="half-width of the range of what the lens's light differs by from its mass, in both components of the "
+        "ellipticity; without it, light is as elliptical as mass",
+    )
+    light_ellip_offset_x_range: Range | None = component(
+        of="light_ellip_offset_var", valid=(-0.9, 0.9), applies=SIE, symbol=r"\Delta e_{x,\rm light}",
+        help="cosine component of the light's ellipticity less that of the mass",
+    )
+    light_ellip_offset_y_range: Range | None = component(
+        of="light_ellip_offset_var", valid=(-0.9, 0.9), applies=SIE, symbol=r"\Delta e_{y,\rm light}",
+        help="sine component of the light's ellipticity less that of the mass",
+    )
     shear_var: float = half_width(
         0.05, shortcut="sh", spin=2, valid=(0, 0.5), applies=SIE,
         help="half-width of the range of the external shear's components",
@@ -292,11 +311,16 @@ class Telescope(Parameters):
     over_sampling: int = number(
         4, shortcut="os", valid=(1, 64), help="rays along each side of a pixel, averaged over it"
     )
+    psf_model: str = choice(
+        "gaussian", ("gaussian", "optical"),
+        help="point-spread function: gaussian, of --psf-fwhm; optical, GalSim's model of the mirror of --telescope",
+    )
     psf_fwhm: float = number(
-        0.16, shortcut="psf", unit="arcsec", valid=(0, 10), help="FWHM of a Gaussian point-spread function; 0: none"
+        0.16, shortcut="psf", unit="arcsec", valid=(0, 10), applies=("psf_model", "gaussian"),
+        help="FWHM of a Gaussian point-spread function; 0: none",
     )
     psf_fits: Path | None = text(
-        None, help="measured point-spread function (FITS, sampled at --pixel-scale), in place of a Gaussian"
+        None, help="measured point-spread function (FITS, sampled at --pixel-scale), in place of a model"
     )
     exposure_time: float = number(2264.0, shortcut="exp", unit="s", valid=(0, 1e9), help="total exposure")
     exposures: int = number(4, valid=(1, 10_000), help="number of exposures it is split into, each read out once")

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from stronglens.parameters.checking import nearest, read_value, shown_value
@@ -30,11 +31,12 @@ def parse(
     overrides: Overrides | None = None,
     examples: Sequence[tuple[str, str]] = (),
     label_help: Callable[[Parameters], str] | None = None,
+    presets: Path | None = None,
 ) -> Parameters:
     """Read the words of a command line; of a flag given twice, the last one counts.
 
-    The command line wins over the file of ``--config``, that over the defaults of a choice (`overrides`), those over
-    the declared defaults.
+    The command line wins over the file of ``--config``, that over the one of ``--preset`` (where that is declared),
+    that over the defaults of a choice (`overrides`), those over the declared defaults.
 
     Parameters
     ----------
@@ -48,6 +50,8 @@ def parse(
         For the help.
     label_help : callable
         Given the other parameters, returns the text to print when a flag for names has no value.
+    presets : Path
+        Folder of the presets that have names.
 
     Returns
     -------
@@ -87,7 +91,12 @@ def parse(
             earlier = values.get(word.declaration.name, ()) if word.declaration.many else ()
             values[word.declaration.name] = _read_values(word, earlier)
 
-    parameters = resolve(cls, values, overrides, file_values)
+    layers = [file_values, values]
+    if preset := values.get("preset", file_values.get("preset")):
+        from stronglens.parameters.config_file import read_preset
+
+        layers.insert(0, read_preset(cls, preset, program.removesuffix(".py"), presets))
+    parameters = resolve(cls, layers, overrides)
     if prints_labels:
         _print_and_leave(label_help(parameters))
     if prints_config:

@@ -1,4 +1,4 @@
-"""Parameters in a TOML file: read for ``--config``, written by ``--print-config``."""
+"""Parameters in TOML files: read for ``--config`` and ``--preset``, written by ``--print-config``."""
 
 import textwrap
 from collections.abc import Mapping
@@ -12,6 +12,9 @@ from stronglens.parameters.parameter_set import Parameters, applicable, plain_va
 
 WIDTH = 100
 """Of the comments in a file."""
+
+TABLES = ("generate_data", "model_and_figures")
+"""Of a preset: each command takes its own."""
 
 
 def read_config(cls: type[Parameters], path: str) -> dict[str, Any]:
@@ -31,21 +34,49 @@ def read_config(cls: type[Parameters], path: str) -> dict[str, Any]:
     UsageError
         When there is no such file, it is no TOML, or holds a key or a value that will not do.
     """
-    declared = {declaration.key: declaration for declaration in declarations(cls).values()}
-    values: dict[str, Any] = {}
     where = f"--config={shown_value(path)}"
-    for written, value in _read_toml(path, where).items():
-        key = written.replace("_", "-").replace("serisic", "sersic")
-        if key not in declared:
-            raise UsageError(f"{where}: unknown key {shown_value(written)}{nearest(key, list(declared))}")
-        declaration = declared[key]
-        if declaration.name in values:
-            raise UsageError(f"{where}: {key} is there twice, with hyphens and with underscores")
-        try:
-            values[declaration.name] = _read_entry(declaration, value)
-        except UsageError as error:
-            raise UsageError(f"{where}: {str(error).removeprefix('--')}") from None
-    return values
+    return _read_entries(cls, _read_toml(path, where), where)
+
+
+def read_preset(cls: type[Parameters], name: str, table: str, folder: Path | None = None) -> dict[str, Any]:
+    """Read a command's values from a preset: a TOML file of two tables, one a command, of keys as `read_config`'s.
+
+    Parameters
+    ----------
+    cls : class of parameters
+    name : str
+        Of a file in `folder`, without its ending; or the path of a file that ends in ``.toml``.
+    table : str
+        One of ``TABLES``.
+    folder : Path
+
+    Returns
+    -------
+    dict of field name to value
+
+    Raises
+    ------
+    UsageError
+        When there is no such preset, or its file will not do: the line names the file.
+    """
+    known = sorted(file.stem for file in folder.glob("*.toml")) if folder else []
+    if name in known:
+        path = str(folder / f"{name}.toml")
+        where = f"--preset={name}: {folder.name}/{name}.toml"
+    elif name.endswith(".toml"):
+        path, where = name, f"--preset={shown_value(name)}"
+    else:
+        raise UsageError(f"--preset must be {', '.join([*known, 'or the path of a .toml file'])}; "
+                         f"received {shown_value(name)}")  # fmt: skip
+    tables = _read_toml(path, where)
+    for found, entries in tables.items():
+        if found not in TABLES or not isinstance(entries, Mapping):
+            raise UsageError(f"{where}: {shown_value(found)} is not one of its tables, [{'] and ['.join(TABLES)}]")
+    if table not in tables:
+        raise UsageError(f"{where}: has no table [{table}]")
+    if "preset" in tables[table]:
+        raise UsageError(f"{where}: a preset names no other preset")
+    return _read_entries(cls, tables[table], where)
 
 
 def config_text(parameters: Parameters, program: str, version: str) -> str:
@@ -71,6 +102,23 @@ def describe(declaration: Declaration) -> str:
     facts = [declaration.unit, declaration.valid and describe_valid(declaration.valid), ", ".join(declaration.choices)]
     known = "; ".join(fact for fact in facts if fact)
     return f"{declaration.help} [{known}]" if known else declaration.help
+
+
+def _read_entries(cls: type[Parameters], entries: Mapping[str, Any], where: str) -> dict[str, Any]:
+    declared = {declaration.key: declaration for declaration in declarations(cls).values()}
+    values: dict[str, Any] = {}
+    for written, value in entries.items():
+        key = written.replace("_", "-").replace("serisic", "sersic")
+        if key not in declared:
+            raise UsageError(f"{where}: unknown key {shown_value(written)}{nearest(key, list(declared))}")
+        declaration = declared[key]
+        if declaration.name in values:
+            raise UsageError(f"{where}: {key} is there twice, with hyphens and with underscores")
+        try:
+            values[declaration.name] = _read_entry(declaration, value)
+        except UsageError as error:
+            raise UsageError(f"{where}: {str(error).removeprefix('--')}") from None
+    return values
 
 
 def _read_toml(path: str, where: str) -> Mapping[str, Any]:

@@ -158,7 +158,7 @@ def sampled(
 
 
 def half_width(
-    value: float,
+    value: float | None,
     *,
     help: str,
     shortcut: str | None = None,
@@ -169,10 +169,12 @@ def half_width(
 ) -> Any:
     """Declare the half-width v of the range (-v, v) that the components which name it are drawn from.
 
-    With a `spin` these are two, first the one along x: they turn together when the sky is turned.
+    By default they are not drawn if it is None. With a `spin` these are two, first the one along x: they turn together
+    when the sky is turned.
     """
+    default = None if value is None else float(value)
     return _field(
-        kind="half-width", default=float(value), help=help, shortcut=shortcut, unit=unit, valid=valid, applies=applies,
+        kind="half-width", default=default, help=help, shortcut=shortcut, unit=unit, valid=valid, applies=applies,
         spin=spin,
     )  # fmt: skip
 

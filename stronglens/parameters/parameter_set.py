@@ -1,6 +1,6 @@
 """A set of parameters: frozen, checked, and what follows from it - columns, ranges, the entry in a manifest."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,27 +39,24 @@ class Parameters:
         TypeError
             When there is no such parameter.
         """
-        return resolve(cls, values, overrides)
+        return resolve(cls, [values], overrides)
 
 
 def resolve(
-    cls: type[Parameters],
-    values: Mapping[str, Any],
-    overrides: Overrides | None = None,
-    file_values: Mapping[str, Any] | None = None,
+    cls: type[Parameters], layers: Sequence[Mapping[str, Any]], overrides: Overrides | None = None
 ) -> Parameters:
-    """Make parameters of what was given: values win over a file, over a choice's defaults, over the declared ones.
+    """Make parameters of what was given, which wins over a choice's defaults, and those over the declared ones.
 
-    A value of the file that stands against one of `values` gives way: it is left out.
+    A value that stands against one of a later layer gives way: it is left out.
 
     Parameters
     ----------
     cls : class of parameters
-    values : dict of field name to value
+    layers : sequence of dicts of field name to value
+        A later one wins: what a preset says, a file, a command line.
     overrides : dict
         Applied in their order, each by the value finally chosen; those of a choice that was given win over those of a
         default one.
-    file_values : dict of field name to value
 
     Raises
     ------
@@ -67,7 +64,8 @@ def resolve(
         When a value will not do, does not apply, or stands against another one.
     """
     declared = declarations(cls)
-    given = {**(file_values or {}), **values}
+    given = {name: value for layer in layers for name, value in layer.items()}
+    rank = {name: number for number, layer in enumerate(layers) for name in layer}
     final = {name: declaration.default for name, declaration in declared.items()} | given
     for name in given.keys() & declared.keys():
         if not fits(declared[name], final):
@@ -96,14 +94,16 @@ def resolve(
         if declaration is None or final[name] is None:
             continue  # the class refuses what it does not declare
         if not applies(declaration, final):
-            if name in values or declaration.applies[0] not in values:
+            if rank.get(declaration.applies[0], -1) <= rank[name]:
                 raise UsageError(_inapplicable(declaration, declared, final))
             dropped.add(name)
         elif declaration.replaces in given:
             rival = declaration.replaces
-            if (name in values) == (rival in values):
+            if rank[name] == rank[rival]:
                 raise UsageError(f"{declaration.flag} and {declared[rival].flag} exclude each other: give one of them")
-            dropped.add(rival if name in values else name)
+            dropped.add(min(name, rival, key=rank.get))
+        elif rank.get(declaration.of, -1) > rank[name]:
+            dropped.add(name)  # a half-width that was given later is for both components
     return cls(**{name: value for name, value in final.items() if name not in dropped})
 
 
@@ -133,8 +133,9 @@ def ranges(parameters: Parameters) -> dict[str, Range]:
     for name, declaration in applicable(parameters).items():
         if declaration.is_drawn:
             value = getattr(parameters, name)
-            if value is None and declaration.of is not None:
-                value = _around_zero(getattr(parameters, declaration.of))
+            half_width = declaration.of and getattr(parameters, declaration.of)
+            if value is None and half_width is not None:
+                value = _around_zero(half_width)
             if value is not None:
                 found[declaration.column_name] = value
     return found
@@ -188,7 +189,7 @@ def from_manifest(cls: type[Parameters], entries: Mapping[str, Any], overrides: 
         raise RunError(f"the manifest has a parameter that this version does not know: {unknown[0]}")
     values = {names[key]: value for key, value in entries.items()}
     try:
-        return resolve(cls, values, overrides)
+        return resolve(cls, [values], overrides)
     except UsageError as error:
         raise RunError(f"the manifest's parameters cannot be used: {error}") from None
 

@@ -11,7 +11,7 @@ import numpy as np
 from stronglens.parameters import RunError
 from stronglens.raytracing.ellipsoids import ELLIPSOIDS, sersic_ellipsoids
 from stronglens.raytracing.perturbers import KINDS, Perturbers
-from stronglens.raytracing.scene import SCENE_COLUMNS, Scene, stack_scene
+from stronglens.raytracing.scene import OWN_LIGHT, SCENE_COLUMNS, Scene, stack_scene
 from stronglens.raytracing.tiles import Bucket, Tiles
 from stronglens.raytracing.tracing import ImageTracer
 
@@ -56,6 +56,8 @@ class ImageRenderer:
         Pieces rendered at once on a CPU: by default one on each core that this process may use.
     perturbers : ``point`` or ``nfw``, optional
         What dark masses there may be beside a lens ``sie``.
+    own_light : bool
+        Whether the light of a lens ``sie`` has another ellipticity than its mass: scenes then hold ``OWN_LIGHT`` too.
 
     Attributes
     ----------
@@ -82,6 +84,7 @@ class ImageRenderer:
         integrate_cusp: bool = True,
         threads: int | None = None,
         perturbers: str | None = None,
+        own_light: bool = False,
     ):
         if lens_model not in SCENE_COLUMNS:
             raise ValueError(f"lens_model must be one of {', '.join(SCENE_COLUMNS)}, not {lens_model!r}")
@@ -89,7 +92,10 @@ class ImageRenderer:
             raise ValueError(f"precision must be float32 or float64, not {precision!r}")
         if perturbers is not None and (perturbers not in KINDS or lens_model != "sie"):
             raise ValueError(f"perturbers must be {' or '.join(KINDS)}, beside a lens sie, not {perturbers!r}")
+        if own_light and lens_model != "sie":
+            raise ValueError(f"own_light is for a lens sie, not {lens_model!r}")
         self.lens_model = lens_model
+        self.columns = SCENE_COLUMNS[lens_model] + (OWN_LIGHT if own_light else ())
         self.lens_light = lens_light
         self.shape = (shape[0] + 2 * padding, shape[1] + 2 * padding)
         self.precision = precision
@@ -105,8 +111,8 @@ class ImageRenderer:
         self._compiling, self._programs = threading.Lock(), {}
         self._tiles = Tiles(self.shape, pixel_scale, over_sampling, perturbers, precision) if perturbers else None
         self._tracer = ImageTracer(
-            lens_model, lens_light, self.shape, pixel_scale, over_sampling, precision, self.batch_size, integrate_cusp,
-            self._tiles,
+            lens_model, self.columns, lens_light, self.shape, pixel_scale, over_sampling, precision, self.batch_size,
+            integrate_cusp, self._tiles,
         )  # fmt: skip
 
     def __call__(self, scene: Scene, perturbers: Perturbers | None = None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -172,7 +178,7 @@ class ImageRenderer:
 
     def _stack(self, scene: Scene) -> list[np.ndarray]:
         """Return the program's arrays for a scene."""
-        values = stack_scene(self.lens_model, scene)
+        values = stack_scene(self.columns, scene)
         if not 0 < len(values) <= self.chunk_size:
             raise ValueError(f"a chunk holds 1 to {self.chunk_size} images, not {len(values)}")
         arrays = [values]
@@ -223,7 +229,7 @@ class ImageRenderer:
         """Return the program that renders a piece: compiled once, by whoever comes first."""
         with self._compiling:
             if bucket not in self._programs:
-                columns = [(len(SCENE_COLUMNS[self.lens_model]),)]
+                columns = [(len(self.columns),)]
                 if self.lens_model == "composite":
                     columns += [(ELLIPSOIDS,)] * 2
                 # numpy.errstate undoes PyAutoLens's seterr as it traces.

@@ -4,7 +4,7 @@ import autolens as al
 import numpy as np
 
 from stronglens.raytracing.perturbers import NFWTruncatedSph, Perturbers
-from stronglens.raytracing.scene import SCENE_COLUMNS, STOCK, Scene, build_lens, build_source, stack_scene
+from stronglens.raytracing.scene import OWN_LIGHT, SCENE_COLUMNS, STOCK, Scene, build_lens, build_source, stack_scene
 
 _REDSHIFTS = 0.5, 1.0  # of the lens and the source; with two planes, and masses already scaled, any will do
 
@@ -35,10 +35,11 @@ def render_with_tracer(
     (N, H, W) float64, source and lens together, row 0 at the top
     """
     grid = al.Grid2D.uniform(shape, pixel_scale, over_sample_size=over_sampling)
+    columns = (*SCENE_COLUMNS[lens_model], *(name for name in OWN_LIGHT if name in scene))
     images = []
     with np.errstate():
-        for row, values in enumerate(stack_scene(lens_model, scene)):
-            one = dict(zip(SCENE_COLUMNS[lens_model], values.tolist(), strict=True))
+        for row, values in enumerate(stack_scene(columns, scene)):
+            one = dict(zip(columns, values.tolist(), strict=True))
             masses, lights = build_lens(lens_model, one, STOCK)
             if not lens_light and lens_model == "composite":
                 masses = _without_light(one, masses)

@@ -1,6 +1,6 @@
 """Scenes: the physical values of lens and source, and the PyAutoLens profiles made from them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import autolens as al
@@ -43,6 +43,10 @@ SCENE_COLUMNS = {
     ),
     "sie": (*_GALAXIES, "einstein_radius_sie", "shear_1", "shear_2"),
 }
+
+
+OWN_LIGHT = ("light_ellip_x", "light_ellip_y")
+"""Further columns of a lens ``sie`` whose light has another ellipticity than its mass."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,8 @@ def build_lens(lens_model: str, scene: Scene, classes: ProfileClasses, **bulge) 
             "mass": classes.isothermal(centre, ell_comps, _mean_radius(scene["einstein_radius_sie"], ell_comps)),
             "shear": classes.shear(scene["shear_1"], scene["shear_2"]),
         }
+        if OWN_LIGHT[0] in scene:
+            light["ell_comps"] = scene["light_ellip_y"], scene["light_ellip_x"]
         return masses, {"light": classes.light(**light)}
     stars = {
         "bulge": classes.bulge(**light, mass_to_light_ratio=scene["masslight_ratio"], **bulge),
@@ -116,19 +122,9 @@ def build_source(scene: Scene, classes: ProfileClasses) -> al.lp.Sersic:
     )
 
 
-def stack_scene(lens_model: str, scene: Scene) -> np.ndarray:
-    """Return a scene as one array.
-
-    Parameters
-    ----------
-    lens_model : ``composite`` or ``sie``
-    scene : Scene; other names may be in it
-
-    Returns
-    -------
-    (N, columns) float64, in the order of ``SCENE_COLUMNS``
-    """
-    return np.stack([np.asarray(scene[name], float) for name in SCENE_COLUMNS[lens_model]], axis=-1)
+def stack_scene(columns: Sequence[str], scene: Scene) -> np.ndarray:
+    """Return some columns of a scene as one array: (N, columns) float64, in their order."""
+    return np.stack([np.asarray(scene[name], float) for name in columns], axis=-1)
 
 
 def _mean_radius(intermediate, ell_comps):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stronglens.raytracing.cusp import integrate_block, replace_block
-from stronglens.raytracing.scene import FAST, SCENE_COLUMNS, build_lens, build_source
+from stronglens.raytracing.scene import FAST, build_lens, build_source
 from stronglens.raytracing.tiles import PARTS, Tiles
 
 
@@ -19,12 +19,14 @@ class ImageTracer:
 
     Attributes
     ----------
+    columns : tuple of str, of the scenes' values
     shape : (H, W), pixels, padding included
     batch_size : int, images side by side in one step
     tiles : Tiles, where there may be perturbers
     """
 
     lens_model: str
+    columns: tuple[str, ...]
     lens_light: bool
     shape: tuple[int, int]
     pixel_scale: float
@@ -73,7 +75,7 @@ class ImageTracer:
         return integrate_block(lights.values(), centre, self.shape, self.pixel_scale, self.precision)
 
     def _build_lens(self, values, *ellipsoids):
-        scene = dict(zip(SCENE_COLUMNS[self.lens_model], values, strict=True))
+        scene = dict(zip(self.columns, values, strict=True))
         bulge = {"ellipsoids": ellipsoids} if ellipsoids else {}
         return scene, *build_lens(self.lens_model, scene, FAST, **bulge)
 

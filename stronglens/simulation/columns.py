@@ -17,6 +17,12 @@ DERIVED_COLUMNS = {
         "Einstein radius on the intermediate axis, sqrt(ab) of the critical ellipse without shear, as catalogues quote",
         drawn=False,
     ),
+    "light-ellip-x": Column(
+        "light-ellip-x", None, r"e_{x,\rm light}", "cosine component of the lens's light's ellipticity", drawn=False
+    ),
+    "light-ellip-y": Column(
+        "light-ellip-y", None, r"e_{y,\rm light}", "sine component of the lens's light's ellipticity", drawn=False
+    ),
     "magnification": Column(
         "magnification",
         None,

@@ -57,11 +57,18 @@ class LensSimulator:
         return f"{self.parameters.lens_model} lenses"
 
     @property
+    def has_own_light(self) -> bool:
+        """Whether the lens's light has another ellipticity than its mass."""
+        return not self.ranges.keys().isdisjoint(("light-ellip-offset-x", "light-ellip-offset-y"))
+
+    @property
     def columns(self) -> dict[str, Column]:
         """The columns of ``labels.csv``: first what is drawn, then what follows from it."""
         derived = ["einstein-radius", "magnification"]
         if self.parameters.lens_model == "sie" and "einstein-radius-sie" not in self.ranges:
             derived.insert(1, "einstein-radius-sie")
+        if self.has_own_light:
+            derived += ["light-ellip-x", "light-ellip-y"]
         if self.telescope.is_noisy:
             derived.append("snr")
         if self.parameters.snr_range is not None:
@@ -83,6 +90,7 @@ class LensSimulator:
                     chunk_size=self.chunk_size,
                     threads=self._threads,
                     perturbers=self.perturber_profile,
+                    own_light=self.has_own_light,
                 )
             return self._renderer
 
@@ -195,6 +203,10 @@ class LensSimulator:
         derived = {"einstein-radius": einstein_radius(self.parameters.lens_model, scene)}
         if self.parameters.lens_model == "sie":
             derived["einstein-radius-sie"] = scene["einstein_radius_sie"]
+        if self.has_own_light:
+            for axis in ("x", "y"):
+                offset = draws.get(f"light-ellip-offset-{axis}", 0)
+                derived[f"light-ellip-{axis}"] = draws[f"lens-ellip-{axis}"] + offset
         return derived
 
     def _rules(self) -> list[Rule]:
@@ -206,15 +218,18 @@ class LensSimulator:
                 "move --src-redshift-range beyond --lens-redshift-range",
             )
         ]
-        for galaxy in ("lens", "disk", "src"):
-            if f"{galaxy}-ellip-x" in self.ranges:
+        remedies = {galaxy: f"narrow --{galaxy}-ellip-var" for galaxy in ("lens", "disk", "src")}
+        if self.has_own_light:
+            remedies["light"] = "narrow --light-ellip-offset-var or --lens-ellip-var"
+        for galaxy, remedy in remedies.items():
+            if galaxy == "light" or f"{galaxy}-ellip-x" in self.ranges:
                 rules.append(
                     Rule(
                         f"{galaxy}-too-elliptical",
                         lambda draws, galaxy=galaxy: (
                             np.hypot(draws[f"{galaxy}-ellip-x"], draws[f"{galaxy}-ellip-y"]) < LARGEST_ELLIPTICITY
                         ),
-                        f"narrow --{galaxy}-ellip-var",
+                        remedy,
                     )
                 )
         rules.append(
@@ -275,10 +290,17 @@ class LensSimulator:
 
 def _telescope(parameters) -> telescope.Telescope:
     scale = parameters.pixel_scale
-    psf = telescope.read_psf(parameters.psf_fits) if parameters.psf_fits else None
+    if parameters.psf_fits:
+        psf = telescope.read_psf(parameters.psf_fits)
+    elif parameters.psf_model == "gaussian":
+        psf = telescope.gaussian_psf(parameters.psf_fwhm, scale)
+    elif parameters.telescope in telescope.OPTICS:
+        psf = telescope.optical_psf(telescope.OPTICS[parameters.telescope], scale)
+    else:
+        raise UsageError(f"--psf-model=optical knows no mirror of --telescope={parameters.telescope}")
     return telescope.Telescope(
         pixel_scale=scale,
-        psf=psf if psf is not None else telescope.gaussian_psf(parameters.psf_fwhm, scale),
+        psf=psf,
         exposure_time=parameters.exposure_time,
         exposures=parameters.exposures,
         sky=telescope.sky_rate(parameters.sky_brightness, scale, parameters.zero_point),

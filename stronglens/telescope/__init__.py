@@ -6,6 +6,7 @@ noise three times as fast as JAX does there. On a GPU ``DeviceTelescope`` does.
 
 from stronglens.telescope.camera import Telescope, gaussian_psf, read_psf, sky_rate
 from stronglens.telescope.device import DeviceTelescope
+from stronglens.telescope.optics import OPTICS, optical_psf
 from stronglens.telescope.recording import (
     add_noise,
     blur,
@@ -17,6 +18,7 @@ from stronglens.telescope.recording import (
 )
 
 __all__ = [
+    "OPTICS",
     "DeviceTelescope",
     "Telescope",
     "add_noise",
@@ -25,6 +27,7 @@ __all__ = [
     "gaussian_psf",
     "noise_variance",
     "observe",
+    "optical_psf",
     "read_psf",
     "signal_to_noise",
     "sky_rate",
