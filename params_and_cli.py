@@ -223,6 +223,11 @@ class IsothermalLens(Parameters):
         column="einstein-radius-sie", replaces="velocity_dispersion_range",
         help="intermediate-axis Einstein radius, drawn in place of a velocity dispersion when given",
     )
+    lens_magnitude_range: Range | None = sampled(
+        None, None, shortcut="lmag", unit="AB mag", valid=(0, 50), applies=SIE, symbol=r"m_{\rm lens}",
+        replaces="lens_intensity_range",
+        help="total magnitude of the lens's light as observed, drawn in place of an intensity when given",
+    )
     light_ellip_offset_var: float | None = half_width(
         None, shortcut="loff", valid=(0, 0.9), applies=SIE,
         help="half-width of the range of what the lens's light differs by from its mass, in both components of the "
@@ -287,6 +292,12 @@ class SourceGalaxy(Parameters):
         help="intensity of the source at its effective radius, quoted at z = 1 "
         "in a 0.1 arcsec Euclid VIS pixel",
     )
+    src_magnitude_range: Range | None = sampled(
+        None, None, shortcut="smag", unit="AB mag", valid=(0, 50), symbol=r"m_{\rm src}",
+        replaces="src_intensity_range",
+        help="total magnitude of the source as it would be observed without a lens, drawn in place of an intensity "
+        "when given",
+    )
     src_effect_range: Range = sampled(
         0.1, 0.4, shortcut="seff", unit="arcsec", valid=(0.01, 20), symbol=r"R_{\rm e,src}",
         help='effective radius ("effect" in flags; it holds half the light) of the source',
@@ -313,7 +324,7 @@ class Telescope(Parameters):
     )
     psf_model: str = choice(
         "gaussian", ("gaussian", "optical"),
-        help="point-spread function: gaussian, of --psf-fwhm; optical, GalSim's model of the mirror of --telescope",
+        help="point-spread function: gaussian, of --psf-fwhm; optical, GalSim's model of the telescope's mirror",
     )
     psf_fwhm: float = number(
         0.16, shortcut="psf", unit="arcsec", valid=(0, 10), applies=("psf_model", "gaussian"),
@@ -323,6 +334,10 @@ class Telescope(Parameters):
         None, help="measured point-spread function (FITS, sampled at --pixel-scale), in place of a model"
     )
     exposure_time: float = number(2264.0, shortcut="exp", unit="s", valid=(0, 1e9), help="total exposure")
+    exposure_time_range: Range | None = sampled(
+        None, None, unit="s", valid=(0.001, 1e9), replaces="exposure_time", symbol=r"t_{\rm exp}",
+        help="total exposure, drawn for each image",
+    )
     exposures: int = number(4, valid=(1, 10_000), help="number of exposures it is split into, each read out once")
     sky_brightness: float = number(
         22.3, shortcut="sky", unit="mag/arcsec^2", valid=(0, 99), help="AB surface brightness of the sky"

@@ -19,7 +19,7 @@ import autolens  # noqa: E402, F401
 _root.handlers[:] = _handlers
 _root.setLevel(_level)
 
-from stronglens.raytracing.einstein_radius import einstein_radius, sersic_flux_in_field  # noqa: E402
+from stronglens.raytracing.einstein_radius import einstein_radius, sersic_flux, sersic_flux_in_field  # noqa: E402
 from stronglens.raytracing.images import ImageRenderer, has_gpu  # noqa: E402
 from stronglens.raytracing.perturbers import (  # noqa: E402
     Perturbers,
@@ -35,6 +35,7 @@ __all__ = [
     "einstein_radius",
     "enclosed_strength",
     "has_gpu",
+    "sersic_flux",
     "sersic_flux_in_field",
     "total_mass_of_truncated_nfw",
 ]

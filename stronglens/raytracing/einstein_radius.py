@@ -16,6 +16,9 @@ SMALLEST_EINSTEIN_RADIUS = 1e-4
 
 _LARGEST_EINSTEIN_RADIUS = 1e5
 _DIRECTIONS = 32  # in a quarter turn, enough for an axis ratio of 0.05
+_EVERYTHING = 1e60
+"""Effective radii within which all of the light lies, of indices up to 8."""
+
 _NODES = 64
 
 
@@ -95,6 +98,22 @@ def sersic_flux_in_field(scene: Scene, shape: tuple[int, int], pixel_scale: floa
         light = (sector * weight).sum(axis=1)  # not @, which rounds by the number of rows
         flux = flux + np.sign(distance) * (stop - start)[:, 0] / 2 * light
     return np.asarray(scene["src_intensity"], float) * flux / pixel_scale**2
+
+
+def sersic_flux(scene: Scene, galaxy: str) -> np.ndarray:
+    """Return the total flux of a Sersic profile of 1 per square arcsec at its effective radius, whatever its shape.
+
+    Parameters
+    ----------
+    scene : dict of (N,) arrays
+    galaxy : ``lens`` or ``src``
+
+    Returns
+    -------
+    (N,) float64
+    """
+    radius, index = (np.asarray(scene[f"{galaxy}_{name}"], float) for name in ("effect", "sersic"))
+    return np.pi * radius**2 * mean_convergence(_EVERYTHING, index) * _EVERYTHING**2
 
 
 def _mean_convergence_of_composite(scene: Scene):

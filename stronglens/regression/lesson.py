@@ -91,7 +91,8 @@ def warn_of_unseen(made_with: dict, labels) -> list[str]:
     if made_with.get("redshift-effects") == "none":
         unseen |= dict.fromkeys(("src-redshift", "lens-redshift"), "--redshift-effects none")
     if made_with.get("lens-light") == "off" and made_with.get("lens-model") == "sie":
-        unseen |= dict.fromkeys(("lens-intensity", "lens-effect", "lens-sersic"), "--lens-light off")
+        light = [f"lens-{name}" for name in ("intensity", "magnitude", "effect", "sersic")]
+        unseen |= dict.fromkeys((*light, "light-ellip-x", "light-ellip-y"), "--lens-light off")
     return [
         f"the dataset was simulated with {unseen[label]}, so that {label} leaves no trace in its images and cannot be "
         "learned from them"

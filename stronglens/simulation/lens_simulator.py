@@ -8,7 +8,14 @@ import numpy as np
 
 from stronglens import cosmology, telescope
 from stronglens.parameters import Column, UsageError, columns, ranges
-from stronglens.raytracing import ImageRenderer, Perturbers, einstein_radius, has_gpu, sersic_flux_in_field
+from stronglens.raytracing import (
+    ImageRenderer,
+    Perturbers,
+    einstein_radius,
+    has_gpu,
+    sersic_flux,
+    sersic_flux_in_field,
+)
 from stronglens.sampling import Draws, Rule, Sampler, Stream, generator, key_words
 from stronglens.simulation.columns import CONVENTIONS, DERIVED_COLUMNS
 
@@ -113,12 +120,17 @@ class LensSimulator:
             When the cuts accept nothing.
         """
         sampler = self.draw(indices)
+        rate, labels = self._observe(sampler.draws, indices)
         while True:
-            rate, labels = self._observe(sampler.draws, indices)
             reason, failed = self._refuse(labels)
             if not failed.any():
                 break
             sampler.redraw(failed, reason)
+            rows = np.flatnonzero(failed)
+            draws = {name: values[rows] for name, values in sampler.draws.items()}
+            again, found = self._observe(draws, np.asarray(indices)[rows])
+            rate = _replace_rows(rate, rows, again)
+            labels = {name: _replace_rows(values, rows, found[name]) for name, values in labels.items()}
         images = self._add_noise(rate, indices, labels.get("exposure-time"))
         return images, {name: labels[name] for name in self.columns}, sampler.rejected
 
@@ -154,8 +166,13 @@ class LensSimulator:
         lens_light = lens_light * self.telescope.intensity_unit
         source_light = source_light * self.telescope.intensity_unit
 
-        scene["src_intensity"] = scene["src_intensity"] * source_light
-        scene["lens_intensity"] = scene["lens_intensity"] * lens_light
+        for galaxy, light in (("src", source_light), ("lens", lens_light)):
+            if f"{galaxy}_magnitude" in scene:  # as observed: dimmed already
+                flux = 10 ** (0.4 * (self.telescope.zero_point - scene[f"{galaxy}_magnitude"]))
+                area = self.telescope.pixel_scale**2
+                scene[f"{galaxy}_intensity"] = flux * area / sersic_flux(scene, galaxy)
+            else:
+                scene[f"{galaxy}_intensity"] = scene[f"{galaxy}_intensity"] * light
         if self.parameters.lens_model == "composite":
             scene["disk_intensity"] = scene["disk_intensity"] * lens_light
             for name in ("masslight_ratio", "disk_masslight_ratio"):
@@ -172,7 +189,7 @@ class LensSimulator:
 
     def noiseless(self, scene: Draws, perturbers: Perturbers | None = None) -> np.ndarray:
         """Return blurred images without noise: (N, H, W) float32, e-/s."""
-        return np.asarray(self._expose(scene, None, perturbers)[0])[: len(scene["src_intensity"])]
+        return np.asarray(self._expose(scene, None, None, perturbers)[0])[: len(scene["src_intensity"])]
 
     def describe(self) -> dict:
         """Return what a dataset's manifest says of its images, beside the parameters."""
@@ -251,7 +268,9 @@ class LensSimulator:
     def _observe(self, draws: Draws, indices: Sequence[int]) -> tuple[np.ndarray, Draws]:
         """Render and blur; return all the light and the labels."""
         scene = self.physical_scene(draws)
-        rate, measured = self._expose(scene, draws.get("snr-wanted"), self.perturbers(draws, indices))
+        rate, measured = self._expose(
+            scene, draws.get("snr-wanted"), draws.get("exposure-time"), self.perturbers(draws, indices)
+        )
         labels = dict(draws)
         labels["magnification"] = measured["flux"] / sersic_flux_in_field(
             scene, self.shape, self.parameters.pixel_scale
@@ -259,14 +278,15 @@ class LensSimulator:
         labels |= {name.replace("_", "-"): values for name, values in measured.items() if name != "flux"}
         return rate, labels
 
-    def _expose(self, scene: Draws, wanted_snr: np.ndarray | None, perturbers: Perturbers | None):
+    def _expose(self, scene: Draws, wanted_snr, exposure_time, perturbers: Perturbers | None):
         """Return noiseless images, all the light blurred, and what is measured on them (see `telescope.observe`)."""
         if self._is_on_device():
-            wanted_snr = None if wanted_snr is None else self._pad(wanted_snr)
+            wanted = [None if values is None else self._pad(values) for values in (wanted_snr, exposure_time)]
             rendered = self.renderer.render_on_device(scene, perturbers)
-            rate, measured = self._device.observe(*rendered, wanted_snr)
+            rate, measured = self._device.observe(*rendered, *wanted)
         else:
-            rate, measured = telescope.observe(*self.render(scene, perturbers), self.telescope, wanted_snr)
+            rendered = self.render(scene, perturbers)
+            rate, measured = telescope.observe(*rendered, self.telescope, wanted_snr, exposure_time)
         return rate, {name: values[: len(scene["src_intensity"])] for name, values in measured.items()}
 
     def _add_noise(self, rate, indices: Sequence[int], times: np.ndarray | None) -> np.ndarray:
@@ -286,6 +306,16 @@ class LensSimulator:
         if faint.any() or not self.telescope.is_noisy:
             return "magnification-min", faint
         return "snr-min", labels["snr"] < self.parameters.snr_min
+
+
+def _replace_rows(array, rows: np.ndarray, values):
+    """Return an array of NumPy's or JAX's with some rows replaced by the first of others."""
+    values = values[: len(rows)]
+    if not isinstance(array, np.ndarray):
+        return array.at[rows].set(values)
+    array = array.copy()
+    array[rows] = values
+    return array
 
 
 def _telescope(parameters) -> telescope.Telescope:
@@ -322,5 +352,10 @@ def _check(parameters, camera: telescope.Telescope) -> None:
             f"the point-spread function is {side} pixels wide, the field --grid-size={parameters.grid_size}: "
             "lower --psf-fwhm, cut --psf-fits, or widen the field"
         )
-    if not camera.is_noisy and (parameters.snr_min > 0 or parameters.snr_range is not None):
-        raise UsageError("--snr-min and --snr-range need noise: give --exposure-time, or another --telescope")
+    drawn = parameters.snr_range, parameters.exposure_time_range
+    if not camera.is_noisy and (parameters.snr_min > 0 or any(drawn)):
+        raise UsageError(
+            "--snr-min, --snr-range and --exposure-time-range need noise: give --exposure-time, or another --telescope"
+        )
+    if all(drawn):
+        raise UsageError("--snr-range finds the exposure time that --exposure-time-range draws: give one of them")

@@ -26,13 +26,15 @@ class DeviceTelescope:
 
         self.telescope = telescope
         self._context = lambda: jax.enable_x64(True)  # of the calling thread alone
-        self._observe = jax.jit(lambda source, lens, wanted: observe(source, lens, telescope, wanted))
+        self._observe = jax.jit(lambda source, lens, *wanted: observe(source, lens, telescope, *wanted))
         self._record = jax.jit(jax.vmap(self._record_image))
 
-    def observe(self, source, lens, wanted_snr: np.ndarray | None = None) -> tuple:
+    def observe(
+        self, source, lens, wanted_snr: np.ndarray | None = None, exposure_time: np.ndarray | None = None
+    ) -> tuple:
         """Do what :func:`observe` does: the rate stays on the device, what is measured comes back."""
         with self._context():
-            rate, measured = self._observe(source, lens, wanted_snr)
+            rate, measured = self._observe(source, lens, wanted_snr, exposure_time)
             return rate, {name: np.asarray(values) for name, values in measured.items()}
 
     def add_noise(self, rate, keys: np.ndarray, exposure_time: np.ndarray | None = None) -> np.ndarray:

@@ -42,7 +42,7 @@ def blur(images: np.ndarray, psf: np.ndarray | None) -> np.ndarray:
     return blurred.clip(min=0)  # the FFT leaves -1e-8 of the peak where there is no light
 
 
-def observe(source, lens, telescope: Telescope, wanted_snr=None) -> tuple:
+def observe(source, lens, telescope: Telescope, wanted_snr=None, exposure_time=None) -> tuple:
     """Blur what was rendered, and measure what is known without noise.
 
     Parameters
@@ -51,6 +51,8 @@ def observe(source, lens, telescope: Telescope, wanted_snr=None) -> tuple:
     lens : the same, or None where it does not shine
     wanted_snr : (N,), optional
         Signal-to-noise at which the exposure ends, in place of the telescope's exposure time.
+    exposure_time : (N,) s, optional
+        In place of the telescope's.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def observe(source, lens, telescope: Telescope, wanted_snr=None) -> tuple:
     source = blur(source, telescope.psf)
     rate = source if lens is None else source + blur(lens, telescope.psf)
     if telescope.is_noisy:
-        time = None
+        time = exposure_time
         if wanted_snr is not None:
             time = measured["exposure_time"] = exposure_for_snr(wanted_snr, source, rate, telescope)
         measured["snr"] = signal_to_noise(source, noise_variance(rate, telescope, time))
