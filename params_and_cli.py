@@ -229,7 +229,7 @@ class IsothermalLens(Parameters):
         help="total magnitude of the lens's light as observed, drawn in place of an intensity when given",
     )
     light_ellip_offset_var: float | None = half_width(
-        None, shortcut="loff", valid=(0, 0.9), applies=SIE,
+        None, shortcut="loff", spin=2, valid=(0, 0.9), applies=SIE,
         help="half-width of the range of what the lens's light differs by from its mass, in both components of the "
         "ellipticity; without it, light is as elliptical as mass",
     )

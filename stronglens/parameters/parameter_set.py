@@ -69,7 +69,7 @@ def resolve(
     final = {name: declaration.default for name, declaration in declared.items()} | given
     for name in given.keys() & declared.keys():
         if not fits(declared[name], final):
-            if name in values or not any(chooser in values for chooser, _ in declared[name].choices_with):
+            if max(rank.get(chooser, -1) for chooser, _ in declared[name].choices_with) <= rank[name]:
                 raise UsageError(_misplaced(declared[name], declared, final))
             del given[name]
             final[name] = declared[name].default

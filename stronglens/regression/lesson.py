@@ -68,9 +68,11 @@ def require_isotropy(columns) -> None:
                 "--augment=on must know how the dataset's columns turn with the sky, and its manifest is from before "
                 "that was written down: simulate it again, or give --augment=off"
             )
+        if not column.spin or not column.drawn:  # what follows from others turns as they do
+            continue
         # A quarter turn mixes the components of a place; those of an ellipticity or a shear only change their signs.
         mixed = column.pair if column.spin % 2 else (column.name,)
-        if column.spin and (len({priors[name] for name in mixed}) > 1 or priors[mixed[0]][0] != -priors[mixed[0]][1]):
+        if len({priors[name] for name in mixed}) > 1 or priors[mixed[0]][0] != -priors[mixed[0]][1]:
             one = "one range -v,v" if len(mixed) > 1 else "a range -v,v"
             found = " and ".join(f"{priors[name][0]:g},{priors[name][1]:g}" for name in mixed)
             raise UsageError(

@@ -78,18 +78,14 @@ class Posterior:
             # Graphs, not calls one by one: an eighth of the time.
             base, seen = keras.Input((self.dimensions,)), keras.Input(network.get_layer("summary").output.shape[1:])
             self._inverse = keras.Model([base, seen], self._head(base, conditions=seen, inverse=True))
-        self._eye = keras.Model(network.inputs[0], network.get_layer("summary").output)
-
-    def summarise(self, images: np.ndarray) -> np.ndarray:
-        """Return what the network sees in images (N, H, W), e-/s: (N, F) float32."""
-        return self._eye.predict(np.asarray(images, np.float32), batch_size=256, verbose=0)
 
     def sample(self, summaries: np.ndarray, number: int, seed: int) -> np.ndarray:
         """Draw from the posterior of each image.
 
         Parameters
         ----------
-        summaries : ndarray (N, F), as from `summarise`
+        summaries : ndarray (N, F)
+            What the network sees in images (see `familiarity.build_eye`).
         number : int, draws S for each
         seed : int
 

@@ -7,14 +7,22 @@ import json
 import numpy as np
 
 from stronglens.dataset import write_whole
-from stronglens.evaluation import metrics_table, regression_metrics
+from stronglens.evaluation import describe_calibration, metrics_table, posterior_metrics, regression_metrics
 from stronglens.learning.lesson import Lesson
 from stronglens.learning.training import predict
 from stronglens.parameters import RunError
 from stronglens.plotting import save_figure, write_captions
 from stronglens.regression import figures
+from stronglens.regression.familiarity import Familiarity, build_eye
 from stronglens.regression.network import convolution_activations
+from stronglens.regression.posterior import Posterior
 from stronglens.training import load_network, save_network
+
+MOST_SUMMARIES = 5000
+"""Training images that say what is familiar: a covariance of 256 numbers is then good to a few per cent."""
+
+QUANTILES = {"-q2.5": 0.025, "-q16": 0.16, "-q50": 0.5, "-q84": 0.84, "-q97.5": 0.975}
+"""Of a posterior, in ``predictions.csv``."""
 
 
 def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
@@ -34,30 +42,48 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     rows, name = lesson.test
     if name != "test":
         say("No images were kept for the test (--test-split=0): the metrics are those of the validation set")
-    predicted = predict(network, dataset.images.subset(rows))
+    eye, samples = build_eye(network), None
+    images = dataset.images.subset(rows)
+    if parameters.posterior == "none":
+        predicted = predict(network, images)
+    else:
+        samples = Posterior(network, record).sample(predict(eye, images), parameters.posterior_draws, parameters.seed)
+        predicted = samples.mean(axis=1)
     if not np.isfinite(predicted).all():
         raise RunError(f"the network in {parameters.model_file} predicts values that are not finite: train it anew")
     columns = [dataset.columns[label] for label in parameters.labels]
+    units = {column.name: column.unit for column in columns}
+    learned = truth[lesson.split["train"]]
     metrics = regression_metrics(
-        truth[rows], predicted, truth[lesson.split["train"]].mean(axis=0), parameters.labels, seed=parameters.seed
+        truth[rows], predicted, learned.mean(axis=0), parameters.labels, seed=parameters.seed
     )
     metrics["set"] = name
     say("")
-    say(metrics_table(metrics, {column.name: column.unit for column in columns}))
+    say(metrics_table(metrics, units))
     say("")
+    if samples is not None:
+        metrics["posterior"] = posterior_metrics(
+            truth[rows], samples, learned, parameters.labels, seed=parameters.seed, boundaries=_boundaries(columns)
+        )
+        for line in [*describe_calibration(metrics["posterior"], units), ""]:
+            say(line)
 
     folder = parameters.figures_dir
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    write_whole(folder / "predictions.csv", _predictions(dataset, rows, parameters.labels, truth[rows], predicted))
-    save_network(network, parameters.model_file, record | {"metrics": metrics})
-    drawn = draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, network)
+    table = _predictions(dataset, rows, parameters.labels, truth[rows], predicted, samples)
+    write_whole(folder / "predictions.csv", table)
+    seen = {"familiarity": _learn_what_is_familiar(eye, lesson).to_dict()}
+    save_network(network, parameters.model_file, record | {"metrics": metrics} | seen)
+    drawn = draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, eye)
+    if samples is not None:
+        drawn |= draw_posterior(truth[rows], samples, learned, columns, metrics["posterior"])
     for stem, figure in drawn.items():
         save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
     say(f"Figures: {folder}/ ({', '.join(drawn)}; metrics.json, predictions.csv, logs/)")
     return metrics
 
 
-def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, network):
+def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, eye):
     """Return every figure of the report: dict of file stem to figure."""
     images, cmap, count = dataset.images.subset(rows), parameters.cmap, parameters.subplots_number
     scale = dataset.manifest["telescope"]["pixel-scale"]
@@ -71,7 +97,7 @@ def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, hist
         "losses": figures.draw_losses(history),
         "predictions": figures.draw_predictions(truth[rows], predicted, columns, metrics),
     }
-    activations = convolution_activations(network, images[typical])
+    activations = convolution_activations(eye, images[typical])
     drawn |= figures.draw_activations(images[typical], activations, scale, cmap)
     for which in ("best", "worst"):
         drawn[f"{which}_predictions"] = figures.draw_gallery(
@@ -80,11 +106,37 @@ def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, hist
     return drawn
 
 
-def _predictions(dataset, rows, labels, true, predicted) -> str:
+def draw_posterior(truth, samples, learned, columns, metrics):
+    """Return the figures that say whether posteriors can be trusted: dict of file stem to figure."""
+    return {
+        "coverage": figures.draw_coverage(metrics, columns),
+        "ranks": figures.draw_ranks(metrics, columns),
+        "contraction": figures.draw_contraction(truth, samples, learned, columns),
+        "posteriors": figures.draw_posteriors(truth, samples, columns),
+        "corner": figures.draw_corner(samples[0], columns, truth=truth[0], name="the first test image"),
+    }
+
+
+def _learn_what_is_familiar(eye, lesson: Lesson) -> Familiarity:
+    # Stored images: with --simulate none of them was trained on, but they are like those that were.
+    train, valid = lesson.split["train"], lesson.split["valid"]
+    some = train[np.linspace(0, len(train) - 1, min(len(train), MOST_SUMMARIES)).astype(int)]
+    return Familiarity.fit(*(predict(eye, lesson.dataset.images.subset(part)) for part in (some, valid)))
+
+
+def _boundaries(columns) -> list[tuple[float, float]]:
+    return [column.prior if column.drawn and column.prior else (-np.inf, np.inf) for column in columns]
+
+
+def _predictions(dataset, rows, labels, true, predicted, samples) -> str:
+    numbers = {"-true": true, "-predicted": predicted}
+    if samples is not None:
+        numbers |= {"-sd": samples.std(axis=1)}
+        numbers |= dict(zip(QUANTILES, np.quantile(samples, list(QUANTILES.values()), axis=1), strict=True))
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["file", *(f"{label}{suffix}" for label in labels for suffix in ("-true", "-predicted"))])
-    for file, truths, values in zip(dataset.labels["file"].iloc[rows], true, predicted, strict=True):
-        pairs = zip(truths, values, strict=True)
-        writer.writerow([file, *(f"{float(number):.7g}" for pair in pairs for number in pair)])
+    writer.writerow(["file", *(f"{label}{suffix}" for label in labels for suffix in numbers)])
+    together = np.stack(list(numbers.values()), axis=-1)
+    for file, values in zip(dataset.labels["file"].iloc[rows], together, strict=True):
+        writer.writerow([file, *(f"{float(number):.7g}" for number in values.ravel())])
     return table.getvalue()

@@ -18,10 +18,12 @@ DERIVED_COLUMNS = {
         drawn=False,
     ),
     "light-ellip-x": Column(
-        "light-ellip-x", None, r"e_{x,\rm light}", "cosine component of the lens's light's ellipticity", drawn=False
+        "light-ellip-x", None, r"e_{x,\rm light}", "cosine component of the lens's light's ellipticity", drawn=False,
+        spin=2, pair=("light-ellip-x", "light-ellip-y"),
     ),
     "light-ellip-y": Column(
-        "light-ellip-y", None, r"e_{y,\rm light}", "sine component of the lens's light's ellipticity", drawn=False
+        "light-ellip-y", None, r"e_{y,\rm light}", "sine component of the lens's light's ellipticity", drawn=False,
+        spin=2, pair=("light-ellip-x", "light-ellip-y"),
     ),
     "magnification": Column(
         "magnification",

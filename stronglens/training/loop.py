@@ -53,8 +53,8 @@ def fit(
 
     The network is of the form that its objective asks for. The weights of the epoch with the lowest validation loss (of
     the lowest training loss where there is no validation split) are kept in ``model_file`` as the training goes, and
-    are in ``network`` when it returns. On one machine's CPU the same seed and data give the same numbers to the bit, in one run or
-    with interruptions; on a GPU they agree to rounding.
+    are in ``network`` when it returns. On one machine's CPU the same seed and data give the same numbers to the bit, in
+    one run or with interruptions; on a GPU they agree to rounding.
 
     Parameters
     ----------
