@@ -28,7 +28,11 @@ WITHOUT_TRACE = {
 }  # fmt: skip
 """Drawn columns on which the shape of an isothermal lens's image does not depend, its Einstein radius given."""
 
+OF_LENS_LIGHT = ("lens-effect", "lens-sersic", "lens-light")
+"""How the columns begin that mean nothing where lenses do not shine."""
+
 DIRECTIONS = 181
+"""Points of a critical curve, the first of them twice."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,7 @@ def columns_of_shape(parameters, labels: Sequence[str]) -> dict[str, float | Non
         )
     drawn = {name: held for name, held in ranges(parameters).items() if name not in WITHOUT_TRACE}
     if parameters.lens_light == "off":
-        drawn = {name: held for name, held in drawn.items() if not name.startswith(("lens-effect", "lens-sersic",
-                                                                                      "lens-light"))}  # fmt: skip
+        drawn = {name: held for name, held in drawn.items() if not name.startswith(OF_LENS_LIGHT)}
     needed = {"einstein-radius-sie": None} | {
         name: held.low if held.is_fixed and name not in labels else None for name, held in drawn.items()
     }
@@ -210,6 +213,40 @@ def critical_curve(values: dict[str, float]) -> np.ndarray:
     return np.stack([centre[0] + radius * np.cos(phi), centre[1] + radius * np.sin(phi)], axis=1)
 
 
+def keep_inside(values: dict[str, np.ndarray], held) -> dict[str, np.ndarray]:
+    """Return values moved to where the training set has lenses, and to ellipticities that there are.
+
+    Parameters
+    ----------
+    values : dict of column to (S,)
+    held : dict of column to Range, those drawn
+    """
+    inside = {
+        name: np.clip(column, held[name].low, held[name].high) if name in held else np.maximum(column, 1e-3)
+        for name, column in values.items()
+    }
+    for x in [name for name in inside if name.endswith("-ellip-x")]:
+        y = f"{x[:-1]}y"
+        ellipticity = np.hypot(inside[x], inside[y])
+        shrink = np.minimum(1, LARGEST_ELLIPTICITY / np.maximum(ellipticity, 1e-9))
+        inside |= {x: inside[x] * shrink, y: inside[y] * shrink}
+    return inside
+
+
+def scene_of(simulator, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the ray tracer's scene of the values that a shape depends on; its intensities are to be replaced.
+
+    Parameters
+    ----------
+    simulator : LensSimulator
+    values : dict of column to (S,)
+    """
+    ones = np.ones(len(values["einstein-radius-sie"]))
+    # Of no consequence: redshifts where the Einstein radius is given, the light of a lens that does not shine.
+    free = dict.fromkeys(("src-intensity", "lens-intensity", "lens-effect", "lens-sersic"), ones)
+    return simulator.physical_scene(free | {"lens-redshift": ones, "src-redshift": 2 * ones} | values)
+
+
 @dataclass(frozen=True)
 class LensModelling:
     """Render a posterior and fit its brightness: called in the process that simulates, returns a `LensModel`.
@@ -234,7 +271,7 @@ class LensModelling:
         values = shape_values(self.parameters, self.labels, samples)
         chosen = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), CANDIDATES)).astype(int))
         rendered = {name: np.append(column.mean(), column[chosen]) for name, column in values.items()}
-        inside = _keep_inside(rendered, simulator.ranges)
+        inside = keep_inside(rendered, simulator.ranges)
         moved = [name for name in inside if abs(inside[name][0] - rendered[name][0]) > 1e-9]
         source, lens = self._render(simulator, inside)
         fits = [
@@ -246,7 +283,7 @@ class LensModelling:
         of_lens = of_lens[0] if of_lens else 0.0
         model = of_source * source[0] + background + (0.0 if lens is None else of_lens * lens[0])
         at_mean = {name: float(column[0]) for name, column in inside.items()}
-        notes = [f"the posterior's mean of {name} lies outside the training set: rendered at its edge" for name in moved]
+        notes = [f"the posterior's mean of {name} lies outside the training set: moved to its edge" for name in moved]
         return LensModel(
             values=at_mean,
             source=of_source * source[0],
@@ -265,30 +302,12 @@ class LensModelling:
 
     def _render(self, simulator, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
         """Return blurred images of sources and lenses of intensity 1; None where lenses do not shine."""
-        number = len(values["einstein-radius-sie"])
-        scene = {name.replace("-", "_"): column for name, column in values.items()}
-        has_light = self.parameters.lens_light == "on"
-        if not has_light:
-            scene |= {"lens_effect": np.ones(number), "lens_sersic": np.ones(number)}
-        dark, bright = np.zeros(number), np.ones(number)
+        scene = scene_of(simulator, values)
+        dark, bright = np.zeros(len(scene["src_effect"])), np.ones(len(scene["src_effect"]))
         source = simulator.noiseless(scene | {"src_intensity": bright, "lens_intensity": dark}).astype(float)
-        if not has_light:
+        if self.parameters.lens_light == "off":
             return source, None
         return source, simulator.noiseless(scene | {"src_intensity": dark, "lens_intensity": bright}).astype(float)
-
-
-def _keep_inside(values: dict[str, np.ndarray], held) -> dict[str, np.ndarray]:
-    """Return values moved to where the training set has lenses, and to ellipticities that there are."""
-    inside = {
-        name: np.clip(column, held[name].low, held[name].high) if name in held else np.maximum(column, 1e-3)
-        for name, column in values.items()
-    }
-    for x in [name for name in inside if name.endswith("-ellip-x")]:
-        y = f"{x[:-1]}y"
-        ellipticity = np.hypot(inside[x], inside[y])
-        shrink = np.minimum(1, LARGEST_ELLIPTICITY / np.maximum(ellipticity, 1e-9))
-        inside |= {x: inside[x] * shrink, y: inside[y] * shrink}
-    return inside
 
 
 def _fit_brightness(image, noise, is_judged, templates) -> tuple[np.ndarray, float]:

@@ -1,0 +1,97 @@
+"""The lens model of a measured image as a COOLEST file, for other codes to read."""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stronglens.parameters import RunError
+from stronglens.regression.lens_model import LensModel, keep_inside, scene_of, shape_values
+from stronglens.regression.published import PublishedLens
+from stronglens.regression.simulator import make_simulator
+from stronglens.simulation.chunks import simulator_of
+
+
+def export_coolest(
+    path: str | Path,
+    parameters,
+    labels: Sequence[str],
+    samples: np.ndarray,
+    model: LensModel,
+    published: PublishedLens,
+    executor: Executor,
+) -> Path:
+    """Write a lens model and its posterior as a COOLEST template.
+
+    The point estimate is the model at the posterior's mean, with the brightness fitted to the image. Redshifts are
+    those published: an image tells too little of them.
+
+    Parameters
+    ----------
+    path : str or Path, ends in ``.json``
+    parameters : SimulationParameters, those of the training set
+    labels : sequence of L str
+    samples : (S, L), in the labels' units
+    model : LensModel, of these samples
+    published : PublishedLens
+    executor : concurrent.futures.Executor
+        Writes, in another process: see `model_lens`.
+
+    Raises
+    ------
+    RunError
+        When a redshift is missing, a value is beyond what COOLEST admits, or the file cannot be written.
+    """
+    if published.z_lens is None or published.z_source is None:
+        raise RunError(
+            f"{path}: COOLEST needs the redshifts of lens and source: give --published a table with columns z_lens and "
+            "z_source"
+        )
+    work = CoolestWriting(str(path), parameters, tuple(labels), (published.z_lens, published.z_source))
+    return executor.submit(work, (model, np.asarray(samples, float))).result()
+
+
+@dataclass(frozen=True)
+class CoolestWriting:
+    """Write a COOLEST file: called in the process that simulates, with a model and samples; returns the path.
+
+    Attributes
+    ----------
+    path : str
+    parameters : SimulationParameters
+    labels : tuple of L str
+    redshifts : (lens, source)
+    """
+
+    path: str
+    parameters: object
+    labels: tuple[str, ...]
+    redshifts: tuple[float, float]
+
+    def __call__(self, piece: tuple[LensModel, np.ndarray]) -> Path:
+        """Write the file."""
+        from stronglens.raytracing.coolest import write_coolest
+
+        model, samples = piece
+        simulator = simulator_of(make_simulator, self.parameters)
+        drawn = keep_inside(shape_values(self.parameters, self.labels, samples), simulator.ranges)
+        point = scene_of(simulator, {name: np.array([value]) for name, value in model.values.items()})
+        brightness = {"src_intensity": model.src_intensity, "lens_intensity": model.lens_intensity}
+        samples = {name: column for name, column in scene_of(simulator, drawn).items() if name not in brightness}
+        return write_coolest(
+            self.path,
+            {name: float(column[0]) for name, column in point.items()} | brightness,
+            samples,
+            self.redshifts,
+            simulator.shape,
+            self.parameters.pixel_scale,
+            lens_light=self.parameters.lens_light == "on",
+            zero_point=self.parameters.zero_point,
+            instrument=self.parameters.telescope,
+            notes={
+                "point_estimate": "mean of the posterior; brightness fitted to the image there",
+                "orientation": "x to the right, y up as in the image: angles are East of North where its North is up",
+            },
+        )

@@ -1,0 +1,287 @@
+"""Posteriors in numbers beside what others published: per file and quantity, at the terminal and as a table."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import numpy as np
+
+from stronglens.dataset import write_whole
+from stronglens.parameters import Column, RunError
+from stronglens.regression.lens_model import intermediate_axis_radius
+from stronglens.simulation.columns import DERIVED_COLUMNS
+
+AXIS_RATIO = Column(
+    "lens-axis-ratio", None, r"q_{\rm lens}", "axis ratio of the isothermal mass, from its ellipticity", drawn=False
+)
+INTERMEDIATE = ("intermediate axis", "intermediate-axis", "intermediate")
+"""What a table may call the convention of ``einstein-radius-sie``."""
+
+PERCENTILES = (2.5, 16, 50, 84, 97.5)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a posterior says of one quantity.
+
+    Attributes
+    ----------
+    column : Column
+    mean, deviation : float
+    low_95, low_68, median, high_68, high_95 : float, ends of central intervals
+    published : float or None
+    """
+
+    column: Column
+    mean: float
+    deviation: float
+    low_95: float
+    low_68: float
+    median: float
+    high_68: float
+    high_95: float
+    published: float | None = None
+
+    @property
+    def difference(self) -> float | None:
+        """The median over the published value, less 1; None where there is none, or it is 0."""
+        return self.median / self.published - 1 if self.published else None
+
+    @property
+    def is_inside(self) -> bool | None:
+        """Whether the published value lies inside the central 95 % interval."""
+        return None if self.published is None else self.low_95 <= self.published <= self.high_95
+
+
+@dataclass(frozen=True)
+class PublishedLens:
+    """What is published of one lens.
+
+    Attributes
+    ----------
+    values : dict of a quantity's name, as a label's, to float
+    z_lens, z_source : float or None
+    notes : tuple of str, what cannot be compared and why
+    """
+
+    values: dict[str, float]
+    z_lens: float | None = None
+    z_source: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def derive_quantities(
+    columns: Sequence[Column], samples: np.ndarray, lens_model: str
+) -> tuple[list[Column], np.ndarray]:
+    """Add what follows from learned quantities of an isothermal lens, sample by sample.
+
+    That is the Einstein radius on the intermediate axis, where only the circle's was learned, and the axis ratio.
+
+    Parameters
+    ----------
+    columns : sequence of L Column
+    samples : (S, L)
+    lens_model : ``composite`` or ``sie``
+
+    Returns
+    -------
+    columns : list of M >= L
+    samples : (S, M)
+    """
+    columns, values = list(columns), list(np.asarray(samples, float).T)
+    learned = {column.name: value for column, value in zip(columns, values, strict=True)}
+    if lens_model == "sie" and {"lens-ellip-x", "lens-ellip-y"} <= learned.keys():
+        ellipticity = np.minimum(np.hypot(learned["lens-ellip-x"], learned["lens-ellip-y"]), 1)
+        if "einstein-radius" in learned and "einstein-radius-sie" not in learned:
+            columns.append(DERIVED_COLUMNS["einstein-radius-sie"])
+            values.append(intermediate_axis_radius(learned["einstein-radius"], ellipticity))
+        columns.append(AXIS_RATIO)
+        values.append((1 - ellipticity) / (1 + ellipticity))
+    return columns, np.stack(values, axis=1)
+
+
+def summarize(columns: Sequence[Column], samples: np.ndarray, published: Mapping[str, float]) -> list[Summary]:
+    """Return a summary of each quantity.
+
+    Parameters
+    ----------
+    columns : sequence of L Column
+    samples : (S, L)
+    published : dict of name to float; other names may be in it
+    """
+    samples = np.asarray(samples, float)
+    ends = np.percentile(samples, PERCENTILES, axis=0).T.tolist()
+    return [
+        Summary(column, float(mean), float(deviation), *five, published=published.get(column.name))
+        for column, mean, deviation, five in zip(columns, samples.mean(axis=0), samples.std(axis=0), ends, strict=True)
+    ]
+
+
+def posterior_table(name: str, summaries: Sequence[Summary], notes: Iterable[str] = ()) -> list[str]:
+    """Return lines for the terminal: a file's name, and a line for each quantity."""
+    has_published = any(summary.published is not None for summary in summaries)
+    rows = [["", "median", "68 %", "95 %", *(["published", "difference", "in 95 %"] if has_published else [])]]
+    for one in summaries:
+        unit = f" [{one.column.unit}]" if one.column.unit else ""
+        cells = [
+            f"{one.column.name}{unit}",
+            _number(one.median, one),
+            f"{_number(one.low_68, one)} to {_number(one.high_68, one)}",
+            f"{_number(one.low_95, one)} to {_number(one.high_95, one)}",
+        ]
+        if has_published:
+            cells.append("" if one.published is None else f"{one.published:.4g}")
+            cells.append("" if one.difference is None else f"{one.difference:+.1%}")
+            cells.append({None: "", True: "yes", False: "NO"}[one.is_inside])
+        rows.append(cells)
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    lines = [
+        "  ".join([cells[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:],
+                                                                                         strict=True))]).rstrip()
+        for cells in rows
+    ]  # fmt: skip
+    return [name, *(f"  {line}" for line in lines), *(f"  {note}" for note in notes)]
+
+
+def write_posteriors(path: Path, summaries: Mapping[str, Sequence[Summary]]) -> None:
+    """Write ``posteriors.csv``: a row for each file and quantity.
+
+    Parameters
+    ----------
+    path : Path
+    summaries : dict of a file's name to its summaries
+    """
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    heads = ["p2.5", "p16", "p84", "p97.5", "published", "relative-difference", "inside-95"]
+    writer.writerow(["file", "label", "unit", "median", "mean", "sd", *heads])
+    for name, some in summaries.items():
+        for one in some:
+            numbers = [one.median, one.mean, one.deviation, one.low_95, one.low_68, one.high_68, one.high_95]
+            numbers += [one.published, one.difference]
+            cells = ["" if number is None else f"{number:.7g}" for number in numbers]
+            inside = {None: "", True: "yes", False: "no"}[one.is_inside]
+            writer.writerow([name, one.column.name, one.column.unit or "", *cells, inside])
+    write_whole(path, table.getvalue())
+
+
+class PublishedTable:
+    """A table of published values, a row a lens.
+
+    Its columns: ``file``, matched to the end of a path, or ``name``, a part of it; values under the names of labels, or
+    ``einstein_radius_arcsec`` with its ``einstein_radius_convention``, and ``axis_ratio``; redshifts ``z_lens`` and
+    ``z_source``. Other columns are not looked at.
+
+    Parameters
+    ----------
+    path : str or Path, a CSV file
+    columns : sequence of Column, what there are posteriors of (see `derive_quantities`)
+
+    Raises
+    ------
+    RunError
+        When the file cannot be read, names no files or nothing to compare, or holds a value that is no number.
+    """
+
+    def __init__(self, path: str | Path, columns: Sequence[Column]):
+        self.path = Path(path)
+        self._known = [column.name for column in columns]
+        rows = _read_rows(self.path)
+        heads = list(rows[0]) if rows else []
+        if not {"file", "name"} & set(heads):
+            raise RunError(f"{self.path}: needs a column file (the end of a path) or name, to know which row is whose")
+        usable = {"einstein_radius_arcsec", "axis_ratio", "z_lens", "z_source", *self._known}
+        if not usable & set(heads):
+            raise RunError(
+                f"{self.path}: no column to compare with; give einstein_radius_arcsec with einstein_radius_convention, "
+                f"axis_ratio, or columns named as what was measured: {', '.join(self._known)}"
+            )
+        self._lenses = [(line, row, self._read_lens(line, row)) for line, row in enumerate(rows, start=2)]
+
+    def of(self, path: str | Path) -> PublishedLens:
+        """Return what is published of the lens in a file: nothing where no row is its.
+
+        Raises
+        ------
+        RunError
+            When several rows are equally its.
+        """
+        parts = PurePath(path).parts
+        matched = []
+        for line, row, lens in self._lenses:
+            file, name = PurePath(row.get("file", "")).parts, row.get("name", "")
+            if file and parts[-len(file) :] == file:
+                matched.append((2, len(file), line, lens))
+            elif name and name in str(path):
+                matched.append((1, len(name), line, lens))
+        if not matched:
+            return PublishedLens({})
+        best = max(one[:2] for one in matched)
+        lines = [one[2] for one in matched if one[:2] == best]
+        if len(lines) > 1:
+            raise RunError(f"{self.path}: lines {', '.join(map(str, lines))} are all of {path}: keep one")
+        return next(one[3] for one in matched if one[2] == lines[0])
+
+    def _read_lens(self, line: int, row: Mapping[str, str]) -> PublishedLens:
+        def read(head: str) -> float | None:
+            text = row.get(head, "")
+            if not text:
+                return None
+            try:
+                value = float(text)
+            except ValueError:
+                value = np.nan
+            if not np.isfinite(value):
+                raise RunError(f"{self.path}, line {line}: {head} is {text!r}, not a number")
+            return value
+
+        values, notes = {name: read(name) for name in self._known}, []
+        if (ratio := read("axis_ratio")) is not None:
+            if not 0 < ratio <= 1:
+                raise RunError(f"{self.path}, line {line}: axis_ratio is {ratio:g}, not above 0 and at most 1")
+            values[AXIS_RATIO.name] = ratio
+        if (radius := read("einstein_radius_arcsec")) is not None:
+            convention = row.get("einstein_radius_convention", "")
+            if convention.lower() not in INTERMEDIATE:
+                called = f"of the convention {convention!r}" if convention else "of no stated convention"
+                notes.append(
+                    f'the published Einstein radius {radius:g}" is {called}, not the intermediate axis: not compared'
+                )
+            elif "einstein-radius-sie" in self._known:
+                values["einstein-radius-sie"] = radius
+            elif "einstein-radius" in self._known:
+                notes.append(
+                    f'the published Einstein radius {radius:g}" is on the intermediate axis, the one measured is a '
+                    "circle's: not compared (learn einstein-radius-sie, or lens-ellip-x and -y with it)"
+                )
+        values = {name: value for name, value in values.items() if value is not None}
+        return PublishedLens(values, read("z_lens"), read("z_source"), tuple(notes))
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise RunError(f"--published={path}: cannot be read ({reason})") from None
+    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+    heads = [head.strip() for head in reader.fieldnames or []]
+    if twice := sorted({head for head in heads if heads.count(head) > 1}):
+        raise RunError(f"{path}: the column {twice[0]} is there twice")
+    rows = []
+    for line, row in enumerate(reader, start=2):
+        if None in row:
+            raise RunError(f"{path}, line {line}: more cells than the {len(heads)} columns")
+        rows.append({head.strip(): (cell or "").strip() for head, cell in row.items()})
+    if not rows:
+        raise RunError(f"{path}: no rows of published values")
+    return rows
+
+
+def _number(value: float, summary: Summary) -> str:
+    """Write a value to the second figure of its deviation."""
+    deviation = summary.deviation or abs(value) or 1.0
+    decimals = int(np.clip(1 - np.floor(np.log10(deviation)), 0, 6))
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # minus nothing is nothing
