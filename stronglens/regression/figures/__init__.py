@@ -9,6 +9,7 @@ from stronglens.regression.figures.posteriors import (
     draw_posteriors,
     draw_ranks,
 )
+from stronglens.regression.figures.lens_model import draw_lens_model
 
 __all__ = [
     "draw_activations",
@@ -17,6 +18,7 @@ __all__ = [
     "draw_coverage",
     "draw_gallery",
     "draw_generalisation_gap",
+    "draw_lens_model",
     "draw_losses",
     "draw_posteriors",
     "draw_predictions",

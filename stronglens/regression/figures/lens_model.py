@@ -1,0 +1,271 @@
+"""The figure of one measured lens: image, model and residual, and its posterior beside published values."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+from scipy.ndimage import gaussian_filter
+
+from stronglens.parameters import Column
+from stronglens.plotting import (
+    BLUE,
+    GREY,
+    ORANGE,
+    add_colour_bar,
+    add_title,
+    asinh_norm,
+    draw_image,
+    fit_text,
+    inches,
+    new_figure,
+    plain_text,
+    style,
+    symbol_of,
+    unit_of,
+)
+
+CORNER = (
+    "einstein-radius-sie", "einstein-radius", "lens-ellip-x", "lens-ellip-y", "src-center-x", "src-center-y",
+    "shear-1", "shear-2",
+)  # fmt: skip
+"""Quantities that a corner plot shows first."""
+
+MOST_IN_CORNER = 5
+RESIDUAL_REACH = 5.0
+BINS = 28
+
+
+def draw_lens_model(
+    name: str,
+    image: ArrayLike,
+    mask: ArrayLike | None,
+    pixel_scale: float,
+    columns: Sequence[Column],
+    samples: ArrayLike,
+    summaries: Sequence,
+    model=None,
+    notes: Sequence[str] = (),
+    cmap: str = "magma",
+) -> Figure:
+    """Draw a measured lens: image, model at the posterior's mean, residual over noise, posterior, table.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+    image : array_like (H, W), e-/s
+        Row 0 at the top.
+    mask : array_like (H, W) of bool, or None
+        Pixels that are not judged: hatched.
+    pixel_scale : float, arcsec
+    columns : sequence of M Column
+    samples : array_like (S, M), unit of each column
+    summaries : sequence of M `stronglens.regression.published.Summary`
+    model : `stronglens.regression.lens_model.LensModel`, or None where the network learned too little for one
+    notes : sequence of str
+        Written below the title: how near the image is to those of the training, why there is no model.
+    cmap : str
+    """
+    image = np.asarray(image, float)
+    samples = np.asarray(samples, float)
+    shown = _choose(columns)
+    panel, across = 2.15, 4 if model is not None else 1
+    side = max(0.95 * len(shown), 1.9)
+    notes = [line for line in (*notes, *(model.notes if model is not None else ())) if line]
+    table_height = 0.5 + 0.2 * (len(summaries) + 1)
+    lower = max(side + 0.65, table_height)
+    top = 0.75 + 0.17 * len(notes)
+    with style():
+        figure = new_figure(11.6, top + 0.25 + panel + 0.55 + lower + 0.1)
+        height = figure.get_figheight()
+        add_title(figure, plain_text(name, longest=110), _judge(model))
+        for k, line in enumerate(notes):
+            place = 0.15 / 11.6, 1 - (0.6 + 0.17 * k) / height
+            fit_text(figure, *place, plain_text(line, longest=400), 8.0, smallest=6.0, va="top", color="0.35")
+        bottom = height - top - 0.25 - panel
+        boxes = [(0.55 + place * (panel + 0.66), bottom) for place in range(across)]
+        _draw_images(figure, boxes, panel, image, mask, pixel_scale, model, cmap)
+        _draw_corner(figure, columns, samples, summaries, shown, 0.85, bottom - 0.7 - side, side)
+        _draw_table(figure, summaries, 0.85 + side + 0.45, bottom - 0.62)
+    return figure
+
+
+def _judge(model) -> str:
+    if model is None:
+        return "the posterior alone, without a model of the image"
+    return (
+        "model: mean of the posterior, brightness of source, lens light and background fitted to this image; "
+        rf"reduced $\chi^2$ = {model.chi2:.3g} (best of {model.candidates} samples: {model.best_chi2:.3g})"
+    )
+
+
+def _draw_images(figure, boxes, size, image, mask, pixel_scale, model, cmap) -> None:
+    is_hidden = None if mask is None or not np.any(mask) else np.asarray(mask, bool)
+    norm = _stretch(image, is_hidden)
+    panels = [("image", image, norm, cmap)]
+    if model is not None:
+        arcs = image - model.lens
+        panels += [
+            ("model", model.image, norm, cmap),
+            ("image less the model's lens light", arcs, _stretch(arcs, is_hidden), cmap),
+            ("residual / noise", model.residual, Normalize(-RESIDUAL_REACH, RESIDUAL_REACH), "RdBu_r"),
+        ]
+    for place, ((left, bottom), (title, values, one_norm, one_cmap)) in enumerate(zip(boxes, panels, strict=True)):
+        axes = figure.add_axes(inches(figure, left, bottom, size, size))
+        axes.set_facecolor("0.85")
+        draw_image(axes, values, pixel_scale, one_norm, one_cmap)
+        limits = axes.get_xlim(), axes.get_ylim()
+        axes.set_title(title, fontsize=9, pad=4, loc="left")
+        axes.set_xlabel("x [arcsec]", labelpad=1)
+        if place == 0:
+            axes.set_ylabel("y [arcsec]", labelpad=1)
+        axes.tick_params(labelleft=place == 0)
+        add_colour_bar(figure, inches(figure, left + size + 0.05, bottom, 0.08, size), one_norm, one_cmap, "")
+        if is_hidden is not None:
+            _hatch(axes, is_hidden, pixel_scale)
+        if model is not None and place in (0, 2):
+            axes.plot(*model.critical_curve.T, color="white", lw=0.9, ls="--", alpha=0.9)
+            axes.plot(model.values["src-center-x"], model.values["src-center-y"], "+", color="white", ms=6, mew=1)
+        if model is not None and place == 2 and model.source.max() > 0:
+            half_y, half_x = (count * pixel_scale / 2 for count in image.shape)
+            levels = model.source.max() * np.array([0.1, 0.5])
+            axes.contour(
+                model.source, levels, colors=[BLUE], linewidths=0.9, origin="upper",
+                extent=(-half_x, half_x, -half_y, half_y),
+            )  # fmt: skip
+        axes.set(xlim=limits[0], ylim=limits[1])
+    if model is not None:
+        handles = [
+            Line2D([], [], color="0.35", ls="--", lw=0.9, label="critical curve"),
+            Line2D([], [], color="0.35", marker="+", ls="", ms=6, label="source"),
+            Line2D([], [], color=BLUE, lw=0.9, label="model's arcs at 10, 50 % of their peak"),
+        ]
+        left, bottom = boxes[2]
+        anchor = (left / figure.get_figwidth(), (bottom + size + 0.2) / figure.get_figheight())
+        figure.legend(
+            handles=handles, loc="lower left", bbox_to_anchor=anchor, ncols=3, fontsize=7, handlelength=1.6,
+            columnspacing=1.2, borderaxespad=0, borderpad=0,
+        )  # fmt: skip
+
+
+def _stretch(image: np.ndarray, is_hidden: np.ndarray | None):
+    """Return a stretch for what is not hidden: a bright neighbour would take all of it."""
+    return asinh_norm(image if is_hidden is None else image[~is_hidden])
+
+
+def _hatch(axes: Axes, is_hidden: np.ndarray, pixel_scale: float) -> None:
+    half_y, half_x = (count * pixel_scale / 2 for count in is_hidden.shape)
+    shade = np.where(is_hidden, 0.6, np.nan)
+    extent = (-half_x, half_x, -half_y, half_y)
+    axes.imshow(shade, cmap="gray", vmin=0, vmax=1, extent=extent, aspect="equal", alpha=0.6, zorder=2)
+    filled = axes.contourf(
+        is_hidden.astype(float), levels=[0.5, 1.5], colors="none", hatches=["////"], origin="upper", extent=extent
+    )
+    filled.set(edgecolor="0.25", linewidth=0.0)
+
+
+def _choose(columns: Sequence[Column]) -> list[int]:
+    """Return the places of the quantities that the corner plot shows."""
+    names = [column.name for column in columns]
+    wanted = [name for name in CORNER if name in names]
+    if "einstein-radius-sie" in wanted and "einstein-radius" in wanted:
+        wanted.remove("einstein-radius")
+    wanted += [name for name in names if name not in wanted and name != "lens-axis-ratio"]
+    return [names.index(name) for name in wanted[:MOST_IN_CORNER]]
+
+
+def _draw_corner(figure, columns, samples, summaries, shown, left, bottom, side) -> None:
+    """Draw each quantity's distribution, and the contours of 68 and 95 % of each two."""
+    count = len(shown)
+    cell, gap = side / count, 0.06
+    limits = [_limits(samples[:, place], summaries[place].published) for place in shown]
+    for row, place in enumerate(shown):
+        for column, other in enumerate(shown[: row + 1]):
+            box = inches(figure, left + column * cell, bottom + (count - 1 - row) * cell, cell - gap, cell - gap)
+            axes = figure.add_axes(box)
+            if row == column:
+                axes.hist(samples[:, place], BINS, limits[row], histtype="stepfilled", color=BLUE, alpha=0.35)
+                axes.axvline(summaries[place].median, color=BLUE, lw=1)
+                axes.set_yticks([])
+            else:
+                _draw_contours(axes, samples[:, other], samples[:, place], limits[column], limits[row])
+                axes.set_ylim(limits[row])
+                if (published := summaries[place].published) is not None:
+                    axes.axhline(published, color=ORANGE, lw=1)
+            if (published := summaries[other].published) is not None:
+                axes.axvline(published, color=ORANGE, lw=1)
+            axes.set_xlim(limits[column])
+            axes.tick_params(labelsize=6.5, length=2, pad=1.5)
+            for axis in (axes.xaxis, axes.yaxis):
+                if row != column or axis is axes.xaxis:
+                    axis.set_major_locator(MaxNLocator(nbins=3, prune="both", min_n_ticks=1))
+                    axis.set_major_formatter(lambda value, _: _minus(f"{value:.5g}"))
+            axes.tick_params(labelbottom=row == count - 1, labelleft=column == 0 and row > 0)
+            if row == count - 1:
+                axes.set_xlabel(columns[other].axis_text, fontsize=7.5, labelpad=2)
+            if column == 0 and row > 0:
+                axes.set_ylabel(columns[place].axis_text, fontsize=7.5, labelpad=2)
+                axes.yaxis.set_label_coords(-0.58 / (cell - gap), 0.5)
+
+
+def _limits(values: np.ndarray, published: float | None) -> tuple[float, float]:
+    """Return the ends of an axis: the samples, and the published value unless it would squeeze them into a line."""
+    low, high = np.percentile(values, [0.3, 99.7])
+    width = (high - low) or max(abs(low), 1.0) * 0.01
+    low, high = low - 0.1 * width, high + 0.1 * width
+    if published is not None and low - 2 * width < published < high + 2 * width:
+        low, high = min(low, published - 0.1 * width), max(high, published + 0.1 * width)
+    return float(low), float(high)
+
+
+def _draw_contours(axes: Axes, x, y, x_limits, y_limits) -> None:
+    density, x_edges, y_edges = np.histogram2d(x, y, bins=BINS, range=(x_limits, y_limits))
+    density = gaussian_filter(density, 1.2).T
+    ordered = np.sort(density.ravel())[::-1]
+    shares = np.cumsum(ordered) / max(ordered.sum(), 1e-300)
+    levels = [ordered[min(int(np.searchsorted(shares, share)), len(ordered) - 1)] for share in (0.95, 0.68)]
+    if not 0 < levels[0] < levels[1] < ordered[0]:  # all in one bin: nothing to outline
+        axes.plot(x[:200], y[:200], ".", color=BLUE, ms=2)
+        return
+    centres = [(edges[1:] + edges[:-1]) / 2 for edges in (x_edges, y_edges)]
+    axes.contourf(*centres, density, levels=[*levels, ordered[0] * 1.01], colors=[BLUE, BLUE], alpha=0.25)
+    axes.contour(*centres, density, levels=levels, colors=[BLUE], linewidths=0.9)
+
+
+def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float) -> None:
+    """Write median, intervals and published value of each quantity."""
+    width, height = figure.get_figwidth(), figure.get_figheight()
+    has_published = any(one.published is not None for one in summaries)
+    heads = ["", "median", "68 %", "95 %", *(["published", "in 95 %"] if has_published else [])]
+    rows = [(heads, None)]
+    for one in summaries:
+        decimals = int(np.clip(1 - np.floor(np.log10(one.deviation or abs(one.median) or 1.0)), 0, 6))
+        numbers = (one.median, one.low_68, one.high_68, one.low_95, one.high_95)
+        texts = [_minus(f"{round(value, decimals) + 0.0:.{decimals}f}") for value in numbers]
+        unit = unit_of(one.column)
+        head = f"{plain_text(one.column.name)}  {symbol_of(one.column) if one.column.symbol else ''}"
+        cells = [head, texts[0] + unit, f"{texts[1]} to {texts[2]}", f"{texts[3]} to {texts[4]}"]
+        if has_published:
+            cells.append("" if one.published is None else _minus(f"{one.published:.4g}") + unit)
+            cells.append({None: "", True: "yes", False: "no"}[one.is_inside])
+        rows.append((cells, one.is_inside))
+    room = width - left - 0.15
+    places = np.array([0.0, 0.365, 0.575, 0.785, 0.91, 1.0] if has_published else [0.0, 0.46, 0.72, 1.0]) * room
+    for line, (cells, inside) in enumerate(rows):
+        for column, cell in enumerate(cells):
+            figure.text(
+                (left + places[column]) / width, (top - 0.2 * line) / height, cell, fontsize=7.5, va="top",
+                ha="left" if column == 0 else "right", weight="bold" if line == 0 else "normal",
+                color=ORANGE if inside is False and column >= 4 else "0.1",
+            )  # fmt: skip
+    text, colour = ("orange lines: published", ORANGE) if has_published else ("nothing published to compare with", GREY)
+    figure.text(left / width, (top - 0.2 * len(rows) - 0.08) / height, text, fontsize=7.5, va="top", color=colour)
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
