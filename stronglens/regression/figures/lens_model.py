@@ -189,7 +189,9 @@ def _draw_corner(figure, columns, samples, summaries, shown, left, bottom, side)
             box = inches(figure, left + column * cell, bottom + (count - 1 - row) * cell, cell - gap, cell - gap)
             axes = figure.add_axes(box)
             if row == column:
-                axes.hist(samples[:, place], BINS, limits[row], histtype="stepfilled", color=BLUE, alpha=0.35)
+                axes.hist(
+                    samples[:, place], bins=BINS, range=limits[row], histtype="stepfilled", color=BLUE, alpha=0.35
+                )
                 axes.axvline(summaries[place].median, color=BLUE, lw=1)
                 axes.set_yticks([])
             else:
@@ -201,16 +203,25 @@ def _draw_corner(figure, columns, samples, summaries, shown, left, bottom, side)
                 axes.axvline(published, color=ORANGE, lw=1)
             axes.set_xlim(limits[column])
             axes.tick_params(labelsize=6.5, length=2, pad=1.5)
-            for axis in (axes.xaxis, axes.yaxis):
-                if row != column or axis is axes.xaxis:
-                    axis.set_major_locator(MaxNLocator(nbins=3, prune="both", min_n_ticks=1))
-                    axis.set_major_formatter(lambda value, _: _minus(f"{value:.5g}"))
+            axes.set_xticks(*_ticks(*limits[column]))
+            if row != column:
+                axes.set_yticks(*_ticks(*limits[row]))
             axes.tick_params(labelbottom=row == count - 1, labelleft=column == 0 and row > 0)
             if row == count - 1:
                 axes.set_xlabel(columns[other].axis_text, fontsize=7.5, labelpad=2)
             if column == 0 and row > 0:
                 axes.set_ylabel(columns[place].axis_text, fontsize=7.5, labelpad=2)
                 axes.yaxis.set_label_coords(-0.58 / (cell - gap), 0.5)
+
+
+def _ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Return one or two round numbers well inside an axis, apart, and their texts: beside the next panel's."""
+    inner = low + 0.22 * (high - low), high - 0.22 * (high - low)
+    values = [value for value in MaxNLocator(nbins=5).tick_values(low, high) if inner[0] <= value <= inner[1]]
+    if len(values) > 1 and values[-1] - values[0] < 0.45 * (high - low):
+        values = [min(values, key=lambda value: abs(value - (low + high) / 2))]
+    values = [values[0], values[-1]] if len(values) > 2 else values
+    return values, [_minus(f"{value:.5g}") for value in values]
 
 
 def _limits(values: np.ndarray, published: float | None) -> tuple[float, float]:
@@ -244,7 +255,7 @@ def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float) ->
     heads = ["", "median", "68 %", "95 %", *(["published", "in 95 %"] if has_published else [])]
     rows = [(heads, None)]
     for one in summaries:
-        decimals = int(np.clip(1 - np.floor(np.log10(one.deviation or abs(one.median) or 1.0)), 0, 6))
+        decimals = int(np.clip(1 - np.floor(np.log10(one.deviation or abs(one.median) or 1.0)), 0, 5))
         numbers = (one.median, one.low_68, one.high_68, one.low_95, one.high_95)
         texts = [_minus(f"{round(value, decimals) + 0.0:.{decimals}f}") for value in numbers]
         unit = unit_of(one.column)

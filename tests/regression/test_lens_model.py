@@ -1,0 +1,169 @@
+"""A posterior's model image: right where the posterior is, and refused, with the reason, where too little is known."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import autolens as al
+import numpy as np
+import pytest
+from autolens.interop.coolest import from_coolest
+
+import params_and_cli as panel
+from stronglens import telescope
+from stronglens.parameters import Range, RunError
+from stronglens.raytracing import einstein_radius
+from stronglens.regression.export import export_coolest
+from stronglens.regression.lens_model import columns_of_shape, critical_curve, intermediate_axis_radius, model_lens
+from stronglens.regression.published import PublishedLens
+from stronglens.regression.simulator import make_simulator
+
+LABELS = [
+    "einstein-radius-sie", "lens-ellip-x", "lens-ellip-y", "lens-center-x", "lens-center-y", "shear-1", "shear-2",
+    "src-center-x", "src-center-y", "src-ellip-x", "src-ellip-y", "src-effect", "src-sersic", "lens-effect",
+    "lens-sersic",
+]  # fmt: skip
+
+
+def parameters_of(**values):
+    values = {"lens_model": "sie", "grid_size": 32, "pixel_scale": 0.2, "over_sampling": 2, "snr_min": 100.0} | values
+    return panel.SimulationParameters.of(overrides=panel.OVERRIDES, **values)
+
+
+@pytest.fixture(scope="module")
+def executor():
+    with ThreadPoolExecutor(1) as threads:
+        yield threads
+
+
+@pytest.fixture(scope="module")
+def lens():
+    """Parameters, an image with noise, the noise, and the true values of all columns."""
+    parameters = parameters_of()
+    simulator = make_simulator(parameters, threads=1)
+    images, labels, _ = simulator.simulate([0])
+    rate = simulator.noiseless(simulator.physical_scene(labels))
+    noise = np.sqrt(telescope.noise_variance(rate, simulator.telescope))[0]
+    return parameters, images[0], noise, {name: float(values[0]) for name, values in labels.items()}
+
+
+def samples_of(true, labels=LABELS, number=20, width=1e-5):
+    rng = np.random.default_rng(0)
+    return np.array([true[name] for name in labels]) + width * rng.normal(size=(number, len(labels)))
+
+
+def test_at_the_truth_only_noise_is_left(lens, executor):
+    parameters, image, noise, true = lens
+    model = model_lens(parameters, LABELS, samples_of(true), image, noise, None, executor)
+    assert abs(model.chi2 - 1) < 5 * np.sqrt(2 / image.size)  # five standard deviations of a reduced chi-square
+    assert abs(model.residual.mean()) < 5 / np.sqrt(image.size)
+    neighbours = np.mean(model.residual[:, 1:] * model.residual[:, :-1])
+    assert abs(neighbours) < 5 / np.sqrt(image.size)  # independent from pixel to pixel, as noise is
+    assert model.best_chi2 == pytest.approx(model.chi2, abs=1e-3)
+    scene = make_simulator(parameters).physical_scene({name: np.array([value]) for name, value in true.items()})
+    assert model.src_intensity == pytest.approx(scene["src_intensity"][0], rel=0.05)  # noise: a signal-to-noise of 100
+    assert model.lens_intensity == pytest.approx(scene["lens_intensity"][0], rel=0.05)
+    np.testing.assert_allclose(model.image + model.residual * noise, image, atol=1e-6)
+
+
+def test_a_wrong_radius_shows_and_the_best_sample_is_nearer(lens, executor):
+    parameters, image, noise, true = lens
+    wide = samples_of(true)
+    wide[:10, 0] += 0.2  # a posterior with two peaks: its mean lies at neither
+    model = model_lens(parameters, LABELS, wide, image, noise, None, executor)
+    assert model.chi2 > 1.5
+    assert model.best_chi2 < 1.2
+    assert model.best_values["einstein-radius-sie"] == pytest.approx(true["einstein-radius-sie"], abs=1e-3)
+
+
+def test_masked_pixels_do_not_count(lens, executor):
+    parameters, image, noise, true = lens
+    mask = np.zeros(image.shape, bool)
+    mask[3:8, 20:30] = True
+    spoilt = np.where(mask, 1e3, image)
+    spoilt[0, 0] = np.nan  # a bad pixel that nobody masked
+    model = model_lens(parameters, LABELS, samples_of(true), spoilt, noise, mask, executor)
+    assert np.isnan(model.residual[mask]).all()
+    assert np.isnan(model.residual).sum() == mask.sum() + 1
+    assert abs(model.chi2 - 1) < 5 * np.sqrt(2 / image.size)
+    with pytest.raises(RunError, match="fewer than ten"):
+        model_lens(parameters, LABELS, samples_of(true), image, noise, np.ones(image.shape, bool), executor)
+
+
+def test_the_circular_radius_serves_where_ellipticity_is_learned(lens, executor):
+    parameters, image, noise, true = lens
+    labels = ["einstein-radius", *LABELS[1:]]
+    model = model_lens(parameters, labels, samples_of(true, labels), image, noise, None, executor)
+    assert model.values["einstein-radius-sie"] == pytest.approx(true["einstein-radius-sie"], abs=1e-4)
+
+
+def test_the_intermediate_axis_is_that_of_the_simulator():
+    ellipticity = np.array([0.0, 0.1, 0.3, 0.6])
+    scene = {"einstein_radius_sie": np.full(4, 1.3), "lens_ellip_x": ellipticity, "lens_ellip_y": np.zeros(4)}
+    np.testing.assert_allclose(intermediate_axis_radius(einstein_radius("sie", scene), ellipticity), 1.3, rtol=1e-12)
+
+
+def test_the_critical_curve_is_where_pyautolens_magnifies_without_bound():
+    values = {"einstein-radius-sie": 1.3, "lens-ellip-x": 0.15, "lens-ellip-y": -0.1, "lens-center-x": 0.1,
+              "lens-center-y": -0.2, "shear-1": 0.06, "shear-2": -0.03}  # fmt: skip
+    x, y = critical_curve(values)[:-1:7].T
+    mean_radius = 1.3 / np.sqrt(1 - 0.15**2 - 0.1**2)
+    masses = al.mp.Isothermal((-0.2, 0.1), (-0.1, 0.15), mean_radius), al.mp.ExternalShear(0.06, -0.03)
+
+    def deflect(x, y):
+        grid = al.Grid2DIrregular(np.stack([y, x], axis=1))
+        total = sum(np.asarray(mass.deflections_yx_2d_from(grid).array) for mass in masses)
+        return total[:, 1], total[:, 0]
+
+    step = 1e-5
+    (xx, yx), (xy, yy) = (
+        [(high - low) / (2 * step) for high, low in zip(deflect(x + dx, y + dy), deflect(x - dx, y - dy), strict=True)]
+        for dx, dy in ((step, 0), (0, step))
+    )
+    np.testing.assert_allclose((1 - xx) * (1 - yy) - xy * yx, 0, atol=1e-6)  # differences of third order
+
+
+def test_what_is_missing_is_named():
+    parameters = parameters_of()
+    with pytest.raises(RunError, match=r"learn lens-sersic, src-center-x too"):
+        columns_of_shape(parameters, [name for name in LABELS if name not in ("src-center-x", "lens-sersic")])
+    with pytest.raises(RunError, match="einstein-radius-sie"):
+        columns_of_shape(parameters, LABELS[1:])
+    with pytest.raises(RunError, match="--lens-model=composite"):
+        columns_of_shape(panel.SimulationParameters(), LABELS)
+
+
+def test_what_the_training_set_fixes_need_not_be_learned(executor):
+    fixed = {"lens_light": "off", "shear_var": 0.0, "src_sersic_range": Range(1, 1), "lens_center_var": 0.0}
+    parameters = parameters_of(einstein_radius_range=Range(1.2, 1.2), **fixed)
+    learned = ["lens-ellip-x", "lens-ellip-y", "src-center-x", "src-center-y", "src-ellip-x", "src-ellip-y",
+               "src-effect"]  # fmt: skip
+    needed = columns_of_shape(parameters, learned)
+    assert needed["src-sersic"] == 1
+    assert needed["einstein-radius-sie"] == 1.2
+    assert "lens-sersic" not in needed  # the lens does not shine
+    images, labels, _ = make_simulator(parameters, threads=1).simulate([0])
+    true = {name: float(values[0]) for name, values in labels.items()}
+    model = model_lens(parameters, learned, samples_of(true, learned), images[0], 0.01, None, executor)
+    assert not model.lens.any()
+    assert model.values["einstein-radius-sie"] == 1.2
+
+
+def test_a_mean_beyond_the_training_set_is_said(lens, executor):
+    parameters, image, noise, true = lens
+    samples = samples_of(true)
+    samples[:, LABELS.index("src-effect")] = -0.1  # a Gaussian's tail; no galaxy has it
+    model = model_lens(parameters, LABELS, samples, image, noise, None, executor)
+    assert model.values["src-effect"] == pytest.approx(0.1)
+    assert any("src-effect" in note for note in model.notes)
+
+
+def test_a_coolest_file_holds_the_model(lens, executor, tmp_path):
+    parameters, image, noise, true = lens
+    samples = samples_of(true, width=0.01)
+    model = model_lens(parameters, LABELS, samples, image, noise, None, executor)
+    path, published = tmp_path / "lens.json", PublishedLens({}, 0.3, 0.9)
+    export_coolest(path, parameters, LABELS, samples, model, published, executor)
+    tracer = from_coolest(str(path))
+    assert tracer.galaxies[0].mass_0.centre[1] == pytest.approx(samples[:, 3].mean())
+    assert tracer.galaxies[1].light_0.intensity == pytest.approx(model.src_intensity)
+    with pytest.raises(RunError, match="z_source"):
+        export_coolest(path, parameters, LABELS, samples, model, PublishedLens({}, 0.3), executor)

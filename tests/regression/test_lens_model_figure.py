@@ -1,0 +1,66 @@
+"""The figure of a measured lens: everything inside, nothing on top of other text, with a model and without one."""
+
+import numpy as np
+import pytest
+from readable_figures import assert_readable
+
+from stronglens.parameters import Column
+from stronglens.plotting import save_figure
+from stronglens.regression.figures import draw_lens_model
+from stronglens.regression.lens_model import LensModel, critical_curve
+from stronglens.regression.published import derive_quantities, summarize
+
+VALUES = {
+    "einstein-radius-sie": 1.3, "lens-ellip-x": 0.1, "lens-ellip-y": -0.05, "src-center-x": 0.1,
+    "src-center-y": -0.002, "shear-1": 0.03, "shear-2": 0.0, "lens-center-x": 0.0, "lens-center-y": 0.0,
+    "src-effect": 0.2, "src-sersic": 1.2, "lens-effect": 0.9, "lens-sersic": 3.5, "src-ellip-x": 0.1,
+    "src-ellip-y": -0.2,
+}  # fmt: skip
+COLUMNS = [Column(name, "arcsec" if "center" in name else None, f"x_{{{k}}}", "") for k, name in enumerate(VALUES)]
+
+
+def draw(count=15, published=None, has_model=True, mask=None, notes=(), width=0.01):
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[1.575:-1.6:-0.05, -1.575:1.6:0.05]
+    arcs = 0.3 * np.exp(-((np.hypot(x, y) - 1.2) ** 2) / 0.01) * (x > 0)
+    light = np.exp(-3 * np.hypot(x, y))
+    image = arcs + light + rng.normal(0, 0.01, x.shape)
+    residual = (image - arcs - light) / 0.01
+    if mask is not None:
+        residual[mask] = np.nan
+    model = LensModel(
+        VALUES, arcs, light, 0.0, 0.1, 0.2, residual, 1.02, 0.99, VALUES, 127, critical_curve(VALUES),
+        ("a note of the model",),
+    )  # fmt: skip
+    samples = np.array(list(VALUES.values())[:count]) + width * rng.normal(size=(500, count))
+    columns, samples = derive_quantities(COLUMNS[:count], samples, "sie")
+    summaries = summarize(columns, samples, published or {})
+    name, model = "a$b_^/data.fits", model if has_model else None
+    return draw_lens_model(name, image, mask, 0.05, columns, samples, summaries, model, notes)
+
+
+@pytest.mark.parametrize("width", [1e-4, 0.01, 0.5])
+def test_with_a_model(width, tmp_path):
+    mask = np.zeros((64, 64), bool)
+    mask[:10, 40:] = True
+    published = {"einstein-radius-sie": 1.31, "lens-axis-ratio": 0.3}
+    figure = draw(published=published, mask=mask, notes=["x " * 300], width=width)
+    words = assert_readable(figure)
+    for expected in ("residual / noise", "reduced", "1.02", "critical curve", "a note of the model", "published"):
+        assert expected in words
+    for expected in ("einstein-radius-sie", "1.31", r"a\$b_^/data.fits"):
+        assert expected in words
+    assert ("no" in words.splitlines()) == (width < 0.1)  # a ratio of 0.3 lies outside but for the widest
+    save_figure(figure, tmp_path / "figure.png")
+
+
+@pytest.mark.parametrize("count", [1, 3, 15])
+def test_without_a_model(count):
+    words = assert_readable(draw(count, has_model=False, notes=["no model image: learn more"]))
+    assert "without a model" in words
+    assert "nothing published" in words
+    assert "residual" not in words
+
+
+def test_quantities_that_do_not_vary():
+    assert_readable(draw(3, width=0.0))
