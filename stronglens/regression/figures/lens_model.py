@@ -19,6 +19,7 @@ from stronglens.plotting import (
     add_colour_bar,
     add_title,
     asinh_norm,
+    caption_size,
     draw_image,
     fit_text,
     inches,
@@ -267,10 +268,11 @@ def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float) ->
         rows.append((cells, one.is_inside))
     room = width - left - 0.15
     places = np.array([0.0, 0.365, 0.575, 0.785, 0.91, 1.0] if has_published else [0.0, 0.46, 0.72, 1.0]) * room
+    size = caption_size(figure, [cells[3] for cells, _ in rows], (places[3] - places[2]) * 0.94, size=7.5)
     for line, (cells, inside) in enumerate(rows):
         for column, cell in enumerate(cells):
             figure.text(
-                (left + places[column]) / width, (top - 0.2 * line) / height, cell, fontsize=7.5, va="top",
+                (left + places[column]) / width, (top - 0.2 * line) / height, cell, fontsize=size, va="top",
                 ha="left" if column == 0 else "right", weight="bold" if line == 0 else "normal",
                 color=ORANGE if inside is False and column >= 4 else "0.1",
             )  # fmt: skip
