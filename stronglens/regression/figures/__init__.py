@@ -2,6 +2,7 @@
 
 from stronglens.regression.figures.graphs import draw_generalisation_gap, draw_losses, draw_predictions
 from stronglens.regression.figures.images import draw_activations, draw_gallery, draw_samples
+from stronglens.regression.figures.lens_model import draw_lens_model
 from stronglens.regression.figures.posteriors import (
     draw_contraction,
     draw_corner,
@@ -9,7 +10,6 @@ from stronglens.regression.figures.posteriors import (
     draw_posteriors,
     draw_ranks,
 )
-from stronglens.regression.figures.lens_model import draw_lens_model
 
 __all__ = [
     "draw_activations",
