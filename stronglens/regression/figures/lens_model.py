@@ -202,6 +202,9 @@ def _draw_corner(figure, columns, samples, summaries, shown, left, bottom, side)
                     axes.axhline(published, color=ORANGE, lw=1)
             if (published := summaries[other].published) is not None:
                 axes.axvline(published, color=ORANGE, lw=1)
+                if row == column and not limits[row][0] <= published <= limits[row][1]:  # it lies that way
+                    side_of = 0.94 if published > limits[row][1] else 0.06
+                    axes.plot(side_of, 0.5, ">" if side_of > 0.5 else "<", color=ORANGE, ms=5, transform=axes.transAxes)
             axes.set_xlim(limits[column])
             axes.tick_params(labelsize=6.5, length=2, pad=1.5)
             axes.set_xticks(*_ticks(*limits[column]))
@@ -218,10 +221,11 @@ def _draw_corner(figure, columns, samples, summaries, shown, left, bottom, side)
 def _ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     """Return one or two round numbers well inside an axis, apart, and their texts: beside the next panel's."""
     inner = low + 0.22 * (high - low), high - 0.22 * (high - low)
-    values = [value for value in MaxNLocator(nbins=5).tick_values(low, high) if inner[0] <= value <= inner[1]]
-    if len(values) > 1 and values[-1] - values[0] < 0.45 * (high - low):
+    values = [value for value in MaxNLocator(nbins=9).tick_values(low, high) if inner[0] <= value <= inner[1]]
+    longest = max((len(f"{value:.5g}") for value in values), default=0)
+    if len(values) > 1 and values[-1] - values[0] < 0.066 * longest * (high - low):
         values = [min(values, key=lambda value: abs(value - (low + high) / 2))]
-    values = [values[0], values[-1]] if len(values) > 2 else values
+    values = values[:: max(len(values) - 1, 1)]
     return values, [_minus(f"{value:.5g}") for value in values]
 
 
