@@ -24,11 +24,12 @@ LARGEST_ELLIPTICITY = 0.9
 """Of (1-q)/(1+q), as the simulator has it; a mean or a Gaussian's tail may lie beyond."""
 
 WITHOUT_TRACE = {
-    "lens-redshift", "src-redshift", "velocity-dispersion", "snr-wanted", "lens-intensity", "src-intensity"
+    "lens-redshift", "src-redshift", "velocity-dispersion", "snr-wanted", "exposure-time", "lens-intensity",
+    "src-intensity", "lens-magnitude", "src-magnitude",
 }  # fmt: skip
 """Drawn columns on which the shape of an isothermal lens's image does not depend, its Einstein radius given."""
 
-OF_LENS_LIGHT = ("lens-effect", "lens-sersic", "lens-light")
+OF_LENS_LIGHT = ("lens-effect", "lens-sersic", "light-ellip")
 """How the columns begin that mean nothing where lenses do not shine."""
 
 DIRECTIONS = 181
@@ -133,15 +134,24 @@ def columns_of_shape(parameters, labels: Sequence[str]) -> dict[str, float | Non
     radius = drawn.get("einstein-radius-sie")
     if radius is not None and radius.is_fixed:
         needed["einstein-radius-sie"] = radius.low
+    for axis in "xy":  # light of its own ellipticity is that of the mass and what is drawn
+        if (offset := f"light-ellip-offset-{axis}") in needed and f"light-ellip-{axis}" in labels:
+            del needed[offset]
+            needed[f"light-ellip-{axis}"] = None
     missing = [name for name, value in needed.items() if value is None and name not in labels]
     if "einstein-radius-sie" in missing and "einstein-radius" in labels:
         missing.remove("einstein-radius-sie")  # follows from the circle's and the ellipticity
     if missing:
         raise RunError(
-            "no model image: the network would have to learn " + ", ".join(missing) + " too (--labels), or its "
-            "training set to fix them"
+            f"no model image: the network would have to learn {', '.join(map(_label_for, missing))} too (--labels), or "
+            "its training set to fix them"
         )
     return needed
+
+
+def _label_for(column: str) -> str:
+    """Return the label to learn for a column: the light's ellipticity itself, not what it differs by."""
+    return column.replace("light-ellip-offset", "light-ellip")
 
 
 def shape_values(parameters, labels: Sequence[str], samples: np.ndarray) -> dict[str, np.ndarray]:
@@ -165,6 +175,9 @@ def shape_values(parameters, labels: Sequence[str], samples: np.ndarray) -> dict
             values[name] = learned[name]
         elif fixed is not None:
             values[name] = np.full(len(samples), fixed)
+    for axis in "xy":
+        if (offset := f"light-ellip-offset-{axis}") in values:
+            values[f"light-ellip-{axis}"] = values[f"lens-ellip-{axis}"] + values.pop(offset)
     if "einstein-radius-sie" not in values:
         ellipticity = np.hypot(values["lens-ellip-x"], values["lens-ellip-y"])
         values["einstein-radius-sie"] = intermediate_axis_radius(learned["einstein-radius"], ellipticity)
@@ -222,9 +235,10 @@ def keep_inside(values: dict[str, np.ndarray], held) -> dict[str, np.ndarray]:
     held : dict of column to Range, those drawn
     """
     inside = {
-        name: np.clip(column, held[name].low, held[name].high) if name in held else np.maximum(column, 1e-3)
+        name: np.clip(column, held[name].low, held[name].high) if name in held else column
         for name, column in values.items()
     }
+    inside["einstein-radius-sie"] = np.maximum(inside["einstein-radius-sie"], 1e-3)
     for x in [name for name in inside if name.endswith("-ellip-x")]:
         y = f"{x[:-1]}y"
         ellipticity = np.hypot(inside[x], inside[y])

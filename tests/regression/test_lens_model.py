@@ -9,10 +9,17 @@ from autolens.interop.coolest import from_coolest
 
 import params_and_cli as panel
 from stronglens import telescope
-from stronglens.parameters import Range, RunError
+from stronglens.parameters import Range, RunError, ranges
 from stronglens.raytracing import einstein_radius
+from stronglens.regression import lens_model
 from stronglens.regression.export import export_coolest
-from stronglens.regression.lens_model import columns_of_shape, critical_curve, intermediate_axis_radius, model_lens
+from stronglens.regression.lens_model import (
+    columns_of_shape,
+    critical_curve,
+    intermediate_axis_radius,
+    model_lens,
+    shape_values,
+)
 from stronglens.regression.published import PublishedLens
 from stronglens.regression.simulator import make_simulator
 
@@ -145,6 +152,20 @@ def test_what_the_training_set_fixes_need_not_be_learned(executor):
     model = model_lens(parameters, learned, samples_of(true, learned), images[0], 0.01, None, executor)
     assert not model.lens.any()
     assert model.values["einstein-radius-sie"] == 1.2
+
+
+def test_light_may_have_its_own_ellipticity(monkeypatch):
+    parameters = parameters_of()
+    drawn = ranges(parameters) | {f"light-ellip-offset-{axis}": Range(-0.1, 0.1) for axis in "xy"}
+    monkeypatch.setattr(lens_model, "ranges", lambda parameters: drawn)
+    with pytest.raises(RunError, match="light-ellip-x, light-ellip-y too"):
+        columns_of_shape(parameters, LABELS)
+    samples = np.zeros((1, len(LABELS) + 2)) + 0.1
+    for names in (["light-ellip-x", "light-ellip-offset-y"], ["light-ellip-offset-y", "light-ellip-x"]):
+        values = shape_values(parameters, [*LABELS, *names], samples)
+        assert values["light-ellip-x"] == 0.1
+        assert values["light-ellip-y"] == pytest.approx(0.2)
+        assert not any("offset" in name for name in values)
 
 
 def test_a_mean_beyond_the_training_set_is_said(lens, executor):
