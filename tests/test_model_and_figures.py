@@ -97,7 +97,8 @@ def test_flags_that_make_no_sense_together(small_dataset, tmp_path, capsys, argu
 
 
 def test_training_on_fresh_simulations(small_dataset, tmp_path, capsys):
-    arguments = ["-e=2", "-mlr=1e-3", "--labels=einstein-radius,src-center-x", "-sn=4", "--simulate"]
+    # Turned, too: simulations then come with src-center-y, by which src-center-x is moved.
+    arguments = ["-e=2", "-mlr=1e-3", "--labels=einstein-radius,src-center-x", "-sn=4", "--simulate", "--augment=on"]
     assert model_and_figures.main([*flags(tmp_path, small_dataset), *arguments]) == 0
     printed = capsys.readouterr()
     assert "Images: 42 simulated anew each epoch, 12 for validation, 6 for the test" in printed.out
