@@ -50,6 +50,18 @@ def test_isothermal_images_are_those_of_a_tracer(renderers, draw_scenes, over_sa
     assert differences(source, theirs).max() < 1e-4
 
 
+def test_light_of_its_own_ellipticity_is_that_of_a_tracer(renderers, draw_scenes):
+    scene = draw_scenes("sie", 8, seed=4, lens_ellip_x=0.25, lens_ellip_y=-0.1)
+    scene |= {"light_ellip_x": np.linspace(-0.2, 0.3, 8), "light_ellip_y": np.linspace(0.2, -0.3, 8)}
+    source, lens = renderers("sie", True, 2, (64, 64), 0.1, integrate_cusp=False, own_light=True)(scene)
+    theirs = render_with_tracer("sie", True, scene, (64, 64), 0.1, 2)
+    assert differences(source + lens, theirs).max() < 1e-4
+    # The mass is as it was: so is the source's image.
+    alike, round_lens = renderers("sie", True, 2, (64, 64), 0.1, integrate_cusp=False)(scene)
+    assert differences(source, alike).max() < 1e-5
+    assert differences(lens, round_lens).max() > 0.01
+
+
 @pytest.mark.parametrize("lens_model", MODELS)
 def test_images_with_lens_light_are_those_of_a_tracer(renderers, draw_scenes, lens_model):
     scene = draw_scenes(lens_model, 8, seed=3)

@@ -6,7 +6,7 @@ from scipy import stats
 
 import params_and_cli as panel
 from stronglens import cosmology
-from stronglens.parameters import RunError, UsageError
+from stronglens.parameters import RunError, UsageError, parse
 from stronglens.raytracing import einstein_radius
 from stronglens.simulation.lens_simulator import LensSimulator
 
@@ -148,6 +148,75 @@ def test_cuts_refuse_and_count():
     np.testing.assert_array_equal(again["snr"], labels["snr"])
     with pytest.raises(RunError, match="no image accepted in 3 tries"):
         simulator(magnification_min=900.0, tries=3).simulate([0])
+
+
+def test_a_cut_leaves_images_that_pass_it_as_they_were():
+    values = {"lens_model": "sie", "velocity_dispersion_range": (250, 400)}
+    images, labels, _ = simulator(**values).simulate(range(32))
+    cut_images, cut_labels, rejected = simulator(**values, snr_min=80.0).simulate(range(32))
+    passed = labels["snr"] >= 80
+    assert rejected["snr-min"] >= (~passed).sum() > 0
+    assert passed.any()
+    np.testing.assert_array_equal(cut_images[passed], images[passed])
+    assert cut_labels["snr"].min() >= 80
+    # An image that took several draws is that of its own seed and index too.
+    again = simulator(**values, snr_min=80.0).simulate(np.flatnonzero(~passed)[:3])
+    np.testing.assert_array_equal(again[0], cut_images[~passed][:3])
+
+
+def test_light_has_an_ellipticity_of_its_own_when_asked_for():
+    values = {"lens_model": "sie", "telescope": "none"}
+    _, labels, _ = simulator(**values).simulate(range(8))
+    own = simulator(**values, light_ellip_offset_var=0.1)
+    _, drawn, _ = own.simulate(range(8))
+    assert not any("light-ellip" in name for name in labels)
+    for axis in ("x", "y"):
+        offset = drawn[f"light-ellip-offset-{axis}"]
+        assert 0 < np.abs(offset).max() <= 0.1
+        np.testing.assert_array_equal(drawn[f"light-ellip-{axis}"], drawn[f"lens-ellip-{axis}"] + offset)
+    assert list(drawn) == list(own.columns)
+    one = simulator(**values, light_ellip_offset_x_range=0.1)
+    _, drawn, _ = one.simulate(range(4))
+    np.testing.assert_array_equal(drawn["light-ellip-y"], drawn["lens-ellip-y"])
+
+
+@pytest.mark.parametrize("name", ["euclid", "hst"])
+def test_magnitudes_are_those_of_the_light_in_the_image(name):
+    drawn = simulator(
+        telescope=name, lens_model="sie", grid_size=96, pixel_scale=0.1, over_sampling=4, psf_fwhm=0.0,
+        lens_magnitude_range=(17, 20), lens_effect_range=0.3, lens_sersic_range=1, einstein_radius_range=0.001,
+        src_magnitude_range=(20, 24), src_effect_range=0.2, src_sersic_range=1,
+    )  # fmt: skip
+    draws = drawn.draw(range(6)).draws
+    source, lens = drawn.render(drawn.physical_scene(draws))
+    for light, galaxy in ((source, "src"), (lens, "lens")):
+        magnitude = drawn.parameters.zero_point - 2.5 * np.log10(light.sum(axis=(1, 2), dtype=float))
+        # Sampled in sixteen points a pixel: to a fiftieth of a magnitude.
+        np.testing.assert_allclose(magnitude, draws[f"{galaxy}-magnitude"], atol=0.02)
+
+
+def test_drawn_exposure_times_make_the_noise():
+    values = {"lens_light": "off", "lens_model": "sie"}
+    _, labels, _ = simulator(**values, exposure_time_range=(400.0, 4000.0)).simulate(range(16))
+    fixed = simulator(**values, exposure_time=float(labels["exposure-time"][5]), exposure_time_range=None)
+    draws = {name: values[5:6] for name, values in labels.items() if name in fixed.ranges}
+    assert fixed._observe(draws, [5])[1]["snr"][0] == pytest.approx(labels["snr"][5], rel=1e-5)
+    with pytest.raises(UsageError, match="give one of them"):
+        simulator(exposure_time_range=(400.0, 4000.0), snr_range=(10, 20))
+    with pytest.raises(UsageError, match="need noise"):
+        simulator(telescope="none", exposure_time_range=(400.0, 4000.0))
+
+
+@pytest.mark.parametrize("name", ["slacs", "euclid"])
+def test_presets_simulate(name):
+    argv = [f"--preset={name}", "--grid-size=96"]
+    parameters = parse(
+        panel.SimulationParameters, argv, program="generate_data.py", overrides=panel.OVERRIDES, presets=panel.PRESETS
+    )
+    images, labels, _ = LensSimulator(parameters).simulate(range(8))
+    assert np.isfinite(images).all()
+    assert labels["snr"].min() >= parameters.snr_min
+    assert {"einstein-radius-sie", "light-ellip-x", "lens-magnitude", "src-magnitude", "exposure-time"} <= set(labels)
 
 
 def test_wanted_signal_to_noise_is_reached_by_exposure():
