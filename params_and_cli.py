@@ -550,6 +550,21 @@ class Prediction(Parameters):
     gain: float | None = number(
         None, unit="e-/adu", valid=(0.001, 1000), help="electrons for one unit, for units in adu"
     )
+    center: str = text(
+        "image", help="where the lens is: image, in the middle of the file; brightest, at the light's peak near there; "
+        "x,y [arcsec], so far from the middle to the right and up",
+    )
+    mask: str | None = text(
+        None, help="file (looked for beside each image first) or FITS extension that is not zero where the light of "
+        "neighbours is to be taken away",
+    )
+    noise_map: str | None = text(
+        None, help="file (looked for beside each image first) or FITS extension with each pixel's standard deviation",
+    )
+    bad_pixels: str = choice(
+        "fill", ("fill", "refuse"), help="what happens to an image whose field holds NaN, or pixels that the noise map "
+        "says are bad: filled up to 5 % of the field",
+    )
 
 
 @declare

@@ -55,10 +55,24 @@ class Dataset:
             "pixel-scale": self.manifest["telescope"]["pixel-scale"],
             "zero-point": self.manifest["telescope"]["zero-point"],
             "telescope": self.manifest["telescope"]["name"],
+            **self._describe_simulation(),
             "conventions": self.manifest["conventions"],
             "dataset": self.manifest["checksums"][LABELS],
             **{key: self.manifest[key] for key in more},
         }
+
+    def _describe_simulation(self) -> dict:
+        """Return where lenses lie in the images, and what makes the noise where it is the same in all of them."""
+        known = {}
+        centres = [self.columns.get(f"lens-center-{axis}") for axis in "xy"]
+        if all(column is not None and column.prior is not None for column in centres):
+            known["lens-center"] = {axis: list(column.prior) for axis, column in zip("xy", centres, strict=True)}
+        # A drawn signal-to-noise is reached by the exposure time, which then differs from image to image.
+        if self.manifest["parameters"].get("snr-range") is None:
+            names = ("sky", "exposure-time", "exposures", "read-noise")
+            camera = {name: self.manifest["telescope"].get(name) for name in names}
+            known |= {} if None in camera.values() else {"camera": camera}
+        return known
 
     @property
     def test_images(self) -> np.ndarray | None:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from numpy.typing import ArrayLike
 
+from stronglens.observation import Observation, Prepared
 from stronglens.plotting import (
     add_colour_bar,
     add_title,
@@ -21,63 +23,86 @@ from stronglens.plotting import (
 
 MOST_FILES = 12
 """Rows in the figure."""
+OUTLINE = "#62d2ff"
+"""Of filled pixels: light blue, which none of the usual colour maps of images has."""
 
 
 def draw_measured(
-    images_original: Sequence[ArrayLike],
-    images_seen: Sequence[ArrayLike],
-    names: Sequence[str],
+    observations: Sequence[Observation],
+    prepared: Sequence[Prepared],
     texts: Sequence[str],
-    pixel_scales_original: Sequence[float],
     pixel_scale: float,
     cmap: str = "magma",
 ) -> Figure:
     """Draw what each file holds, beside what the network saw of it and the values that it predicts.
 
+    The network's field is framed in the file, its centre marked; pixels that were masked or bad are outlined.
+
     Parameters
     ----------
-    images_original : sequence of array_like (H, W), counts/s
-        Row 0 at the top.
-    images_seen : sequence of array_like (h, w), e-/s
-    names : sequence of str
+    observations : sequence of Observation
+    prepared : sequence of Prepared
+        What the network saw of each.
     texts : sequence of str
         Predicted values, some lines each, as from `stronglens.plotting.write_captions`.
-    pixel_scales_original : sequence of float, arcsec
     pixel_scale : float, arcsec
         Of the images seen.
     cmap : str
     """
-    files = min(len(names), MOST_FILES)
+    files = min(len(observations), MOST_FILES)
     size, row_height = 2.3, 2.95
     with style():
         figure = new_figure(9.6, 0.75 + row_height * files + 0.2)
         for row in range(files):
             bottom = figure.get_figheight() - 0.75 - row_height * (row + 1) + 0.4
-            seen, original = np.asarray(images_seen[row]), np.asarray(images_original[row])
+            observation, seen = observations[row], prepared[row]
             top = (bottom + size + 0.1) / figure.get_figheight()
-            fit_text(
-                figure, 0.6 / 9.6, top, plain_text(names[row], longest=110), 9.0, smallest=7.0, width=8.8, weight="bold"
-            )
-            for left, image, scale, label in (
-                (0.6, original, pixel_scales_original[row], "in the file [counts/s]"),
-                (4.1, seen, pixel_scale, "seen by the network [e-/s]"),
+            name = plain_text(observation.name, longest=110)
+            fit_text(figure, 0.6 / 9.6, top, name, 9.0, smallest=7.0, width=8.8, weight="bold")
+            for left, image, hidden, scale, label in (
+                (0.6, observation.image, observation.hidden, observation.pixel_scale, "in the file [counts/s]"),
+                (4.1, seen.image, seen.mask, pixel_scale, "seen by the network [e-/s]"),
             ):
                 axes = figure.add_axes(inches(figure, left, bottom, size, size))
                 norm = asinh_norm(image)
                 draw_image(axes, image, scale, norm, cmap)
+                _outline(axes, hidden, scale)
                 axes.set_anchor("W")
                 box = inches(figure, left + size + 0.06, bottom, 0.09, size)
                 add_colour_bar(figure, box, norm, cmap, label)
-                if image is original:
-                    half_y, half_x = (count * pixel_scale / 2 for count in seen.shape)
-                    axes.add_patch(Rectangle((-half_x, -half_y), 2 * half_x, 2 * half_y, fill=False, ec="w", lw=0.8))
+                if image is observation.image:
+                    _frame(axes, seen, pixel_scale)
+                    axes.set_ylabel("y [arcsec]", labelpad=1)
                 if row == files - 1:
                     axes.set_xlabel("x [arcsec]")
-                if image is original:
-                    axes.set_ylabel("y [arcsec]", labelpad=1)
             for k, line in enumerate(str(texts[row]).splitlines()[:12]):
                 height = (bottom + size - 0.05 - 0.2 * k) / figure.get_figheight()
                 fit_text(figure, 7.45 / 9.6, height, line, 10.0, smallest=6.5, va="top")
-        more = f"; {files} of {len(names)} files" if len(names) > files else ""
-        add_title(figure, "Measured images", f"left, the file with the network's field framed; right, its input{more}")
+        more = f"; {files} of {len(observations)} files" if len(observations) > files else ""
+        outlined = "; outlined: filled" if any(one.mask.any() for one in prepared[:files]) else ""
+        below = f"left, the file with the network's field framed; right, its input{outlined}{more}"
+        add_title(figure, "Measured images", below)
     return figure
+
+
+def _frame(axes: Axes, seen: Prepared, pixel_scale: float) -> None:
+    half_y, half_x = (count * pixel_scale / 2 for count in seen.image.shape)
+    y, x = seen.centre
+    axes.add_patch(Rectangle((x - half_x, y - half_y), 2 * half_x, 2 * half_y, fill=False, ec="w", lw=0.8))
+    axes.plot([x], [y], "+", color="w", ms=5, mew=0.6, scalex=False, scaley=False)
+
+
+def _outline(axes: Axes, hidden: np.ndarray, pixel_scale: float) -> None:
+    """Draw the edges between hidden pixels and others."""
+    if not hidden.any() or hidden.all():
+        return
+    half_y, half_x = (count * pixel_scale / 2 for count in hidden.shape)
+    padded = np.pad(hidden, 1).astype(np.int8)
+    lines = []
+    for row, column in np.argwhere(np.diff(padded, axis=0)[:, 1:-1]):  # an edge above row `row`
+        y = half_y - row * pixel_scale
+        lines.append([(column * pixel_scale - half_x, y), ((column + 1) * pixel_scale - half_x, y)])
+    for row, column in np.argwhere(np.diff(padded, axis=1)[1:-1]):
+        x = column * pixel_scale - half_x
+        lines.append([(x, half_y - row * pixel_scale), (x, half_y - (row + 1) * pixel_scale)])
+    axes.add_collection(LineCollection(lines, colors=OUTLINE, linewidths=0.7), autolim=False)

@@ -4,15 +4,26 @@ import csv
 import io
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from stronglens.dataset import write_whole
 from stronglens.measuring.figures import draw_measured
-from stronglens.observation import Observation, prepare, read_observation
+from stronglens.observation import (
+    Observation,
+    Prepared,
+    find_beside,
+    place_center,
+    prepare,
+    read_center,
+    read_observation,
+)
 from stronglens.parameters import Column, RunError, StronglensError, UsageError
 from stronglens.plotting import check_cmap, save_figure
+
+OTHER_NOISE = 1.5
+"""A factor between the noise of an image and that of the training images that is worth a line."""
 
 AS_DISTRIBUTED = "taken as it is, as the images were that the network learned from: neither scaled nor calibrated"
 
@@ -24,15 +35,20 @@ class Measurement:
     Attributes
     ----------
     observation : Observation
-    seen : (H, W) float32, what the network saw
+    prepared : Prepared, what the network saw, its noise and what was filled
     values : (L,) the network's outputs
     notes : what was decided on the way
     """
 
     observation: Observation
-    seen: np.ndarray
+    prepared: Prepared
     values: np.ndarray
     notes: tuple[str, ...]
+
+    @property
+    def seen(self) -> np.ndarray:
+        """What the network saw: (H, W) float32, e-/s."""
+        return self.prepared.image
 
 
 def measure_files(parameters, network, record: dict) -> tuple[list[Measurement], list[str]]:
@@ -53,6 +69,8 @@ def measure_files(parameters, network, record: dict) -> tuple[list[Measurement],
     ------
     RunError
         When the network was not trained for this task, or its record is not one of it.
+    UsageError
+        When a flag has no such value, means nothing to this network, or names what no file has.
     """
     if (task := record.get("task")) != parameters.task:
         raise RunError(
@@ -63,6 +81,10 @@ def measure_files(parameters, network, record: dict) -> tuple[list[Measurement],
     is_as_distributed = _is_as_distributed(record)
     if is_as_distributed:
         _refuse_calibration(parameters)
+    else:
+        _require_any(parameters, "mask")
+        _require_any(parameters, "noise_map")
+    center = read_center(parameters.center)
     measurements, refused = [], []
     for path in parameters.predict:
         try:
@@ -74,20 +96,33 @@ def measure_files(parameters, network, record: dict) -> tuple[list[Measurement],
                 unit="e-/s" if is_as_distributed else parameters.unit,
                 exposure_time=parameters.exposure_time,
                 gain=parameters.gain,
+                mask=parameters.mask,
+                noise_map=parameters.noise_map,
             )
             if is_as_distributed and observation.image.shape != shape:
                 raise RunError(
                     f"{observation.name}: it has {_sides(observation.image.shape)} pixels; images that others made are "
                     f"taken as they are, and this network learned from {_sides(shape)}"
                 )
-            seen, notes = prepare(observation, shape=shape, pixel_scale=pixel_scale, zero_point=zero_point)
+            centre, notes = (0.0, 0.0), []
+            if not is_as_distributed:
+                centre, notes = place_center(observation, center, min(shape) * pixel_scale, _reach_of_centres(record))
+            prepared = prepare(
+                observation,
+                shape=shape,
+                pixel_scale=pixel_scale,
+                zero_point=zero_point,
+                centre=centre,
+                bad_pixels="refuse" if is_as_distributed else parameters.bad_pixels,
+            )
+            notes = (*observation.notes, *notes, *prepared.notes, *_compare_noise(prepared, record))
             if is_as_distributed:
-                observation, notes = replace(observation, notes=()), (AS_DISTRIBUTED,)
+                notes = (AS_DISTRIBUTED,)
         except StronglensError as error:
             refused.append(str(error))
             continue
-        values = network.predict(seen[None], verbose=0)[0]
-        measurements.append(Measurement(observation, seen, values, (*observation.notes, *notes)))
+        values = network.predict(prepared.image[None], verbose=0)[0]
+        measurements.append(Measurement(observation, prepared, values, notes))
     return measurements, refused
 
 
@@ -124,11 +159,9 @@ def write_measurements(
             print("\n".join([*_table(measurements, heads), "", *worth]))
         write_whole(folder / "measured.csv", _csv(measurements, heads))
         figure = draw_measured(
-            [measurement.observation.image for measurement in measurements],
-            [measurement.seen for measurement in measurements],
-            [measurement.observation.name for measurement in measurements],
+            [measurement.observation for measurement in measurements],
+            [measurement.prepared for measurement in measurements],
             captions,
-            [measurement.observation.pixel_scale for measurement in measurements],
             pixel_scale,
             parameters.cmap,
         )
@@ -158,12 +191,54 @@ def _check_record(record: dict, network, path) -> tuple[tuple[int, int], float, 
 
 
 def _refuse_calibration(parameters) -> None:
-    for name in ("pixel_scale", "zero_point", "unit", "exposure_time", "gain"):
-        if getattr(parameters, name) is not None:
-            raise UsageError(
-                f"--{name.replace('_', '-')} means nothing to a network that learned from images that others made: "
-                "files are taken as they are"
-            )
+    given = [
+        name
+        for name in ("pixel_scale", "zero_point", "unit", "exposure_time", "gain", "mask", "noise_map")
+        if getattr(parameters, name) is not None
+    ]
+    given += ["center"] * (parameters.center != "image")
+    for name in given:
+        raise UsageError(
+            f"--{name.replace('_', '-')} means nothing to a network that learned from images that others made: "
+            "files are taken as they are"
+        )
+
+
+def _require_any(parameters, name: str) -> None:
+    """Refuse a mask or noise map that is beside none of the files: a name that was mistyped."""
+    given = getattr(parameters, name)
+    if given is not None and not any(find_beside(path, given) for path in parameters.predict):
+        raise UsageError(
+            f"--{name.replace('_', '-')}={' '.join(given.split())}: no such file, neither beside the images nor here"
+        )
+
+
+def _reach_of_centres(record: dict) -> float | None:
+    """Return how far from an image's middle a lens of the training set was at most [arcsec], None where unknown."""
+    try:
+        ranges = [record["lens-center"][axis] for axis in ("x", "y")]
+        return float(np.hypot(*(max(abs(float(low)), abs(float(high))) for low, high in ranges)))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _compare_noise(prepared: Prepared, record: dict) -> list[str]:
+    """Say that an image is of other noise than the training images, whose sky and read-out the record knows.
+
+    Their background has a variance of (sky t + exposures read_noise^2) / t^2, in (e-/s)^2.
+    """
+    try:
+        camera = {key: float(value) for key, value in record["camera"].items()}
+        time = camera["exposure-time"]
+        learned = np.sqrt(camera["sky"] * time + camera["exposures"] * camera["read-noise"] ** 2) / time
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):
+        return []
+    if not (np.isfinite(learned) and learned > 0):
+        return []
+    ratio = prepared.background_noise / learned
+    if 1 / OTHER_NOISE <= ratio <= OTHER_NOISE:
+        return []
+    return [f"its background noise is {ratio:.2g} times that of the training images: the network never saw such noise"]
 
 
 def _is_as_distributed(record: dict) -> bool:

@@ -50,8 +50,11 @@ def calibrate(
     exposure_time: float | None,
     gain: float | None,
     notes: list[str],
-) -> tuple[float, float | None]:
-    """Return what to multiply pixels with for counts per second, and the zero point of those.
+) -> tuple[float, float | None, float | None]:
+    """Return what to multiply pixels with for counts per second, the zero point of those, and the electrons in one.
+
+    The last is the number of electrons that were counted for one count per second, which the photon noise follows from;
+    None where nobody says.
 
     Raises
     ------
@@ -65,9 +68,9 @@ def calibrate(
     if per_flux is not None:
         if zero_point is not None and abs(zero_point - per_flux) > 0.01:
             notes.append(f"--zero-point={zero_point:g} taken, although BUNIT = {written} means {per_flux:.2f}")
-            return 1.0, zero_point
+            return 1.0, zero_point, None
         notes.append(f"BUNIT = {written} means a zero point of {per_flux:.2f}")
-        return 1.0, per_flux
+        return 1.0, per_flux, None
 
     understood = unit or _understand_unit(written)
     if understood is None and written and zero_point is None:
@@ -75,7 +78,7 @@ def calibrate(
     key, stored = _header_number(headers, ZERO_POINT_KEYS, low=ZERO_POINT_LIMITS[0], high=ZERO_POINT_LIMITS[1])
     if zero_point is None and stored is not None and unit is None:
         notes.append(f"{key} = {stored:g} taken as the zero point of the pixels as they are stored")
-        return 1.0, stored
+        return 1.0, stored, None
     if zero_point is None:
         zero_point = stored if stored is not None else _zero_point_of_photflam(headers, notes)
         if stored is not None:
@@ -86,26 +89,27 @@ def calibrate(
         raise RunError(f"{name}: neither unit nor zero point is known; give --unit or --zero-point")
     if understood is None:
         notes.append(f"no unit is known: pixels taken as counts per second of zero point {zero_point:.2f}")
-        return 1.0, zero_point
+        return 1.0, zero_point, None
 
     factor = 1.0
+    key, seconds = ("--exposure-time", exposure_time) if exposure_time else _header_number(headers, EXPOSURE_KEYS)
     if not understood.endswith("/s"):
-        key, seconds = ("--exposure-time", exposure_time) if exposure_time else _header_number(headers, EXPOSURE_KEYS)
         if seconds is None:
             stays = f", or --unit={understood}/s if the zero point is that of the pixels as they are stored"
             raise RunError(f"{name}: total counts ({understood}) need --exposure-time{stays if zero_point else ''}")
         factor /= seconds
         notes.append(f"divided by {seconds:g} s ({key}), its unit being {understood}")
-    if understood.startswith("adu"):
-        if zero_point is None:
-            key, electrons = ("--gain", gain) if gain else _header_number(headers, GAIN_KEYS)
-            if electrons is None:
-                raise RunError(f"{name}: a unit in adu needs --zero-point or --gain")
-            factor *= electrons
-            notes.append(f"multiplied by {electrons:g} e-/adu ({key})")
-        elif gain is not None:
-            notes.append("--gain is not used: the zero point is that of its adu per second")
-    return factor, zero_point
+    if not understood.startswith("adu"):
+        return factor, zero_point, seconds
+    key, electrons = ("--gain", gain) if gain else _header_number(headers, GAIN_KEYS)
+    if zero_point is None:
+        if electrons is None:
+            raise RunError(f"{name}: a unit in adu needs --zero-point or --gain")
+        notes.append(f"multiplied by {electrons:g} e-/adu ({key})")
+        return factor * electrons, None, seconds
+    if gain is not None:
+        notes.append("--gain serves the noise alone: the zero point is that of its adu per second")
+    return factor, zero_point, seconds * electrons if seconds and electrons else None
 
 
 def _pixel_scale_of_wcs(header: Any, name: str, given: float | None) -> float | None:

@@ -1,7 +1,9 @@
 """Image files -> pixels with row 0 at the top, in counts per second, and what is known of them."""
 
+import re
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ from stronglens.observation.calibration import calibrate, find_pixel_scale
 from stronglens.parameters import RunError, UsageError
 
 FITS_ENDINGS = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz", ".fz")
+FILE_ENDINGS = (*FITS_ENDINGS, ".npy", ".pickle", ".pkl")
 MAX_PIXELS = 6000 * 6000  # a lens is a few hundred pixels wide; this many take 0.3 GB
+ABSURD_NOISE = 1e6  # times the median of a noise map: how those who make them say that a pixel is worth nothing
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,12 @@ class Observation:
         Folder, file and extension.
     notes : tuple of str
         What was decided while reading, one sentence each.
+    electrons : float or None
+        Electrons that were counted for one count per second: exposure time [s] times gain.
+    noise : ndarray (H, W) float64 or None, counts per second
+        Standard deviation of each pixel, as a noise map says.
+    mask : ndarray (H, W) bool or None
+        True where a neighbour's light is.
     """
 
     image: NDArray[np.float64]
@@ -37,6 +47,23 @@ class Observation:
     zero_point: float | None
     name: str
     notes: tuple[str, ...] = ()
+    electrons: float | None = None
+    noise: NDArray[np.float64] | None = None
+    mask: NDArray[np.bool_] | None = None
+
+    @cached_property
+    def bad(self) -> NDArray[np.bool_]:
+        """Pixels (H, W) without a value: not finite, or of a noise that is not, not positive, or absurd."""
+        bad = ~np.isfinite(self.image)
+        if self.noise is None:
+            return bad
+        good = np.isfinite(self.noise) & (self.noise > 0)
+        return bad | ~good | (self.noise >= ABSURD_NOISE * np.median(self.noise[good]))
+
+    @property
+    def hidden(self) -> NDArray[np.bool_]:
+        """Pixels (H, W) that are masked or bad."""
+        return self.bad if self.mask is None else self.bad | self.mask
 
 
 def read_observation(
@@ -48,6 +75,8 @@ def read_observation(
     unit: str | None = None,
     exposure_time: float | None = None,
     gain: float | None = None,
+    mask: str | None = None,
+    noise_map: str | None = None,
 ) -> Observation:
     """Read an image in .fits, .npy or .pickle and calibrate it to counts per second.
 
@@ -65,6 +94,11 @@ def read_observation(
     unit : {"e-/s", "e-", "adu/s", "adu"}, optional
     exposure_time : float, s, optional
     gain : float, e-/adu, optional
+    mask, noise_map : str, optional
+        A file, looked for beside the image first if it is named without a folder, or an extension of the image's own
+        file; ``FILE[EXTENSION]`` for one of another's. Masked is what is not zero; noise is a standard deviation in the
+        unit of the image as it is stored. Element [i, j] belongs to [i, j] of the image, whatever the kinds of the two
+        files. Where there is no such file, a note says so.
 
     Returns
     -------
@@ -73,7 +107,8 @@ def read_observation(
     Raises
     ------
     RunError
-        If the file is missing, damaged, too large or no image, or its calibration is unknown.
+        If the file is missing, damaged, too large or no image, or its calibration is unknown; if mask or noise map
+        have another shape, or the noise map no value above zero.
     UsageError
         If an argument is no positive number, the unit no known one, or the extension not there.
     """
@@ -92,15 +127,39 @@ def read_observation(
     except Exception as error:
         raise RunError(f"{name}: its pixels cannot be read ({_first_line(error)})") from error
     scale = find_pixel_scale(headers, name, pixel_scale, notes)
-    factor, zero_point = calibrate(headers, name, scale, zero_point, unit, exposure_time, gain, notes)
+    factor, zero_point, electrons = calibrate(headers, name, scale, zero_point, unit, exposure_time, gain, notes)
+    masked = None if mask is None else _read_beside(path, mask, "--mask", image.shape, name, notes)
+    noise = None if noise_map is None else _read_beside(path, noise_map, "--noise-map", image.shape, name, notes)
+    if noise is not None and not (np.isfinite(noise) & (noise > 0)).any():
+        raise RunError(f"{name}: its noise map ({noise_map}) has no value above zero")
     with np.errstate(all="ignore"):
         image *= factor
-    return Observation(image, scale, zero_point, name, tuple(notes))
+        noise = None if noise is None else noise * factor
+    masked = None if masked is None else masked != 0  # NaN too
+    return Observation(image, scale, zero_point, name, tuple(notes), electrons, noise, masked)
 
 
-def check_array(shape: tuple[int, ...], kind: np.dtype, name: str) -> None:
-    """Raise RunError unless an array of this shape and kind can be an image."""
-    if kind.kind not in "iuf":
+def find_beside(path: str | Path, given: str) -> tuple[Path, str | None] | None:
+    """Return the file and the extension that ``--mask`` or ``--noise-map`` names for an image, None if there is none.
+
+    Parameters
+    ----------
+    path : str or Path, of the image
+    given : str
+        A file, with or without ``[EXTENSION]``; or an extension of the image's own file.
+    """
+    path = Path(path)
+    match = re.fullmatch(r"(.+)\[([^\[\]]+)\]", given.strip())
+    file, hdu = (match[1], match[2]) if match else (given.strip(), None)
+    if not match and not file.lower().endswith(FILE_ENDINGS) and "/" not in file:
+        return path, file
+    beside = [path.parent / file] if Path(file).name == file else []
+    return next(((place, hdu) for place in (*beside, Path(file)) if place.is_file()), None)
+
+
+def check_array(shape: tuple[int, ...], kind: np.dtype, name: str, is_mask: bool = False) -> None:
+    """Raise RunError unless an array of this shape and kind can be an image, or a mask."""
+    if kind.kind not in ("iufb" if is_mask else "iuf"):
         raise RunError(f"{name}: its pixels are not real numbers (they are {kind})")
     if len(shape) != 2:
         size = " x ".join(str(count) for count in shape) or "a single number"
@@ -114,7 +173,33 @@ def check_array(shape: tuple[int, ...], kind: np.dtype, name: str) -> None:
         raise RunError(f"{name}: {shape[0]} x {shape[1]} pixels are too many; cut the lens out first")
 
 
-def _read_pixels(path: Path, hdu: str | int | None) -> tuple[Any, list[Any], str, list[str]]:
+def _read_beside(
+    path: Path, given: str, flag: str, shape: tuple[int, int], name: str, notes: list[str]
+) -> NDArray[np.float64] | None:
+    """Return the pixels (H, W) of a mask or noise map, None where this image has none, which is then noted."""
+    found = find_beside(path, given)
+    if found is None:
+        if Path(given).name != given:
+            raise RunError(f"{' '.join(given.split())}: no such file ({flag})")
+        without = "nothing is masked" if flag == "--mask" else "its noise is not known"
+        notes.append(f"there is no {given} beside it: {without}")
+        return None
+    file, hdu = found
+    if file == path and not path.name.lower().endswith(FITS_ENDINGS):
+        raise UsageError(f"{flag}={given}: {name} is no FITS file and has no extensions; give a file, as {given}.npy")
+    pixels, _, its_name, _ = _read_pixels(file, hdu, flag)
+    if pixels.shape != shape:
+        raise RunError(
+            f"{name}: {flag} {its_name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, the image has "
+            f"{shape[1]} x {shape[0]}"
+        )
+    # Pixel [i, j] of both arrays is the same one, whichever end either kind of file has its first row at.
+    if file.name.lower().endswith(FITS_ENDINGS) != path.name.lower().endswith(FITS_ENDINGS):
+        pixels = np.flipud(pixels)
+    return np.array(pixels, dtype=np.float64)
+
+
+def _read_pixels(path: Path, hdu: str | int | None, flag: str = "--hdu") -> tuple[Any, list[Any], str, list[str]]:
     """Return pixels with row 0 at the top, the headers to look into, a name, and notes."""
     name = f"{path.parent.name}/{path.name}" if path.parent.name else path.name
     name = " ".join(name.split())  # a message is one line
@@ -126,7 +211,7 @@ def _read_pixels(path: Path, hdu: str | int | None) -> tuple[Any, list[Any], str
     if hdu is not None and not kind.endswith(FITS_ENDINGS):
         notes.append("--hdu means nothing here: only FITS files have extensions")
     if kind.endswith(FITS_ENDINGS):
-        return _read_fits(path, hdu, name)
+        return _read_fits(path, hdu, name, flag)
     if kind.endswith(".npy"):
         try:
             with warnings.catch_warnings():
@@ -145,11 +230,13 @@ def _read_pixels(path: Path, hdu: str | int | None) -> tuple[Any, list[Any], str
         shape, kind_of_number = pixels.shape, pixels.dtype
     else:
         raise RunError(f"{name}: not a kind of file that can be measured; give .fits, .npy or .pickle")
-    check_array(shape, kind_of_number, name)
+    check_array(shape, kind_of_number, name, is_mask=flag == "--mask")
     return pixels, [], name, notes
 
 
-def _read_fits(path: Path, hdu: str | int | None, name: str) -> tuple[Any, list[Any], str, list[str]]:
+def _read_fits(
+    path: Path, hdu: str | int | None, name: str, flag: str
+) -> tuple[Any, list[Any], str, list[str]]:
     from astropy.io import fits
 
     try:
@@ -157,13 +244,14 @@ def _read_fits(path: Path, hdu: str | int | None, name: str) -> tuple[Any, list[
             warnings.simplefilter("ignore")
             # Astropy leaves a damaged file open that it opened itself.
             with open(path, "rb") as stream, fits.open(stream, memmap=True) as hdus:
-                number = _choose_hdu(hdus, hdu, name)
+                number = _choose_hdu(hdus, hdu, name, flag)
                 chosen = hdus[number]
                 label = str(chosen.name or "")
                 if len(hdus) > 1:
                     name = f"{name}[{label if label and label != 'PRIMARY' else number}]"
                 if not chosen.is_image:
-                    raise RunError(f"{name}: is a table, not an image; choose another extension with --hdu")
+                    how = _how_to_choose(flag)
+                    raise RunError(f"{name}: is a table, not an image; choose another extension with {how}")
                 check_array(chosen.shape, np.dtype(np.float64), name)
                 # A copy, so that the map can be closed; FITS counts rows from the bottom.
                 pixels = np.array(chosen.data)
@@ -176,7 +264,7 @@ def _read_fits(path: Path, hdu: str | int | None, name: str) -> tuple[Any, list[
     return np.flipud(pixels), headers, name, []
 
 
-def _choose_hdu(hdus: Any, asked: str | int | None, name: str) -> int:
+def _choose_hdu(hdus: Any, asked: str | int | None, name: str, flag: str) -> int:
     known = [(number, str(one.name or ""), int(getattr(one, "ver", 1) or 1)) for number, one in enumerate(hdus)]
     if asked is not None:
         text = str(asked).strip()
@@ -186,7 +274,7 @@ def _choose_hdu(hdus: Any, asked: str | int | None, name: str) -> int:
                 label.upper() == wanted.strip().upper() and version.strip() in ("", str(its_version))
             ):
                 return number
-        raise UsageError(f"--hdu={text}: {name} has no such extension; it has {_list_hdus(known)}")
+        raise UsageError(f"{flag}={text}: {name} has no such extension; it has {_list_hdus(known)}")
     images = [number for number, one in enumerate(hdus) if one.is_image and len(one.shape) == 2]
     if not images:
         shapes = [one.shape for one in hdus if one.is_image and one.shape]
@@ -195,9 +283,14 @@ def _choose_hdu(hdus: Any, asked: str | int | None, name: str) -> int:
         raise RunError(f"{name}: holds no image")
     if len(images) > 1:
         raise RunError(
-            f"{name}: holds {len(images)} images; choose one with --hdu: {_list_hdus([known[k] for k in images])}"
+            f"{name}: holds {len(images)} images; choose one with {_how_to_choose(flag)}: "
+            f"{_list_hdus([known[k] for k in images])}"
         )
     return images[0]
+
+
+def _how_to_choose(flag: str) -> str:
+    return flag if flag == "--hdu" else f"{flag} FILE[EXTENSION]"
 
 
 def _list_hdus(known: list[tuple[int, str, int]]) -> str:

@@ -1,14 +1,10 @@
 """Figures of the regression task: everything labelled, nothing outside, nothing on top of other text."""
 
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 from readable_figures import assert_readable, visible_texts
 
-from stronglens.measuring.figures import draw_measured
-from stronglens.observation import prepare, read_observation
 from stronglens.parameters import Column
 from stronglens.plotting import save_figure, write_captions
 from stronglens.regression.figures import (
@@ -196,44 +192,3 @@ def test_galleries_are_readable(images, which, count, labels):
     assert "→" in words
     if labels == 8:
         assert "4 of 8 labels" in words
-
-
-@pytest.mark.parametrize("count", [1, 4, 20])
-def test_measured_images_are_readable(images, count):
-    true, _ = draw_labels(count, 8)
-    names = ["folder/data.fits[VIS_BGSUB]", "$a_b$^ \\alpha {x}.fits", "long name " * 60, "星.fits"] * 5
-    figure = draw_measured(
-        [np.pad(image, 18) for image in images[:count]],
-        list(images[:count]),
-        names[:count],
-        write_captions(true, COLUMNS, most=12),
-        [0.1] * count,
-        0.1,
-    )
-    assert_readable(figure)
-    words = words_of(figure)
-    assert "[counts/s]" in words
-    assert "seen by the network" in words
-    if count == 20:
-        assert "12 of 20 files" in words
-
-
-@pytest.mark.skipif("STRONGLENS_DATA" not in os.environ, reason="STRONGLENS_DATA does not name real data")
-def test_real_lenses_are_readable():
-    folder = Path(os.environ["STRONGLENS_DATA"], "real_lenses")
-    slacs = {"pixel_scale": 0.05, "unit": "e-/s", "zero_point": 25.94}
-    observations = [
-        read_observation(folder / "euclid_q1_102018665" / "data.fits", hdu="VIS_BGSUB"),
-        read_observation(folder / "slacs_j0946+1006" / "data.fits", **slacs),
-        read_observation(folder / "slacs_j1430+4105" / "data.fits", **slacs),
-    ]
-    seen = [prepare(one, shape=(64, 64), pixel_scale=0.1, zero_point=25.72)[0] for one in observations]
-    figure = draw_measured(
-        [one.image for one in observations],
-        seen,
-        [one.name for one in observations],
-        write_captions(draw_labels(3, 3)[0], COLUMNS[:3]),
-        [one.pixel_scale for one in observations],
-        0.1,
-    )
-    assert_readable(figure)

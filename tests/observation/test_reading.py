@@ -1,46 +1,19 @@
-"""Telescope images as users have them: what is read, what is refused, where the flux goes."""
+"""Telescope images as users have them: what is read, what is refused."""
 
-import os
 import pickle
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from small_observations import noise, write_fits
 
-from stronglens.observation import Observation, prepare, read_observation
+from stronglens.observation import prepare, read_observation
 from stronglens.parameters import RunError, StronglensError, UsageError
 
-EUCLID = {"shape": (64, 64), "pixel_scale": 0.1, "zero_point": 25.72}
 KNOWN = {"pixel_scale": 0.1, "unit": "e-/s", "zero_point": 25.72}
-real = pytest.mark.skipif("STRONGLENS_DATA" not in os.environ, reason="STRONGLENS_DATA does not name real data")
-
-
-def write_fits(path, image, **header):
-    hdu = fits.PrimaryHDU(np.asarray(image))
-    for key, value in header.items():
-        hdu.header[key] = value
-    hdu.writeto(path, overwrite=True)
-    return path
-
-
-def noise(shape=(100, 100), seed=1):
-    return np.random.default_rng(seed).normal(size=shape)
-
-
-def observe(image, pixel_scale=0.1, zero_point=25.72):
-    return Observation(np.asarray(image, dtype=np.float64), pixel_scale, zero_point, "image")
-
-
-def centroid(image, pixel_scale):
-    """Return (x, y) of the light in arcsec from the centre, y up."""
-    height, width = image.shape
-    x = (np.arange(width) - (width - 1) / 2) * pixel_scale
-    y = -(np.arange(height) - (height - 1) / 2) * pixel_scale
-    return float((image.sum(axis=0) * x).sum() / image.sum()), float((image.sum(axis=1) * y).sum() / image.sum())
 
 
 # What is read
@@ -307,155 +280,3 @@ def test_foreign_files_are_refused(tmp_path, content, ending):
         read_observation(path, **KNOWN)
 
 
-# What the network gets
-
-
-def test_a_cut_out_at_the_same_scale_is_the_same_pixels():
-    image = noise((100, 90))
-    prepared, notes = prepare(observe(image), **EUCLID)
-    np.testing.assert_array_equal(prepared, image[18:82, 13:77].astype(np.float32))
-    assert prepared.dtype == np.float32
-    assert notes == ()
-
-
-def test_an_odd_image_is_cut_at_whole_pixels_and_says_so():
-    image = noise((101, 101))
-    prepared, notes = prepare(observe(image), **EUCLID)
-    np.testing.assert_array_equal(prepared, image[18:82, 18:82].astype(np.float32))
-    # Pixel 50 is the centre; the cut-out's centre is the corner at its upper left.
-    assert "-0.050 arcsec in x and +0.050 in y" in notes[0]
-
-
-@given(
-    scale=st.floats(0.02, 0.35),
-    wanted=st.tuples(st.integers(4, 40), st.integers(4, 40)),
-    extra=st.tuples(st.integers(2, 12), st.integers(2, 12)),
-    seed=st.integers(0, 1000),
-)
-@settings(max_examples=100, deadline=None)
-def test_flux_is_conserved_to_rounding(scale, wanted, extra, seed):
-    """All light that lies well inside the field arrives, whatever the two pixel scales."""
-    field = [count * 0.1 / scale for count in wanted]
-    shape = [int(np.ceil(length)) + more for length, more in zip(field, extra, strict=True)]
-    rows, columns = np.indices(shape)
-    inside = (np.abs(rows - (shape[0] - 1) / 2) < field[0] / 2 - 1) & (
-        np.abs(columns - (shape[1] - 1) / 2) < field[1] / 2 - 1
-    )
-    image = np.random.default_rng(seed).uniform(1, 2, shape) * inside
-    if not inside.any():
-        return
-    prepared, _ = prepare(observe(image, scale), shape=wanted, pixel_scale=0.1, zero_point=25.72)
-    assert prepared.sum(dtype=np.float64) == pytest.approx(image.sum(), rel=1e-6)  # single precision
-
-
-@given(
-    scale=st.floats(0.02, 0.3),
-    x=st.floats(-2.2, 2.2),
-    y=st.floats(-2.2, 2.2),
-    centre=st.tuples(st.floats(-0.4, 0.4), st.floats(-0.4, 0.4)),
-)
-@settings(max_examples=100, deadline=None)
-def test_a_source_stays_where_it_is_on_the_sky(scale, x, y, centre):
-    size = int(np.ceil(8.0 / scale)) + 1
-    row, column = round((size - 1) / 2 - y / scale), round((size - 1) / 2 + x / scale)
-    image = np.zeros((size, size))
-    image[row, column] = 1
-    x, y = centroid(image, scale)
-    prepared, _ = prepare(observe(image, scale), **EUCLID, centre=centre)
-    # The light of an output pixel is taken to lie at its centre: half a pixel off at most.
-    found_x, found_y = centroid(prepared.astype(np.float64), 0.1)
-    assert abs(found_x + centre[1] - x) <= 0.051
-    assert abs(found_y + centre[0] - y) <= 0.051
-    assert prepared.sum() == pytest.approx(1, abs=1e-5)
-
-
-def test_rebinning_by_a_whole_number_sums_pixels():
-    image = noise((128, 128))
-    prepared, _ = prepare(observe(image, 0.05), **EUCLID)
-    np.testing.assert_allclose(prepared, image.reshape(64, 2, 64, 2).sum(axis=(1, 3)), atol=1e-6)
-
-
-def test_the_zero_point_scales_the_counts():
-    image = noise()
-    prepared, notes = prepare(observe(image, zero_point=24.6), **EUCLID)
-    # A magnitude is the same before and after: 10^(0.4 * 1.12) = 2.805.
-    np.testing.assert_allclose(prepared, image[18:82, 18:82] * 2.805, rtol=2e-4)
-    assert any("2.805" in note for note in notes)
-
-
-def test_an_unknown_zero_point_is_said():
-    _, notes = prepare(observe(noise(), zero_point=None), **EUCLID)
-    assert "zero point unknown" in notes[-1]
-
-
-def test_pixels_coarser_than_the_networks_are_said():
-    _, notes = prepare(observe(noise(), 0.2), **EUCLID)
-    assert any("coarser" in note for note in notes)
-
-
-@pytest.mark.parametrize(
-    ("image", "pixel_scale", "says"),
-    [
-        (noise((50, 50)), 0.1, r"it has 5 x 5 arcsec \(50 x 50 pixels of 0.1\), the network needs 6.4 x 6.4"),
-        (noise((100, 60)), 0.1, "field is too small"),
-        (noise(), None, "give --pixel-scale"),
-        (np.full((100, 100), 3.5), 0.1, "every pixel inside the field has the value 3.5"),
-        (noise((4, 100, 100)), 0.1, "two dimensions"),
-        (np.zeros((0, 100)), 0.1, "empty"),
-        (noise() * 1e300, 0.1, "single precision"),
-    ],
-)
-def test_what_cannot_be_measured_is_refused(image, pixel_scale, says):
-    with pytest.raises(RunError, match=says):
-        prepare(observe(image, pixel_scale), **EUCLID)
-
-
-def test_a_centre_off_the_image_is_a_field_too_small():
-    with pytest.raises(RunError, match=r"about \(x, y\) = \(3, 0\)"):
-        prepare(observe(noise()), **EUCLID, centre=(0.0, 3.0))
-
-
-@pytest.mark.parametrize("pixel_scale", [0.1, 0.07])
-def test_nan_matters_inside_the_field_only(pixel_scale):
-    image = noise((140, 140))
-    image[0, :] = np.nan
-    image[:, 0] = np.inf
-    prepared, _ = prepare(observe(image, pixel_scale), **EUCLID)
-    assert np.isfinite(prepared).all()
-    image[70, 70:73] = np.nan
-    with pytest.raises(RunError, match=r"3 of \d+ pixels inside the field are NaN or infinite"):
-        prepare(observe(image, pixel_scale), **EUCLID)
-
-
-# Real images
-
-
-@real
-def test_a_euclid_cut_out_is_measured_in_electrons():
-    path = Path(os.environ["STRONGLENS_DATA"], "real_lenses", "euclid_q1_102018665", "data.fits")
-    with pytest.raises(RunError, match="VIS_BGSUB"):
-        read_observation(path)
-    observation = read_observation(path, hdu="VIS_BGSUB")
-    assert observation.pixel_scale == pytest.approx(0.1, rel=1e-6)
-    assert observation.zero_point == 24.6
-    prepared, _ = prepare(observation, **EUCLID)
-    rms = fits.getdata(path, "VIS_RMS")
-    # The sky of Euclid VIS, 2264 s: sqrt((0.22 * 2264 + 4 * 4.2^2)) / 2264 = 0.0105 e-/s; the file agrees within 20 %.
-    scatter = 1.4826 * np.median(np.abs(prepared - np.median(prepared)))
-    assert scatter == pytest.approx(2.805 * np.median(rms), rel=0.3)
-    assert scatter == pytest.approx(0.0105, rel=0.3)
-
-
-@real
-def test_a_slacs_image_without_any_header_needs_three_flags():
-    path = Path(os.environ["STRONGLENS_DATA"], "real_lenses", "slacs_j0946+1006", "data.fits")
-    with pytest.raises(RunError, match="--unit"):
-        read_observation(path)
-    observation = read_observation(path, pixel_scale=0.05, unit="e-/s", zero_point=25.94)
-    prepared, _ = prepare(observation, **EUCLID)
-    # The same light, in the units of a telescope whose zero point is 0.22 mag less deep.
-    inside = observation.image[77:205, 77:205].sum() * 10 ** (-0.4 * 0.22)
-    assert prepared.sum() == pytest.approx(inside, rel=0.01)
-    x, y = centroid(np.where(prepared > 5, prepared, 0), 0.1)
-    assert abs(x) < 0.1
-    assert abs(y) < 0.1

@@ -1,0 +1,176 @@
+"""Files through a network: what the flags do, what the notes and the figure say. The network is a stand-in."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from readable_figures import assert_readable
+from small_observations import galaxy, noise, write_fits
+
+from params_and_cli import OVERRIDES, TrainingParameters
+from stronglens.measuring import measure_files, write_measurements
+from stronglens.measuring.figures import draw_measured
+from stronglens.parameters import Column, RunError, UsageError, parse
+
+RECORD = {
+    "task": "regression",
+    "labels": [Column("einstein-radius", "arcsec", r"\theta_{\rm E}", "").to_dict()],
+    "image-shape": [64, 64],
+    "pixel-scale": 0.1,
+    "zero-point": 25.72,
+    "lens-center": {"x": [-0.05, 0.05], "y": [-0.05, 0.05]},
+    "camera": {"sky": 0.22, "exposure-time": 2264.0, "exposures": 4, "read-noise": 4.2},
+}
+NOISE = 0.0105  # e-/s in a pixel, of that camera: sqrt(0.22 * 2264 + 4 * 4.2^2) / 2264
+
+
+class MeanNetwork:
+    """Returns an image's mean, so that a test can see what the network was given."""
+
+    input_shape, output_shape = (None, 64, 64), (None, 1)
+
+    def predict(self, images, verbose):
+        return images.mean(axis=(1, 2))[:, None]
+
+
+def parameters(folder, *words):
+    words = ["--unit=e-/s", "--zero-point=25.72", "--pixel-scale=0.1", "--quiet", f"--figures-dir={folder}", *words]
+    return parse(TrainingParameters, words, program="model_and_figures.py", overrides=OVERRIDES)
+
+
+def measure(folder, *words, record=RECORD):
+    return measure_files(parameters(folder, *words), MeanNetwork(), record)
+
+
+def one(folder, *words, record=RECORD):
+    (measurement,), refused = measure(folder, *words, record=record)
+    assert not refused
+    return measurement
+
+
+@pytest.fixture
+def lens(tmp_path) -> Path:
+    """A galaxy ten pixels to the right of the middle, a neighbour, in the noise of the training images."""
+    (tmp_path / "lens").mkdir()
+    image = galaxy((120, 120), x=10.0, peak=1.0) + galaxy((120, 120), x=-12.0, y=15.0, peak=0.8, size=2.0)
+    image += NOISE * noise((120, 120))
+    mask = galaxy((120, 120), x=-12.0, y=15.0, peak=1.0) > 0.08
+    path = tmp_path / "lens" / "data.fits"
+    write_fits(path.with_name("mask.fits"), np.flipud(mask).astype(np.uint8))  # its first row is at the bottom
+    np.save(path.with_name("noise.npy"), np.full((120, 120), NOISE))
+    return write_fits(path, np.flipud(image))
+
+
+def test_each_flag_does_what_it_says(lens, tmp_path):
+    plain = one(tmp_path, f"-p={lens}")
+    assert any("light's peak is at (x, y) = (+1.0" in note and "0.071 arcsec off" in note for note in plain.notes)
+    assert any("noise estimated" in note for note in plain.notes)
+    assert not any("times that of the training images" in note for note in plain.notes)  # it is the same
+    flags = ["--center=brightest", "--mask=mask.fits", "--noise-map=noise.npy"]
+    found = one(tmp_path, f"-p={lens}", *flags)
+    assert any("centred on the light's peak, at (x, y) = (+1.0" in note for note in found.notes)
+    assert found.prepared.centre == pytest.approx((0.0, 1.0), abs=0.06)  # cut at whole pixels
+    peak = np.unravel_index(np.argmax(found.seen), (64, 64))
+    assert np.abs(np.array(peak) - 31.5).max() <= 1
+    assert found.prepared.noise == pytest.approx(NOISE, rel=1e-6)
+    assert any(" masked: filled" in note for note in found.notes)
+    # Of the neighbour (0.8 at its peak) nothing is left that would stand out of the galaxy's light there.
+    assert found.seen[found.prepared.mask].max() < 0.1
+    by_hand = one(tmp_path, f"-p={lens}", "--center=1,0", *flags[1:])
+    kept = ~found.prepared.mask  # what is filled depends on the centre to a small part of a pixel
+    np.testing.assert_array_equal(by_hand.seen[kept], found.seen[kept])
+    assert found.values == pytest.approx(found.seen.mean())
+
+
+def test_other_noise_than_the_training_images_is_said(lens, tmp_path):
+    image = 3 * NOISE * noise((120, 120))
+    write_fits(lens, image)
+    assert any("3 times that of the training images" in note for note in one(tmp_path, f"-p={lens}").notes)
+    silent = {key: value for key, value in RECORD.items() if key != "camera"}
+    for record in (silent, RECORD | {"camera": {"sky": "much"}}, RECORD | {"camera": None, "lens-center": 3}):
+        assert not any("training images:" in note for note in one(tmp_path, f"-p={lens}", record=record).notes)
+
+
+def test_bad_pixels_are_filled_or_refused(lens, tmp_path):
+    image = NOISE * noise((120, 120))
+    image[60, 60:64] = np.nan
+    write_fits(lens, image)
+    assert any("4 of 4096 pixels inside the field are NaN" in note for note in one(tmp_path, f"-p={lens}").notes)
+    measurements, (reason,) = measure(tmp_path, f"-p={lens}", "--bad-pixels=refuse")
+    assert not measurements
+    assert "--bad-pixels=fill fills them" in reason
+
+
+@pytest.mark.parametrize(
+    "words", ["--mask=maks.fits", "--noise-map=nowhere.npy", "--center=middle", "--center=", "--mask="]
+)
+def test_flags_that_name_nothing_are_usage_errors(lens, tmp_path, words):
+    with pytest.raises(UsageError, match=words.split("=")[0]):
+        measure(tmp_path, f"-p={lens}", words)
+
+
+def test_one_mask_name_serves_many_folders(lens, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / "data.fits"
+    other.write_bytes(lens.read_bytes())
+    measurements, refused = measure(tmp_path, "-p", str(lens), str(other), "--mask=mask.fits")
+    assert not refused
+    assert [one.prepared.mask.any() for one in measurements] == [True, False]
+    assert "there is no mask.fits beside it: nothing is masked" in measurements[1].notes
+
+
+def test_images_as_others_made_them_take_no_flags(lens, tmp_path):
+    record = RECORD | {"image-unit": "as distributed", "zero-point": None}
+    np.save(tmp_path / "public.npy", noise((64, 64)))
+    words = ["--quiet", f"--figures-dir={tmp_path}", f"-p={tmp_path / 'public.npy'}"]
+    given = parse(TrainingParameters, words, program="x", overrides=OVERRIDES)
+    (found,), _ = measure_files(given, MeanNetwork(), record)
+    assert len(found.notes) == 1
+    for flag in ("--mask=mask.fits", "--noise-map=noise.npy", "--center=brightest"):
+        given = parse(TrainingParameters, [*words, flag], program="x", overrides=OVERRIDES)
+        with pytest.raises(UsageError, match=f"{flag.split('=')[0]} means nothing to a network"):
+            measure_files(given, MeanNetwork(), record)
+    np.save(tmp_path / "public.npy", np.where(np.eye(64) > 0, np.nan, noise((64, 64))))
+    given = parse(TrainingParameters, words, program="x", overrides=OVERRIDES)
+    assert "64 of 4096 pixels inside the field are NaN" in measure_files(given, MeanNetwork(), record)[1][0]
+
+
+def test_table_and_figure_of_what_was_filled(lens, tmp_path):
+    given = parameters(tmp_path, f"-p={lens}", "--center=brightest", "--mask=mask.fits")
+    measurements, refused = measure_files(given, MeanNetwork(), RECORD)
+    write_measurements(given, 0.1, measurements, refused, ["einstein-radius [arcsec]"], ["1.2"], [])
+    written = (tmp_path / "measured.csv").read_text()
+    assert "centred on the light's peak" in written
+    assert "masked: filled" in written
+    assert (tmp_path / "measured.png").stat().st_size > 5000
+    with pytest.raises(RunError, match="is broken"):
+        write_measurements(given, 0.1, [], ["it is broken"], ["einstein-radius [arcsec]"], [], [])
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_measured_images_are_readable(tmp_path, lens, count):
+    names = ["folder/data.fits[VIS_BGSUB]", "$a_b$^ \\alpha {x}.fits", "long name " * 60, "星.fits"] * 5
+    found = one(tmp_path, f"-p={lens}", "--center=brightest", "--mask=mask.fits")
+    observations = [replace(found.observation, name=name) for name in names[:count]]
+    caption = "\n".join(f"label {number} = 1.234 arcsec" for number in range(12))
+    figure = draw_measured(observations, [found.prepared] * count, [caption] * count, 0.1)
+    assert_readable(figure)
+    words = " ".join(text.get_text() for text in figure.texts)
+    assert "outlined: filled" in words
+    if count == 20:
+        assert "12 of 20 files" in words
+    original, seen = figure.axes[0], figure.axes[2]
+    frame = original.patches[0]
+    assert (frame.get_x() + 3.2, frame.get_y() + 3.2) == pytest.approx((1.0, 0.0), abs=0.06)
+    # The outlines enclose the mask in both, and nothing but it.
+    for axes, mask in ((original, found.observation.mask), (seen, found.prepared.mask)):
+        ends = np.array(axes.collections[0].get_segments()).reshape(-1, 2)
+        side = mask.shape[0] * 0.05
+        rows, columns = np.nonzero(mask)
+        assert (ends[:, 0].min(), ends[:, 0].max()) == pytest.approx(
+            (0.1 * columns.min() - side, 0.1 * columns.max() + 0.1 - side)
+        )
+        assert (ends[:, 1].min(), ends[:, 1].max()) == pytest.approx(
+            (side - 0.1 * rows.max() - 0.1, side - 0.1 * rows.min())
+        )
