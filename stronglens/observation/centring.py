@@ -64,7 +64,8 @@ def find_brightest(observation: Observation, reach: float) -> tuple[float, float
     away = np.hypot(rows - middle[0], columns - middle[1]) * observation.pixel_scale
     peaks = (smooth == maximum_filter(smooth, 3, mode="nearest")) & (away <= reach) & known
     background = np.median(smooth)
-    peaks &= smooth - background > SIGNIFICANCE * measure_noise(smooth, int(np.ceil(4 * width)))
+    scatter = measure_noise(np.where(known, smooth, np.nan), int(np.ceil(4 * width)))
+    peaks &= smooth - background > SIGNIFICANCE * scatter
     if not peaks.any() or np.ptp(smooth) == 0:
         return None
     start = np.array(np.unravel_index(np.argmax(np.where(peaks, smooth, -np.inf)), image.shape), float)
