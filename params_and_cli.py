@@ -550,6 +550,16 @@ class Prediction(Parameters):
     gain: float | None = number(
         None, unit="e-/adu", valid=(0.001, 1000), help="electrons for one unit, for units in adu"
     )
+    published: Path | None = text(
+        None, recorded=False,
+        help="CSV table of published values to set beside a posterior: file or name, and labels, "
+        "einstein_radius_arcsec, axis_ratio, z_lens, z_source",
+    )
+    coolest: bool = switch(
+        recorded=False,
+        help="write each lens's model as a COOLEST file, for other codes (needs a posterior, and the redshifts of "
+        "--published)",
+    )
     center: str = text(
         "image", help="where the lens is: image, in the middle of the file; brightest, at the light's peak near there; "
         "x,y [arcsec], so far from the middle to the right and up",

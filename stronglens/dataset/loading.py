@@ -56,6 +56,7 @@ class Dataset:
             "zero-point": self.manifest["telescope"]["zero-point"],
             "telescope": self.manifest["telescope"]["name"],
             **self._describe_simulation(),
+            "simulation": None if "origin" in self.manifest else self.manifest["parameters"],
             "conventions": self.manifest["conventions"],
             "dataset": self.manifest["checksums"][LABELS],
             **{key: self.manifest[key] for key in more},

@@ -3,7 +3,7 @@
 import csv
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,21 +29,44 @@ AS_DISTRIBUTED = "taken as it is, as the images were that the network learned fr
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a network makes of an image.
+
+    Attributes
+    ----------
+    values : (L,) what it gives for each output
+    draws : (S, L) from its posterior, or None
+    notes : what it says of itself
+    """
+
+    values: np.ndarray
+    draws: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Measurement:
     """What was measured on one image.
 
     Attributes
     ----------
+    path : str, as given to --predict
     observation : Observation
     prepared : Prepared, what the network saw, its noise and what was filled
-    values : (L,) the network's outputs
-    notes : what was decided on the way
+    answer : Answer
+    notes : what was decided on the way, and what the network says of itself
     """
 
+    path: str
     observation: Observation
     prepared: Prepared
-    values: np.ndarray
+    answer: Answer
     notes: tuple[str, ...]
+
+    @property
+    def values(self) -> np.ndarray:
+        """What the network gives for each output: (L,)."""
+        return self.answer.values
 
     @property
     def seen(self) -> np.ndarray:
@@ -51,7 +74,9 @@ class Measurement:
         return self.prepared.image
 
 
-def measure_files(parameters, network, record: dict) -> tuple[list[Measurement], list[str]]:
+def measure_files(
+    parameters, network, record: dict, answer: Callable[[np.ndarray], Answer]
+) -> tuple[list[Measurement], list[str]]:
     """Measure every file that can be used.
 
     Parameters
@@ -59,6 +84,7 @@ def measure_files(parameters, network, record: dict) -> tuple[list[Measurement],
     parameters : TrainingParameters
     network : keras.Model
     record : dict, as saved with the network
+    answer : callable, (H, W) e-/s -> Answer
 
     Returns
     -------
@@ -121,8 +147,8 @@ def measure_files(parameters, network, record: dict) -> tuple[list[Measurement],
         except StronglensError as error:
             refused.append(str(error))
             continue
-        values = network.predict(prepared.image[None], verbose=0)[0]
-        measurements.append(Measurement(observation, prepared, values, notes))
+        answered = answer(prepared.image)
+        measurements.append(Measurement(path, observation, prepared, answered, (*notes, *answered.notes)))
     return measurements, refused
 
 
@@ -134,6 +160,7 @@ def write_measurements(
     heads: Sequence[str],
     captions: Sequence[str],
     worth: Sequence[str],
+    tables: Sequence[str] | None = None,
 ) -> None:
     """Print a table, write ``measured.csv`` and the figure of what the network saw.
 
@@ -146,6 +173,7 @@ def write_measurements(
     heads : sequence of L str, what the outputs are: ``src-center-x [arcsec]``
     captions : a text for each measurement, some lines, for the figure
     worth : lines that say what such numbers are worth
+    tables : lines to print in place of the table of outputs
 
     Raises
     ------
@@ -156,7 +184,8 @@ def write_measurements(
     folder = parameters.figures_dir
     if measurements:
         if not parameters.quiet:
-            print("\n".join([*_table(measurements, heads), "", *worth]))
+            lines = _table(measurements, heads) if tables is None else tables
+            print("\n".join([*lines, *_notes(measurements), "", *worth]))
         write_whole(folder / "measured.csv", _csv(measurements, heads))
         figure = draw_measured(
             [measurement.observation for measurement in measurements],
@@ -185,7 +214,9 @@ def _check_record(record: dict, network, path) -> tuple[tuple[int, int], float, 
         is_sound = np.isfinite([pixel_scale, zero_point or 0.0]).all() and pixel_scale > 0
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         is_sound = False
-    if not is_sound or shape != network.input_shape[1:] or outputs != network.output_shape[-1]:
+    # A density's output is one number, whatever it is a density of.
+    is_sound = is_sound and (len(network.inputs) == 2 or outputs == network.output_shape[-1])
+    if not is_sound or shape != network.inputs[0].shape[1:]:
         raise RunError(f"{path} holds a damaged or foreign record of its network: train it anew")
     return shape, pixel_scale, zero_point
 
@@ -255,9 +286,11 @@ def _table(measurements: list[Measurement], heads: Sequence[str]) -> list[str]:
     for measurement in measurements:
         cells = [f"{value:>{len(head)}.4g}" for value, head in zip(measurement.values, heads, strict=True)]
         lines.append(f"{measurement.observation.name:<{width}}  " + "  ".join(cells))
-    for measurement in measurements:
-        lines += [f"  {measurement.observation.name}: {note}" for note in measurement.notes]
     return lines
+
+
+def _notes(measurements: list[Measurement]) -> list[str]:
+    return [f"  {one.observation.name}: {note}" for one in measurements for note in one.notes]
 
 
 def _csv(measurements: list[Measurement], heads: Sequence[str]) -> str:

@@ -1,9 +1,9 @@
 """What a network says of telescope images, and what it is worth."""
 
-from stronglens.measuring import measure_files, write_measurements
+from stronglens.measuring import Answer, measure_files, write_measurements
 
 
-def measure(parameters, network, record: dict) -> None:
+def measure(parameters, network, record: dict, made_with, open_simulation) -> None:
     """Classify files with a trained network: a table, ``measured.csv`` and a figure.
 
     Parameters
@@ -11,13 +11,17 @@ def measure(parameters, network, record: dict) -> None:
     parameters : TrainingParameters
     network : keras.Model
     record : dict, as saved with the network
+    made_with, open_simulation
+        Of no use here: probabilities have no model image.
 
     Raises
     ------
     RunError
         When the network is of another task, or a file cannot be used (after all others were written).
     """
-    measurements, refused = measure_files(parameters, network, record)
+    measurements, refused = measure_files(
+        parameters, network, record, lambda image: Answer(network.predict(image[None], verbose=0)[0])
+    )
     classes = record["classes"]
     captions = [
         "\n".join(f"{name}: {value:.1%}" for name, value in zip(classes, measurement.values, strict=True))
