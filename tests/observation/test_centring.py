@@ -36,7 +36,15 @@ def test_masked_light_is_no_peak():
     assert find_brightest(observe(image, mask=mask), reach=1.6)[1] == pytest.approx(0.4, abs=0.05)
 
 
-@pytest.mark.parametrize("image", [noise(), np.pad(noise((64, 64)), 18, constant_values=np.nan), np.zeros((100, 100)), np.full((100, 100), np.nan)])
+@pytest.mark.parametrize(
+    "image",
+    [
+        noise(),
+        np.pad(noise((64, 64)), 18, constant_values=np.nan),
+        np.zeros((100, 100)),
+        np.full((100, 100), np.nan),
+    ],
+)
 def test_without_light_there_is_no_peak(image):
     assert find_brightest(observe(image), reach=1.6) is None
     assert place_center(observe(image), "image", 6.4, 0.07) == ((0.0, 0.0), [])
