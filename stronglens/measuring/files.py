@@ -197,10 +197,21 @@ def write_measurements(
         path = save_figure(figure, folder / f"measured.{parameters.figure_format}")
         if not parameters.quiet:
             print(f"Table: {folder / 'measured.csv'}; what the network saw: {path}")
-    for reason in refused[:-1]:
+    refuse(refused)
+
+
+def refuse(reasons: Sequence[str]) -> None:
+    """Say all reasons for which files were refused, if there are any.
+
+    Raises
+    ------
+    RunError
+        With the last one.
+    """
+    for reason in reasons[:-1]:
         print(f"error: {reason}", file=sys.stderr)
-    if refused:
-        raise RunError(refused[-1])
+    if reasons:
+        raise RunError(reasons[-1])
 
 
 def _check_record(record: dict, network, path) -> tuple[tuple[int, int], float, float | None]:

@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 import numpy as np
 
-from stronglens.measuring import Answer, Measurement, measure_files, write_measurements
+from stronglens.measuring import Answer, Measurement, measure_files, refuse, write_measurements
 from stronglens.parameters import Column, RunError, UsageError
 from stronglens.plotting import save_figure, write_captions
 from stronglens.regression.export import export_coolest
@@ -55,15 +55,17 @@ def measure(parameters, network, record: dict, made_with, open_simulation) -> No
     heads = [f"{column.name} [{column.unit}]" if column.unit else column.name for column in columns]
     values = np.array([measurement.values for measurement in measurements]).reshape(-1, len(columns))
     captions = write_captions(values, columns, most=len(columns))
-    tables, problems = None, []
-    if posterior is not None and measurements:
-        lenses = _Lenses(parameters, record, made_with, columns)
-        tables = lenses.tables(measurements)
-        with open_simulation() if lenses.has_models else nullcontext() as executor:
-            problems = lenses.draw(measurements, executor)
     worth = _worth(columns, posterior is not None)
-    refused = [*refused, *problems]
-    write_measurements(parameters, record["pixel-scale"], measurements, refused, heads, captions, worth, tables)
+    if posterior is None or not measurements:
+        write_measurements(parameters, record["pixel-scale"], measurements, refused, heads, captions, worth)
+        return
+    lenses = _Lenses(parameters, record, made_with, columns)
+    captions = [_add_deviations(text, one.answer.draws) for text, one in zip(captions, measurements, strict=True)]
+    tables = lenses.tables(measurements)
+    write_measurements(parameters, record["pixel-scale"], measurements, [], heads, captions, worth, tables)
+    with open_simulation() if lenses.has_models else nullcontext() as executor:
+        problems = lenses.draw(measurements, executor)
+    refuse([*refused, *problems])
 
 
 class _Answering:
@@ -172,6 +174,11 @@ def _name_files(paths: list[str]) -> list[str]:
         name = f"{parent}_{stem}" if stems.count(stem) > 1 and parent else stem
         names.append(f"{name}_{names.count(name) + 1}" if name in names else name)
     return names
+
+
+def _add_deviations(caption: str, draws: np.ndarray) -> str:
+    lines = zip(caption.splitlines(), draws.std(axis=0), strict=True)
+    return "\n".join(rf"{line} $\pm$ {deviation:.2g}" for line, deviation in lines)
 
 
 def _worth(columns: list[Column], has_posterior: bool) -> list[str]:

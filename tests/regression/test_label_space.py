@@ -1,0 +1,81 @@
+"""The space of labels that posteriors are densities of: bounds, priors, there and back."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from stronglens.parameters import Column, RunError
+from stronglens.regression.label_space import LabelSpace
+
+COLUMNS = [
+    Column("src-center-x", "arcsec", "x", "", prior=(-0.4, 0.4)),
+    Column("magnification", None, "mu", "", drawn=False),
+    Column("offset", None, "o", "", drawn=False),
+]
+
+
+def draw_labels(number=4000, seed=0):
+    random = np.random.default_rng(seed)
+    return np.stack(
+        [random.uniform(-0.4, 0.4, number), random.lognormal(1, 0.5, number), random.normal(0, 3, number)], 1
+    )
+
+
+SPACE = LabelSpace.fit(COLUMNS, draw_labels())
+
+
+def test_each_label_is_treated_as_what_it_is():
+    assert SPACE.kinds == ("range", "positive", "free")
+
+
+def test_labels_come_back():
+    labels = draw_labels(seed=1)
+    # What is within 1e-6 of the end of its range is moved there.
+    np.testing.assert_allclose(SPACE.to_labels(SPACE.to_space(labels)), labels, rtol=1e-9, atol=1e-6)
+
+
+def test_a_uniform_prior_becomes_a_standard_normal_one():
+    space = SPACE.to_space(draw_labels(seed=2))
+    assert stats.kstest(space[:, 0], "norm").pvalue > 0.01
+    np.testing.assert_allclose(space.mean(axis=0), 0, atol=0.06)  # 4 standard errors of 4,000
+    np.testing.assert_allclose(space.std(axis=0), 1, atol=0.06)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3))
+def test_no_point_of_the_space_leaves_the_bounds(point):
+    x, magnification, _ = SPACE.to_labels(np.array(point))
+    assert -0.4 <= x <= 0.4
+    assert 0 < magnification < np.inf
+
+
+def test_labels_at_and_beyond_the_ends_are_finite():
+    ends = SPACE.to_space(np.array([[-0.4, 0.0, 0.0], [0.4, 1e-300, 0.0], [0.5, 1.0, 0.0]]))
+    assert np.isfinite(ends).all()
+
+
+def test_a_label_that_can_be_zero_is_left_as_it_is():
+    radius = Column("einstein-radius", "arcsec", "", "", drawn=False)
+    assert LabelSpace.fit([radius], np.array([[0.0], [1.0], [2.0]])).kinds == ("free",)
+
+
+def test_a_label_that_never_changes_is_refused():
+    with pytest.raises(RunError, match=r"src-center-x is 0\.1 in every training image"):
+        LabelSpace.fit(COLUMNS[:1], np.full((5, 1), 0.1))
+
+
+def test_survives_json():
+    again = LabelSpace.from_dict(json.loads(json.dumps(SPACE.to_dict())))
+    labels = draw_labels(seed=3)
+    assert np.array_equal(again.to_space(labels), SPACE.to_space(labels))
+
+
+@pytest.mark.parametrize(
+    "damage", [{}, {"low": [0.0]}, {"kinds": ["range", "round", "free"]}, {"mean": ["a", 0, 0]}, {"names": None}]
+)
+def test_a_damaged_record_is_refused(damage):
+    with pytest.raises(RunError, match="record of its labels is damaged"):
+        LabelSpace.from_dict(SPACE.to_dict() | damage if damage else {})

@@ -1,0 +1,180 @@
+"""Posteriors: densities that are densities, draws that are theirs, and a posterior that is known in closed form."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from stronglens.networks import build_trunk
+from stronglens.parameters import Column, RunError
+from stronglens.regression.familiarity import build_eye
+from stronglens.regression.label_space import LabelSpace
+from stronglens.regression.posterior import Posterior, build_posterior, dimensions_of
+from stronglens.scaling import ImageScaling
+from stronglens.training import Density, fit, keras, load_network, save_network
+
+# Keras's own, under NumPy 2; and BayesFlow's serialisation.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword"),
+    pytest.mark.filterwarnings("ignore:.*:DeprecationWarning"),
+]
+
+SIDE = 8
+IMAGES = ImageScaling(softening=1.0, mean=0.0, variance=1.0)
+
+
+def make_network(kind, labels, seed=0):
+    image, summary = build_trunk("report", (SIDE, SIDE), IMAGES, seed)
+    return build_posterior(kind, image, summary, labels, seed)
+
+
+def make_space(labels, kind="free"):
+    prior = (0.0, 1.0) if kind == "range" else None
+    columns = [Column(f"label-{place}", None, "", "", prior=prior, drawn=kind == "range") for place in range(labels)]
+    draws = np.random.default_rng(0).uniform(0, 1, (1000, labels))
+    return LabelSpace.fit(columns, draws if kind == "range" else draws - 0.5)
+
+
+def record_of(kind, space):
+    return {"posterior": kind, "label-space": space.to_dict()}
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """Each kind with weights that are no longer those of the start, where all densities are the same."""
+    made = {kind: make_network(kind, 2) for kind in ("flow", "gaussian")}
+    random = np.random.default_rng(1)
+    for network in made.values():
+        for variable in network.trainable_variables:
+            variable.assign(variable.numpy() + random.normal(0, 0.05, variable.shape).astype(np.float32))
+    return made
+
+
+@pytest.mark.parametrize("kind", ["flow", "gaussian"])
+def test_density_is_that_of_the_draws(networks, kind):
+    network, image = networks[kind], np.random.default_rng(2).normal(0, 1, (1, SIDE, SIDE)).astype(np.float32)
+    axis = np.linspace(-8, 8, 161)
+    points = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2).astype(np.float32)
+    density = np.exp(network.predict([np.repeat(image, len(points), 0), points], batch_size=4096, verbose=0))
+    cell = (axis[1] - axis[0]) ** 2
+    assert density.sum() * cell == pytest.approx(1, abs=0.01)  # a grid of 0.1 is fine for widths of about 1
+
+    space = make_space(2)
+    posterior = Posterior(network, record_of(kind, space))
+    draws = posterior.sample(build_eye(network).predict(image, verbose=0), 20_000, 0)[0]
+    inside = space.to_space(draws)
+    expected = (density[:, None] * points).sum(axis=0) * cell
+    # Four standard errors of 20,000 draws of a deviation of about 1.
+    np.testing.assert_allclose(inside.mean(axis=0), expected, atol=0.04)
+    away = points - expected
+    spread = (density[:, None] * away).T @ away * cell
+    np.testing.assert_allclose(np.cov(inside.T), spread, atol=0.08)
+
+
+def test_gaussian_is_scipys(networks):
+    network, random = networks["gaussian"], np.random.default_rng(3)
+    images, points = random.normal(0, 1, (5, SIDE, SIDE)).astype(np.float32), random.normal(0, 1, (5, 2))
+    summaries = build_eye(network).predict(images, verbose=0)
+    numbers = np.asarray(network.get_layer("gaussian")(summaries), float)
+    for row, point, found in zip(
+        numbers, points, network.predict([images, points.astype(np.float32)], verbose=0), strict=True
+    ):
+        factor = np.array([[np.exp(row[2]), 0], [row[6], np.exp(row[3])]])  # lower triangle of what follows the means
+        known = stats.multivariate_normal(row[:2], np.linalg.inv(factor.T @ factor)).logpdf(point)
+        assert float(found) == pytest.approx(known, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["flow", "gaussian"])
+def test_file_survives_and_is_sealed(networks, kind, tmp_path):
+    network, path = networks[kind], tmp_path / "posterior.keras"
+    space = make_space(2)
+    save_network(network, path, record_of(kind, space))
+    again, record = load_network(path)
+    images = np.random.default_rng(4).normal(0, 1, (3, SIDE, SIDE)).astype(np.float32)
+    draws = [
+        Posterior(one, record).sample(build_eye(one).predict(images, verbose=0), 100, 5) for one in (network, again)
+    ]
+    assert np.array_equal(*draws)
+    assert draws[0].shape == (3, 100, 2)
+
+
+def test_a_flow_that_asks_for_something_else_is_refused(networks, tmp_path):
+    path, bad = tmp_path / "posterior.keras", tmp_path / "bad.keras"
+    save_network(networks["flow"], path, record_of("flow", make_space(2)))
+    for word in ("__bayesflow_type__eval", "__bayesflow_type__numpy"):
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(bad, "w") as new:
+            for name in old.namelist():
+                content = old.read(name)
+                if name == "config.json":
+                    content = content.replace(b'"subnet": "mlp"', json.dumps({"subnet": word})[1:-1].encode())
+                    assert word.encode() in content
+                new.writestr(name, content)
+        with pytest.raises(RunError, match="which is no layer"):
+            load_network(bad)
+
+
+def test_the_seed_decides_the_start():
+    one, same, other = (
+        [w for w in make_network("flow", 3, seed).get_weights() if w.dtype != np.uint32] for seed in (1, 1, 2)
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize(
+    "damage", [{"posterior": "box"}, {"label-space": {}}, {"label-space": make_space(3).to_dict()}]
+)
+def test_a_record_of_another_network_is_refused(networks, damage):
+    with pytest.raises(RunError, match="damaged: train it anew"):
+        Posterior(networks["flow"], record_of("flow", make_space(2)) | damage)
+
+
+@pytest.mark.parametrize(("kind", "labels"), [("flow", 1), ("gaussian", 2)])
+def test_learns_a_posterior_that_is_known(kind, labels, tmp_path):
+    # A pixel is the label and noise of 0.1 on it: within the range the posterior is a normal one about the mean pixel,
+    # of deviation 0.1 / sqrt(pixels). One label leaves the flow a dimension of noise.
+    random = np.random.default_rng(6)
+    space = make_space(labels, "range")
+    truth = random.uniform(0, 1, (2400, labels))
+    images = random.normal(0, 0.4, (len(truth), SIDE, SIDE)).astype(np.float32)
+    half = SIDE // labels
+    for place in range(labels):
+        images[:, place * half : (place + 1) * half] += truth[:, place, None, None]
+    network = make_network(kind, labels)
+    fit(
+        network,
+        (images[:1800], truth[:1800]),
+        (images[1800:2000], truth[1800:2000]),
+        label_names=space.names,
+        model_file=tmp_path / "learned.keras",
+        epochs=8,
+        learning_rate=2e-3,
+        learning_schedule="cosine",
+        objective=Density(space, dimensions_of(labels)),
+        batch_size=64,
+        quiet=True,
+        record=record_of(kind, space),
+    )
+    known = 0.4 / np.sqrt(SIDE * half)
+    posterior = Posterior(*load_network(tmp_path / "learned.keras"))
+    draws = posterior.sample(build_eye(network).predict(images[2000:], verbose=0), 500, 7)
+    assert draws.min() >= 0
+    assert draws.max() <= 1
+    away = (truth[2000:] > 0.2) & (truth[2000:] < 0.8)  # the ends cut the posterior off
+    error = (draws.mean(axis=1) - truth[2000:])[away]
+    assert np.sqrt(np.mean(error**2)) < 1.5 * known  # against 0.17 of not looking
+    assert 0.75 * known < draws.std(axis=1)[away].mean() < 1.6 * known
+    z = error / draws.std(axis=1)[away]
+    assert 0.7 < z.std() < 1.3
+
+
+def test_mixed_precision_leaves_the_density_in_full():
+    from stronglens.training.precision import copy_network
+
+    network = make_network("flow", 2)
+    twin = copy_network(network, "mixed_bfloat16")
+    assert twin.get_layer("convolution_1").compute_dtype == "bfloat16"
+    assert twin.get_layer("flow").compute_dtype == "float32"
+    assert isinstance(twin, keras.Model)
