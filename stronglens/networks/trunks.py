@@ -15,9 +15,9 @@ HEAD_SEEDS = 12  # kept for the layers of a head, behind those of the report's t
 RESNET_STEM = (32, 5, 2)  # filters, kernel side and stride in pixels
 RESNET_STAGES = ((32, 1), (64, 2), (128, 2))  # filters, blocks
 RESNET_SEEDS = 3 * 5 + 3
-CONVNEXT_PATCH = 2  # pixels along a side
-CONVNEXT_STAGES = ((32, 1), (64, 2), (128, 2))  # filters, blocks
-CONVNEXT_SEEDS = 3 * 5 + 5
+CONVNEXT_PATCH = 4  # pixels along a side; depthwise convolutions are slow on a processor, on larger images most of all
+CONVNEXT_STAGES = ((64, 2), (128, 2))  # filters, blocks
+CONVNEXT_SEEDS = 3 * 4 + 4
 KERNEL_SIDE = 7
 WIDENING = 4
 LAYER_SCALE = 0.1
@@ -93,7 +93,8 @@ def watched_layers(network: keras.Model) -> list[keras.layers.Layer]:
     Returns
     -------
     list of 3 keras.layers.Layer
-        Each of output (batch, h, w, filters): the convolutions of the report; else what leaves each stage.
+        Each of output (batch, h, w, filters): the convolutions of the report; the stages of a residual
+        network; the patches and the two stages of a ConvNeXt.
     """
     ends = {layer.name[: len("stage_1")]: layer for layer in network.layers if layer.name.startswith("stage_")}
     return list(ends.values()) or [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
@@ -130,9 +131,10 @@ def _add_resnet(flow, seeds: Iterator[int]):
 
 def _add_convnext(flow, seeds: Iterator[int]):
     for stage, (filters, blocks) in enumerate(CONVNEXT_STAGES, start=1):
-        name = f"stage_{stage}"
-        side = CONVNEXT_PATCH if stage == 1 else 2
-        if stage > 1:
+        first = stage == 1
+        name = "stage_0" if first else f"stage_{stage}"
+        side = CONVNEXT_PATCH if first else 2
+        if not first:
             flow = _normalise(flow, f"{name}_normalised")
         flow = keras.layers.Conv2D(
             filters,
@@ -143,10 +145,10 @@ def _add_convnext(flow, seeds: Iterator[int]):
             data_format="channels_last",
             name=f"{name}_patches",
         )(flow)
-        if stage == 1:
+        if first:
             flow = _normalise(flow, f"{name}_normalised")
         for block in range(1, blocks + 1):
-            flow = _add_convnext_block(flow, seeds, f"{name}_block_{block}")
+            flow = _add_convnext_block(flow, seeds, f"stage_{stage}_block_{block}")
     flow = _normalise(flow, "normalised")
     flow = _add_dense(flow, GRID_FILTERS, "gelu", seeds, "grid")
     flow = keras.layers.Flatten(data_format="channels_last", name="flat")(flow)

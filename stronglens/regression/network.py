@@ -18,8 +18,8 @@ def build_network(
 ) -> keras.Model:
     """Build a network, untrained, between raw images and labels in their own units.
 
-    The trunk (see `networks.build_trunk`) and a dense linear layer. The ``report``'s has a dropout of 0.35 between
-    them, and 1,214,307 trainable parameters for images of 64 x 64 pixels and three labels.
+    The trunk (see `networks.build_trunk`), dropout of 0.35 and a dense linear layer: with the ``report``'s 1,214,307
+    trainable parameters for images of 64 x 64 pixels and three labels.
 
     Parameters
     ----------
@@ -42,8 +42,7 @@ def build_network(
     """
     of_dropout, of_labels, *_ = head_seeds(seed)
     image, flow = build_trunk(kind, image_shape, image_scaling, seed)
-    if kind == "report":
-        flow = keras.layers.Dropout(DROPOUT_RATE, seed=of_dropout, name="dropout")(flow)
+    flow = keras.layers.Dropout(DROPOUT_RATE, seed=of_dropout, name="dropout")(flow)
     flow = keras.layers.Dense(
         len(label_scaling.mean),
         kernel_initializer=keras.initializers.GlorotUniform(seed=of_labels),

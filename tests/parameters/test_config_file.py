@@ -159,3 +159,10 @@ def test_a_garbled_file_is_refused_in_one_line(cls, content, tmp_path_factory):
     except UsageError as refusal:
         line = str(refusal)
     assert "\n" not in line
+
+
+def test_a_file_s_choice_gives_way_to_a_task_that_has_others(file):
+    given = file('network = "convnext"')
+    assert read(given, cls=panel.TrainingParameters).network == "convnext"
+    # To the default of the task that the command line asks for.
+    assert read(given, "--task=substructure", cls=panel.TrainingParameters).network == "resnet34"
