@@ -1,0 +1,95 @@
+"""Posteriors from the command line: trained, tested, put to an image, exported."""
+
+import csv
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+import generate_data
+import model_and_figures
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras itself, under NumPy 2
+    "ignore::UserWarning:coolest",
+)
+
+# All that the image of an isothermal lens depends on, what is fixed left out.
+LABELS = "einstein-radius-sie,lens-ellip-x,lens-ellip-y,src-center-x,src-center-y"
+FIXED = [
+    "--lens-light=off", "--lens-center-var=0", "--shear-var=0", "--src-ellip-var=0", "-seff=0.2", "-sser=1",
+    "-er=0.8,1.6", "-n=80", "--lens-model=sie", "--grid-size=16", "--pixel-scale=0.3", "--over-sampling=1",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("posterior")
+    assert generate_data.main([*FIXED, f"--dataset-dir={folder / 'dataset'}", "--quiet"]) == 0
+    arguments = ["-e=2", f"--labels={LABELS}", "--posterior=gaussian", "--augment=on", "--posterior-draws=200"]
+    assert model_and_figures.main([*flags(folder), *arguments, f"--dataset-dir={folder / 'dataset'}", "-sn=4"]) == 0
+    return folder
+
+
+def flags(folder):
+    return ["-f=jpg", f"--figures-dir={folder / 'figures'}", f"--model-file={folder / 'n.keras'}"]
+
+
+def refused(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        model_and_figures.main([*map(str, arguments)])
+    return caught.value.code, capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_report_has_calibration(trained):
+    figures = trained / "figures"
+    drawn = {path.stem for path in figures.glob("*.jpg")}
+    assert {"coverage", "ranks", "contraction", "posteriors", "corner", "predictions", "losses"} <= drawn
+    metrics = json.loads((figures / "metrics.json").read_text())
+    assert 0 <= metrics["posterior"]["largest_coverage_deviation"]["value"] <= 1
+    with open(figures / "predictions.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8  # a tenth of 80
+    for row in rows:
+        ends = [float(row[f"einstein-radius-sie-q{share}"]) for share in ("2.5", "16", "50", "84", "97.5")]
+        assert ends == sorted(ends)
+        assert ends[0] >= 0.8  # the range it was drawn from
+        assert ends[-1] <= 1.6
+
+
+def test_lens_is_measured_modelled_and_exported(trained, tmp_path, capsys):
+    image = tmp_path / "lens.pickle"
+    with open(trained / "dataset" / "images" / "000003.pickle", "rb") as file:
+        image.write_bytes(pickle.dumps(pickle.load(file).astype(np.float64)))
+    table = tmp_path / "published.csv"
+    table.write_text(
+        "file,einstein_radius_arcsec,einstein_radius_convention,axis_ratio,z_lens,z_source\n"
+        "lens.pickle,1.2,intermediate axis,0.9,0.3,1.5\n"
+    )
+    arguments = [f"--predict={image}", "--pixel-scale=0.3", "--unit=e-/s", "--zero-point=25.72", f"--published={table}"]
+    folder = tmp_path / "measured"
+    where = [f"--figures-dir={folder}", f"--model-file={trained / 'n.keras'}"]
+    assert model_and_figures.main([*arguments, *where, "--coolest", "--posterior-draws=300"]) == 0
+    said = capsys.readouterr().out
+    assert "published  difference  in 95 %" in said
+    assert "the training set than" in said  # how familiar it is
+    with open(folder / "posteriors.csv") as file:
+        rows = {row["label"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {*LABELS.split(","), "lens-axis-ratio"}
+    assert float(rows["einstein-radius-sie"]["published"]) == 1.2
+    assert (folder / "lens_lens.png").stat().st_size > 5000
+    exported = json.loads((folder / "lens.json").read_text())
+    assert {entity["type"] for entity in exported["lensing_entities"]} == {"Galaxy", "MassField"}
+
+
+def test_a_point_estimate_has_nothing_to_export(small_dataset, tmp_path, capsys):
+    where = [f"--figures-dir={tmp_path}", f"--model-file={tmp_path / 'n.keras'}"]
+    train = [f"--dataset-dir={small_dataset}", "-e=1", "--labels=einstein-radius", "-sn=1", "--quiet"]
+    assert model_and_figures.main([*where, *train]) == 0
+    np.save(tmp_path / "a.npy", np.ones((16, 16)))
+    for flag in ("--coolest", "--published=table.csv"):
+        code, line = refused(capsys, *where, f"--predict={tmp_path / 'a.npy'}", flag)
+        assert code == 2
+        wanted = f"{flag.split('=')[0]} needs a network that gives a posterior: train one with --posterior=flow"
+        assert line == f"error: {wanted}"
