@@ -338,6 +338,11 @@ class Telescope(Parameters):
         None, None, unit="s", valid=(0.001, 1e9), replaces="exposure_time", symbol=r"t_{\rm exp}",
         help="total exposure, drawn for each image",
     )
+    peak_noise_range: Range | None = sampled(
+        None, None, shortcut="pn", valid=(1e-6, 100), replaces="exposure_time", symbol=r"\sigma / {\rm peak}",
+        help="in place of photons and read-outs: Gaussian noise, the same in all pixels of an image, of this share of "
+        "its brightest pixel without noise, drawn for each image",
+    )
     exposures: int = number(4, valid=(1, 10_000), help="number of exposures it is split into, each read out once")
     sky_brightness: float = number(
         22.3, shortcut="sky", unit="mag/arcsec^2", valid=(0, 99), help="AB surface brightness of the sky"

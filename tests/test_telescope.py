@@ -122,6 +122,27 @@ def test_psf_far_from_the_centre_is_refused(tmp_path):
         telescope.read_psf(tmp_path / "psf.fits")
 
 
+def test_noise_may_be_a_share_of_the_peak():
+    rate = np.zeros((3, 60, 60), np.float32)
+    rate[0, 5, 5], rate[1, 5, 5] = 2, 50
+    share = np.array([0.1, 0.02, 0.1])
+    images = telescope.add_noise(rate, EUCLID, generators(3), peak_noise=share)
+    variance = telescope.noise_variance(rate, EUCLID, peak_noise=share)
+    assert variance.shape == rate.shape
+    # 3,600 pixels: a standard deviation is known to 1 / sqrt(7,200) = 1.2 %
+    np.testing.assert_allclose((images - rate).std(axis=(1, 2))[:2], [0.2, 1.0], rtol=0.05)
+    np.testing.assert_allclose(np.sqrt(variance[:2, 0, 0]), [0.2, 1.0])
+    np.testing.assert_allclose(images[2], 0, atol=1e-28)  # without light no noise
+    alone = telescope.add_noise(rate[1:2], EUCLID, generators(3)[1:2], peak_noise=share[1:2])
+    np.testing.assert_array_equal(alone[0], images[1])
+    margin = [(0, 0), *[(EUCLID.padding,) * 2] * 2]
+    _, measured = telescope.observe(np.pad(rate, margin), None, EUCLID, peak_noise=share)
+    assert measured["snr"][2] == 0
+    # of the blurred peak: sqrt(sum of (psf / largest pixel of it)^2) / share
+    shape = np.sqrt(np.sum((EUCLID.psf / EUCLID.psf.max()) ** 2))
+    np.testing.assert_allclose(measured["snr"][:2], shape / share[:2], rtol=1e-4)
+
+
 def test_more_electrons_than_can_be_drawn_are_refused():
     with pytest.raises(RunError, match="more than can be drawn"):
         telescope.add_noise(np.full((1, 4, 4), 1e17, np.float32), EUCLID, generators(1))

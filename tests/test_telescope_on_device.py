@@ -99,6 +99,21 @@ def test_each_image_has_noise_of_its_own_whatever_lies_beside_it():
     assert not np.array_equal(images[0] - rate[0], images[1] - rate[1])
 
 
+def test_noise_that_is_a_share_of_the_peak_is_that_of_numpy_but_for_the_numbers():
+    source, share = rendered()[0], np.geomspace(0.01, 0.1, 6)
+    rate, measured = telescope.observe(source, None, EUCLID, peak_noise=share)
+    camera = telescope.DeviceTelescope(EUCLID)
+    theirs, theirs_measured = camera.observe(jax.device_put(source), None, peak_noise=share)
+    np.testing.assert_allclose(theirs_measured["snr"], measured["snr"], rtol=1e-5)
+    images = camera.add_noise(theirs, keys(6), peak_noise=share)
+    assert images.dtype == np.float32
+    residual = (images - rate) / np.sqrt(telescope.noise_variance(rate, EUCLID, peak_noise=share))
+    assert residual.mean() == pytest.approx(0, abs=4 / np.sqrt(residual.size))
+    assert residual.var(axis=(1, 2)) == pytest.approx(np.ones(6), abs=4 * np.sqrt(2 / 32**2))
+    other = camera.add_noise(theirs[::-1], keys(6)[::-1].copy(), peak_noise=share[::-1].copy())
+    np.testing.assert_array_equal(other[::-1], images)
+
+
 def test_more_electrons_than_can_be_drawn_are_refused():
     for rate in (1e17, np.inf):
         with pytest.raises(RunError, match="more than can be drawn"):

@@ -68,8 +68,9 @@ class Dataset:
         centres = [self.columns.get(f"lens-center-{axis}") for axis in "xy"]
         if all(column is not None and column.prior is not None for column in centres):
             known["lens-center"] = {axis: list(column.prior) for axis, column in zip("xy", centres, strict=True)}
-        # A drawn signal-to-noise is reached by the exposure time, which then differs from image to image.
-        if self.manifest["parameters"].get("snr-range") is None:
+        # A drawn signal-to-noise is reached by the exposure time, which then differs from image to image; noise that
+        # is a share of the peak differs as well.
+        if all(self.manifest["parameters"].get(name) is None for name in ("snr-range", "peak-noise-range")):
             names = ("sky", "exposure-time", "exposures", "read-noise")
             camera = {name: self.manifest["telescope"].get(name) for name in names}
             known |= {} if None in camera.values() else {"camera": camera}

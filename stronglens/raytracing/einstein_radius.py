@@ -38,7 +38,7 @@ def einstein_radius(lens_model: str, scene: Scene) -> np.ndarray:
     (N,) float64, arcsec; 0 where there is none, or below ``SMALLEST_EINSTEIN_RADIUS``
     """
     if lens_model == "sie":
-        q = _axis_ratio(scene, "lens")
+        q = np.maximum(_axis_ratio(scene, "lens"), 1e-6)  # an ellipticity beyond 1 is refused by a rule
         return np.asarray(scene["einstein_radius_sie"], float) * (2 / np.pi) * np.sqrt(q) * ellipk(1 - q**2)
     mean = _mean_convergence_of_composite(scene)
     low, high = (np.log(r) for r in (SMALLEST_EINSTEIN_RADIUS, _LARGEST_EINSTEIN_RADIUS))

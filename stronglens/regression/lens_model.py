@@ -24,8 +24,8 @@ LARGEST_ELLIPTICITY = 0.9
 """Of (1-q)/(1+q), as the simulator has it; a mean or a Gaussian's tail may lie beyond."""
 
 WITHOUT_TRACE = {
-    "lens-redshift", "src-redshift", "velocity-dispersion", "snr-wanted", "exposure-time", "lens-intensity",
-    "src-intensity", "lens-magnitude", "src-magnitude",
+    "lens-redshift", "src-redshift", "velocity-dispersion", "snr-wanted", "exposure-time", "peak-noise",
+    "lens-intensity", "src-intensity", "lens-magnitude", "src-magnitude",
 }  # fmt: skip
 """Drawn columns on which the shape of an isothermal lens's image does not depend, its Einstein radius given."""
 

@@ -69,6 +69,11 @@ class LensSimulator:
         return not self.ranges.keys().isdisjoint(("light-ellip-offset-x", "light-ellip-offset-y"))
 
     @property
+    def is_noisy(self) -> bool:
+        """Whether images have noise, of the telescope or of their own."""
+        return self.telescope.is_noisy or "peak-noise" in self.ranges
+
+    @property
     def columns(self) -> dict[str, Column]:
         """The columns of ``labels.csv``: first what is drawn, then what follows from it."""
         derived = ["einstein-radius", "magnification"]
@@ -76,7 +81,7 @@ class LensSimulator:
             derived.insert(1, "einstein-radius-sie")
         if self.has_own_light:
             derived += ["light-ellip-x", "light-ellip-y"]
-        if self.telescope.is_noisy:
+        if self.is_noisy:
             derived.append("snr")
         if self.parameters.snr_range is not None:
             derived.append("exposure-time")
@@ -131,7 +136,7 @@ class LensSimulator:
             again, found = self._observe(draws, np.asarray(indices)[rows])
             rate = _replace_rows(rate, rows, again)
             labels = {name: _replace_rows(values, rows, found[name]) for name, values in labels.items()}
-        images = self._add_noise(rate, indices, labels.get("exposure-time"))
+        images = self._add_noise(rate, indices, labels.get("exposure-time"), labels.get("peak-noise"))
         return images, {name: labels[name] for name in self.columns}, sampler.rejected
 
     def draw(self, indices: Sequence[int]) -> Sampler:
@@ -189,7 +194,7 @@ class LensSimulator:
 
     def noiseless(self, scene: Draws, perturbers: Perturbers | None = None) -> np.ndarray:
         """Return blurred images without noise: (N, H, W) float32, e-/s."""
-        return np.asarray(self._expose(scene, None, None, perturbers)[0])[: len(scene["src_intensity"])]
+        return np.asarray(self._expose(scene, {}, perturbers)[0])[: len(scene["src_intensity"])]
 
     def describe(self) -> dict:
         """Return what a dataset's manifest says of its images, beside the parameters."""
@@ -268,9 +273,7 @@ class LensSimulator:
     def _observe(self, draws: Draws, indices: Sequence[int]) -> tuple[np.ndarray, Draws]:
         """Render and blur; return all the light and the labels."""
         scene = self.physical_scene(draws)
-        rate, measured = self._expose(
-            scene, draws.get("snr-wanted"), draws.get("exposure-time"), self.perturbers(draws, indices)
-        )
+        rate, measured = self._expose(scene, draws, self.perturbers(draws, indices))
         labels = dict(draws)
         labels["magnification"] = measured["flux"] / sersic_flux_in_field(
             scene, self.shape, self.parameters.pixel_scale
@@ -278,23 +281,25 @@ class LensSimulator:
         labels |= {name.replace("_", "-"): values for name, values in measured.items() if name != "flux"}
         return rate, labels
 
-    def _expose(self, scene: Draws, wanted_snr, exposure_time, perturbers: Perturbers | None):
+    def _expose(self, scene: Draws, draws: Draws, perturbers: Perturbers | None):
         """Return noiseless images, all the light blurred, and what is measured on them (see `telescope.observe`)."""
+        wanted = [draws.get(name) for name in ("snr-wanted", "exposure-time", "peak-noise")]
         if self._is_on_device():
-            wanted = [None if values is None else self._pad(values) for values in (wanted_snr, exposure_time)]
+            wanted = [None if values is None else self._pad(values) for values in wanted]
             rendered = self.renderer.render_on_device(scene, perturbers)
             rate, measured = self._device.observe(*rendered, *wanted)
         else:
             rendered = self.render(scene, perturbers)
-            rate, measured = telescope.observe(*rendered, self.telescope, wanted_snr, exposure_time)
+            rate, measured = telescope.observe(*rendered, self.telescope, *wanted)
         return rate, {name: values[: len(scene["src_intensity"])] for name, values in measured.items()}
 
-    def _add_noise(self, rate, indices: Sequence[int], times: np.ndarray | None) -> np.ndarray:
+    def _add_noise(self, rate, indices: Sequence[int], *drawn: np.ndarray | None) -> np.ndarray:
         if not self._is_on_device():
             noise = [generator(self.parameters.seed, Stream.NOISE, index) for index in indices]
-            return telescope.add_noise(rate, self.telescope, noise, times)
+            return telescope.add_noise(rate, self.telescope, noise, *drawn)
         keys = self._pad(np.stack([key_words(self.parameters.seed, Stream.NOISE, index) for index in indices]))
-        return self._device.add_noise(rate, keys, None if times is None else self._pad(times))[: len(indices)]
+        drawn = [None if values is None else self._pad(values) for values in drawn]
+        return self._device.add_noise(rate, keys, *drawn)[: len(indices)]
 
     def _pad(self, rows: np.ndarray) -> np.ndarray:
         """Return a chunk's worth of rows, the last one repeated."""
@@ -303,7 +308,7 @@ class LensSimulator:
     def _refuse(self, labels: Draws) -> tuple[str, np.ndarray]:
         """Return a reason and the images it refuses: none when all are accepted."""
         faint = labels["magnification"] < self.parameters.magnification_min
-        if faint.any() or not self.telescope.is_noisy:
+        if faint.any() or not self.is_noisy:
             return "magnification-min", faint
         return "snr-min", labels["snr"] < self.parameters.snr_min
 
@@ -353,6 +358,10 @@ def _check(parameters, camera: telescope.Telescope) -> None:
             "lower --psf-fwhm, cut --psf-fits, or widen the field"
         )
     drawn = parameters.snr_range, parameters.exposure_time_range
+    if parameters.peak_noise_range:
+        if any(drawn):
+            raise UsageError("--peak-noise-range stands in place of --snr-range and --exposure-time-range: give one")
+        return
     if not camera.is_noisy and (parameters.snr_min > 0 or any(drawn)):
         raise UsageError(
             "--snr-min, --snr-range and --exposure-time-range need noise: give --exposure-time, or another --telescope"

@@ -86,11 +86,12 @@ class EffectMeasurement:
         rate = simulator.noiseless(simulator.physical_scene(draws), simulator.perturbers(draws, indices))
         smooth_rate = simulator.noiseless(smooth)
         effect = rate - smooth_rate
-        if not camera.is_noisy:
+        if not simulator.is_noisy:
             peak = np.broadcast_to(rate.max(axis=(1, 2), keepdims=True), rate.shape)
             nothing = np.full(len(indices), np.nan)
             return Effects(effect, peak, nothing, nothing)
-        deviation = np.sqrt(telescope.noise_variance(smooth_rate, camera, draws.get("exposure-time")))
+        noise = draws.get("exposure-time"), draws.get("peak-noise")
+        deviation = np.sqrt(telescope.noise_variance(smooth_rate, camera, *noise))
         weighted = (effect / deviation).reshape(len(indices), -1).astype(float)
         slopes = self._differentiate(simulator, smooth, len(indices)) / deviation[:, None]
         refitted = [

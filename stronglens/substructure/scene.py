@@ -72,7 +72,7 @@ class SubstructureSimulator(LensSimulator):
     @property
     def columns(self) -> dict[str, Column]:
         added = dict(COLUMNS)
-        if not self.telescope.is_noisy:
+        if not self.is_noisy:
             del added["substructure-snr"]
         return super().columns | added
 
@@ -171,14 +171,14 @@ class SubstructureSimulator(LensSimulator):
 
     def _observe(self, draws: Draws, indices: Sequence[int]) -> tuple[np.ndarray, Draws]:
         rate, labels = super()._observe(draws, indices)
-        if self.telescope.is_noisy:
+        if self.is_noisy:
             labels["substructure-snr"] = np.zeros(len(indices))
             rows = np.flatnonzero(class_of(indices) != NO)
             if rows.size:
                 some = {name: values[rows] for name, values in draws.items()}
-                times = labels["exposure-time"][rows] if "exposure-time" in labels else None
+                noise = [labels[name][rows] if name in labels else None for name in ("exposure-time", "peak-noise")]
                 smooth = self.noiseless(self.smooth_scene(some))
-                variance = telescope.noise_variance(smooth, self.telescope, times)
+                variance = telescope.noise_variance(smooth, self.telescope, *noise)
                 effect = np.asarray(rate)[rows] - smooth
                 labels["substructure-snr"][rows] = telescope.signal_to_noise(effect, variance)
         return rate, labels

@@ -3,7 +3,7 @@
 import numpy as np
 
 from stronglens.telescope.camera import Telescope
-from stronglens.telescope.recording import check_electrons, observe
+from stronglens.telescope.recording import check_electrons, noise_variance, observe
 
 
 class DeviceTelescope:
@@ -28,16 +28,17 @@ class DeviceTelescope:
         self._context = lambda: jax.enable_x64(True)  # of the calling thread alone
         self._observe = jax.jit(lambda source, lens, *wanted: observe(source, lens, telescope, *wanted))
         self._record = jax.jit(jax.vmap(self._record_image))
+        self._record_gaussian = jax.jit(self._add_gaussian)
 
-    def observe(
-        self, source, lens, wanted_snr: np.ndarray | None = None, exposure_time: np.ndarray | None = None
-    ) -> tuple:
+    def observe(self, source, lens, wanted_snr=None, exposure_time=None, peak_noise=None) -> tuple:
         """Do what :func:`observe` does: the rate stays on the device, what is measured comes back."""
         with self._context():
-            rate, measured = self._observe(source, lens, wanted_snr, exposure_time)
+            rate, measured = self._observe(source, lens, wanted_snr, exposure_time, peak_noise)
             return rate, {name: np.asarray(values) for name, values in measured.items()}
 
-    def add_noise(self, rate, keys: np.ndarray, exposure_time: np.ndarray | None = None) -> np.ndarray:
+    def add_noise(
+        self, rate, keys: np.ndarray, exposure_time: np.ndarray | None = None, peak_noise: np.ndarray | None = None
+    ) -> np.ndarray:
         """Draw what the camera records of noiseless images and subtract the sky's mean.
 
         Parameters
@@ -45,6 +46,7 @@ class DeviceTelescope:
         rate : (N, H, W) float32 JAX array, e-/s, all the light but the sky
         keys : (N, 2) uint32, of random numbers, one an image
         exposure_time : (N,) s, in place of the telescope's
+        peak_noise : (N,), noise as a share of each image's peak, Gaussian, in place of the telescope's
 
         Returns
         -------
@@ -55,6 +57,9 @@ class DeviceTelescope:
         RunError
             When a pixel would hold more than ``MOST_ELECTRONS``.
         """
+        if peak_noise is not None:
+            with self._context():
+                return np.asarray(self._record_gaussian(rate, keys, peak_noise))
         if not self.telescope.is_noisy:
             return np.asarray(rate)
         times = self.telescope.exposure_time if exposure_time is None else exposure_time
@@ -73,3 +78,12 @@ class DeviceTelescope:
         read_noise = camera.read_noise * np.sqrt(camera.exposures)
         electrons = electrons + read_noise * jax.random.normal(read_outs, mean.shape, float)
         return (electrons / time - camera.sky).astype(noiseless.dtype), mean.max()
+
+    def _add_gaussian(self, rate, keys, peak_noise):
+        import jax
+
+        def draw(key):
+            return jax.random.normal(jax.random.wrap_key_data(key, impl="threefry2x32"), rate.shape[1:], float)
+
+        deviation = noise_variance(rate, self.telescope, peak_noise=peak_noise) ** 0.5
+        return (rate + deviation * jax.vmap(draw)(keys)).astype(rate.dtype)

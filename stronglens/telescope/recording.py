@@ -11,6 +11,9 @@ from stronglens.telescope.camera import Telescope
 MOST_ELECTRONS = 1e18
 """In a pixel: NumPy draws Poisson numbers of 64 bits."""
 
+DARK = 1e-30
+"""Peak of an image without light, e-/s: its noise is next to nothing, and its signal-to-noise 0 and not 0 / 0."""
+
 _BISECTIONS = 50
 
 
@@ -42,7 +45,9 @@ def blur(images: np.ndarray, psf: np.ndarray | None) -> np.ndarray:
     return blurred.clip(min=0)  # the FFT leaves -1e-8 of the peak where there is no light
 
 
-def observe(source, lens, telescope: Telescope, wanted_snr=None, exposure_time=None) -> tuple:
+def observe(
+    source, lens, telescope: Telescope, wanted_snr=None, exposure_time=None, peak_noise=None
+) -> tuple:
     """Blur what was rendered, and measure what is known without noise.
 
     Parameters
@@ -53,6 +58,8 @@ def observe(source, lens, telescope: Telescope, wanted_snr=None, exposure_time=N
         Signal-to-noise at which the exposure ends, in place of the telescope's exposure time.
     exposure_time : (N,) s, optional
         In place of the telescope's.
+    peak_noise : (N,), optional
+        Noise as a share of each image's peak, in place of the telescope's.
 
     Returns
     -------
@@ -66,29 +73,34 @@ def observe(source, lens, telescope: Telescope, wanted_snr=None, exposure_time=N
     measured = {"flux": sum_pixels(inside)}
     source = blur(source, telescope.psf)
     rate = source if lens is None else source + blur(lens, telescope.psf)
-    if telescope.is_noisy:
+    if telescope.is_noisy or peak_noise is not None:
         time = exposure_time
         if wanted_snr is not None:
             time = measured["exposure_time"] = exposure_for_snr(wanted_snr, source, rate, telescope)
-        measured["snr"] = signal_to_noise(source, noise_variance(rate, telescope, time))
+        measured["snr"] = signal_to_noise(source, noise_variance(rate, telescope, time, peak_noise))
     return rate, measured
 
 
-def noise_variance(rate: np.ndarray, telescope: Telescope, exposure_time=None) -> np.ndarray:
+def noise_variance(rate: np.ndarray, telescope: Telescope, exposure_time=None, peak_noise=None) -> np.ndarray:
     """Return the variance of each pixel.
 
     (rate + sky) / t + exposures x read_noise^2 / t^2: photons and read-outs (Howell 2006, Handbook of CCD
-    Astronomy, eq. 4.4 without dark current).
+    Astronomy, eq. 4.4 without dark current). With ``peak_noise`` (peak_noise x peak of the image)^2 in its place.
 
     Parameters
     ----------
     rate : (N, H, W) e-/s, all the light but the sky
     exposure_time : (N,) s, in place of the telescope's
+    peak_noise : (N,), in place of the telescope's noise
 
     Returns
     -------
     (N, H, W) (e-/s)^2
     """
+    if peak_noise is not None:
+        xp = rate.__array_namespace__()
+        peak = xp.maximum(rate.max(axis=(1, 2)).astype(float), DARK)
+        return xp.broadcast_to(((peak_noise * peak) ** 2).reshape(-1, 1, 1), rate.shape)
     time = _exposure(telescope, exposure_time)
     return (rate + telescope.sky) / time + telescope.exposures * telescope.read_noise**2 / time**2
 
@@ -135,7 +147,7 @@ def exposure_for_snr(wanted: np.ndarray, source: np.ndarray, rate: np.ndarray, t
 
 
 def add_noise(
-    rate: np.ndarray, telescope: Telescope, generators: list[np.random.Generator], exposure_time=None
+    rate: np.ndarray, telescope: Telescope, generators: list[np.random.Generator], exposure_time=None, peak_noise=None
 ) -> np.ndarray:
     """Draw what the camera records of noiseless images and subtract the sky's mean.
 
@@ -144,11 +156,16 @@ def add_noise(
     rate : (N, H, W) e-/s, all the light but the sky
     generators : N random generators, one an image
     exposure_time : (N,) s, in place of the telescope's
+    peak_noise : (N,), noise as a share of each image's peak, Gaussian, in place of the telescope's
 
     Returns
     -------
     (N, H, W) float32, e-/s
     """
+    if peak_noise is not None:
+        deviation = np.sqrt(noise_variance(rate, telescope, peak_noise=peak_noise))
+        noise = np.stack([random.standard_normal(rate.shape[1:]) for random in generators])
+        return (rate + deviation * noise).astype(np.float32)
     if not telescope.is_noisy:
         return rate.astype(np.float32)
     times = np.broadcast_to(_exposure(telescope, exposure_time), (len(rate), 1, 1))[:, 0, 0]

@@ -217,6 +217,32 @@ def test_drawn_exposure_times_make_the_noise():
         simulator(telescope="none", exposure_time_range=(400.0, 4000.0))
 
 
+@pytest.mark.parametrize("on_device", [False, True])
+def test_drawn_shares_of_the_peak_are_the_noise(on_device):
+    values = {"lens_model": "sie", "lens_light": "off", "telescope": "none"}
+    parameters = simulator(**values, peak_noise_range=(0.01, 0.1)).parameters
+    images, labels, _ = LensSimulator(parameters, on_device=on_device).simulate(range(16))
+    bare = simulator(**values)
+    draws = {name: labels[name] for name in bare.ranges}
+    rate = bare.noiseless(bare.physical_scene(draws))
+    share = labels["peak-noise"]
+    assert 0.01 <= share.min() < share.max() <= 0.1
+    measured = (images - rate).std(axis=(1, 2)) / rate.max(axis=(1, 2))
+    np.testing.assert_allclose(measured, share, rtol=4 / np.sqrt(2 * rate[0].size))
+    snr = np.sqrt((rate.astype(float) ** 2).sum(axis=(1, 2))) / (share * rate.max(axis=(1, 2)))
+    np.testing.assert_allclose(labels["snr"], snr, rtol=1e-4)  # no other light than the source's
+
+
+def test_noise_comes_from_one_place():
+    assert not {"peak-noise"} & simulator().columns.keys()
+    assert simulator(telescope="none", peak_noise_range=0.05, snr_min=5).is_noisy
+    for other in ({"snr_range": (10, 20)}, {"exposure_time_range": (400.0, 4000.0)}):
+        with pytest.raises(UsageError, match="give one"):
+            simulator(peak_noise_range=0.05, **other)
+    with pytest.raises(UsageError, match="exclude each other"):
+        simulator(peak_noise_range=0.05, exposure_time=100)
+
+
 @pytest.mark.parametrize("name", ["slacs", "euclid"])
 def test_presets_simulate(name):
     argv = [f"--preset={name}", "--grid-size=96"]
