@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from benchmarks import ensai
 
 ROOT = Path(__file__).parent.parent
 
@@ -36,3 +39,43 @@ def test_gpu_benchmark_says_in_a_line_that_there_is_no_gpu():
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "no GPU here" in done.stderr
+
+
+def test_ensai_prior_ratio_makes_their_ellipticities_of_ours():
+    labels = np.zeros((200_000, 5))
+    labels[:, 1:3] = np.random.default_rng(0).uniform(-0.819, 0.819, (200_000, 2))
+    weights = ensai.prior_ratio(labels)
+    e = np.hypot(*ensai.to_their_measure(labels)[:, 1:3].T)
+    shares = np.histogram(e, np.linspace(0.1, 0.9, 9), weights=weights)[0] / weights[e > 0.1].sum()
+    # Uniform in e; the least of the bins holds 4,000 of the draws, of weights that differ little within a bin.
+    np.testing.assert_allclose(shares, 1 / 8, rtol=0.06)
+    assert weights[e > 0.9].max() == 0
+
+
+def test_ensai_measures_errors_that_are_known():
+    random = np.random.default_rng(1)
+    truth = random.uniform((0.1, -0.5, -0.5, -0.25, -0.25), (3, 0.5, 0.5, 0.25, 0.25), (4000, 5))
+    width = np.array([0.05, 0.01, 0.01, 0.02, 0.03])
+    means = truth + width * random.standard_normal(truth.shape)
+    samples = means[:, None] + width * random.standard_normal((4000, 200, 5))
+    measured, predicted = ensai.measure(truth, samples)
+    assert predicted.shape == truth.shape
+    # A thousand effective images: a root mean square is known to 1 / sqrt(2,000) = 2 %.
+    for name, wanted in (("theta_E", 0.05), ("x", 0.02), ("y", 0.03)):
+        assert measured["rms"][name]["value"] == pytest.approx(wanted, rel=0.1)
+        assert measured["rms"][name]["low"] < measured["rms"][name]["value"] < measured["rms"][name]["high"]
+        assert measured["half_width_68"][name] == pytest.approx(wanted, rel=0.1)
+    # e = 2 eps / (1 + eps) is up to twice as wide; and half of its angle is half as far off
+    assert 0.01 < measured["rms"]["e_x"]["value"] < 0.02
+    assert measured["rms_with_sign_by_truth"]["e_x"]["value"] < measured["rms"]["e_x"]["value"]
+    assert sum(found["images"] for found in measured["theta_E_in_bins"].values()) == 4000
+
+
+@pytest.mark.benchmark
+def test_ensai_benchmark_runs(tmp_path):
+    done = run("benchmarks.ensai", "smoke", f"--output={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "ensai-smoke.json").read_text())
+    assert report["images"] == report["coverage"]["images"] == 96
+    assert all(report["rms"][name]["low"] > 0 for name in report["marks"])
+    assert (tmp_path / "ensai.png").exists()
