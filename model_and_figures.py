@@ -96,16 +96,13 @@ def count(units: int, what: str, parameters) -> Progress:
 
 def measure(parameters) -> None:
     """Measure telescope images with the trained network."""
-    from stronglens.simulation.chunks import describe_environment
     from stronglens.training import load_network
 
     network, record = load_network(parameters.model_file)
-    made_with = None  # by others, or by a version that did not say
-    if record.get("simulation"):
-        made_with = from_manifest(panel.SimulationParameters, record["simulation"], panel.OVERRIDES)
-    describe = partial(describe_environment, panel.PROGRAM_VERSION)
-    open_simulation = partial(open_executor, 1, None, describe)  # PyAutoLens: a process of its own
-    room(parameters, "measuring").measure(parameters, network, record, made_with, open_simulation)
+    recorded = record.get("simulation")  # None where others made the images
+    made_with = recorded and from_manifest(panel.SimulationParameters, recorded, panel.OVERRIDES)
+    elsewhere = partial(open_executor, 1)  # a process of its own: PyAutoLens's JAX is not that of a network
+    room(parameters, "measuring").measure(parameters, network, record, made_with, elsewhere)
 
 
 def list_labels(parameters) -> str:
