@@ -8,6 +8,7 @@ from stronglens.regression.figures.posteriors import (
     draw_corner,
     draw_coverage,
     draw_posteriors,
+    draw_prior_dependence,
     draw_ranks,
 )
 
@@ -22,6 +23,7 @@ __all__ = [
     "draw_losses",
     "draw_posteriors",
     "draw_predictions",
+    "draw_prior_dependence",
     "draw_ranks",
     "draw_samples",
 ]

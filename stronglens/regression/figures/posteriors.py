@@ -212,21 +212,11 @@ def draw_posteriors(truth: ArrayLike, samples: ArrayLike, columns: Sequence[Colu
             true, drawn = true[good], drawn[good]
             mean = drawn.mean(axis=1)
             low, high = np.quantile(drawn, (0.5 - SHARES[0] / 2, 0.5 + SHARES[0] / 2), axis=1)
-            first, last = (min(true.min(), low.min()), max(true.max(), high.max())) if len(true) else (0.0, 1.0)
-            margin = 0.04 * ((last - first) or max(abs(first), 1.0))
-            limits = (first - margin, last + margin)
-            axes.plot(limits, limits, color=GREY, ls="--", lw=1, zorder=1)
-            # A mean can lie outside the middle of a very skewed posterior: the bar is drawn where it is.
-            axes.vlines(true, low, high, color=BLUE, lw=0.8, alpha=0.45, zorder=2)
-            axes.plot(true, mean, "o", ms=2.8, mew=0, color=BLUE, zorder=3)
+            _draw_against_truth(axes, true, mean, low, high)
             inside = np.count_nonzero((low <= true) & (true <= high))
             words = f"{100 * inside / len(true):.0f} % of bars" if len(true) else "not defined"
-            frame = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
-            axes.text(0.04, 0.96, words, transform=axes.transAxes, va="top", fontsize=7.5, zorder=5, bbox=frame)
-            axes.set(xlim=limits, ylim=limits, xlabel=f"true {column.axis_text}")
-            axes.locator_params(nbins=5)
-            axes.grid(color="0.93", lw=0.6)
-            axes.set_axisbelow(True)
+            _write_in_corner(axes, words)
+            axes.set_xlabel(f"true {column.axis_text}")
             axes.set_title(plain_text(column.name), loc="left", pad=4)
             if at_left:
                 axes.set_ylabel("posterior")
@@ -236,6 +226,39 @@ def draw_posteriors(truth: ArrayLike, samples: ArrayLike, columns: Sequence[Colu
             "in the corner: bars that hold the truth, 68 % if right"
         )
         add_title(figure, "Posteriors against the truth", subtitle)
+    return figure
+
+
+def draw_prior_dependence(found: Mapping[str, tuple[np.ndarray, Mapping]], symbol: str) -> Figure:
+    """Draw the posteriors of one label against the truth for several data sets that differ in a prior, a panel each.
+
+    Parameters
+    ----------
+    found : mapping
+        Of a data set, in words, to (4, N) true values, posterior means, and ends of central 68 % intervals; and to what
+        was measured: entries ``contraction`` and ``r2`` as `stronglens.evaluation.posterior_metrics` returns them, and
+        ``brightness_alone``, the R^2 that a perfectly read surface brightness would have.
+    symbol : str
+        Of the label, for the axes.
+    """
+    with house_style():
+        figure, panels = _add_panels(len(found), (1.85, 1.85), (0.62, 0.18, 0.85), 5)
+        every = np.concatenate([values.ravel() for values, _ in found.values()])
+        for (name, (values, entry)), (axes, at_left, _) in zip(found.items(), panels, strict=True):
+            shown = _spread_out(values.shape[1], MOST_BARS)
+            _draw_against_truth(axes, *values[:, shown], ends=(every.min(), every.max()))
+            axes.set_xlabel(f"true {symbol}")
+            axes.set_title(f"{name}\ncontraction {entry['contraction']['value']:.2f}", loc="left", pad=4, fontsize=8.5)
+            r2 = f"R² {entry['r2']['value']:.2f} (brightness alone {entry['brightness_alone']:.2f})".replace("-", "−")
+            _write_in_corner(axes, r2)
+            axes.tick_params(labelleft=at_left)
+            if at_left:
+                axes.set_ylabel(f"posterior {symbol}")
+        subtitle = (
+            "the same network and number of images; means and central 68 % intervals of test images; in brackets: "
+            "R² of the source's surface brightness alone, read without error"
+        )
+        add_title(figure, "A learned redshift is as good as the prior of brightness is narrow", subtitle)
     return figure
 
 
@@ -368,6 +391,28 @@ def _limits(values: np.ndarray, marks: Sequence[float]) -> tuple[float, float]:
     low, high = (min(held), max(held)) if held else (0.0, 1.0)
     margin = 0.07 * (high - low) or 0.01 * max(abs(low), 1.0)
     return low - margin, high + margin
+
+
+def _draw_against_truth(axes, true, mean, low, high, ends: tuple[float, float] | None = None) -> None:
+    """Draw values (N,) with their intervals against the truth, and the line on which both are equal."""
+    if ends is None:
+        ends = (min(true.min(), low.min()), max(true.max(), high.max())) if len(true) else (0.0, 1.0)
+    first, last = ends
+    margin = 0.04 * ((last - first) or max(abs(first), 1.0))
+    limits = (first - margin, last + margin)
+    axes.plot(limits, limits, color=GREY, ls="--", lw=1, zorder=1)
+    # A mean can lie outside the middle of a very skewed posterior: the bar is drawn where it is.
+    axes.vlines(true, low, high, color=BLUE, lw=0.8, alpha=0.45, zorder=2)
+    axes.plot(true, mean, "o", ms=2.8, mew=0, color=BLUE, zorder=3)
+    axes.set(xlim=limits, ylim=limits)
+    axes.locator_params(nbins=5)
+    axes.grid(color="0.93", lw=0.6)
+    axes.set_axisbelow(True)
+
+
+def _write_in_corner(axes, words: str) -> None:
+    frame = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
+    axes.text(0.04, 0.96, words, transform=axes.transAxes, va="top", fontsize=7.5, zorder=5, bbox=frame)
 
 
 def _add_panels(count: int, size: tuple[float, float], margins: tuple[float, float, float], most: int):

@@ -1,0 +1,315 @@
+"""What the line of ``--predict`` on how like its training set an image is catches, and what it does not.
+
+``python -m benchmarks.familiar --model-file=models/regression.keras`` shows a network images that differ from those it
+learned from in one thing each, and counts how many are called unlike them, how wrong the Einstein radius becomes, and
+how wrong it is in those that are not called so. Without a network it trains a small one first (20 minutes on two
+cores). Writes ``benchmarks/results/familiar.json`` and ``docs/images/familiar.png``.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+import params_and_cli as panel
+from benchmarks.__main__ import describe_machine
+from benchmarks.command import ROOT, run_command
+from stronglens.dataset import CHUNK_SIZE
+from stronglens.execution import open_executor
+from stronglens.parameters import RunError, from_manifest
+from stronglens.plotting import asinh_norm, draw_panels, save_figure
+
+RESULTS = Path(__file__).parent / "results"
+FIGURE = ROOT / "docs" / "images" / "familiar.png"
+GENERATE = ("-n=10000", "--lens-model=sie", "--over-sampling=2", "--format=zarr")
+TRAIN = ("--posterior=flow", "--network=resnet", "--labels=einstein-radius,src-center-x,src-center-y", "-e=15")
+RADII = ("einstein-radius", "einstein-radius-sie")
+
+SEED = 10**6
+"""Added to the seed of the training set: images like it, and none of it."""
+
+IMAGES = 1024
+DRAWS = 200
+ASIDE = 0.6
+"""How far from the middle a neighbour stands, in units of half the field."""
+
+
+# What is seen: scenes of the ray tracer (dicts of (N,) arrays), changed.
+
+
+def remove_mass(scene, labels):
+    massless = ("einstein_radius_sie", "shear_1", "shear_2", "masslight_ratio", "disk_masslight_ratio", "halo_kappa")
+    return scene | {name: 0 * scene[name] for name in massless if name in scene}
+
+
+def remove_source(scene, labels):
+    return scene | {"src_intensity": 0 * scene["src_intensity"]}
+
+
+def remove_lens(scene, labels):
+    return remove_source(remove_mass(scene, labels), labels)
+
+
+def double_mass(scene, labels):
+    massive = ("einstein_radius_sie", "masslight_ratio", "disk_masslight_ratio", "halo_kappa")
+    return scene | {name: 2 * scene[name] for name in massive if name in scene}
+
+
+def brighten_source(scene, labels):
+    drawn = labels["src-intensity"] if "src-intensity" in labels else 10 ** (-0.4 * labels["src-magnitude"])
+    return scene | {"src_intensity": scene["src_intensity"] * 2 * drawn.max() / drawn}
+
+
+def enlarge_source(scene, labels):
+    return scene | {"src_effect": np.full_like(scene["src_effect"], 2 * scene["src_effect"].max())}
+
+
+def move(scene, x, y):
+    places = {f"{what}_center_x": x for what in ("lens", "src")} | {f"{what}_center_y": y for what in ("lens", "src")}
+    return scene | {name: scene[name] + shift for name, shift in places.items()}
+
+
+def move_half_an_arcsec(scene, labels):
+    return move(scene, 0.35, 0.35)
+
+
+# What is recorded: noisy images (N, H, W) and the same without noise.
+
+
+def multiply_noise(factor):
+    return lambda noisy, bare: bare + factor * (noisy - bare)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How images differ from those of the training set.
+
+    Attributes
+    ----------
+    scene : changes what there is
+    beside : what of another scene stands beside it, or None
+    pixels : size of a pixel over that of the training set's
+    psf : width of the point-spread function over that of the training set's
+    record : changes what was recorded
+    """
+
+    scene: Callable = lambda scene, labels: scene
+    beside: Callable | None = None
+    pixels: float = 1.0
+    psf: float = 1.0
+    record: Callable = lambda noisy, bare: noisy
+
+
+LIKE = "like the training images"
+KINDS = {
+    LIKE: Kind(),
+    "no lens: one galaxy": Kind(scene=remove_lens),
+    "no lens: two galaxies": Kind(scene=remove_mass),
+    "galaxy beside the lens": Kind(beside=remove_lens),
+    "another lens beside it": Kind(beside=lambda scene, labels: scene),
+    "pixels 1.25 times larger": Kind(pixels=1.25),
+    "pixels 2 times larger": Kind(pixels=2.0),
+    "pixels 1.25 times smaller": Kind(pixels=0.8),
+    "pixels 2 times smaller": Kind(pixels=0.5),
+    "PSF 1.5 times broader": Kind(psf=1.5),
+    "PSF 3 times broader": Kind(psf=3.0),
+    "noise doubled": Kind(record=multiply_noise(2)),
+    "noise times 5": Kind(record=multiply_noise(5)),
+    "unit wrong by 3": Kind(record=lambda noisy, bare: 3 * noisy),
+    "lens off centre by 0.5 arcsec": Kind(scene=move_half_an_arcsec),
+    "mass doubled": Kind(scene=double_mass),
+    "source 2x the brightest": Kind(scene=brighten_source),
+    "source 2x the largest": Kind(scene=enlarge_source),
+    "negative": Kind(record=lambda noisy, bare: -noisy),
+    "noise alone": Kind(record=lambda noisy, bare: noisy - bare),
+}
+JUNK = ("negative", "noise alone")
+"""No number is right for them."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.familiar", description=__doc__.splitlines()[0])
+    parser.add_argument("--model-file", type=Path, help="a trained network of the regression task; default: train one")
+    parser.add_argument("--images", type=int, default=IMAGES, help="of each kind")
+    parser.add_argument("--results", type=Path, default=RESULTS / "familiar.json")
+    parser.add_argument("--figure", type=Path, default=FIGURE)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        model_file = options.model_file or train(Path(folder))
+        found, examples, pixel_scale = study(model_file, options.images)
+    report = {"machine": describe_machine(), "network": str(options.model_file or "trained here"), **found}
+    options.results.parent.mkdir(exist_ok=True)
+    options.results.write_text(json.dumps(report, indent=1) + "\n")
+    save_figure(draw_examples(examples, found, pixel_scale), options.figure)
+    return 0
+
+
+def train(folder: Path) -> Path:
+    """Simulate and train the network that is shown to where none is given."""
+    data, model_file = f"--dataset-dir={folder}/data", folder / "network.keras"
+    run_command("generate_data.py", *GENERATE, data)
+    run_command("model_and_figures.py", *TRAIN, data, f"--figures-dir={folder}/figures", f"--model-file={model_file}")
+    return model_file
+
+
+def study(model_file: Path, number: int) -> tuple[dict, list[np.ndarray], float]:
+    """Show a network all kinds of images.
+
+    Returns
+    -------
+    dict of results, one example image (H, W) of each kind, and the pixel scale, arcsec
+    """
+    from stronglens.regression.familiarity import FAR, Familiarity, build_eye
+    from stronglens.regression.posterior import Posterior
+    from stronglens.training import load_network
+
+    network, record = load_network(model_file)
+    labels = [item["name"] for item in record["labels"]]
+    radius = next((name for name in RADII if name in labels), None)
+    familiarity = Familiarity.from_dict(record.get("familiarity"))
+    if familiarity is None or radius is None or record.get("simulation") is None:
+        raise RunError(f"{model_file} did not learn {' or '.join(RADII)} from simulated images of today's version")
+    made_with = from_manifest(panel.SimulationParameters, record["simulation"], panel.OVERRIDES)
+    made_with = replace(made_with, seed=made_with.seed + SEED)
+    kinds = [name for name in KINDS if made_with.lens_light == "on" or not needs_light(KINDS[name])]
+    eye, posterior = build_eye(network), Posterior(network, record) if record.get("posterior") else None
+    place, report, examples = labels.index(radius), {}, []
+    print(f"{'':<32}{'flagged':>8}{'median':>8}  RMS of the Einstein radius [arcsec]{'in 95 % interval':>25}")
+    print(f"{'':<32}{'':>8}{'%ile':>8}{'all':>12}{'unflagged':>12}{'median error':>14}{'all':>11}{'unflagged':>12}")
+    with open_executor(1) as executor:  # PyAutoLens: a process of its own
+        for name in kinds:
+            work = Simulation(made_with, name, radius)
+            parts = [executor.submit(work, chunk) for chunk in range(-(-number // CHUNK_SIZE))]
+            parts = zip(*(part.result() for part in parts), strict=True)
+            images, truth = (np.concatenate(part)[:number] for part in parts)
+            summaries = eye.predict(images, batch_size=256, verbose=0)
+            draws = None
+            if posterior is None:
+                answers = network.predict(images, batch_size=256, verbose=0)[:, place]
+            else:
+                draws = posterior.sample(summaries, DRAWS, 0)[..., place]
+                answers = draws.mean(axis=1)
+            percent = familiarity.percentile(summaries)
+            report[name] = judge(percent, percent > 100 * FAR, answers, draws, None if name in JUNK else truth)
+            examples.append(images[0])
+            _print(name, report[name])
+    return {"radius": radius, "images": number, "kinds": report}, examples, record["pixel-scale"]
+
+
+def needs_light(kind: Kind) -> bool:
+    """Say whether a kind of image is empty where lenses do not shine."""
+    return remove_lens in (kind.scene, kind.beside)
+
+
+def judge(percent, flagged, answers, draws, truth) -> dict:
+    """Return what the flag caught, and the error of what it did not (None where there is nothing to average)."""
+    report = {"flagged": float(flagged.mean()), "median_percentile": float(np.median(percent))}
+    if truth is None:
+        return report
+    error, parts = answers - truth, {"all": np.full(len(flagged), True), "unflagged": ~flagged}
+    report["rms"] = {key: _mean(np.square(error[part]), np.sqrt) for key, part in parts.items()}
+    report["median_error"] = float(np.median(error))
+    if draws is not None:
+        low, high = np.quantile(draws, (0.025, 0.975), axis=1)
+        inside = (low <= truth) & (truth <= high)
+        report["inside_95"] = {key: _mean(inside[part]) for key, part in parts.items()}
+    return report
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Simulate a kind of image, chunk by chunk: called with a chunk's number, returns images and true radii (N,)."""
+
+    parameters: object
+    kind: str
+    radius: str
+
+    def __call__(self, chunk: int) -> tuple[np.ndarray, np.ndarray]:
+        from stronglens import telescope
+        from stronglens.raytracing import einstein_radius
+        from stronglens.sampling import Stream, generator
+
+        kind = KINDS[self.kind]
+        indices = np.arange(chunk * CHUNK_SIZE, (chunk + 1) * CHUNK_SIZE)
+        _, labels, _ = simulator(self.parameters, 1.0, 1.0).simulate(indices)
+        house = simulator(self.parameters, kind.pixels, kind.psf)
+        drawn = house.physical_scene(labels)
+        scene = kind.scene(drawn, labels)
+        bare = house.noiseless(scene)
+        if kind.beside is not None:
+            angle = 2 * np.pi * np.random.default_rng(chunk).random(len(indices))
+            other = {name: np.roll(values, 1) for name, values in kind.beside(drawn, labels).items()}
+            aside = ASIDE * house.field / 2
+            # Light alone: neither lens bends that of the other.
+            bare = bare + house.noiseless(move(other, aside * np.cos(angle), aside * np.sin(angle)))
+        noise = [generator(self.parameters.seed, Stream.NOISE, index) for index in indices]
+        images = kind.record(telescope.add_noise(bare, house.telescope, noise, labels.get("exposure-time")), bare)
+        is_sie = self.radius == "einstein-radius-sie"
+        truth = scene["einstein_radius_sie"] if is_sie else einstein_radius(self.parameters.lens_model, scene)
+        return images.astype(np.float32), truth
+
+
+@lru_cache(maxsize=2)
+def simulator(parameters, pixels: float, psf: float):
+    """Return a simulator whose pixels and point-spread function are so many times as large."""
+    from scipy.signal import fftconvolve
+
+    from stronglens.simulation.lens_simulator import LensSimulator
+    from stronglens.telescope import gaussian_psf
+
+    house = LensSimulator(replace(parameters, pixel_scale=pixels * parameters.pixel_scale), on_device=False)
+    if psf != 1:
+        # Widths of Gaussians add in squares.
+        more = gaussian_psf(np.sqrt(psf**2 - 1) * parameters.psf_fwhm, parameters.pixel_scale)
+        house.telescope = replace(house.telescope, psf=fftconvolve(house.telescope.psf, more).clip(min=0))
+    return house
+
+
+def draw_examples(images, found: dict, pixel_scale: float):
+    """Draw an image of each kind, with the share of its kind that is called unlike the training set."""
+    captions = []
+    for name, entry in found["kinds"].items():
+        line = f"flagged: {100 * entry['flagged']:.1f} %"
+        if "rms" in entry:
+            line += f"; RMS {entry['rms']['all']:.2f}" + '"'
+        captions.append(f"{name}\n{line}")
+    return draw_panels(
+        images,
+        captions,
+        pixel_scale,
+        asinh_norm(np.stack(images)),
+        "magma",
+        "brightness [e−/s]",
+        "What --predict calls unlike the training set",
+        f"{found['images']:,} images of each kind; RMS: of the Einstein radius measured on them",
+        narrowest=1.75,
+    )
+
+
+def _mean(values: np.ndarray, then: Callable = float) -> float | None:
+    return float(then(values.mean())) if len(values) else None
+
+
+def _print(name: str, entry: dict) -> None:
+    def show(value, form):
+        return "-" if value is None else format(value, form)
+
+    line = f"{name:<32}{entry['flagged']:>8.1%}{entry['median_percentile']:>8.1f}"
+    if "rms" in entry:
+        line += "".join(f"{show(entry['rms'][key], '.3f'):>12}" for key in ("all", "unflagged"))
+        line += f"{entry['median_error']:>+14.3f}"
+    if "inside_95" in entry:
+        line += f"{show(entry['inside_95']['all'], '.1%'):>11}{show(entry['inside_95']['unflagged'], '.1%'):>12}"
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    from benchmarks import familiar  # by its name, under which other processes find it
+
+    sys.exit(familiar.main())
