@@ -29,10 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         check_together(parameters)
         require_folder(parameters.figures_dir, "--figures-dir")
-        if parameters.predict:
-            measure(parameters)
-        else:
-            learn(parameters)
+        (measure if parameters.predict else learn)(parameters)
     return 0
 
 
