@@ -20,7 +20,7 @@ import numpy as np
 import params_and_cli as panel
 from benchmarks.__main__ import describe_machine
 from benchmarks.command import ROOT, run_command
-from stronglens.dataset import CHUNK_SIZE
+from stronglens.dataset import CHUNK_SIZE, load_dataset
 from stronglens.execution import open_executor
 from stronglens.parameters import RunError, from_manifest
 from stronglens.plotting import asinh_norm, draw_panels, save_figure
@@ -136,13 +136,14 @@ JUNK = ("negative", "noise alone")
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.familiar", description=__doc__.splitlines()[0])
     parser.add_argument("--model-file", type=Path, help="a trained network of the regression task; default: train one")
+    parser.add_argument("--dataset-dir", type=Path, help="learn from it anew what is familiar, for an older network")
     parser.add_argument("--images", type=int, default=IMAGES, help="of each kind")
     parser.add_argument("--results", type=Path, default=RESULTS / "familiar.json")
     parser.add_argument("--figure", type=Path, default=FIGURE)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         model_file = options.model_file or train(Path(folder))
-        found, examples, pixel_scale = study(model_file, options.images)
+        found, examples, pixel_scale = study(model_file, options.images, options.dataset_dir)
     report = {"machine": describe_machine(), "network": str(options.model_file or "trained here"), **found}
     options.results.parent.mkdir(exist_ok=True)
     options.results.write_text(json.dumps(report, indent=1) + "\n")
@@ -158,45 +159,54 @@ def train(folder: Path) -> Path:
     return model_file
 
 
-def study(model_file: Path, number: int) -> tuple[dict, list[np.ndarray], float]:
+def study(model_file: Path, number: int, dataset_dir: Path | None = None) -> tuple[dict, list[np.ndarray], float]:
     """Show a network all kinds of images.
 
     Returns
     -------
     dict of results, one example image (H, W) of each kind, and the pixel scale, arcsec
     """
-    from stronglens.regression.familiarity import FAR, Familiarity, build_eye
+    from stronglens.regression.familiarity import ASPECTS, FAR, Familiarity, View
     from stronglens.regression.posterior import Posterior
+    from stronglens.regression.report import MOST_SUMMARIES
     from stronglens.training import load_network
 
     network, record = load_network(model_file)
     labels = [item["name"] for item in record["labels"]]
     radius = next((name for name in RADII if name in labels), None)
-    familiarity = Familiarity.from_dict(record.get("familiarity"))
+    view, posterior = View(network), Posterior(network, record) if record.get("posterior") else None
+    if dataset_dir:
+        images = load_dataset(dataset_dir, "regression").images
+        valid, test = (np.array(record["split"][part], int) for part in ("valid", "test"))
+        train = np.setdiff1d(np.arange(len(images)), [*valid, *test])[:MOST_SUMMARIES]
+        familiarity = Familiarity.fit(view(images.subset(train)), view(images.subset(valid)))
+    else:
+        familiarity = Familiarity.from_dict(record.get("familiarity"))
     if familiarity is None or radius is None or record.get("simulation") is None:
         raise RunError(f"{model_file} did not learn {' or '.join(RADII)} from simulated images of today's version")
     made_with = from_manifest(panel.SimulationParameters, record["simulation"], panel.OVERRIDES)
     made_with = replace(made_with, seed=made_with.seed + SEED)
     kinds = [name for name in KINDS if made_with.lens_light == "on" or not needs_light(KINDS[name])]
-    eye, posterior = build_eye(network), Posterior(network, record) if record.get("posterior") else None
     place, report, examples = labels.index(radius), {}, []
-    print(f"{'':<32}{'flagged':>8}{'median':>8}  RMS of the Einstein radius [arcsec]{'in 95 % interval':>25}")
-    print(f"{'':<32}{'':>8}{'%ile':>8}{'all':>12}{'unflagged':>12}{'median error':>14}{'all':>11}{'unflagged':>12}")
+    print(f"{'':<48}{'Einstein radius [arcsec]: RMS error':<38}{'':<22}{'inside 95 % interval':>22}")
+    heads = f"{'all':>12}{'unflagged':>12}{'median error':>14}{'posterior sd':>14}{'all':>11}{'unflagged':>12}"
+    print(f"{'':<30}{'flagged':>8}{'percentile':>12}{heads}")
     with open_executor(1) as executor:  # PyAutoLens: a process of its own
         for name in kinds:
             work = Simulation(made_with, name, radius)
             parts = [executor.submit(work, chunk) for chunk in range(-(-number // CHUNK_SIZE))]
             parts = zip(*(part.result() for part in parts), strict=True)
             images, truth = (np.concatenate(part)[:number] for part in parts)
-            summaries = eye.predict(images, batch_size=256, verbose=0)
-            draws = None
+            seen, draws = view(images), None
             if posterior is None:
                 answers = network.predict(images, batch_size=256, verbose=0)[:, place]
             else:
-                draws = posterior.sample(summaries, DRAWS, 0)[..., place]
+                draws = posterior.sample(seen["summary"], DRAWS, 0)[..., place]
                 answers = draws.mean(axis=1)
-            percent = familiarity.percentile(summaries)
+            percent = familiarity.percentile(seen)
             report[name] = judge(percent, percent > 100 * FAR, answers, draws, None if name in JUNK else truth)
+            far = dict(zip(ASPECTS, familiarity.scores(seen) > 1, strict=True))
+            report[name]["far"] = {aspect: float(are.mean()) for aspect, are in far.items()}
             examples.append(images[0])
             _print(name, report[name])
     return {"radius": radius, "images": number, "kinds": report}, examples, record["pixel-scale"]
@@ -218,6 +228,7 @@ def judge(percent, flagged, answers, draws, truth) -> dict:
     if draws is not None:
         low, high = np.quantile(draws, (0.025, 0.975), axis=1)
         inside = (low <= truth) & (truth <= high)
+        report["median_sd"] = float(np.median(draws.std(axis=1)))
         report["inside_95"] = {key: _mean(inside[part]) for key, part in parts.items()}
     return report
 
@@ -300,11 +311,12 @@ def _print(name: str, entry: dict) -> None:
     def show(value, form):
         return "-" if value is None else format(value, form)
 
-    line = f"{name:<32}{entry['flagged']:>8.1%}{entry['median_percentile']:>8.1f}"
+    line = f"{name:<30}{entry['flagged']:>8.1%}{entry['median_percentile']:>12.1f}"
     if "rms" in entry:
         line += "".join(f"{show(entry['rms'][key], '.3f'):>12}" for key in ("all", "unflagged"))
         line += f"{entry['median_error']:>+14.3f}"
     if "inside_95" in entry:
+        line += f"{entry['median_sd']:>14.3f}"
         line += f"{show(entry['inside_95']['all'], '.1%'):>11}{show(entry['inside_95']['unflagged'], '.1%'):>12}"
     print(line, flush=True)
 

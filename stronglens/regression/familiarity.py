@@ -1,12 +1,30 @@
-"""How like the training set an image is, as the network sees it: what a network is shown, it answers."""
+"""How like the training set an image is: what a network is shown, it answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from stronglens.parameters import RunError
 from stronglens.training import keras
+
+ASPECTS = {
+    "summary": "in what the network makes of it",
+    "picture": "in where its light is",
+    "texture": "in its noise, sharpness or brightness",
+}
+"""What is looked at. None will do alone: `benchmarks/README.md` has what each catches."""
+
+CELLS = 16
+"""Along a side, of the picture."""
+KEPT = {"picture": 20}
+"""Principal components of an aspect, where not all are: an odd cell is lost among many that are not."""
+SCALES = (1, 2, 4, 8)
+"""Of the texture, pixels."""
+SHARES = (0.0, 0.01, 0.1, 0.25, 0.75, 0.9, 0.99, 1.0)
+FAINT = 0.01
+"""Of the stretch's unit, in which the pixels of all training images have the deviation 1."""
 
 FLOOR = 1e-3
 """Of the mean variance: what hardly varies in training is not measured finer than this."""
@@ -14,6 +32,7 @@ FLOOR = 1e-3
 QUANTILES = np.concatenate([np.linspace(0, 0.99, 100), np.linspace(0.991, 1, 10)])
 FAR = 0.99
 """Farther than this share of images from the training set, an image is called unlike them."""
+BLOCK = 256
 
 
 def build_eye(network: keras.Model) -> keras.Model:
@@ -23,41 +42,126 @@ def build_eye(network: keras.Model) -> keras.Model:
     return keras.Model(network.inputs[0], summary)
 
 
-@dataclass(frozen=True)
-class Familiarity:
-    """Hold what the summaries of training images are like.
+class View:
+    """Look at images, to say whether they are like others.
 
-    The distance of an image is that of Mahalanobis (Lee et al. 2018, NeurIPS): of its summary from the mean of the
-    training images', in units of their scatter.
+    Called with images (N, H, W), e-/s, it returns a dict of each of `ASPECTS` to (N, F) numbers: the network's summary;
+    the mean of the stretched image (`scaling.stretch_images`) in 16 x 16 cells; and quantiles of what smoothing over
+    1, 2, 4 and 8 pixels takes from it, on a logarithmic scale of either sign, which tell noise, blur, pixel size and
+    units.
+
+    Parameters
+    ----------
+    network : keras.Model, of the regression task
+    """
+
+    def __init__(self, network: keras.Model):
+        stretched = network.get_layer("normalised_image").output
+        self._model = keras.Model(network.inputs[0], [build_eye(network).output, stretched])
+
+    def __call__(self, images) -> dict[str, np.ndarray]:
+        seen = {name: [] for name in ASPECTS}
+        for start in range(0, len(images), BLOCK):
+            summary, stretched = self._model.predict(images[start : start + BLOCK], batch_size=BLOCK, verbose=0)
+            seen["summary"].append(summary)
+            seen["picture"].append(draw_cells(stretched))
+            seen["texture"].append(measure_texture(stretched))
+        return {name: np.concatenate(parts) for name, parts in seen.items()}
+
+
+def draw_cells(images: np.ndarray) -> np.ndarray:
+    """Return the means of images (N, H, W) in (at most) 16 x 16 cells about equal in size: (N, cells)."""
+    for axis in (1, 2):
+        side = images.shape[axis]
+        edges = np.linspace(0, side, min(CELLS, side) + 1).round().astype(int)
+        sums = np.add.reduceat(images, edges[:-1], axis=axis)
+        images = sums / np.diff(edges).reshape((-1, 1) if axis == 1 else -1)
+    return images.reshape(len(images), -1)
+
+
+def measure_texture(images: np.ndarray) -> np.ndarray:
+    """Return arcsinh(q / 0.01) of quantiles q of differences of images (N, H, W) smoothed more and more: (N, 32)."""
+    rows, found = len(images), []
+    for scale in SCALES:
+        smooth = gaussian_filter(images, (0, 0.7 * scale, 0.7 * scale), mode="nearest")
+        found.append(np.quantile((images - smooth).reshape(rows, -1), SHARES, axis=1).T)
+        images = smooth
+    return np.arcsinh(np.concatenate(found, axis=1) / FAINT)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Measure how far from its mean something is, in units of its scatter: Mahalanobis (Lee et al. 2018, NeurIPS).
 
     Attributes
     ----------
     mean : ndarray (F,)
-    whitening : ndarray (F, F)
-        Takes summaries, less the mean, to numbers of unit variance without correlation.
-    quantiles : ndarray (Q,)
-        Distances of images like the training set's that were not trained on, at the shares `QUANTILES`.
+    whitening : ndarray (F, K)
+        Takes values, less the mean, to numbers of unit variance without correlation.
+    usual, far : float
+        Distances of images that were not trained on: the median, and beyond which lie as few as are called unlike.
     """
 
     mean: np.ndarray
     whitening: np.ndarray
+    usual: float = 1.0
+    far: float = 2.0
+
+    @classmethod
+    def fit(cls, values: np.ndarray, unseen: np.ndarray, kept: int | None = None) -> "Measure":
+        """Fit on values (M, F) of training images and (V, F) of others, with so many principal components, or all."""
+        values = np.asarray(values, np.float64)
+        mean = values.mean(axis=0)
+        variance, axes = np.linalg.eigh(np.atleast_2d(np.cov(values, rowvar=False, ddof=0)))
+        floor = max(FLOOR * variance.mean(), np.finfo(np.float32).tiny)
+        whitening = (axes / np.sqrt(variance.clip(0) + floor))[:, -(kept or len(variance)) :]
+        usual, far = np.quantile(cls(mean, whitening).distance(unseen), (0.5, FAR))
+        return cls(mean, whitening, float(usual), float(max(far, 1.001 * usual)))
+
+    def distance(self, values: np.ndarray) -> np.ndarray:
+        """Return the distances (N,) of values (N, F): the root of the mean square of whitened numbers."""
+        white = (np.asarray(values, np.float64) - self.mean) @ self.whitening
+        return np.sqrt(np.mean(np.square(white), axis=1) + np.finfo(np.float32).tiny)
+
+    def score(self, values: np.ndarray) -> np.ndarray:
+        """Return the distances (N,) on a logarithmic scale: 0 is usual, 1 is far."""
+        return np.log(self.distance(values) / self.usual) / np.log(self.far / self.usual)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it can be measured with."""
+        numbers = (self.mean, self.whitening, self.usual, self.far)
+        is_finite = all(np.isfinite(part).all() for part in numbers)
+        return is_finite and self.whitening.shape[:1] == self.mean.shape and 0 < self.usual < self.far
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """Hold what training images are like, and how unlike them others of the same kind come out.
+
+    How unlike an image is, is the largest of its aspects' scores.
+
+    Attributes
+    ----------
+    measures : dict of each of `ASPECTS` to its Measure
+    quantiles : ndarray (Q,)
+        Largest scores of images like the training set's that were not trained on, at the shares `QUANTILES`.
+    """
+
+    measures: dict[str, Measure]
     quantiles: np.ndarray
 
     @classmethod
-    def fit(cls, summaries: np.ndarray, unseen: np.ndarray) -> "Familiarity":
+    def fit(cls, seen: Mapping[str, np.ndarray], unseen: Mapping[str, np.ndarray]) -> "Familiarity":
         """Learn what is familiar.
 
         Parameters
         ----------
-        summaries : ndarray (M, F), of images that were trained on
-        unseen : ndarray (V, F), of images like them that were not
+        seen : mapping, as a `View` returns it of images that were trained on
+        unseen : mapping, the same of images like them that were not
         """
-        summaries = np.asarray(summaries, np.float64)
-        mean = summaries.mean(axis=0)
-        variance, axes = np.linalg.eigh(np.cov(summaries, rowvar=False, ddof=0))
-        floor = max(FLOOR * variance.mean(), np.finfo(np.float32).tiny)
-        bare = cls(mean, axes / np.sqrt(variance.clip(0) + floor), np.zeros(len(QUANTILES)))
-        return cls(mean, bare.whitening, np.quantile(bare.distance(unseen), QUANTILES))
+        bare = cls({name: Measure.fit(seen[name], unseen[name], KEPT.get(name)) for name in ASPECTS}, np.zeros(0))
+        return cls(bare.measures, np.quantile(bare.scores(unseen).max(axis=0), QUANTILES))
 
     @classmethod
     def from_dict(cls, written: Mapping | None) -> "Familiarity | None":
@@ -71,42 +175,51 @@ class Familiarity:
         if written is None:
             return None
         try:
-            mean, whitening, quantiles = (np.asarray(written[name], float) for name in cls.__dataclass_fields__)
-            is_sound = whitening.shape == (len(mean), len(mean)) and quantiles.shape == QUANTILES.shape
-            is_sound = is_sound and all(np.isfinite(part).all() for part in (mean, whitening, quantiles))
+            measures = {
+                name: Measure(*(np.asarray(written[name][part], float) for part in Measure.__dataclass_fields__))
+                for name in ASPECTS
+            }
+            quantiles = np.asarray(written["quantiles"], float)
+            is_sound = quantiles.shape == QUANTILES.shape and np.isfinite(quantiles).all()
+            is_sound = is_sound and all(measure.is_sound for measure in measures.values())
         except (KeyError, TypeError, ValueError):
             is_sound = False
         if not is_sound:
             raise RunError("the network's record of its training images is damaged: train it anew")
-        return cls(mean, whitening, quantiles)
+        return cls(measures, quantiles)
 
     def to_dict(self) -> dict:
         """Return what JSON can hold, to six figures."""
-        return {
-            name: [[float(f"{value:.6g}") for value in row] for row in part] if part.ndim == 2
-            else [float(f"{value:.6g}") for value in part]
-            for name, part in (("mean", self.mean), ("whitening", self.whitening), ("quantiles", self.quantiles))
-        }  # fmt: skip
+        written = {
+            name: {part: _round(getattr(measure, part)) for part in Measure.__dataclass_fields__}
+            for name, measure in self.measures.items()
+        }
+        return written | {"quantiles": _round(self.quantiles)}
 
-    def distance(self, summaries: np.ndarray) -> np.ndarray:
-        """Return the distances (N,) of summaries (N, F): the root of the mean square of whitened numbers."""
-        white = (np.asarray(summaries, np.float64) - self.mean) @ self.whitening
-        return np.sqrt(np.mean(np.square(white), axis=1))
+    def scores(self, seen: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return how unlike the training set images are: (aspects, N)."""
+        return np.stack([measure.score(seen[name]) for name, measure in self.measures.items()])
 
-    def percentile(self, summaries: np.ndarray) -> np.ndarray:
-        """Return what share (N,) of images like the training set's lie nearer to it, in per cent."""
-        return 100 * np.interp(self.distance(summaries), self.quantiles, QUANTILES)
+    def percentile(self, seen: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return what share (N,) of images like the training set's are less unlike it, in per cent."""
+        return 100 * np.interp(self.scores(seen).max(axis=0), self.quantiles, QUANTILES)
 
-    def describe(self, summary: np.ndarray) -> str:
-        """Say of one image, by its summary (F,), how like the training set it is."""
-        distance = self.distance(summary[None])[0]
-        percent = self.percentile(summary[None])[0]
-        if distance > self.quantiles[-1]:
-            times = distance / np.interp(0.5, QUANTILES, self.quantiles)
+    def describe(self, seen: Mapping[str, np.ndarray]) -> str:
+        """Say of one image, as a `View` sees it, how like the training set it is."""
+        scores, percent = self.scores(seen)[:, 0], self.percentile(seen)[0]
+        name = list(self.measures)[scores.argmax()]
+        if scores.max() > self.quantiles[-1]:
+            times = self.measures[name].distance(seen[name])[0] / self.measures[name].usual
             return (
                 "UNLIKE THE TRAINING SET: farther from it than any image like it, "
-                f"{times:.1f} times as far as is usual; its numbers are not to be trusted"
+                f"{times:.1f} times as far as is usual {ASPECTS[name]}; its numbers are not to be trusted"
             )
         if percent > 100 * FAR:
-            return f"UNLIKE THE TRAINING SET: farther from it than {percent:.1f} % of images like it"
+            return f"UNLIKE THE TRAINING SET: farther from it than {percent:.1f} % of images like it, {ASPECTS[name]}"
         return f"farther from the training set than {percent:.0f} % of images like it"
+
+
+def _round(values):
+    """Return numbers of any shape as JSON writes them, to six figures."""
+    values = np.asarray(values, float)
+    return [_round(part) for part in values] if values.ndim else float(f"{values:.6g}")

@@ -9,7 +9,7 @@ from stronglens.measuring import Answer, Measurement, measure_files, refuse, wri
 from stronglens.parameters import Column, RunError, UsageError
 from stronglens.plotting import save_figure, write_captions
 from stronglens.regression.export import export_coolest
-from stronglens.regression.familiarity import Familiarity, build_eye
+from stronglens.regression.familiarity import Familiarity, View
 from stronglens.regression.figures import draw_lens_model
 from stronglens.regression.lens_model import columns_of_shape, model_lens
 from stronglens.regression.posterior import Posterior
@@ -74,14 +74,14 @@ class _Answering:
     def __init__(self, parameters, network, record, posterior):
         self.parameters, self.network, self.posterior = parameters, network, posterior
         self.familiarity = Familiarity.from_dict(record.get("familiarity"))
-        self.eye = build_eye(network)
+        self.view = View(network)
 
     def __call__(self, image: np.ndarray) -> Answer:
-        summary = self.eye.predict(image[None], verbose=0)
-        notes = () if self.familiarity is None else (self.familiarity.describe(summary[0]),)
+        seen = self.view(image[None])
+        notes = () if self.familiarity is None else (self.familiarity.describe(seen),)
         if self.posterior is None:
             return Answer(self.network.predict(image[None], verbose=0)[0], notes=notes)
-        draws = self.posterior.sample(summary, self.parameters.posterior_draws, self.parameters.seed)[0]
+        draws = self.posterior.sample(seen["summary"], self.parameters.posterior_draws, self.parameters.seed)[0]
         return Answer(draws.mean(axis=0), draws, notes)
 
 

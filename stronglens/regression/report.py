@@ -13,7 +13,7 @@ from stronglens.learning.training import predict
 from stronglens.parameters import RunError
 from stronglens.plotting import save_figure, write_captions
 from stronglens.regression import figures
-from stronglens.regression.familiarity import Familiarity, build_eye
+from stronglens.regression.familiarity import Familiarity, View, build_eye
 from stronglens.regression.network import convolution_activations
 from stronglens.regression.posterior import Posterior
 from stronglens.training import load_network, save_network
@@ -72,7 +72,7 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     table = _predictions(dataset, rows, parameters.labels, truth[rows], predicted, samples)
     write_whole(folder / "predictions.csv", table)
-    seen = {"familiarity": _learn_what_is_familiar(eye, lesson).to_dict()}
+    seen = {"familiarity": _learn_what_is_familiar(View(network), lesson).to_dict()}
     save_network(network, parameters.model_file, record | {"metrics": metrics} | seen)
     drawn = draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, eye)
     if samples is not None:
@@ -117,11 +117,11 @@ def draw_posterior(truth, samples, learned, columns, metrics):
     }
 
 
-def _learn_what_is_familiar(eye, lesson: Lesson) -> Familiarity:
+def _learn_what_is_familiar(view: View, lesson: Lesson) -> Familiarity:
     # Stored images: with --simulate none of them was trained on, but they are like those that were.
     train, valid = lesson.split["train"], lesson.split["valid"]
     some = train[np.linspace(0, len(train) - 1, min(len(train), MOST_SUMMARIES)).astype(int)]
-    return Familiarity.fit(*(predict(eye, lesson.dataset.images.subset(part)) for part in (some, valid)))
+    return Familiarity.fit(*(view(lesson.dataset.images.subset(part)) for part in (some, valid)))
 
 
 def _boundaries(columns) -> list[tuple[float, float]]:

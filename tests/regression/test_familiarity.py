@@ -1,0 +1,153 @@
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import kstest
+
+from stronglens.parameters import RunError
+from stronglens.regression.familiarity import (
+    ASPECTS,
+    QUANTILES,
+    Familiarity,
+    Measure,
+    View,
+    draw_cells,
+    measure_texture,
+)
+from stronglens.regression.network import build_network
+from stronglens.scaling import fit_image_scaling, fit_label_scaling
+
+SIZES = {"summary": 6, "picture": 30, "texture": 8}
+
+
+def draw(number, seed, moved=(), by=0.0):
+    """Aspects of images: normal numbers, correlated, some of the aspects moved."""
+    rng = np.random.default_rng(seed)
+    mix = {name: np.random.default_rng(9).normal(size=(size, size)) for name, size in SIZES.items()}
+    return {
+        name: (rng.normal(size=(number, size)) + by * (name in moved)) @ mix[name] + 3 for name, size in SIZES.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def familiarity():
+    return Familiarity.fit(draw(2000, 0), draw(2000, 1))
+
+
+def test_distance_is_mahalanobis():
+    rng = np.random.default_rng(0)
+    seen = rng.normal(size=(50_000, 3)) @ np.diag([1.0, 10.0, 0.2]) + [5, -3, 0]
+    measure = Measure.fit(seen, seen)
+    # Two deviations along any axis are 2 in one of three numbers, up to the floor of 0.1 % and the noise of 50,000.
+    for axis, deviation in enumerate((1.0, 10.0)):
+        place = np.array([[5.0, -3.0, 0.0]])
+        place[0, axis] += 2 * deviation
+        assert measure.distance(place)[0] == pytest.approx(2 / np.sqrt(3), rel=0.03)
+    assert measure.distance(seen.mean(axis=0)[None])[0] < 1e-3
+
+
+def test_distance_does_not_depend_on_the_axes_that_are_chosen():
+    rng = np.random.default_rng(1)
+    seen, others = rng.normal(size=(500, 4)), rng.normal(size=(20, 4))
+    turn = np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    here = Measure.fit(seen, others).distance(others)
+    there = Measure.fit(7 * seen @ turn + 2, 7 * others @ turn + 2).distance(7 * others @ turn + 2)
+    np.testing.assert_allclose(there, here, rtol=1e-8)
+
+
+def test_percentiles_of_images_like_the_training_set_are_uniform(familiarity):
+    found = familiarity.percentile(draw(1000, 2))
+    # Of 1,000, and of the 2,000 that the scale was made of: p of a right scale is above 0.1 % all but always.
+    assert kstest(found / 100, "uniform").pvalue > 1e-3
+    # One in a hundred is called unlike: a Poisson number of 10 +- 4.
+    assert np.count_nonzero(found > 99) < 23
+
+
+@pytest.mark.parametrize("aspect", ASPECTS)
+def test_what_is_far_in_one_aspect_alone_is_called_unlike_and_says_in_which(familiarity, aspect):
+    far = draw(200, 3, moved=[aspect], by=10.0)
+    assert (familiarity.percentile(far) > 99).all()
+    said = familiarity.describe({name: values[:1] for name, values in far.items()})
+    assert said.startswith("UNLIKE THE TRAINING SET: farther from it than any image like it")
+    assert ASPECTS[aspect] in said
+
+
+def test_usual_image_is_described_by_its_percentile(familiarity):
+    seen = {name: values[:1] for name, values in draw(1, 4).items()}
+    percent = familiarity.percentile(seen)[0]
+    assert familiarity.describe(seen) == f"farther from the training set than {percent:.0f} % of images like it"
+
+
+def test_record_survives_json(familiarity):
+    again = Familiarity.from_dict(json.loads(json.dumps(familiarity.to_dict())))
+    others = draw(50, 5, moved=["picture"], by=1.0)
+    np.testing.assert_allclose(again.percentile(others), familiarity.percentile(others), atol=0.01)  # of a hundred
+    assert again.quantiles.shape == QUANTILES.shape
+    assert Familiarity.from_dict(None) is None
+
+
+def change(record, *path, to):
+    record = json.loads(json.dumps(record))
+    place = record
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = to
+    return record
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("summary",), None),
+        (("quantiles",), [1.0]),
+        (("picture", "whitening"), [[1.0, 2.0], [3.0]]),
+        (("picture", "whitening"), [[1.0]]),
+        (("texture", "mean"), ["high"] * 8),
+        (("texture", "usual"), float("nan")),
+        (("texture", "far"), 0.0),
+    ],
+)
+def test_damaged_record_is_refused(familiarity, path, value):
+    with pytest.raises(RunError, match="damaged: train it anew"):
+        Familiarity.from_dict(change(familiarity.to_dict(), *path, to=value))
+
+
+def test_cells_are_means():
+    image = np.arange(36.0).reshape(1, 6, 6)
+    np.testing.assert_array_equal(draw_cells(image)[0], image.ravel())  # fewer pixels than cells
+    large = np.random.default_rng(0).normal(size=(2, 40, 40))
+    cells = draw_cells(large).reshape(2, 16, 16)
+    # 40 pixels in 16 cells: the first ends at 2.5, rounded to even.
+    np.testing.assert_allclose(cells[:, 0, 0], large[:, :2, :2].mean(axis=(1, 2)))
+    np.testing.assert_allclose(draw_cells(np.full((1, 50, 33), 2.0)), 2.0)
+
+
+def test_texture_tells_noise_and_blur_apart_from_what_is_smooth():
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[-24:24, -24:24] / 10
+    galaxy = np.exp(-np.hypot(x, y))[None]
+    sharp, noisy = measure_texture(galaxy), measure_texture(galaxy + rng.normal(scale=0.1, size=galaxy.shape))
+    flat = measure_texture(np.full((1, 48, 48), 3.0))
+    np.testing.assert_allclose(flat, 0, atol=1e-9)
+    # The middle half of the differences to the nearest pixels: noise, of which a smooth image has next to none.
+    assert noisy[0, 4] - noisy[0, 3] > 5 * (sharp[0, 4] - sharp[0, 3])
+    # Turning or mirroring an image changes nothing of that kind.
+    np.testing.assert_allclose(measure_texture(galaxy[:, ::-1].swapaxes(1, 2)), sharp, atol=1e-9)
+
+
+def test_network_sees_noise_that_it_never_saw():
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[-8:8, -8:8]
+
+    def simulate(number, noise):
+        """Blobs of any place, with noise."""
+        centre = rng.uniform(-3, 3, (2, number, 1, 1))
+        blobs = np.exp(-0.1 * ((x - centre[0]) ** 2 + (y - centre[1]) ** 2))
+        return (blobs + noise * rng.normal(size=blobs.shape)).astype(np.float32)
+
+    train, labels = simulate(600, 0.02), rng.normal(size=(600, 2))
+    network = build_network((16, 16), fit_image_scaling(train), fit_label_scaling(labels, ("a", "b")))  # untrained
+    view = View(network)
+    familiarity = Familiarity.fit(view(train), view(simulate(400, 0.02)))
+    assert np.mean(familiarity.percentile(view(simulate(200, 0.02))) > 99) < 0.05  # 2 of 200, and noise
+    assert np.mean(familiarity.percentile(view(simulate(200, 0.06))) > 99) > 0.9
