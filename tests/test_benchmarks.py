@@ -79,3 +79,35 @@ def test_ensai_benchmark_runs(tmp_path):
     assert report["images"] == report["coverage"]["images"] == 96
     assert all(report["rms"][name]["low"] > 0 for name in report["marks"])
     assert (tmp_path / "ensai.png").exists()
+
+
+def test_what_a_quantity_explains_is_its_share_of_the_variance():
+    from benchmarks.redshift import explained
+
+    known, noise = np.random.default_rng(0).normal(size=(2, 20_000))
+    assert explained(known, np.abs(known)) > 0.95  # of any function of it, as far as bins are narrow
+    assert explained(known, known + noise) == pytest.approx(0.5, abs=0.02)
+    assert explained(known, noise) == pytest.approx(0, abs=0.003)  # bins of chance are taken off
+
+
+def test_images_that_are_unlike_differ_in_what_they_say_alone():
+    from small_datasets import SMALL_PARAMETERS
+
+    import params_and_cli as panel
+    from benchmarks.familiar import KINDS, LIKE, Simulation, simulator
+
+    parameters = panel.SimulationParameters.of(panel.OVERRIDES, **SMALL_PARAMETERS)
+    images, labels, _ = simulator(parameters, 1.0, 1.0).simulate(range(128))
+    found = {kind: Simulation(parameters, kind, "einstein-radius")(0) for kind in KINDS}
+    same, truth = found[LIKE]
+    np.testing.assert_array_equal(same, images)
+    np.testing.assert_array_equal(truth, labels["einstein-radius"])
+    assert not found["no lens: one galaxy"][1].any()
+    np.testing.assert_allclose(found["mass doubled"][1], 2 * truth)
+    for kind, (shown, _) in found.items():
+        assert shown.shape == images.shape
+        assert (shown == images).all() == (kind == LIKE), kind
+    # A second galaxy's light is added and none taken: as much again, on average, as far as the field holds it.
+    assert np.mean(found["galaxy beside the lens"][0]) > 1.3 * images.mean()
+    # Blur moves light and hardly loses any across the edges, of rings well inside the field.
+    assert np.mean(found["PSF 3 times broader"][0]) == pytest.approx(images.mean(), rel=0.05)

@@ -11,6 +11,7 @@ from stronglens.regression.figures import (
     draw_corner,
     draw_coverage,
     draw_posteriors,
+    draw_prior_dependence,
     draw_ranks,
 )
 
@@ -77,3 +78,13 @@ def test_what_cannot_be_drawn_is_said():
         assert "not defined" in assert_readable(figure)
     assert_readable(draw_corner(samples[0], columns))
     assert_readable(draw_corner(np.ones((50, 3)), COLUMNS[:3]))
+
+
+def test_dependence_on_a_prior_is_readable():
+    truth = np.random.default_rng(0).uniform(1, 3, 80)
+    values = np.stack([truth, truth, truth - 0.2, truth + 0.2])
+    entry = {"contraction": {"value": -0.014}, "r2": {"value": -0.002}, "brightness_alone": 0.75}
+    names = ("sources alike (×1.2)", "the default range (×5)", "a wide range (×100)", "as seen", "not at all")
+    said = assert_readable(draw_prior_dependence({name: (values, entry) for name in names}, r"$z_{\rm src}$"))
+    assert "contraction −0.01" in said
+    assert "R² 0.00 (brightness alone 0.75)" in said

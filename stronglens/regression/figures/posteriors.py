@@ -247,10 +247,13 @@ def draw_prior_dependence(found: Mapping[str, tuple[np.ndarray, Mapping]], symbo
         for (name, (values, entry)), (axes, at_left, _) in zip(found.items(), panels, strict=True):
             shown = _spread_out(values.shape[1], MOST_BARS)
             _draw_against_truth(axes, *values[:, shown], ends=(every.min(), every.max()))
+            axes.set_ylim(top=every.max() + 0.16 * np.ptp(every))  # for what is written there
+            numbers = entry["contraction"]["value"], entry["r2"]["value"], entry["brightness_alone"]
+            # Minus nothing is nothing.
+            contraction, r2, alone = (f"{round(number, 2) + 0.0:.2f}".replace("-", "−") for number in numbers)
             axes.set_xlabel(f"true {symbol}")
-            axes.set_title(f"{name}\ncontraction {entry['contraction']['value']:.2f}", loc="left", pad=4, fontsize=8.5)
-            r2 = f"R² {entry['r2']['value']:.2f} (brightness alone {entry['brightness_alone']:.2f})".replace("-", "−")
-            _write_in_corner(axes, r2)
+            axes.set_title(f"{name}\ncontraction {contraction}", loc="left", pad=4, fontsize=8.5)
+            _write_in_corner(axes, f"R² {r2} (brightness alone {alone})")
             axes.tick_params(labelleft=at_left)
             if at_left:
                 axes.set_ylabel(f"posterior {symbol}")
