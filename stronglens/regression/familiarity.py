@@ -215,6 +215,7 @@ class Familiarity:
                 f"{times:.1f} times as far as is usual {ASPECTS[name]}; its numbers are not to be trusted"
             )
         if percent > 100 * FAR:
+            percent = min(percent, 99.9)  # some was farther
             return f"UNLIKE THE TRAINING SET: farther from it than {percent:.1f} % of images like it, {ASPECTS[name]}"
         return f"farther from the training set than {percent:.0f} % of images like it"
 
