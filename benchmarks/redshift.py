@@ -101,11 +101,10 @@ def explained(known: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def _print(name: str, entry: dict) -> None:
-    print(
-        f"{name:<28}{entry['r2']['value']:>8.2f}{entry['contraction']['value']:>13.2f}"
-        f"{entry['brightness_alone']:>18.2f}{entry['radius_alone']:>14.2f}{entry['seconds']:>6.0f} s",
-        flush=True,
-    )
+    numbers = entry["r2"]["value"], entry["contraction"]["value"], entry["brightness_alone"], entry["radius_alone"]
+    # Minus nothing is nothing.
+    cells = (f"{round(number, 2) + 0.0:>{wide}.2f}" for number, wide in zip(numbers, (8, 13, 18, 14), strict=True))
+    print(f"{name:<28}{''.join(cells)}{entry['seconds']:>6.0f} s", flush=True)
 
 
 if __name__ == "__main__":
