@@ -96,10 +96,9 @@ def measure(parameters) -> None:
     from stronglens.training import load_network
 
     network, record = load_network(parameters.model_file)
-    recorded = record.get("simulation")  # None where others made the images
-    made_with = recorded and from_manifest(panel.SimulationParameters, recorded, panel.OVERRIDES)
+    rebuild = partial(from_manifest, panel.SimulationParameters, overrides=panel.OVERRIDES)
     elsewhere = partial(open_executor, 1)  # a process of its own: PyAutoLens's JAX is not that of a network
-    room(parameters, "measuring").measure(parameters, network, record, made_with, elsewhere)
+    room(parameters, "measuring").measure(parameters, network, record, rebuild, elsewhere)
 
 
 def list_labels(parameters) -> str:

@@ -27,7 +27,7 @@ FIXED = [
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("posterior")
     assert generate_data.main([*FIXED, f"--dataset-dir={folder / 'dataset'}", "--quiet"]) == 0
-    arguments = ["-e=2", f"--labels={LABELS}", "--posterior=gaussian", "--augment=on", "--posterior-draws=200"]
+    arguments = ["-e=2", f"--labels={LABELS}", "--posterior=flow", "--augment=on", "--posterior-draws=200"]
     assert model_and_figures.main([*flags(folder), *arguments, f"--dataset-dir={folder / 'dataset'}", "-sn=4"]) == 0
     return folder
 
@@ -78,8 +78,8 @@ def test_lens_is_measured_modelled_and_exported(trained, tmp_path, capsys):
         rows = {row["label"]: row for row in csv.DictReader(file)}
     assert set(rows) == {*LABELS.split(","), "lens-axis-ratio"}
     assert float(rows["einstein-radius-sie"]["published"]) == 1.2
-    assert (folder / "lens_lens.png").stat().st_size > 5000
-    exported = json.loads((folder / "lens.json").read_text())
+    assert (folder / f"lens_{tmp_path.name}_lens.png").stat().st_size > 5000
+    exported = json.loads((folder / f"coolest_{tmp_path.name}_lens.json").read_text())
     assert {entity["type"] for entity in exported["lensing_entities"]} == {"Galaxy", "MassField"}
 
 
@@ -88,8 +88,9 @@ def test_a_point_estimate_has_nothing_to_export(small_dataset, tmp_path, capsys)
     train = [f"--dataset-dir={small_dataset}", "-e=1", "--labels=einstein-radius", "-sn=1", "--quiet"]
     assert model_and_figures.main([*where, *train]) == 0
     np.save(tmp_path / "a.npy", np.ones((16, 16)))
-    for flag in ("--coolest", "--published=table.csv"):
-        code, line = refused(capsys, *where, f"--predict={tmp_path / 'a.npy'}", flag)
-        assert code == 2
-        wanted = f"{flag.split('=')[0]} needs a network that gives a posterior: train one with --posterior=flow"
-        assert line == f"error: {wanted}"
+    measure = [*where, f"--predict={tmp_path / 'a.npy'}"]
+    code, line = refused(capsys, *measure, "--published=table.csv")
+    assert code == 2
+    assert line == "error: --published needs a network that gives a posterior: train one with --posterior=flow"
+    assert "--coolest needs the redshifts" in refused(capsys, *measure, "--coolest")[1]
+    assert "--published is for measured images" in refused(capsys, *where, "--published=table.csv")[1]

@@ -57,6 +57,7 @@ class Dataset:
             "telescope": self.manifest["telescope"]["name"],
             **self._describe_simulation(),
             "simulation": None if "origin" in self.manifest else self.manifest["parameters"],
+            "psf": self.manifest["telescope"]["psf"] if self.manifest["parameters"].get("psf-fits") else None,
             "conventions": self.manifest["conventions"],
             "dataset": self.manifest["checksums"][LABELS],
             **{key: self.manifest[key] for key in more},
@@ -73,6 +74,8 @@ class Dataset:
         if all(self.manifest["parameters"].get(name) is None for name in ("snr-range", "peak-noise-range")):
             names = ("sky", "exposure-time", "exposures", "read-noise")
             camera = {name: self.manifest["telescope"].get(name) for name in names}
+            if (drawn := self.manifest["parameters"].get("exposure-time-range")) is not None:
+                camera["exposure-time"] = drawn
             known |= {} if None in camera.values() else {"camera": camera}
         return known
 

@@ -61,5 +61,10 @@ def check_together(parameters) -> None:
         raise UsageError("--workers and --scheduler simulate training images: give them with --simulate")
     if parameters.simulate and parameters.predict:
         raise UsageError("--simulate is for training, --predict measures: give one of them")
+    for name in ("published", "coolest"):
+        if getattr(parameters, name) and not parameters.predict:
+            raise UsageError(f"--{name} is for measured images: give it with --predict")
+    if parameters.coolest and not parameters.published:
+        raise UsageError("--coolest needs the redshifts of lens and source: give --published a table of them")
     if parameters.epochs <= parameters.warm_up:
         raise UsageError(f"--warm-up={parameters.warm_up} must be less than --epochs={parameters.epochs}")

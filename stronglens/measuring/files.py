@@ -225,8 +225,9 @@ def _check_record(record: dict, network, path) -> tuple[tuple[int, int], float, 
         is_sound = np.isfinite([pixel_scale, zero_point or 0.0]).all() and pixel_scale > 0
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         is_sound = False
-    # A density's output is one number, whatever it is a density of.
-    is_sound = is_sound and (len(network.inputs) == 2 or outputs == network.output_shape[-1])
+    has_posterior = bool(record.get("posterior"))  # whose output is one number, whatever it is a density of
+    is_sound = is_sound and (len(network.inputs) == 2) == has_posterior
+    is_sound = is_sound and (has_posterior or outputs == network.output_shape[-1])
     if not is_sound or shape != network.inputs[0].shape[1:]:
         raise RunError(f"{path} holds a damaged or foreign record of its network: train it anew")
     return shape, pixel_scale, zero_point
@@ -270,14 +271,14 @@ def _compare_noise(prepared: Prepared, record: dict) -> list[str]:
     Their background has a variance of (sky t + exposures read_noise^2) / t^2, in (e-/s)^2.
     """
     try:
-        camera = {key: float(value) for key, value in record["camera"].items()}
-        time = camera["exposure-time"]
-        learned = np.sqrt(camera["sky"] * time + camera["exposures"] * camera["read-noise"] ** 2) / time
+        camera = {key: np.asarray(value, float) for key, value in record["camera"].items()}
+        times = np.atleast_1d(camera["exposure-time"])  # both ends, where it was drawn
+        learned = np.sqrt(camera["sky"] * times + camera["exposures"] * camera["read-noise"] ** 2) / times
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):
         return []
-    if not (np.isfinite(learned) and learned > 0):
+    if not (np.isfinite(learned).all() and (learned > 0).all()):
         return []
-    ratio = prepared.background_noise / learned
+    ratio = prepared.background_noise / np.clip(prepared.background_noise, learned.min(), learned.max())
     if 1 / OTHER_NOISE <= ratio <= OTHER_NOISE:
         return []
     return [f"its background noise is {ratio:.2g} times that of the training images: the network never saw such noise"]

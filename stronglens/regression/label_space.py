@@ -15,6 +15,11 @@ from stronglens.scaling import fit_label_scaling
 EDGE = 1e-6
 """Of a range: what is nearer to its end is taken to be so near, 4.75 standard deviations out."""
 
+LEAST = {"einstein-radius": 0.0, "einstein-radius-sie": 0.0, "magnification": 0.0, "snr": 0.0, "exposure-time": 0.0}
+"""Of what follows from other columns and is bounded below."""
+NEAREST = 1e-3
+"""Of the deviation of such a label: what is nearer to its least value is taken to be so near."""
+
 
 @dataclass(frozen=True)
 class LabelSpace:
@@ -22,15 +27,17 @@ class LabelSpace:
 
     A label drawn uniformly from a range has f = Phi^-1((label - low) / (high - low)), the quantile of a normal
     distribution: its prior is a standard normal one, which is where a flow starts from, and a posterior that knows
-    nothing has nothing to learn. A label that follows from others and is always positive has f = ln(label); any
+    nothing has nothing to learn. A label that follows from others and has a least value has f = ln(label - least); any
     other stays as it is.
 
     Attributes
     ----------
     names : tuple of L str
-    kinds : tuple of L {"range", "positive", "free"}
-    low, high : tuple of L float, unit of each label
-        Ends of the range; 0 where there is none.
+    kinds : tuple of L {"range", "above", "free"}
+    low : tuple of L float, unit of each label
+        Start of the range, or the least value; 0 where there is none.
+    high : tuple of L float, unit of each label
+        End of the range, or how near to the least value is still told apart; 0 where there is none.
     mean, deviation : tuple of L float
         Of f(label) over the training split.
     """
@@ -43,13 +50,15 @@ class LabelSpace:
     deviation: tuple[float, ...]
 
     @classmethod
-    def fit(cls, columns: Sequence[Column], labels: np.ndarray) -> "LabelSpace":
+    def fit(cls, columns: Sequence[Column], labels: np.ndarray, least: Mapping[str, float] = LEAST) -> "LabelSpace":
         """Fit the space on training labels.
 
         Parameters
         ----------
         columns : sequence of L Column
         labels : ndarray (M, L), unit of each label
+        least : mapping of name to float, unit of each label
+            What labels that were not drawn are never below.
 
         Raises
         ------
@@ -60,11 +69,15 @@ class LabelSpace:
         fit_label_scaling(labels, names)  # refuses what cannot be learned
         kinds, low, high = [], [], []
         for column, values in zip(columns, np.asarray(labels, np.float64).T, strict=True):
-            ends = column.prior if column.drawn and column.prior is not None else (0.0, 0.0)
-            is_range = ends[1] > ends[0]
-            kinds.append("range" if is_range else "positive" if values.min() > 0 else "free")
-            low.append(float(ends[0]) if is_range else 0.0)
-            high.append(float(ends[1]) if is_range else 0.0)
+            if column.drawn and column.prior is not None and column.prior[1] > column.prior[0]:
+                kind, ends = "range", column.prior
+            elif not column.drawn and column.name in least:
+                kind, ends = "above", (least[column.name], NEAREST * values.std())
+            else:
+                kind, ends = "free", (0.0, 0.0)
+            kinds.append(kind)
+            low.append(float(ends[0]))
+            high.append(float(ends[1]))
         nothing, one = (0.0,) * len(names), (1.0,) * len(names)
         bare = cls(names, tuple(kinds), tuple(low), tuple(high), nothing, one)
         spread = bare.to_space(labels)
@@ -84,7 +97,12 @@ class LabelSpace:
             space = cls(*(tuple(written[name]) for name in cls.__dataclass_fields__))
             numbers = np.array([space.low, space.high, space.mean, space.deviation], float)
             is_sound = numbers.shape == (4, len(space.kinds)) and np.isfinite(numbers).all()
-            is_sound &= len(space.names) == len(space.kinds) and set(space.kinds) <= {"range", "positive", "free"}
+            is_sound &= len(space.names) == len(space.kinds) and set(space.kinds) <= {"range", "above", "free"}
+            is_sound &= bool((numbers[3] > 0).all())
+            is_sound &= all(
+                {"range": high > low, "above": high > 0}.get(kind, True)
+                for kind, low, high in zip(space.kinds, space.low, space.high, strict=True)
+            )
         except (KeyError, TypeError, ValueError):
             is_sound = False
         if not is_sound:
@@ -104,8 +122,8 @@ class LabelSpace:
             if kind == "range":
                 share = (values - self.low[place]) / (self.high[place] - self.low[place])
                 values = ndtri(np.clip(share, EDGE, 1 - EDGE))
-            elif kind == "positive":
-                values = np.log(np.maximum(values, np.finfo(np.float32).tiny))
+            elif kind == "above":
+                values = np.log(np.maximum(values - self.low[place], self.high[place]))
             out[..., place] = (values - self.mean[place]) / self.deviation[place]
         return out
 
@@ -118,7 +136,18 @@ class LabelSpace:
             if kind == "range":
                 low, high = self.low[place], self.high[place]
                 values = np.clip(low + (high - low) * ndtr(values), low, high)
-            elif kind == "positive":
-                values = np.exp(np.clip(values, -80, 80))
+            elif kind == "above":
+                values = self.low[place] + np.exp(np.clip(values, -80, 80))
             out[..., place] = values
         return out
+
+    @property
+    def float32_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ends of the labels (L,), rounded inwards to 32 bits: a draw is not to leave its range by its rounding."""
+        ends = []
+        for inwards, bound in ((np.inf, self.low), (-np.inf, self.high)):
+            held = [value if kind == "range" else -inwards for kind, value in zip(self.kinds, bound, strict=True)]
+            rounded = np.array(held, np.float32)
+            outside = rounded < held if inwards > 0 else rounded > held
+            ends.append(np.where(outside, np.nextafter(rounded, np.float32(inwards)), rounded))
+        return ends[0], ends[1]

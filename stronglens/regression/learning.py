@@ -3,7 +3,7 @@
 from stronglens.learning.lesson import Lesson
 from stronglens.learning.training import learn
 from stronglens.networks import build_trunk
-from stronglens.regression.label_space import LabelSpace
+from stronglens.regression.label_space import LEAST, LabelSpace
 from stronglens.regression.network import build_network
 from stronglens.regression.posterior import build_posterior, dimensions_of
 from stronglens.scaling import fit_label_scaling
@@ -27,8 +27,10 @@ def train_network(lesson: Lesson, fresh: FreshLenses | None) -> dict[str, list[f
 def _train_posterior(lesson: Lesson, fresh: FreshLenses | None) -> dict[str, list[float]]:
     parameters = lesson.parameters
     columns = [lesson.dataset.columns[label] for label in lesson.labels]
+    made_with = lesson.dataset.manifest["parameters"]
+    cuts = {name: made_with.get(f"{name}-min") or 0.0 for name in ("magnification", "snr")}
     # Of the stored images' labels: fresh ones come from the same prior.
-    space = LabelSpace.fit(columns, lesson.truth[lesson.split["train"]])
+    space = LabelSpace.fit(columns, lesson.truth[lesson.split["train"]], LEAST | cuts)
 
     def build(shape, image_scaling, labels):
         image, summary = build_trunk(parameters.network, shape, image_scaling, parameters.seed)
@@ -38,6 +40,6 @@ def _train_posterior(lesson: Lesson, fresh: FreshLenses | None) -> dict[str, lis
         lesson,
         fresh,
         build,
-        objective=Density(space, dimensions_of(len(columns)), parameters.seed),
+        objective=Density(space, dimensions_of(parameters.posterior, len(columns)), parameters.seed),
         record={"posterior": parameters.posterior, "label-space": space.to_dict()},
     )

@@ -1,12 +1,16 @@
 """What is measured on a telescope image, and what it is worth."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
-from pathlib import PurePath
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 
+from stronglens import telescope
 from stronglens.measuring import Answer, Measurement, measure_files, refuse, write_measurements
-from stronglens.parameters import Column, RunError, UsageError
+from stronglens.parameters import Column, RunError, StronglensError, UsageError
 from stronglens.plotting import save_figure, write_captions
 from stronglens.regression.export import export_coolest
 from stronglens.regression.familiarity import Familiarity, View
@@ -16,6 +20,7 @@ from stronglens.regression.posterior import Posterior
 from stronglens.regression.published import (
     PublishedLens,
     PublishedTable,
+    Summary,
     derive_quantities,
     posterior_table,
     summarize,
@@ -23,7 +28,7 @@ from stronglens.regression.published import (
 )
 
 
-def measure(parameters, network, record: dict, made_with, open_simulation) -> None:
+def measure(parameters, network, record: dict, rebuild, open_simulation) -> None:
     """Measure files with a trained network: a table, ``measured.csv`` and a figure.
 
     With a posterior also ``posteriors.csv``, a figure of each lens with its model image where the network learned
@@ -34,7 +39,7 @@ def measure(parameters, network, record: dict, made_with, open_simulation) -> No
     parameters : TrainingParameters
     network : keras.Model
     record : dict, as saved with the network
-    made_with : SimulationParameters of the training set; None where they are not known
+    rebuild : callable, makes SimulationParameters of those in a record
     open_simulation : callable, opens an executor of another process, which may import PyAutoLens
 
     Raises
@@ -48,9 +53,9 @@ def measure(parameters, network, record: dict, made_with, open_simulation) -> No
     for name in ("published", "coolest"):
         if posterior is None and getattr(parameters, name):
             raise UsageError(f"--{name} needs a network that gives a posterior: train one with --posterior=flow")
-    measurements, refused = measure_files(
-        parameters, network, record, _Answering(parameters, network, record, posterior)
-    )
+    lenses = _Lenses(parameters, record, rebuild) if posterior else None  # refuses before the work what it cannot do
+    answer = _Answering(parameters, network, record, posterior)
+    measurements, refused = measure_files(parameters, network, record, answer)
     columns = [Column.from_dict(item) for item in record["labels"]]
     heads = [f"{column.name} [{column.unit}]" if column.unit else column.name for column in columns]
     values = np.array([measurement.values for measurement in measurements]).reshape(-1, len(columns))
@@ -59,12 +64,12 @@ def measure(parameters, network, record: dict, made_with, open_simulation) -> No
     if posterior is None or not measurements:
         write_measurements(parameters, record["pixel-scale"], measurements, refused, heads, captions, worth)
         return
-    lenses = _Lenses(parameters, record, made_with, columns)
     captions = [_add_deviations(text, one.answer.draws) for text, one in zip(captions, measurements, strict=True)]
-    tables = lenses.tables(measurements)
+    found = lenses.summarize(measurements)
+    tables = lenses.write_tables(found)
     write_measurements(parameters, record["pixel-scale"], measurements, [], heads, captions, worth, tables)
-    with open_simulation() if lenses.has_models else nullcontext() as executor:
-        problems = lenses.draw(measurements, executor)
+    with open_simulation() if lenses.why_no_model is None else nullcontext() as executor:
+        problems = lenses.draw(found, executor)
     refuse([*refused, *problems])
 
 
@@ -85,94 +90,133 @@ class _Answering:
         return Answer(draws.mean(axis=0), draws, notes)
 
 
-class _Lenses:
-    """Posteriors of measured lenses, beside what is published of them."""
+@dataclass(frozen=True)
+class _Found:
+    """What was found of one lens.
 
-    def __init__(self, parameters, record, made_with, columns: list[Column]):
-        self.parameters, self.made_with, self.learned = parameters, made_with, columns
-        self.labels = [column.name for column in columns]
+    Attributes
+    ----------
+    measurement : Measurement
+    columns : list of M Column, those learned and what follows from them
+    values : (S, M) draws
+    published : PublishedLens
+    summaries : list of M Summary
+    """
+
+    measurement: Measurement
+    columns: list[Column]
+    values: np.ndarray
+    published: PublishedLens
+    summaries: list[Summary]
+
+
+class _Lenses:
+    """Posteriors of measured lenses: beside what is published of them, as tables, figures and files for others."""
+
+    def __init__(self, parameters, record: dict, rebuild):
+        self.parameters, self.learned = parameters, [Column.from_dict(item) for item in record["labels"]]
+        self.labels = [column.name for column in self.learned]
         self.pixel_scale = record["pixel-scale"]
         self.lens_model = (record.get("simulation") or {}).get("lens-model", "")
         # Which quantities there are does not depend on their values.
-        self.columns, _ = derive_quantities(columns, np.zeros((1, len(columns))), self.lens_model)
-        self.published = PublishedTable(parameters.published, self.columns) if parameters.published else None
-        self.why_no_model = None
+        known, _ = derive_quantities(self.learned, np.zeros((1, len(self.learned))), self.lens_model)
+        table = PublishedTable(parameters.published, known) if parameters.published else None
+        self.published = {path: table.of(path) if table else PublishedLens({}) for path in parameters.predict}
+        self.made_with: Any = None
+        self.why_no_model: str | None = None
         try:
-            if made_with is None:
-                raise RunError("no model image: the network's record does not say how its training set was simulated")
-            columns_of_shape(made_with, self.labels)
-        except RunError as error:
+            self.made_with = _find_simulation(record, rebuild)
+            columns_of_shape(self.made_with, self.labels)
+        except StronglensError as error:
             if parameters.coolest:
                 raise RunError(f"--coolest: {error}") from None
             self.why_no_model = str(error)
 
-    @property
-    def has_models(self) -> bool:
-        return self.why_no_model is None
-
-    def tables(self, measurements: list[Measurement]) -> list[str]:
-        """Write ``posteriors.csv`` and return the lines of a table for each file."""
-        summaries = {one.observation.name: self._summarise(one) for one in measurements}
-        write_posteriors(self.parameters.figures_dir / "posteriors.csv", summaries)
-        lines = []
+    def summarize(self, measurements: Sequence[Measurement]) -> list[_Found]:
+        """Return what was found of each lens."""
+        found = []
         for one in measurements:
-            found = posterior_table(one.observation.name, summaries[one.observation.name], self._find(one).notes)
-            lines += [*found, ""]
-        if self.why_no_model:
-            lines += [self.why_no_model, ""]
-        return lines
+            columns, values = derive_quantities(self.learned, one.answer.draws, self.lens_model)
+            published = self.published[one.path]
+            found.append(_Found(one, columns, values, published, summarize(columns, values, published.values)))
+        return found
 
-    def draw(self, measurements: list[Measurement], executor) -> list[str]:
+    def write_tables(self, found: Sequence[_Found]) -> list[str]:
+        """Write ``posteriors.csv`` and return the lines of a table for each file."""
+        named = [(one.measurement.observation.name, one) for one in found]
+        path = self.parameters.figures_dir / "posteriors.csv"
+        write_posteriors(path, [(name, one.summaries) for name, one in named])
+        lines = []
+        for name, one in named:
+            lines += [*posterior_table(name, one.summaries, one.published.notes), ""]
+        return [*lines, self.why_no_model, ""] if self.why_no_model else lines
+
+    def draw(self, found: Sequence[_Found], executor) -> list[str]:
         """Draw a figure of each lens, and write its COOLEST file; return what went wrong."""
         folder, problems = self.parameters.figures_dir, []
-        stems = _name_files([one.path for one in measurements])
-        for one, stem in zip(measurements, stems, strict=True):
-            model, notes = None, [note for note in one.answer.notes]
+        stems = _name_files([one.measurement.path for one in found])
+        for one, stem in zip(found, stems, strict=True):
+            measured, model = one.measurement, None
+            notes = list(measured.answer.notes)
             if executor is None:
                 notes.append(self.why_no_model)
             else:
-                seen = one.prepared
+                seen, draws = measured.prepared, measured.answer.draws
                 try:
                     model = model_lens(
-                        self.made_with, self.labels, one.answer.draws, seen.image, seen.noise, seen.mask, executor
+                        self.made_with, self.labels, draws, seen.image, seen.noise, seen.mask, executor
                     )
                     notes += model.notes
                     if self.parameters.coolest:
-                        path, found = folder / f"{stem}.json", self._find(one)
-                        export_coolest(
-                            path, self.made_with, self.labels, one.answer.draws, model, found, executor
-                        )
-                        if not self.parameters.quiet:
-                            print(f"COOLEST: {path}")
-                except RunError as error:
-                    problems.append(f"{one.observation.name}: {error}")
+                        path = folder / f"coolest_{stem}.json"
+                        export_coolest(path, self.made_with, self.labels, draws, model, one.published, executor)
+                        self._say(f"COOLEST: {path}")
+                except StronglensError as error:
+                    problems.append(f"{measured.observation.name}: {error}")
                     notes.append(str(error))
-            columns, values = derive_quantities(self.learned, one.answer.draws, self.lens_model)
             figure = draw_lens_model(
-                one.observation.name, one.prepared.image, one.prepared.mask, self.pixel_scale, columns, values,
-                self._summarise(one), model, notes, self.parameters.cmap,
+                measured.observation.name, measured.prepared.image, measured.prepared.mask, self.pixel_scale,
+                one.columns, one.values, one.summaries, model, notes, self.parameters.cmap,
             )  # fmt: skip
-            path = save_figure(figure, folder / f"lens_{stem}.{self.parameters.figure_format}")
-            if not self.parameters.quiet:
-                print(f"Posterior and model: {path}")
+            self._say(f"Posterior: {save_figure(figure, folder / f'lens_{stem}.{self.parameters.figure_format}')}")
         return problems
 
-    def _find(self, one: Measurement) -> PublishedLens:
-        return self.published.of(one.path) if self.published else PublishedLens({})
+    def _say(self, line: str) -> None:
+        if not self.parameters.quiet:
+            print(line)
 
-    def _summarise(self, one: Measurement):
-        columns, values = derive_quantities(self.learned, one.answer.draws, self.lens_model)
-        return summarize(columns, values, self._find(one).values)
+
+def _find_simulation(record: dict, rebuild):
+    """Return the SimulationParameters of a network's training set.
+
+    Raises
+    ------
+    RunError
+        When they are not known, or their point-spread function is not what it was.
+    """
+    recorded = record.get("simulation")
+    if not isinstance(recorded, dict):
+        raise RunError("no model image: the network's record does not say how its training set was simulated")
+    try:
+        made_with = rebuild(recorded)
+    except StronglensError as error:
+        raise RunError(f"no model image: the training set was simulated by another version ({error})") from None
+    if made_with.psf_fits:
+        if not Path(made_with.psf_fits).is_file():
+            raise RunError(f"no model image: the training set's point-spread function, {made_with.psf_fits}, is gone")
+        kernel, there = np.array(record.get("psf"), float), telescope.read_psf(made_with.psf_fits)
+        if kernel.shape != there.shape or not np.allclose(kernel, there, atol=1e-7):
+            raise RunError(f"no model image: {made_with.psf_fits} is no longer the one that the network learned from")
+    return made_with
 
 
 def _name_files(paths: list[str]) -> list[str]:
-    """Return a name for the figures of each file: its own, with its folder's where several files share one."""
-    stems = [PurePath(path).name.split(".")[0] for path in paths]
+    """Return a name for the figures of each file: its folder's and its own, numbered where several share it."""
     names = []
-    for path, stem in zip(paths, stems, strict=True):
-        parent = PurePath(path).parent.name
-        name = f"{parent}_{stem}" if stems.count(stem) > 1 and parent else stem
-        names.append(f"{name}_{names.count(name) + 1}" if name in names else name)
+    for path in map(PurePath, paths):
+        name = "_".join(filter(None, (path.parent.name, path.name.split(".")[0])))
+        earlier = sum(name == other.rsplit("~", 1)[0] for other in names)
+        names.append(f"{name}~{earlier + 1}" if earlier else name)
     return names
 
 

@@ -11,11 +11,9 @@ import numpy as np
 
 from stronglens.parameters import RunError
 from stronglens.regression.label_space import LabelSpace
-from stronglens.training import keras, spread_seed, wake_bayesflow
+from stronglens.training import FLOW, keras, spread_seed, wake_bayesflow
 
 KINDS = ("flow", "gaussian")
-FLOW_DEPTH = 6
-FLOW_WIDTHS = (128, 128)
 POINTS_AT_ONCE = 50_000
 
 
@@ -39,16 +37,16 @@ def build_posterior(kind: str, image, summary, labels: int, seed: int = 0) -> ke
         Inputs (batch, H, W) float32, e-/s, and (batch, D) float32, points of the space (see `dimensions_of`); output
         (batch,) float32, log density.
     """
-    dimensions = dimensions_of(labels)
+    dimensions = dimensions_of(kind, labels)
     summary = keras.layers.Activation("linear", name="summary")(summary)
     point = keras.Input((dimensions,), dtype="float32", name="point")
     add = {"flow": _add_flow, "gaussian": _add_gaussian}[kind]
     return keras.Model([image, point], add(point, summary, dimensions, seed), name=f"posterior_{kind}")
 
 
-def dimensions_of(labels: int) -> int:
+def dimensions_of(kind: str, labels: int) -> int:
     """Return how many dimensions the density of some labels has: a coupling needs two, the second being noise."""
-    return max(2, labels)
+    return max(2, labels) if kind == "flow" else labels
 
 
 class Posterior:
@@ -68,12 +66,12 @@ class Posterior:
     def __init__(self, network: keras.Model, record: Mapping):
         self.space = LabelSpace.from_dict(record.get("label-space") or {})
         self.kind = record.get("posterior")
-        if self.kind not in KINDS or len(network.inputs) != 2:
+        names = {layer.name for layer in network.layers}
+        is_sound = self.kind in KINDS and len(network.inputs) == 2 and {self.kind, "summary"} <= names
+        self.dimensions = network.inputs[-1].shape[-1]
+        if not is_sound or self.dimensions != dimensions_of(self.kind, len(self.space.names)):
             raise RunError("the network's record of its posterior is damaged: train it anew")
         self._head = network.get_layer(self.kind)
-        self.dimensions = network.inputs[1].shape[-1]
-        if self.dimensions != dimensions_of(len(self.space.names)):
-            raise RunError("the network's record of its posterior is damaged: train it anew")
         if self.kind == "flow":
             # Graphs, not calls one by one: an eighth of the time.
             base, seen = keras.Input((self.dimensions,)), keras.Input(network.get_layer("summary").output.shape[1:])
@@ -101,7 +99,8 @@ class Posterior:
             some = np.asarray(summaries[start : start + block], np.float32)
             base = random.standard_normal((len(some) * number, self.dimensions), np.float32)
             points = self._carry(base, np.repeat(some, number, axis=0))
-            out[start : start + block] = self.space.to_labels(points.reshape(len(some), number, -1)[..., :labels])
+            found = self.space.to_labels(points.reshape(len(some), number, -1)[..., :labels])
+            out[start : start + block] = np.clip(found.astype(np.float32), *self.space.float32_bounds)
         return out
 
     def _carry(self, base: np.ndarray, summaries: np.ndarray) -> np.ndarray:
@@ -119,14 +118,7 @@ def _add_flow(point, summary, dimensions: int, seed: int):
     wake_bayesflow()
     from bayesflow.networks import CouplingFlow
 
-    flow = CouplingFlow(
-        depth=FLOW_DEPTH,
-        transform="affine",
-        permutation="random",
-        # Without dropout: it would make a training depend on more than its seed, and blurs what is learned.
-        subnet_kwargs={"widths": list(FLOW_WIDTHS), "activation": "silu", "dropout": None},
-        name="flow",
-    )
+    flow = CouplingFlow(**FLOW, name="flow")
     flow.build((1, dimensions), (1, summary.shape[-1]))
     _seed_flow(flow, seed)
     return flow(point, conditions=summary, density=True)[1]

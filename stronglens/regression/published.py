@@ -145,19 +145,19 @@ def posterior_table(name: str, summaries: Sequence[Summary], notes: Iterable[str
     return [name, *(f"  {line}" for line in lines), *(f"  {note}" for note in notes)]
 
 
-def write_posteriors(path: Path, summaries: Mapping[str, Sequence[Summary]]) -> None:
+def write_posteriors(path: Path, summaries: Iterable[tuple[str, Sequence[Summary]]]) -> None:
     """Write ``posteriors.csv``: a row for each file and quantity.
 
     Parameters
     ----------
     path : Path
-    summaries : dict of a file's name to its summaries
+    summaries : pairs of a file's name and its summaries
     """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     heads = ["p2.5", "p16", "p84", "p97.5", "published", "relative-difference", "inside-95"]
     writer.writerow(["file", "label", "unit", "median", "mean", "sd", *heads])
-    for name, some in summaries.items():
+    for name, some in summaries:
         for one in some:
             numbers = [one.median, one.mean, one.deviation, one.low_95, one.low_68, one.high_68, one.high_95]
             numbers += [one.published, one.difference]

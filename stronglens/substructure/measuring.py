@@ -3,7 +3,7 @@
 from stronglens.measuring import Answer, measure_files, write_measurements
 
 
-def measure(parameters, network, record: dict, made_with, open_simulation) -> None:
+def measure(parameters, network, record: dict, rebuild, open_simulation) -> None:
     """Classify files with a trained network: a table, ``measured.csv`` and a figure.
 
     Parameters
@@ -11,7 +11,7 @@ def measure(parameters, network, record: dict, made_with, open_simulation) -> No
     parameters : TrainingParameters
     network : keras.Model
     record : dict, as saved with the network
-    made_with, open_simulation
+    rebuild, open_simulation
         Of no use here: probabilities have no model image.
 
     Raises

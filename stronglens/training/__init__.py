@@ -3,12 +3,13 @@
 # Device first: it quietens Keras's backend before anything wakes it.
 from stronglens.training.device import describe_device, keras, wake_bayesflow
 from stronglens.training.loop import fit
-from stronglens.training.network_file import load_network, save_network
+from stronglens.training.network_file import FLOW, load_network, save_network
 from stronglens.training.objective import Classification, Density, Regression
 from stronglens.training.seeds import spread_seed
 from stronglens.training.state import remove_state, state_path
 
 __all__ = [
+    "FLOW",
     "Classification",
     "Density",
     "Regression",

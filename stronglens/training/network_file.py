@@ -39,12 +39,24 @@ ADMITTED = frozenset((
     "GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal", "RandomNormal",
     "RandomUniform",
     "TruncatedNormal", "Zeros", "Ones", "Constant", "Orthogonal", "VarianceScaling", "L1", "L2", "L1L2",
-    "Split", "Tril", "Exp", "Square", "Sum", "Matmul", "ExpandDims", "Squeeze", "GetItem", "__tensor__",
+    "Split", "Tril", "Exp", "Square", "Sum", "Matmul", "ExpandDims", "Squeeze", "__tensor__",
     "SeedGenerator",
 ))
 # fmt: on
+# BayesFlow's own loader takes some texts for the names of Python's built-in objects or of its registered classes. A
+# flow is therefore held against the one that there is, and such texts are found nowhere else.
+FLOW = {
+    "subnet": "mlp",
+    "depth": 6,
+    "transform": "affine",
+    "permutation": "random",
+    "use_actnorm": True,
+    # Without dropout: it would make a training depend on more than its seed, and blurs what is learned.
+    "subnet_kwargs": {"widths": [128, 128], "activation": "silu", "dropout": None},
+    "transform_kwargs": None,
+}
 BAYESFLOW = {"CouplingFlow": "bayesflow.networks", "DiagonalNormal": "bayesflow.distributions"}
-BAYESFLOW_TYPE = "__bayesflow_type__"  # which its own loader takes for the name of anything that Python has built in
+REGISTERED = tuple(f"{module}>{name}" for name, module in BAYESFLOW.items())
 
 
 def require_model_path(path: str | os.PathLike) -> Path:
@@ -186,7 +198,7 @@ def _check_config(config: object, refuse: Callable[[str], RunError]) -> bool:
         node = waiting.pop()
         if isinstance(node, list):
             waiting.extend(node)
-        elif isinstance(node, str) and node.startswith(BAYESFLOW_TYPE):
+        elif isinstance(node, str) and (">" in node or node.startswith("__bayesflow")) and node not in REGISTERED:
             raise refuse(f"it asks for {node!r:.60}, which is no layer")
         elif isinstance(node, dict):
             waiting.extend(node.values())
@@ -195,6 +207,12 @@ def _check_config(config: object, refuse: Callable[[str], RunError]) -> bool:
                 if isinstance(name, str) and name in BAYESFLOW and str(module).startswith(f"{BAYESFLOW[name]}."):
                     if node.get("registered_name") != f"{BAYESFLOW[name]}>{name}":
                         raise refuse(f"it holds {node.get('registered_name')!r:.60}, which is not BayesFlow's {name}")
+                    settings = node.get("config")
+                    if name == "CouplingFlow" and not (
+                        isinstance(settings, dict)
+                        and all(key in settings and settings[key] == value for key, value in FLOW.items())
+                    ):
+                        raise refuse("its flow is not one of this program's")
                     has_flow = True
                     continue
                 if not isinstance(name, str) or name not in ADMITTED:

@@ -1,5 +1,6 @@
 """What a network is trained for: how its labels are taught, what is minimised, and what is shown."""
 
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,7 +149,7 @@ class Density:
     space
         Maps labels to that space: ``to_space``, (N, L) in their own units to (N, L); ``to_dict`` says how.
     dimensions : int
-        Of the network's density: those beyond L are noise, drawn anew for each image from ``seed``.
+        Of the network's density: those beyond L are noise, other for each image and each time its labels change.
     seed : int
     """
 
@@ -171,7 +172,8 @@ class Density:
         """Map labels to points of the network's space: (N, dimensions) float32."""
         points = self.space.to_space(labels)
         more = self.dimensions - points.shape[1]
-        noise = np.random.default_rng([self.seed, len(points)]).standard_normal((len(points), more))
+        # From the labels themselves: what is encoded batch by batch must not get the same noise in each.
+        noise = np.random.default_rng([self.seed, zlib.crc32(points.tobytes())]).standard_normal((len(points), more))
         return np.concatenate([points, noise], axis=1).astype(np.float32)
 
     def arrange(self, images: np.ndarray, targets: np.ndarray) -> tuple:

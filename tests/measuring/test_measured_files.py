@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from readable_figures import assert_readable
 from small_observations import galaxy, noise, write_fits
 
 from params_and_cli import OVERRIDES, TrainingParameters
-from stronglens.measuring import measure_files, write_measurements
+from stronglens.measuring import Answer, measure_files, write_measurements
 from stronglens.measuring.figures import draw_measured
 from stronglens.parameters import Column, RunError, UsageError, parse
 
@@ -25,13 +26,15 @@ RECORD = {
 NOISE = 0.0105  # e-/s in a pixel, of that camera: sqrt(0.22 * 2264 + 4 * 4.2^2) / 2264
 
 
-class MeanNetwork:
-    """Returns an image's mean, so that a test can see what the network was given."""
+class Network:
+    """What is asked of a network beside its answers: its shapes."""
 
-    input_shape, output_shape = (None, 64, 64), (None, 1)
+    inputs, output_shape = (SimpleNamespace(shape=(None, 64, 64)),), (None, 1)
 
-    def predict(self, images, verbose):
-        return images.mean(axis=(1, 2))[:, None]
+
+def mean(image):
+    """Answer with an image's mean, so that a test can see what the network was given."""
+    return Answer(image.mean(keepdims=True)[0])
 
 
 def parameters(folder, *words):
@@ -40,7 +43,7 @@ def parameters(folder, *words):
 
 
 def measure(folder, *words, record=RECORD):
-    return measure_files(parameters(folder, *words), MeanNetwork(), record)
+    return measure_files(parameters(folder, *words), Network(), record, mean)
 
 
 def one(folder, *words, record=RECORD):
@@ -125,20 +128,30 @@ def test_images_as_others_made_them_take_no_flags(lens, tmp_path):
     np.save(tmp_path / "public.npy", noise((64, 64)))
     words = ["--quiet", f"--figures-dir={tmp_path}", f"-p={tmp_path / 'public.npy'}"]
     given = parse(TrainingParameters, words, program="x", overrides=OVERRIDES)
-    (found,), _ = measure_files(given, MeanNetwork(), record)
+    (found,), _ = measure_files(given, Network(), record, mean)
     assert len(found.notes) == 1
     for flag in ("--mask=mask.fits", "--noise-map=noise.npy", "--center=brightest"):
         given = parse(TrainingParameters, [*words, flag], program="x", overrides=OVERRIDES)
         with pytest.raises(UsageError, match=f"{flag.split('=')[0]} means nothing to a network"):
-            measure_files(given, MeanNetwork(), record)
+            measure_files(given, Network(), record, mean)
     np.save(tmp_path / "public.npy", np.where(np.eye(64) > 0, np.nan, noise((64, 64))))
     given = parse(TrainingParameters, words, program="x", overrides=OVERRIDES)
-    assert "64 of 4096 pixels inside the field are NaN" in measure_files(given, MeanNetwork(), record)[1][0]
+    assert "64 of 4096 pixels inside the field are NaN" in measure_files(given, Network(), record, mean)[1][0]
+
+
+def test_noise_is_held_against_all_that_was_drawn(lens):
+    def notes(times):
+        record = RECORD | {"camera": RECORD["camera"] | {"exposure-time": times}}
+        return [note for note in one("x", f"-p={lens}", record=record).notes if "background noise" in note]
+
+    assert notes([1132.0, 2264.0]) == []
+    (note,) = notes([400.0, 800.0])
+    assert "noise is 0.5" in note  # 0.0105 over the 0.0196 of 800 s
 
 
 def test_table_and_figure_of_what_was_filled(lens, tmp_path):
     given = parameters(tmp_path, f"-p={lens}", "--center=brightest", "--mask=mask.fits")
-    measurements, refused = measure_files(given, MeanNetwork(), RECORD)
+    measurements, refused = measure_files(given, Network(), RECORD, mean)
     write_measurements(given, 0.1, measurements, refused, ["einstein-radius [arcsec]"], ["1.2"], [])
     written = (tmp_path / "measured.csv").read_text()
     assert "centred on the light's peak" in written

@@ -29,7 +29,7 @@ SPACE = LabelSpace.fit(COLUMNS, draw_labels())
 
 
 def test_each_label_is_treated_as_what_it_is():
-    assert SPACE.kinds == ("range", "positive", "free")
+    assert SPACE.kinds == ("range", "above", "free")
 
 
 def test_labels_come_back():
@@ -49,7 +49,7 @@ def test_a_uniform_prior_becomes_a_standard_normal_one():
 def test_no_point_of_the_space_leaves_the_bounds(point):
     x, magnification, _ = SPACE.to_labels(np.array(point))
     assert -0.4 <= x <= 0.4
-    assert 0 < magnification < np.inf
+    assert 0 <= magnification < np.inf
 
 
 def test_labels_at_and_beyond_the_ends_are_finite():
@@ -57,9 +57,24 @@ def test_labels_at_and_beyond_the_ends_are_finite():
     assert np.isfinite(ends).all()
 
 
-def test_a_label_that_can_be_zero_is_left_as_it_is():
-    radius = Column("einstein-radius", "arcsec", "", "", drawn=False)
-    assert LabelSpace.fit([radius], np.array([[0.0], [1.0], [2.0]])).kinds == ("free",)
+def test_a_label_stays_above_its_least_value():
+    # An Einstein radius is 0 where there is none; a cut keeps magnifications above 2.
+    columns = [Column(name, None, "", "", drawn=False) for name in ("einstein-radius", "magnification")]
+    random = np.random.default_rng(4)
+    labels = np.stack([random.uniform(0.5, 2, 1000), 2 + random.exponential(3, 1000)], 1)
+    labels[0, 0] = 0.0
+    space = LabelSpace.fit(columns, labels, {"einstein-radius": 0.0, "magnification": 2.0})
+    drawn = space.to_labels(np.random.default_rng(5).normal(0, 3, (1000, 2)))
+    assert (drawn > [0, 2]).all()
+    # Nearer than a thousandth of the deviation is not told apart.
+    np.testing.assert_allclose(space.to_labels(space.to_space(labels)), labels, atol=0.01)
+
+
+def test_bounds_hold_in_32_bits():
+    columns = [Column("x", None, "", "", prior=(0.1, 2.2))]
+    low, high = LabelSpace.fit(columns, np.array([[0.2], [2.0]])).float32_bounds
+    assert 0.1 <= float(low[0]) < 0.1 + 1e-7
+    assert 2.2 - 3e-7 < float(high[0]) <= 2.2
 
 
 def test_a_label_that_never_changes_is_refused():
@@ -74,7 +89,15 @@ def test_survives_json():
 
 
 @pytest.mark.parametrize(
-    "damage", [{}, {"low": [0.0]}, {"kinds": ["range", "round", "free"]}, {"mean": ["a", 0, 0]}, {"names": None}]
+    "damage",
+    [
+        {},
+        {"low": [0.0]},
+        {"kinds": ["range", "round", "free"]},
+        {"deviation": [1.0, 0.0, 1.0]},
+        {"mean": ["a", 0, 0]},
+        {"names": None},
+    ],
 )
 def test_a_damaged_record_is_refused(damage):
     with pytest.raises(RunError, match="record of its labels is damaged"):

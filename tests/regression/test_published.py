@@ -101,7 +101,7 @@ def test_summaries_at_the_terminal_and_in_the_table(tmp_path):
     assert lines[2].endswith("yes")
     assert lines[-2].endswith("NO")
     assert lines[-1].strip() == "a note"
-    write_posteriors(tmp_path / "posteriors.csv", {"d.fits": summaries})
+    write_posteriors(tmp_path / "posteriors.csv", [("d.fits", summaries)])
     rows = list(csv.DictReader((tmp_path / "posteriors.csv").read_text().splitlines()))
     assert [row["label"] for row in rows] == [column.name for column in columns]
     assert float(rows[0]["p97.5"]) - float(rows[0]["p2.5"]) == pytest.approx(2 * 1.96 * 0.02, rel=0.1)
