@@ -46,8 +46,12 @@ def test_report_has_calibration(trained):
     figures = trained / "figures"
     drawn = {path.stem for path in figures.glob("*.jpg")}
     assert {"coverage", "ranks", "contraction", "posteriors", "corner", "predictions", "losses"} <= drawn
-    metrics = json.loads((figures / "metrics.json").read_text())
-    assert 0 <= metrics["posterior"]["largest_coverage_deviation"]["value"] <= 1
+    found = json.loads((figures / "metrics.json").read_text())["posterior"]
+    off = {name: entry["coverage_deviation"]["value"] for name, entry in found["labels"].items()}
+    off["joint"] = found["joint"]["coverage_deviation"]["value"]
+    assert set(off) == {*LABELS.split(","), "joint"}
+    largest = found["largest_coverage_deviation"]
+    assert largest["value"] == max(off.values()) == off[largest["where"]]
     with open(figures / "predictions.csv") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 8  # a tenth of 80

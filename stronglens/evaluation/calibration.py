@@ -7,19 +7,14 @@ uniform numbers. The joint posterior gives one such number more: the share of dr
 the truth is (TARP: Lemos et al. 2023, ICML, arXiv:2302.03026).
 """
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import bdtr
-from scipy.stats import binom
 
-from stronglens.evaluation.bootstrap import count_draws, draw_resamples, format_number, make_entry, undefined
+from stronglens.evaluation.bootstrap import count_draws, draw_resamples, make_entry, undefined
+from stronglens.evaluation.chance import CELLS, Chance, round_curve
 
-CELLS = 100  # coverage is asked at 1, 2, ..., 99 %
-SIMULATIONS = 10_000  # of chance: the tail that 20 labels need (0.25 %) still holds 25 of them
 CHUNK = 4_000_000  # numbers held at once by the joint test: 32 MB
-MOST_BINS, IMAGES_A_BIN = 25, 20  # a histogram's bins scatter by no more than about a quarter
 # Posterior variance less than 5 % below the prior's means errors less than 2.5 % smaller: nothing was learned.
 NOT_CONSTRAINED = 0.05
 # Beyond such noise of the contraction nothing is said of whether images constrain a label.
@@ -67,9 +62,9 @@ def posterior_metrics(
 
         ``images``, ``draws``, ``level``, ``resamples``;
         ``levels``: the 99 levels of the curves below;
-        ``chance``: what N uniform numbers give with probability ``level``: ``coverage_deviation`` of one label, of
-        the largest of all (``largest_coverage_deviation``), ``rank_low`` and ``rank_high`` of a bin (binomial),
-        ``ecdf_low`` and ``ecdf_high`` of a whole ECDF difference (simultaneous);
+        ``chance``: what N uniform numbers give: with probability ``level``, ``coverage_deviation`` of one label, and
+        ``rank_low`` and ``rank_high`` of a bin (binomial); and what, with probability ``level``, none of all tests
+        goes beyond: ``largest_coverage_deviation``, ``ecdf_low`` and ``ecdf_high`` of a whole ECDF difference;
         ``labels``: for each name
 
         - ``rmse``, ``bias`` (posterior mean - truth), ``mean_sd``: entries in the label's unit;
@@ -79,14 +74,16 @@ def posterior_metrics(
           has z-scores of mean 0 and sd 1. ``r2``: entry of 1 - RMSE^2 / prior variance;
         - ``coverage``: 99 shares of truths in the central intervals, and ``coverage_deviation``: entry of the
           largest \|coverage - level\|, with ``signed`` (negative: too few truths inside, over-confident), ``at``
-          which level, ``chance`` and ``p_value``;
-        - ``ranks``: ``counts`` in bins, ``ecdf_difference`` (99; ECDF of u minus u) and ``p_value`` of uniformity;
+          which level, ``chance``, ``p_value`` and ``is_within_chance``, beside all other tests;
+        - ``ranks``: ``counts`` in bins, ``ecdf_difference`` (99; ECDF of u minus u), ``p_value`` of uniformity, and
+          ``is_within_chance``, beside all other tests;
         - ``constrained``: whether the images constrain the label; None where too few images say;
         - ``prior_sd``, and ``outside_boundaries``: the share of draws outside, None without boundaries;
 
         ``joint``: ``coverage`` and ``coverage_deviation`` of TARP;
-        ``largest_coverage_deviation``: the largest over labels and joint, with ``where`` (a name, or "joint"), and
-        ``is_calibrated``: whether it is within chance;
+        ``largest_coverage_deviation``: the largest over labels and joint, with ``where`` (a name, or "joint");
+        ``is_calibrated``: whether all tests, of coverage and of ranks, are within chance; None where none was made,
+        False where one could not be;
         ``warnings``: list of str, what the numbers cannot bear.
 
     Raises
@@ -97,12 +94,13 @@ def posterior_metrics(
     Notes
     -----
     *Chance.* Central coverage at level p is the share of \|2 u - 1\| <= p, so that the largest deviation is
-    Kolmogorov's statistic on 99 points, and simulated as such. The largest of L + 1 of them is held against the
-    quantile at level^(1 / (L + 1)) (Sidak): exact for independent labels, and never too strict for dependent ones,
-    as the curves are Gaussian for many images, where a deviation within d is a convex symmetric set (Royen 2014,
-    arXiv:1408.1028). The band of the ECDF difference is simultaneous: pointwise binomial bands, widened alike until
-    as many whole simulated curves lie inside (Säilynoja, Bürkner & Vehtari 2022, Stat. Comput. 32, 32); the p-value
-    is that of the same test.
+    Kolmogorov's statistic on 99 points, and simulated as such. The band of the ECDF difference is simultaneous:
+    pointwise binomial bands, widened alike until as many whole simulated curves lie inside (Säilynoja, Bürkner &
+    Vehtari 2022, Stat. Comput. 32, 32); the p-value is that of the same test. These are 2 L + 1 tests, coverage and
+    ranks of each label and joint coverage: each is made at level^(1 / (2 L + 1)) (Sidak), so that a right posterior
+    passes all of them with probability ``level``. That is exact for independent tests, and never too strict for
+    dependent ones, as the curves are Gaussian for many images, where a curve within a band is a convex symmetric set
+    (Royen 2014, arXiv:1408.1028).
 
     *References.* Labels are divided by their prior standard deviations; the reference point of an image is the truth
     of a random training image. It is thus where posteriors are, whatever the prior's shape, and independent of the
@@ -123,11 +121,13 @@ def posterior_metrics(
         )
     draws = samples.shape[1]
     rng = np.random.default_rng(seed)
-    # Rounded as the draws are, so that a label that takes few values meets its equals.
+    # Rounded as the draws are, so that a label that takes few values meets its equals ...
     truth = truth.astype(samples.dtype)
+    # ... and outward, so that no draw at a boundary is rounded beyond it.
+    bounds = np.nextafter(bounds.astype(samples.dtype), np.array([-np.inf, np.inf], samples.dtype))
     spread = prior.std(axis=0, ddof=1) if len(prior) > 1 else np.full(labels, np.nan)
     spread[prior.max(axis=0) == prior.min(axis=0) if len(prior) else slice(None)] = 0.0
-    chance = _Chance(count, labels + 1, level)
+    chance = Chance(count, 2 * labels + 1, level)
     moments = np.zeros((count, 6, labels))
     found = {}
     for place, name in enumerate(names):
@@ -148,183 +148,30 @@ def posterior_metrics(
     _add_moments(found, moments, prior, spread, seed, level, n_bootstrap)
 
     joint, problem = _joint_shares(truth, samples, prior, spread, rng, [found[name].pop("problem") for name in names])
-    tested = {"joint": chance.judge_coverage(joint, rng, n_bootstrap, problem)}
-    largest = _find_largest({name: found[name] for name in names} | tested, chance)
+    together = chance.judge_coverage(joint, rng, n_bootstrap, problem)
+    largest = _find_largest(found | {"joint": together}, chance)
+    tested = [one[key] for one in found.values() for key in ("coverage_deviation", "ranks")]
+    tested.append(together["coverage_deviation"])
     return {
         "images": count,
         "draws": draws,
         "level": level,
         "resamples": n_bootstrap,
-        "levels": _round(np.arange(1, CELLS) / CELLS),
+        "levels": round_curve(np.arange(1, CELLS) / CELLS),
         "chance": chance.to_dict(),
         "labels": found,
-        "joint": tested["joint"],
+        "joint": together,
         "largest_coverage_deviation": largest,
+        # One that could not be tested is not known to be calibrated.
+        "is_calibrated": None if largest["value"] is None else all(one["is_within_chance"] for one in tested),
         "warnings": _warn(count, draws, len(prior), largest),
     }
-
-
-def describe_calibration(metrics: dict, units: Mapping[str, str | None]) -> list[str]:
-    """Describe posteriors for a terminal: a table of labels, and what can be said of them.
-
-    Parameters
-    ----------
-    metrics : dict
-        As returned by `posterior_metrics`.
-    units : dict
-        Unit of each label by name; None where there is none.
-
-    Returns
-    -------
-    list of str
-        Lines: the table, then a line a statement.
-    """
-    texts = {name: f"{name} [{units[name]}]" if units.get(name) else name for name in metrics["labels"]}
-    wide = max(map(len, [*texts.values(), "all labels jointly"]))
-    lines = [
-        f"{metrics['images']:,} test images, {metrics['draws']:,} posterior draws each",
-        f"{'':<{wide}}  {'RMSE of mean':>12} {'mean sd':>9} {'contraction':>11} {'z mean':>7} {'z sd':>6}  "
-        "coverage off by",
-    ]
-    for name, found in metrics["labels"].items():
-        rmse, sd = (format_number(found[key]["value"]) for key in ("rmse", "mean_sd"))
-        contraction, z_sd = (_number(found[key]["value"], ".2f") for key in ("contraction", "z_sd"))
-        z_mean = _number(found["z_mean"]["value"], "+.2f")
-        row = f"{texts[name]:<{wide}}  {rmse:>12} {sd:>9} {contraction:>11} {z_mean:>7} {z_sd:>6}  "
-        lines.append(row + _deviation(found["coverage_deviation"]))
-    lines.append(f"{'all labels jointly':<{wide}}{'':<52}{_deviation(metrics['joint']['coverage_deviation'])}")
-    lines.append("")
-    for name, found in metrics["labels"].items():
-        if found["constrained"] is False:
-            contraction = found["contraction"]["value"]
-            wider = contraction < -NOT_CONSTRAINED - 2 * CONTRACTION_NOISE
-            its = "its posterior is wider than its prior" if wider else "its posterior is its prior"
-            lines.append(f"not constrained by these images: {name} ({its}, contraction {_number(contraction, '.2f')})")
-    outside = {name: found["outside_boundaries"] or 0 for name, found in metrics["labels"].items()}
-    if any(outside.values()):
-        name = max(outside, key=outside.get)
-        more = sum(share > 0 for share in outside.values()) - 1
-        others = f", fewer of {more} other label{'' if more == 1 else 's'}" if more else ""
-        lines.append(f"outside the boundaries: {outside[name]:.2%} of the draws of {name}{others}")
-    lines += _verdict(metrics)
-    return lines + [f"warning: {warning}" for warning in metrics["warnings"]]
-
-
-class _Chance:
-    """What N uniform numbers give, and how far others are from that.
-
-    Parameters
-    ----------
-    count : int, N
-    tests : int
-        How many largest deviations the largest of all is taken of.
-    level : float
-    """
-
-    def __init__(self, count: int, tests: int, level: float):
-        self.count, self.level, self.tests = count, level, tests
-        self.at = np.arange(1, CELLS) / CELLS
-        self.bins = int(np.clip(count // IMAGES_A_BIN, 4, MOST_BINS))
-        if not count:
-            return
-        self.deviations, self.tails = _simulate_chance(count)
-        self.largest = self.quantile(level ** (1 / tests))
-        self.single = self.quantile(level)
-
-    def quantile(self, probability: float) -> float:
-        return float(np.quantile(self.deviations, probability, method="higher"))
-
-    def p_value(self, deviation: float) -> float:
-        # Rounding must not tell equal steps of 1 / N apart.
-        beyond = SIMULATIONS - np.searchsorted(self.deviations, deviation - 1e-9)
-        return (1 + int(beyond)) / (1 + SIMULATIONS)
-
-    def to_dict(self) -> dict:
-        if not self.count:
-            return dict.fromkeys(
-                ("coverage_deviation", "largest_coverage_deviation", "rank_low", "rank_high", "ecdf_low", "ecdf_high")
-            )
-        low, high = binom.ppf([(1 - self.level) / 2, (1 + self.level) / 2], self.count, 1 / self.bins)
-        tail = float(np.quantile(self.tails, 1 - self.level, method="lower")) / 2
-        # Counts whose tails are no smaller than that: the whole curve is inside with probability ``level``.
-        lowest = binom.ppf(tail, self.count, self.at)
-        highest = binom.isf(tail, self.count, self.at)
-        return {
-            "coverage_deviation": _round(self.single),
-            "largest_coverage_deviation": _round(self.largest),
-            "rank_low": int(low),
-            "rank_high": int(high),
-            "ecdf_low": _round(lowest / self.count - self.at),
-            "ecdf_high": _round(highest / self.count - self.at),
-        }
-
-    def judge_label(self, shares: np.ndarray, rng: np.random.Generator, resamples: int, problem: str | None) -> dict:
-        """Return coverage and ranks of a label whose draws lie below the truth by these shares (N,)."""
-        judged = self.judge_coverage(np.abs(2 * shares - 1), rng, resamples, problem)
-        if problem:
-            return judged | {"ranks": {"counts": None, "ecdf_difference": None, "p_value": None, "reason": problem}}
-        cumulative = _count_cells(shares)
-        tail = _smallest_tail(cumulative[None], self.count)[0]
-        ranks = {
-            "counts": np.histogram(shares, self.bins, (0, 1))[0].tolist(),
-            "ecdf_difference": _round(cumulative / self.count - self.at),
-            "p_value": (1 + int(np.searchsorted(self.tails, tail * (1 + 1e-9), "right"))) / (1 + SIMULATIONS),
-        }
-        return judged | {"ranks": ranks}
-
-    def judge_coverage(self, shares: np.ndarray, rng: np.random.Generator, resamples: int, problem: str | None) -> dict:
-        """Return the coverage curve of shares (N,) that ought to be uniform, and its largest deviation."""
-        extra = {"signed": None, "at": None, "chance": None, "p_value": None}
-        if problem:
-            return {"coverage": None, "coverage_deviation": undefined(problem) | extra}
-        cumulative = _count_cells(shares)
-        difference = cumulative / self.count - self.at
-        worst = int(np.abs(difference).argmax())
-        value = abs(float(difference[worst]))
-        drawn = np.empty(0)
-        if self.count > 1 and resamples:
-            # Images drawn anew are cells drawn anew: the bootstrap of counts is multinomial.
-            cells = np.diff(cumulative, prepend=0, append=self.count) / self.count
-            again = np.cumsum(rng.multinomial(self.count, cells, resamples), axis=1)[:, :-1]
-            drawn = np.abs(again / self.count - self.at).max(axis=1)
-        entry = make_entry(value, drawn, self.level, "", reflect=True)
-        extra = {
-            "signed": float(difference[worst]),
-            "at": float(self.at[worst]),
-            "chance": _round(self.single),
-            "p_value": self.p_value(value),
-        }
-        return {"coverage": _round(cumulative / self.count), "coverage_deviation": entry | extra}
-
-
-@lru_cache(maxsize=4)
-def _simulate_chance(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the largest deviations and the smallest tails, sorted, of many times ``count`` uniform numbers."""
-    # Chance is the same for all that is judged: so are its simulations.
-    rng = np.random.default_rng(0)
-    cumulative = np.cumsum(rng.multinomial(count, np.full(CELLS, 1 / CELLS), SIMULATIONS), axis=1)[:, :-1]
-    deviations = np.abs(cumulative / count - np.arange(1, CELLS) / CELLS).max(axis=1)
-    return np.sort(deviations), np.sort(_smallest_tail(cumulative, count))
-
-
-def _smallest_tail(cumulative: np.ndarray, count: int) -> np.ndarray:
-    """Return twice the smallest binomial tail along each curve of counts (R, 99): Säilynoja et al., equation 11."""
-    levels = np.arange(1, CELLS) / CELLS
-    below = bdtr(cumulative, count, levels)
-    above = np.where(cumulative > 0, 1 - bdtr(np.maximum(cumulative - 1, 0), count, levels), 1.0)
-    return 2 * np.minimum(below, above).min(axis=1)
 
 
 def _problem(count: int, drawn: np.ndarray, true: np.ndarray) -> str | None:
     if not count:
         return "no test images"
     return None if np.isfinite(drawn).all() and np.isfinite(true).all() else "values that are not finite"
-
-
-def _count_cells(shares: np.ndarray) -> np.ndarray:
-    """Return how many of the shares (N,) are below each of the 99 levels."""
-    cells = np.minimum((shares * CELLS).astype(int), CELLS - 1)
-    return np.cumsum(np.bincount(cells, minlength=CELLS))[:-1]
 
 
 def _moments(drawn: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -419,21 +266,18 @@ def _joint_shares(truth, samples, prior, spread, rng, problems) -> tuple[np.ndar
     return shares, None
 
 
-def _find_largest(tested: dict, chance: _Chance) -> dict:
+def _find_largest(tested: dict, chance: Chance) -> dict:
     defined = {name: found["coverage_deviation"] for name, found in tested.items()}
     defined = {name: entry for name, entry in defined.items() if entry["value"] is not None}
     if not defined:
-        rest = dict.fromkeys(("signed", "at", "chance", "p_value", "where", "is_calibrated"))
+        rest = dict.fromkeys(("signed", "at", "chance", "p_value", "is_within_chance", "where"))
         return undefined(tested["joint"]["coverage_deviation"]["reason"]) | rest
     where = max(defined, key=lambda name: defined[name]["value"])
     entry = defined[where]
-    single = entry["p_value"]
     return entry | {
         "where": where,
-        "chance": _round(chance.largest),
-        "p_value": 1 - (1 - single) ** chance.tests,
-        # One that could not be tested is not known to be calibrated.
-        "is_calibrated": bool(entry["value"] <= chance.largest + 1e-9) and len(defined) == len(tested),
+        "chance": round_curve(chance.largest),
+        "p_value": 1 - (1 - entry["p_value"]) ** chance.tests,
     }
 
 
@@ -450,69 +294,3 @@ def _warn(count: int, draws: int, training: int, largest: dict) -> list[str]:
     if training < 100:  # the prior's variance is then known to 10 %
         warnings.append(f"too few training images ({training}): the prior, and with it the contraction, is known badly")
     return warnings
-
-
-def _verdict(metrics: dict) -> list[str]:
-    largest, level = metrics["largest_coverage_deviation"], metrics["level"]
-    if largest["value"] is None:
-        return [f"calibration unknown: {largest['reason']}"]
-    alone = f"chance alone: below {largest['chance']:.1%} in {level:.0%} of cases"
-    untested = {name: found["coverage_deviation"] for name, found in metrics["labels"].items()}
-    untested |= {"all labels jointly": metrics["joint"]["coverage_deviation"]}
-    lines = [f"not tested: {name} ({entry['reason']})" for name, entry in untested.items() if entry["value"] is None]
-    wrong = [name for name, entry in untested.items() if (entry["value"] or 0) > largest["chance"] + 1e-9]
-    for name in sorted(wrong, key=lambda name: -untested[name]["value"]):
-        entry = untested[name]
-        inside = f"{entry['at'] + entry['signed']:.0%}"
-        if name == "all labels jointly":
-            text = f"expected coverage (TARP) of {inside} at {entry['at']:.0%}; correlations, shapes or means are wrong"
-        else:
-            bias = _describe_bias(metrics["labels"][name])
-            kind, held = ("over-confident", "hold only") if entry["signed"] < 0 else ("under-confident", "hold")
-            # Shifted intervals of the right width hold too few truths as well.
-            if bias and entry["signed"] < 0 and metrics["labels"][name]["z_sd"]["value"] < 1.1:
-                kind = "biased"
-            text = f"{kind}, its {entry['at']:.0%} intervals {held} {inside} of the truths{bias}"
-        lines.append(f"MISCALIBRATED: {name} is off by {entry['value']:.1%}: {text} ({alone})")
-    # Central intervals are blind to some errors (a skew, a small shift) that ranks see.
-    limit = 1 - level ** (1 / max(1, len(metrics["labels"])))
-    skewed = {
-        name: found["ranks"]["p_value"]
-        for name, found in metrics["labels"].items()
-        if name not in wrong and found["ranks"]["p_value"] is not None and found["ranks"]["p_value"] < limit
-    }
-    for name, p_value in skewed.items():
-        bias = _describe_bias(metrics["labels"][name])
-        lines.append(f"MISCALIBRATED: the ranks of {name} are not uniform (p = {p_value:.2g}){bias}")
-    if not wrong and not skewed:
-        where = "all labels jointly" if largest["where"] == "joint" else largest["where"]
-        seen = "no miscalibration seen" if largest["chance"] > COARSE else "calibrated within chance"
-        lines.append(
-            f"{seen}: largest coverage deviation {largest['value']:.1%} ({where}, at "
-            f"{largest['at']:.0%}) of {metrics['images']:,} images ({alone})"
-        )
-    return lines
-
-
-def _describe_bias(found: dict) -> str:
-    """Say that posterior means are shifted, where they are: by more than noise, and a tenth of the posterior's sd."""
-    entry = found["z_mean"]
-    if entry["low"] is None or entry["low"] <= 0 <= entry["high"] or abs(entry["value"]) < 0.1:
-        return ""
-    return f"; its means are too {'high' if entry['value'] > 0 else 'low'} by {abs(entry['value']):.2g} posterior sd"
-
-
-def _deviation(entry: dict) -> str:
-    return f"{entry['signed']:+.1%} at {entry['at']:.0%}" if entry["value"] is not None else f"({entry['reason']})"
-
-
-def _number(value: float | None, form: str) -> str:
-    text = "-" if value is None else format(value, form)
-    # Minus nothing is nothing.
-    return text.replace("-", "") if value is not None and float(text) == 0 else text
-
-
-def _round(values):
-    """Return numbers as JSON writes them shortly: curves are drawn, not computed with."""
-    rounded = np.round(values, 6)
-    return rounded.tolist()

@@ -55,8 +55,7 @@ def draw_coverage(metrics: Mapping, columns: Sequence[Column]) -> Figure:
             if entry["value"] is None:
                 axes.text(50, 0.5 * reach, "not defined", ha="center", va="center", fontsize=8, color=GREY)
             else:
-                outside = entry["value"] > chance + 1e-9
-                colour = ORANGE if outside else BLUE
+                colour = BLUE if entry["is_within_chance"] else ORANGE
                 axes.plot(levels, 100 * np.subtract(item["coverage"], metrics["levels"]), color=colour)
                 axes.plot(100 * entry["at"], 100 * entry["signed"], "o", ms=4, color=colour)
                 words = f"{100 * entry['signed']:+.1f} % at {100 * entry['at']:.0f} %".replace("-", "−")
@@ -70,7 +69,7 @@ def draw_coverage(metrics: Mapping, columns: Sequence[Column]) -> Figure:
             if at_bottom:
                 axes.set_xlabel("level [%]")
         subtitle = (
-            f"{metrics['images']:,} test images; in the band: chance ({metrics['level']:.0%} of cases, all curves); "
+            f"{metrics['images']:,} test images; in the band: chance ({metrics['level']:.0%}, all tests together); "
             "below it: over-confident, above: under-confident"
         )
         add_title(figure, "Coverage of central intervals", subtitle)
@@ -101,9 +100,7 @@ def draw_ranks(metrics: Mapping, columns: Sequence[Column]) -> Figure:
             if rank["counts"]:
                 bins = len(rank["counts"])
                 axes.axhspan(chance["rank_low"], chance["rank_high"], color=BAND, lw=0)
-                outside = np.any(np.less(rank["ecdf_difference"], np.subtract(chance["ecdf_low"], 1e-6)))
-                outside |= np.any(np.greater(rank["ecdf_difference"], np.add(chance["ecdf_high"], 1e-6)))
-                colour = ORANGE if outside else BLUE
+                colour = BLUE if rank["is_within_chance"] else ORANGE
                 axes.stairs(rank["counts"], np.linspace(0, 1, bins + 1), color=colour, lw=1.2)
                 axes.axhline(metrics["images"] / bins, color=GREY, lw=0.8, zorder=1)
                 p_value = rank["p_value"]
@@ -130,7 +127,7 @@ def draw_ranks(metrics: Mapping, columns: Sequence[Column]) -> Figure:
                 below.set_xlabel("rank of the truth / draws")
         subtitle = (
             f"{metrics['images']:,} test images, {metrics['draws']:,} draws each; {metrics['level']:.0%} bands of "
-            "chance: of each bin above, of the whole curve below; a hollow in the middle: over-confident"
+            "chance: of each bin above, of all whole curves below; a hollow in the middle: over-confident"
         )
         add_title(figure, "Ranks of the truth among posterior draws", subtitle)
     return figure
