@@ -16,12 +16,10 @@ from scipy.special import ellipk
 from stronglens.parameters import RunError, ranges
 from stronglens.regression.simulator import make_simulator
 from stronglens.simulation.chunks import simulator_of
+from stronglens.simulation.columns import LARGEST_ELLIPTICITY
 
 CANDIDATES = 127
 """Samples of the posterior that are rendered beside its mean: together a chunk."""
-
-LARGEST_ELLIPTICITY = 0.9
-"""Of (1-q)/(1+q), as the simulator has it; a mean or a Gaussian's tail may lie beyond."""
 
 WITHOUT_TRACE = {
     "lens-redshift", "src-redshift", "velocity-dispersion", "snr-wanted", "exposure-time", "peak-noise",
@@ -49,7 +47,6 @@ class LensModel:
     residual : (H, W) float64, image minus model over noise; NaN where a pixel is not judged
     chi2 : float, of the residual, over pixels less fitted brightnesses
     best_chi2 : float, the smallest among ``candidates`` samples
-    best_values : dict as ``values``, of that sample
     candidates : int
     critical_curve : (D, 2) x and y, arcsec, where a source at the caustic would be magnified without bound
     notes : tuple of str
@@ -64,7 +61,6 @@ class LensModel:
     residual: np.ndarray
     chi2: float
     best_chi2: float
-    best_values: dict[str, float]
     candidates: int
     critical_curve: np.ndarray
     notes: tuple[str, ...]
@@ -227,7 +223,7 @@ def critical_curve(values: dict[str, float]) -> np.ndarray:
 
 
 def keep_inside(values: dict[str, np.ndarray], held) -> dict[str, np.ndarray]:
-    """Return values moved to where the training set has lenses, and to ellipticities that there are.
+    """Return values moved to where the training set has lenses: a mean or a Gaussian's tail may lie beyond.
 
     Parameters
     ----------
@@ -292,7 +288,6 @@ class LensModelling:
             _fit_brightness(image, noise, is_judged, [one, other] if lens is not None else [one])
             for one, other in zip(source, source if lens is None else lens, strict=True)
         ]
-        best = 1 + int(np.argmin([chi2 for _, chi2 in fits[1:]]))
         (of_source, *of_lens, background), chi2 = fits[0]
         of_lens = of_lens[0] if of_lens else 0.0
         model = of_source * source[0] + background + (0.0 if lens is None else of_lens * lens[0])
@@ -307,8 +302,7 @@ class LensModelling:
             lens_intensity=float(of_lens),
             residual=np.where(is_judged, (image - model) / np.where(is_judged, noise, 1), np.nan),
             chi2=float(chi2),
-            best_chi2=float(fits[best][1]),
-            best_values={name: float(column[best]) for name, column in inside.items()},
+            best_chi2=float(min(chi2 for _, chi2 in fits[1:])),
             candidates=len(chosen),
             critical_curve=critical_curve(at_mean),
             notes=tuple(notes),

@@ -2,6 +2,9 @@
 
 from stronglens.parameters import Column
 
+LARGEST_ELLIPTICITY = 0.9
+"""Of (1-q)/(1+q): an axis ratio of 0.05, flatter than any galaxy, up to which images are tested."""
+
 DERIVED_COLUMNS = {
     "einstein-radius": Column(
         "einstein-radius",

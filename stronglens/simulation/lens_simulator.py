@@ -17,10 +17,7 @@ from stronglens.raytracing import (
     sersic_flux_in_field,
 )
 from stronglens.sampling import Draws, Rule, Sampler, Stream, generator, key_words
-from stronglens.simulation.columns import CONVENTIONS, DERIVED_COLUMNS
-
-LARGEST_ELLIPTICITY = 0.9
-"""Of (1-q)/(1+q): an axis ratio of 0.05, flatter than any galaxy, up to which images are tested."""
+from stronglens.simulation.columns import CONVENTIONS, DERIVED_COLUMNS, LARGEST_ELLIPTICITY
 
 
 class LensSimulator:

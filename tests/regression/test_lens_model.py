@@ -78,7 +78,6 @@ def test_a_wrong_radius_shows_and_the_best_sample_is_nearer(lens, executor):
     model = model_lens(parameters, LABELS, wide, image, noise, None, executor)
     assert model.chi2 > 1.5
     assert model.best_chi2 < 1.2
-    assert model.best_values["einstein-radius-sie"] == pytest.approx(true["einstein-radius-sie"], abs=1e-3)
 
 
 def test_masked_pixels_do_not_count(lens, executor):
