@@ -23,6 +23,7 @@ from stronglens.plotting import (
     length_unit,
     new_figure,
     plain_text,
+    round_to_error,
     save_figure,
     style,
     symmetric_ticks,
@@ -181,6 +182,13 @@ def test_values_of_a_column_have_the_same_decimals():
     assert format_values([12.34, np.nan]) == ["12.3", "n/a"]
     assert format_values([1e9]) == ["1.00e+09"]
     assert format_values([0.0]) == ["0.00"]
+
+
+def test_numbers_end_at_the_second_figure_of_their_error():
+    assert round_to_error([1.23456, 1.2, -0.00001], 0.034) == ["1.235", "1.200", "0.000"]
+    assert round_to_error([1234.6], 120.0) == ["1235"]
+    assert round_to_error([0.5], 0.0) == ["0.50"]
+    assert round_to_error([0.0], 0.0) == ["0.0"]
 
 
 def test_captions_name_value_and_unit():

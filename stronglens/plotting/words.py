@@ -98,6 +98,24 @@ def format_values(values: ArrayLike) -> list[str]:
     ]
 
 
+def round_to_error(values: ArrayLike, error: float) -> list[str]:
+    """Return numbers to the second figure of their error, or of the first of them where that is 0."""
+    values = np.asarray(values, dtype=np.float64)
+    size = error or abs(values[0]) or 1.0
+    decimals = int(np.clip(1 - np.floor(np.log10(size)), 0, 6))
+    return [f"{round(value, decimals) + 0.0:.{decimals}f}" for value in values]  # minus nothing is nothing
+
+
+def typeset_minus(text: str) -> str:
+    """Return a number's text with a minus sign for its hyphen."""
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def count_of(number: int, what: str) -> str:
+    """Return a count and what is counted, such as ``1,000 test images``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def symbol_of(column: Column) -> str:
     """Return a column's symbol in dollars, or its name where it has none."""
     return f"${column.symbol}$" if column.symbol else plain_text(column.name)

@@ -10,6 +10,7 @@ import numpy as np
 
 from stronglens.dataset import write_whole
 from stronglens.parameters import Column, RunError
+from stronglens.plotting import round_to_error
 from stronglens.regression.lens_model import intermediate_axis_radius
 from stronglens.simulation.columns import DERIVED_COLUMNS
 
@@ -43,6 +44,11 @@ class Summary:
     high_68: float
     high_95: float
     published: float | None = None
+
+    @property
+    def central(self) -> tuple[float, ...]:
+        """The median, and the ends of the intervals of 68 and 95 %."""
+        return self.median, self.low_68, self.high_68, self.low_95, self.high_95
 
     @property
     def difference(self) -> float | None:
@@ -125,12 +131,8 @@ def posterior_table(name: str, summaries: Sequence[Summary], notes: Iterable[str
     rows = [["", "median", "68 %", "95 %", *(["published", "difference", "in 95 %"] if has_published else [])]]
     for one in summaries:
         unit = f" [{one.column.unit}]" if one.column.unit else ""
-        cells = [
-            f"{one.column.name}{unit}",
-            _number(one.median, one),
-            f"{_number(one.low_68, one)} to {_number(one.high_68, one)}",
-            f"{_number(one.low_95, one)} to {_number(one.high_95, one)}",
-        ]
+        median, low_68, high_68, low_95, high_95 = round_to_error(one.central, one.deviation)
+        cells = [f"{one.column.name}{unit}", median, f"{low_68} to {high_68}", f"{low_95} to {high_95}"]
         if has_published:
             cells.append("" if one.published is None else f"{one.published:.4g}")
             cells.append("" if one.difference is None else f"{one.difference:+.1%}")
@@ -278,10 +280,3 @@ def _read_rows(path: Path) -> list[dict[str, str]]:
     if not rows:
         raise RunError(f"{path}: no rows of published values")
     return rows
-
-
-def _number(value: float, summary: Summary) -> str:
-    """Write a value to the second figure of its deviation."""
-    deviation = summary.deviation or abs(value) or 1.0
-    decimals = int(np.clip(1 - np.floor(np.log10(deviation)), 0, 6))
-    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # minus nothing is nothing

@@ -90,11 +90,12 @@ def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, hist
     deviation = np.where(truth.std(axis=0) > 0, truth.std(axis=0), 1)
     errors = np.sqrt(np.mean(((predicted - truth[rows]) / deviation) ** 2, axis=1))
     typical = int(np.argsort(errors)[len(errors) // 2])
+    loss = "mean squared error" if parameters.posterior == "none" else "negative log density"
     drawn = {
         "samples": figures.draw_samples(
             dataset.images[:count], write_captions(truth[:count], columns), scale, cmap, count
         ),
-        "losses": figures.draw_losses(history),
+        "losses": figures.draw_losses(history, loss),
         "predictions": figures.draw_predictions(truth[rows], predicted, columns, metrics),
     }
     activations = convolution_activations(eye, images[typical])

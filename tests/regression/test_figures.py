@@ -106,6 +106,7 @@ def test_losses_without_validation_or_that_are_not_finite():
     assert "no finite loss" in words_of(figure)
     assert_readable(draw_losses({"loss": [np.nan]}))
     assert_readable(draw_losses({}))
+    assert "negative log density (loss)" in words_of(draw_losses({"loss": [1.0, -0.5]}, "negative log density"))
     assert_readable(draw_losses({"loss": [0.0, 0.0], "val_loss": [1e-9, 1e9]}))
 
 

@@ -15,6 +15,7 @@ from stronglens.plotting import (
     ORANGE,
     add_title,
     best_epoch,
+    count_of,
     inches,
     new_figure,
     plain_text,
@@ -26,7 +27,7 @@ from stronglens.plotting import (
 MANY_POINTS = 3000  # beyond which a scatter plot is a blot
 
 
-def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
+def draw_losses(history: Mapping[str, Sequence[float]], loss: str = "mean squared error") -> Figure:
     """Draw the losses and the mean absolute errors of training and validation by epoch, the best epoch marked.
 
     Parameters
@@ -34,9 +35,11 @@ def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
     history : mapping of str to sequence of E float
         ``loss`` and, where there are, ``val_loss``, ``mae``, ``val_mae`` (Keras's names), all of
         standardised labels; what is not finite is left out.
+    loss : str
+        What the loss is, in words.
     """
     with style():
-        panels = [("loss", "mean squared error (loss)"), ("mae", "mean absolute error")]
+        panels = [("loss", f"{loss} (loss)"), ("mae", "mean absolute error")]
         history = {key.replace("mean_absolute_error", "mae"): np.asarray(values) for key, values in history.items()}
         panels = [panel for panel in panels if panel[0] in history] or panels[:1]
         figure = new_figure(4.6 * len(panels) + 0.4, 3.9)
@@ -124,7 +127,7 @@ def draw_predictions(
             below = figure.add_axes(inches(figure, left, bottom, 2.4, 0.95), sharex=above)
             entries = metrics["labels"].get(column.name) if metrics else None
             _draw_label(above, below, true[:, place], predicted[:, place], column, entries)
-        subtitle = f"{_count(len(true), 'test image')}; dashed: predicted = true"
+        subtitle = f"{count_of(len(true), 'test image')}; dashed: predicted = true"
         add_title(figure, "Predicted against true values", subtitle)
     return figure
 
@@ -135,7 +138,7 @@ def _describe_training(history: Mapping[str, np.ndarray], best: int | None) -> s
     key = "val_loss" if "val_loss" in history else "loss"
     kind = "validation" if key == "val_loss" else "training"
     lowest = f"lowest {kind} loss {history[key][best - 1]:.4g} in epoch {best}"
-    return f"{_count(len(history[key]), 'epoch')}; {lowest}; labels in standard deviations"
+    return f"{count_of(len(history[key]), 'epoch')}; {lowest}; labels in standard deviations"
 
 
 def _draw_label(above, below, true: np.ndarray, predicted: np.ndarray, column: Column, entries: Mapping | None) -> None:
@@ -182,7 +185,3 @@ def _draw_label(above, below, true: np.ndarray, predicted: np.ndarray, column: C
 def _entry(entries: Mapping, key: str) -> str:
     value = entries.get(key, {}).get("value")
     return "n/a" if value is None else f"{value:.3g}".replace("-", "−")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

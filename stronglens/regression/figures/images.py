@@ -12,6 +12,7 @@ from stronglens.plotting import (
     PanelGrid,
     add_title,
     asinh_norm,
+    count_of,
     draw_image,
     draw_panels,
     format_values,
@@ -48,7 +49,7 @@ def draw_samples(
     images = np.asarray(images)[:n]
     captions = list(captions)[: len(images)] or [""] * len(images)
     with style():
-        subtitle = f"{_count(len(images), 'image')}, one asinh stretch; axes in arcsec"
+        subtitle = f"{count_of(len(images), 'image')}, one asinh stretch; axes in arcsec"
         return draw_panels(images, captions, pixel_scale, asinh_norm(images), cmap, BRIGHTNESS, title, subtitle)
 
 
@@ -163,7 +164,3 @@ def _draw_layer(layer: int, maps: np.ndarray, field: str, cmap: str) -> Figure:
         f"numbered at the left; each has {width} × {height} positions over the image's field of {field}; one scale",
     )
     return grid.figure
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
