@@ -51,15 +51,12 @@ def test_figures_are_readable(labels):
 @pytest.mark.parametrize("labels", [1, 2, 7, 20])
 def test_corner_is_readable(labels):
     _, samples, _ = draw(labels, images=2, draws=300)
-    published = np.full(labels, np.nan)
-    published[-1] = samples[0, :, -1].mean()
-    figure = draw_corner(samples[0], COLUMNS[:labels], truth=samples[1].mean(axis=0), published=published, name="J0029")
+    figure = draw_corner(samples[0], COLUMNS[:labels], truth=samples[1].mean(axis=0), name="J0029")
     said = assert_readable(figure)
-    for needed in ("Posterior of J0029", "published", "truth", "$z_{\\rm src}$"):
+    for needed in ("Posterior of J0029", "truth", "$z_{\\rm src}$"):
         assert needed in said
     shown = min(labels, 10)
     assert len(figure.axes) == shown * (shown + 1) // 2
-    assert COLUMNS[labels - 1].name in said or COLUMNS[labels - 1].symbol in said  # published: always shown
     assert ("10 of 20 labels" in said) == (labels == 20)
 
 

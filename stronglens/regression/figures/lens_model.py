@@ -7,9 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
-from scipy.ndimage import gaussian_filter
 
 from stronglens.parameters import Column
 from stronglens.plotting import (
@@ -25,10 +23,13 @@ from stronglens.plotting import (
     inches,
     new_figure,
     plain_text,
+    round_to_error,
     style,
     symbol_of,
+    typeset_minus,
     unit_of,
 )
+from stronglens.regression.figures.corner import draw_corner_panels
 
 CORNER = (
     "einstein-radius-sie", "einstein-radius", "lens-ellip-x", "lens-ellip-y", "src-center-x", "src-center-y",
@@ -38,7 +39,6 @@ CORNER = (
 
 MOST_IN_CORNER = 5
 RESIDUAL_REACH = 5.0
-BINS = 28
 
 
 def draw_lens_model(
@@ -91,7 +91,8 @@ def draw_lens_model(
         bottom = height - top - 0.25 - panel
         boxes = [(0.55 + place * (panel + 0.66), bottom) for place in range(across)]
         _draw_images(figure, boxes, panel, image, mask, pixel_scale, model, cmap)
-        _draw_corner(figure, columns, samples, summaries, shown, 0.85, bottom - 0.7 - side, side)
+        place, published = (0.85, bottom - 0.7 - side), np.array([one.published for one in summaries], dtype=float)
+        draw_corner_panels(figure, place, side, samples[:, shown], [columns[k] for k in shown], published[shown])
         _draw_table(figure, summaries, 0.85 + side + 0.45, bottom - 0.62)
     return figure
 
@@ -180,79 +181,6 @@ def _choose(columns: Sequence[Column]) -> list[int]:
     return [names.index(name) for name in wanted[:MOST_IN_CORNER]]
 
 
-def _draw_corner(figure, columns, samples, summaries, shown, left, bottom, side) -> None:
-    """Draw each quantity's distribution, and the contours of 68 and 95 % of each two."""
-    count = len(shown)
-    cell, gap = side / count, 0.06
-    limits = [_limits(samples[:, place], summaries[place].published) for place in shown]
-    for row, place in enumerate(shown):
-        for column, other in enumerate(shown[: row + 1]):
-            box = inches(figure, left + column * cell, bottom + (count - 1 - row) * cell, cell - gap, cell - gap)
-            axes = figure.add_axes(box)
-            if row == column:
-                axes.hist(
-                    samples[:, place], bins=BINS, range=limits[row], histtype="stepfilled", color=BLUE, alpha=0.35
-                )
-                axes.axvline(summaries[place].median, color=BLUE, lw=1)
-                axes.set_yticks([])
-            else:
-                _draw_contours(axes, samples[:, other], samples[:, place], limits[column], limits[row])
-                axes.set_ylim(limits[row])
-                if (published := summaries[place].published) is not None:
-                    axes.axhline(published, color=ORANGE, lw=1)
-            if (published := summaries[other].published) is not None:
-                axes.axvline(published, color=ORANGE, lw=1)
-                if row == column and not limits[row][0] <= published <= limits[row][1]:  # it lies that way
-                    side_of = 0.94 if published > limits[row][1] else 0.06
-                    axes.plot(side_of, 0.5, ">" if side_of > 0.5 else "<", color=ORANGE, ms=5, transform=axes.transAxes)
-            axes.set_xlim(limits[column])
-            axes.tick_params(labelsize=6.5, length=2, pad=1.5)
-            axes.set_xticks(*_ticks(*limits[column]))
-            if row != column:
-                axes.set_yticks(*_ticks(*limits[row]))
-            axes.tick_params(labelbottom=row == count - 1, labelleft=column == 0 and row > 0)
-            if row == count - 1:
-                axes.set_xlabel(columns[other].axis_text, fontsize=7.5, labelpad=2)
-            if column == 0 and row > 0:
-                axes.set_ylabel(columns[place].axis_text, fontsize=7.5, labelpad=2)
-                axes.yaxis.set_label_coords(-0.58 / (cell - gap), 0.5)
-
-
-def _ticks(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Return one or two round numbers well inside an axis, apart, and their texts: beside the next panel's."""
-    inner = low + 0.22 * (high - low), high - 0.22 * (high - low)
-    values = [value for value in MaxNLocator(nbins=9).tick_values(low, high) if inner[0] <= value <= inner[1]]
-    longest = max((len(f"{value:.5g}") for value in values), default=0)
-    if len(values) > 1 and values[-1] - values[0] < 0.066 * longest * (high - low):
-        values = [min(values, key=lambda value: abs(value - (low + high) / 2))]
-    values = values[:: max(len(values) - 1, 1)]
-    return values, [_minus(f"{value:.5g}") for value in values]
-
-
-def _limits(values: np.ndarray, published: float | None) -> tuple[float, float]:
-    """Return the ends of an axis: the samples, and the published value unless it would squeeze them into a line."""
-    low, high = np.percentile(values, [0.3, 99.7])
-    width = (high - low) or max(abs(low), 1.0) * 0.01
-    low, high = low - 0.1 * width, high + 0.1 * width
-    if published is not None and low - 2 * width < published < high + 2 * width:
-        low, high = min(low, published - 0.1 * width), max(high, published + 0.1 * width)
-    return float(low), float(high)
-
-
-def _draw_contours(axes: Axes, x, y, x_limits, y_limits) -> None:
-    density, x_edges, y_edges = np.histogram2d(x, y, bins=BINS, range=(x_limits, y_limits))
-    density = gaussian_filter(density, 1.2).T
-    ordered = np.sort(density.ravel())[::-1]
-    shares = np.cumsum(ordered) / max(ordered.sum(), 1e-300)
-    levels = [ordered[min(int(np.searchsorted(shares, share)), len(ordered) - 1)] for share in (0.95, 0.68)]
-    if not 0 < levels[0] < levels[1] < ordered[0]:  # all in one bin: nothing to outline
-        axes.plot(x[:200], y[:200], ".", color=BLUE, ms=2)
-        return
-    centres = [(edges[1:] + edges[:-1]) / 2 for edges in (x_edges, y_edges)]
-    axes.contourf(*centres, density, levels=[*levels, ordered[0] * 1.01], colors=[BLUE, BLUE], alpha=0.25)
-    axes.contour(*centres, density, levels=levels, colors=[BLUE], linewidths=0.9)
-
-
 def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float) -> None:
     """Write median, intervals and published value of each quantity."""
     width, height = figure.get_figwidth(), figure.get_figheight()
@@ -260,14 +188,12 @@ def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float) ->
     heads = ["", "median", "68 %", "95 %", *(["published", "in 95 %"] if has_published else [])]
     rows = [(heads, None)]
     for one in summaries:
-        decimals = int(np.clip(1 - np.floor(np.log10(one.deviation or abs(one.median) or 1.0)), 0, 5))
-        numbers = (one.median, one.low_68, one.high_68, one.low_95, one.high_95)
-        texts = [_minus(f"{round(value, decimals) + 0.0:.{decimals}f}") for value in numbers]
+        median, low_68, high_68, low_95, high_95 = map(typeset_minus, round_to_error(one.central, one.deviation))
         unit = unit_of(one.column)
         head = f"{plain_text(one.column.name)}  {symbol_of(one.column) if one.column.symbol else ''}"
-        cells = [head, texts[0] + unit, f"{texts[1]} to {texts[2]}", f"{texts[3]} to {texts[4]}"]
+        cells = [head, median + unit, f"{low_68} to {high_68}", f"{low_95} to {high_95}"]
         if has_published:
-            cells.append("" if one.published is None else _minus(f"{one.published:.4g}") + unit)
+            cells.append("" if one.published is None else typeset_minus(f"{one.published:.4g}") + unit)
             cells.append({None: "", True: "yes", False: "no"}[one.is_inside])
         rows.append((cells, one.is_inside))
     room = width - left - 0.15
@@ -280,9 +206,6 @@ def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float) ->
                 ha="left" if column == 0 else "right", weight="bold" if line == 0 else "normal",
                 color=ORANGE if inside is False and column >= 4 else "0.1",
             )  # fmt: skip
-    text, colour = ("orange lines: published", ORANGE) if has_published else ("nothing published to compare with", GREY)
-    figure.text(left / width, (top - 0.2 * len(rows) - 0.08) / height, text, fontsize=7.5, va="top", color=colour)
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "\N{MINUS SIGN}")
+    text = "orange: published" if has_published else "nothing published to compare with"
+    text += "; blue: 68 % (dashed, dark) and 95 % (light) of the posterior"
+    figure.text(left / width, (top - 0.2 * len(rows) - 0.08) / height, text, fontsize=7.5, va="top", color=GREY)
