@@ -1,8 +1,10 @@
 """What several tests need: small datasets made by the first door, and the folder of real images where there is one."""
 
 import os
+import sys
 from pathlib import Path
 
+import absl.logging
 import pytest
 from hypothesis import settings
 from small_datasets import SMALL
@@ -11,6 +13,11 @@ import generate_data
 
 settings.register_profile("stronglens", deadline=None)  # a slow machine is not a failure
 settings.load_profile("stronglens")
+
+# PyAutoLens sets up logging anew as it is imported, and absl (TensorFlow's) then closes what it writes to: what pytest
+# captures, had it been woken first.
+absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
+
 
 @pytest.fixture(scope="session")
 def small_dataset(tmp_path_factory) -> Path:

@@ -136,10 +136,13 @@ def _name_gpus() -> list[str]:
 
 
 def wake_bayesflow() -> None:
-    """Import BayesFlow without its greeting: its layers are then known to Keras. It takes seconds."""
-    before = logging.root.manager.disable
-    logging.disable(logging.INFO)
+    """Import BayesFlow, so that its layers are known to Keras; it takes seconds. Logging stays as it was."""
+    root = logging.getLogger()
+    before, level, handlers = root.manager.disable, root.level, list(root.handlers)
+    logging.disable(logging.INFO)  # its greeting
     try:
         import bayesflow.networks  # noqa: F401
     finally:
         logging.disable(before)
+        root.setLevel(level)
+        root.handlers[:] = handlers
