@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -79,7 +80,11 @@ class _Answering:
     def __init__(self, parameters, network, record, posterior):
         self.parameters, self.network, self.posterior = parameters, network, posterior
         self.familiarity = Familiarity.from_dict(record.get("familiarity"))
-        self.view = View(network)
+
+    @cached_property
+    def view(self) -> View:
+        """Made when the first image is there: by then the network is known to be of this task."""
+        return View(self.network)
 
     def __call__(self, image: np.ndarray) -> Answer:
         seen = self.view(image[None])

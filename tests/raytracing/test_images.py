@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import autolens as al
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -112,8 +113,9 @@ def test_both_precisions_agree(renderers, draw_scenes, lens_model):
 
 
 def test_float32_rendering_leaves_a_callers_precision_alone(renderers, draw_scenes):
-    renderers("sie")(draw_scenes("sie", 1))
-    assert jnp.ones(1).dtype == jnp.float64  # what importing autolens sets
+    with jax.enable_x64(True):
+        renderers("sie")(draw_scenes("sie", 1))
+        assert jnp.ones(1).dtype == jnp.float64
 
 
 # ---- against what must be so

@@ -137,7 +137,7 @@ def test_a_record_of_another_network_is_refused(networks, damage):
         Posterior(networks["flow"], record_of("flow", make_space(2)) | damage)
 
 
-@pytest.mark.parametrize(("kind", "labels"), [("flow", 1), ("gaussian", 2)])
+@pytest.mark.parametrize(("kind", "labels"), [pytest.param("flow", 1, marks=pytest.mark.slow), ("gaussian", 2)])
 def test_learns_a_posterior_that_is_known(kind, labels, tmp_path):
     # A pixel is the label and noise of 0.1 on it: within the range the posterior is a normal one about the mean pixel,
     # of deviation 0.1 / sqrt(pixels). One label leaves the flow a dimension of noise.
