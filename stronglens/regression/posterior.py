@@ -73,7 +73,7 @@ class Posterior:
             raise RunError("the network's record of its posterior is damaged: train it anew")
         self._head = network.get_layer(self.kind)
         if self.kind == "flow":
-            # Graphs, not calls one by one: an eighth of the time.
+            # A graph: called by itself the flow runs operation by operation.
             base, seen = keras.Input((self.dimensions,)), keras.Input(network.get_layer("summary").output.shape[1:])
             self._inverse = keras.Model([base, seen], self._head(base, conditions=seen, inverse=True))
 

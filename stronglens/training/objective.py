@@ -13,8 +13,22 @@ from stronglens.training.device import keras
 # are restored, logits before they are probabilities.
 
 
+class _BeforeLastLayer:
+    """Train the input of the network's last layer, which has no weights of its own, on what each image is taught."""
+
+    clipped_at = None
+
+    def core(self, network: keras.Model) -> keras.Model:
+        """Return the part of a network that is trained."""
+        return keras.Model(network.inputs, network.layers[-1].input)
+
+    def arrange(self, images: np.ndarray, targets: np.ndarray) -> tuple:
+        """Return a batch's inputs and what they are taught."""
+        return images, targets
+
+
 @dataclass(frozen=True)
-class Regression:
+class Regression(_BeforeLastLayer):
     """Teach labels by the mean squared error of standardised outputs.
 
     The network ends with a `keras.layers.Rescaling` from standardised outputs to labels in their own units:
@@ -22,7 +36,6 @@ class Regression:
     """
 
     shown = ("loss",)
-    clipped_at = None
 
     def describe(self) -> dict:
         """Return what must be the same when a training goes on."""
@@ -46,14 +59,6 @@ class Regression:
             raise ValueError("the network must end with a Rescaling from standardised outputs to labels")
         return ((labels - np.asarray(restore.offset)) / np.asarray(restore.scale)).astype(np.float32)
 
-    def core(self, network: keras.Model) -> keras.Model:
-        """Return the part of a network that is trained."""
-        return _before_last_layer(network)
-
-    def arrange(self, images: np.ndarray, targets: np.ndarray) -> tuple:
-        """Return a batch's inputs and what they are taught."""
-        return images, targets
-
     def loss(self) -> keras.losses.Loss:
         """Return what is minimised."""
         return keras.losses.MeanSquaredError()
@@ -64,7 +69,7 @@ class Regression:
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(_BeforeLastLayer):
     """Teach classes by the cross-entropy of their probabilities.
 
     The network ends with a `keras.layers.Softmax` from logits to probabilities; the cross-entropy is taken of
@@ -82,7 +87,6 @@ class Classification:
     label_smoothing: float = 0.0
 
     shown = ("loss", "accuracy")
-    clipped_at = None
 
     def describe(self) -> dict:
         """Return what must be the same when a training goes on."""
@@ -121,14 +125,6 @@ class Classification:
             )
         return np.eye(self.classes, dtype=np.float32)[numbers.astype(int)]
 
-    def core(self, network: keras.Model) -> keras.Model:
-        """Return the part of a network that is trained."""
-        return _before_last_layer(network)
-
-    def arrange(self, images: np.ndarray, targets: np.ndarray) -> tuple:
-        """Return a batch's inputs and what they are taught."""
-        return images, targets
-
     def loss(self) -> keras.losses.Loss:
         """Return what is minimised."""
         return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
@@ -147,7 +143,7 @@ class Density:
     Attributes
     ----------
     space
-        Maps labels to that space: ``to_space``, (N, L) in their own units to (N, L); ``to_dict`` says how.
+        Maps labels to that space: ``to_space``, (N, L) in their own units to (N, L).
     dimensions : int
         Of the network's density: those beyond L are noise, other for each image and each time its labels change.
     seed : int
@@ -187,10 +183,6 @@ class Density:
     def metrics(self) -> list[keras.metrics.Metric]:
         """Return what is measured beside the loss."""
         return []
-
-
-def _before_last_layer(network: keras.Model) -> keras.Model:
-    return keras.Model(network.inputs, network.layers[-1].input)
 
 
 def _negative_log_density(nothing, log_density):
