@@ -29,11 +29,12 @@ def build_trunk(kind: str, image_shape: tuple[int, int], image_scaling: ImageSca
     """Build the layers of a network that find features in raw images.
 
     All three halve the image three times, end with a dense layer (ReLU) on the flattened grid of what they
-    found, so that positions are kept to a fraction of a pixel, and have no dropout.
+    found, so that positions are kept to a fraction of a pixel, and have neither dropout nor batch normalisation: a
+    density that is trained on them would learn as noise what is gone when it is used.
 
     ``report``: three convolutions (same padding, stride 1, tanh), each followed by 2x2 max-pooling, and 128 features.
 
-    ``resnet``: five residual blocks (He, Zhang, Ren & Sun 2016, CVPR) behind a convolution of 5x5, all with batch
+    ``resnet``: five residual blocks (He, Zhang, Ren & Sun 2016, CVPR) behind a convolution of 5x5, without
     normalisation; 256 features.
 
     ``convnext``: blocks of Liu et al. (2022, CVPR) on patches of 4x4 pixels: 7x7 depthwise convolution, layer
@@ -137,8 +138,7 @@ def _add_residual(flow, filters: int, stride: int, seeds: Iterator[int], name: s
 
 
 def _convolve(flow, filters: int, side: int, stride: int, seeds: Iterator[int], name: str, activation, scale=2.0):
-    # He et al. (2015, ICCV). Without batch normalisation: how the other images of a batch change what is seen is
-    # learned as noise, which is gone when the network is used, and its posteriors are too wide by as much.
+    # As in He et al. (2015, ICCV).
     start = keras.initializers.VarianceScaling(scale, "fan_in", "truncated_normal", seed=next(seeds))
     return keras.layers.Conv2D(
         filters,

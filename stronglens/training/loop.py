@@ -156,7 +156,8 @@ def fit(
         "--seed": seed,
         "--mixed-precision": mixed_precision,
         "KERAS_BACKEND": keras.config.backend(),
-        "the network's weights": digest_array(np.array([f"{w.path}{tuple(w.shape)}" for w in network.weights])),
+        # Not their names: BayesFlow leaves its own to Keras, which counts all that a process has built.
+        "the network's weights": digest_array(np.array([str(tuple(weight.shape)) for weight in network.weights])),
         **objective.describe(),
         **batches.settings,
         **(checks.settings if checks else dict.fromkeys(("the validation images", "the validation labels"), "none")),
