@@ -87,6 +87,15 @@ def test_lens_is_measured_modelled_and_exported(trained, tmp_path, capsys):
     assert {entity["type"] for entity in exported["lensing_entities"]} == {"Galaxy", "MassField"}
 
 
+def test_a_table_of_other_lenses_is_refused(trained, tmp_path, capsys):
+    image, table = trained / "dataset" / "images" / "000003.pickle", tmp_path / "published.csv"
+    table.write_text("name,axis_ratio\nSLACSJ0946,0.8\n")
+    where = [f"--figures-dir={tmp_path}", f"--model-file={trained / 'n.keras'}"]
+    code, line = refused(capsys, *where, f"--predict={image}", f"--published={table}")
+    assert code == 2
+    assert "none of its rows is of a measured file" in line
+
+
 def test_a_point_estimate_has_nothing_to_export(small_dataset, tmp_path, capsys):
     where = [f"--figures-dir={tmp_path}", f"--model-file={tmp_path / 'n.keras'}"]
     train = [f"--dataset-dir={small_dataset}", "-e=1", "--labels=einstein-radius", "-sn=1", "--quiet"]

@@ -75,8 +75,10 @@ def draw_measured(
                     axes.set_ylabel("y [arcsec]", labelpad=1)
                 if row == files - 1:
                     axes.set_xlabel("x [arcsec]")
-            for k, line in enumerate(str(texts[row]).splitlines()[:12]):
-                height = (bottom + size - 0.05 - 0.2 * k) / figure.get_figheight()
+            lines = str(texts[row]).splitlines()
+            pitch = min(0.2, (row_height - 0.2) / max(len(lines), 1))
+            for k, line in enumerate(lines):
+                height = (bottom + size - 0.05 - pitch * k) / figure.get_figheight()
                 fit_text(figure, 7.45 / 9.6, height, line, 10.0, smallest=6.5, va="top")
         more = f"; {files} of {len(observations)} files" if len(observations) > files else ""
         outlined = "; outlined: filled" if any(one.mask.any() for one in prepared[:files]) else ""

@@ -98,11 +98,8 @@ def measure_files(
     UsageError
         When a flag has no such value, means nothing to this network, or names what no file has.
     """
-    if (task := record.get("task")) != parameters.task:
-        raise RunError(
-            f"{parameters.model_file} was trained for --task {task}: give that, or choose another --model-file"
-        )
-    shape, pixel_scale, zero_point = _check_record(record, network, parameters.model_file)
+    check_cmap(parameters.cmap)
+    shape, pixel_scale, zero_point = check_network(parameters, network, record)
     # Images that others made have no unit: what the network is given must be made as they were.
     is_as_distributed = _is_as_distributed(record)
     if is_as_distributed:
@@ -180,7 +177,6 @@ def write_measurements(
     RunError
         When a file was refused, after all others were written.
     """
-    check_cmap(parameters.cmap)
     folder = parameters.figures_dir
     if measurements:
         if not parameters.quiet:
@@ -214,8 +210,29 @@ def refuse(reasons: Sequence[str]) -> None:
         raise RunError(reasons[-1])
 
 
-def _check_record(record: dict, network, path) -> tuple[tuple[int, int], float, float | None]:
-    """Return image shape, pixel scale and zero point of a network's record, which must be one of this network."""
+def check_network(parameters, network, record: dict) -> tuple[tuple[int, int], float, float | None]:
+    """Return what a network's record says of the images it was trained on.
+
+    Parameters
+    ----------
+    parameters : TrainingParameters
+    network : keras.Model
+    record : dict, as saved with the network
+
+    Returns
+    -------
+    shape : (H, W)
+    pixel_scale : float, arcsec
+    zero_point : float or None, AB magnitude of one count per second
+
+    Raises
+    ------
+    RunError
+        When the network was not trained for this task, or its record is not one of it.
+    """
+    path = parameters.model_file
+    if (task := record.get("task")) != parameters.task:
+        raise RunError(f"{path} was trained for --task {task}: give that, or choose another --model-file")
     try:
         shape = tuple(int(side) for side in record["image-shape"])
         pixel_scale, zero_point = float(record["pixel-scale"]), record["zero-point"]
@@ -273,8 +290,10 @@ def _compare_noise(prepared: Prepared, record: dict) -> list[str]:
     try:
         camera = {key: np.asarray(value, float) for key, value in record["camera"].items()}
         times = np.atleast_1d(camera["exposure-time"])  # both ends, where it was drawn
+        if not (times > 0).all():  # no camera
+            return []
         learned = np.sqrt(camera["sky"] * times + camera["exposures"] * camera["read-noise"] ** 2) / times
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return []
     if not (np.isfinite(learned).all() and (learned > 0).all()):
         return []

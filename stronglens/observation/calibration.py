@@ -75,10 +75,14 @@ def calibrate(
     understood = unit or _understand_unit(written)
     if understood is None and written and zero_point is None:
         raise RunError(f"{name}: its unit, BUNIT = {written!r}, is not understood; give --unit or --zero-point")
+    seconds_key, seconds = (
+        ("--exposure-time", exposure_time) if exposure_time else _header_number(headers, EXPOSURE_KEYS)
+    )
+    gain_key, electrons = ("--gain", gain) if gain else _header_number(headers, GAIN_KEYS)
     key, stored = _header_number(headers, ZERO_POINT_KEYS, low=ZERO_POINT_LIMITS[0], high=ZERO_POINT_LIMITS[1])
     if zero_point is None and stored is not None and unit is None:
         notes.append(f"{key} = {stored:g} taken as the zero point of the pixels as they are stored")
-        return 1.0, stored, None
+        return 1.0, stored, _electrons_in_one(understood, seconds, electrons)
     if zero_point is None:
         zero_point = stored if stored is not None else _zero_point_of_photflam(headers, notes)
         if stored is not None:
@@ -92,24 +96,29 @@ def calibrate(
         return 1.0, zero_point, None
 
     factor = 1.0
-    key, seconds = ("--exposure-time", exposure_time) if exposure_time else _header_number(headers, EXPOSURE_KEYS)
     if not understood.endswith("/s"):
         if seconds is None:
             stays = f", or --unit={understood}/s if the zero point is that of the pixels as they are stored"
             raise RunError(f"{name}: total counts ({understood}) need --exposure-time{stays if zero_point else ''}")
         factor /= seconds
-        notes.append(f"divided by {seconds:g} s ({key}), its unit being {understood}")
+        notes.append(f"divided by {seconds:g} s ({seconds_key}), its unit being {understood}")
     if not understood.startswith("adu"):
         return factor, zero_point, seconds
-    key, electrons = ("--gain", gain) if gain else _header_number(headers, GAIN_KEYS)
     if zero_point is None:
         if electrons is None:
             raise RunError(f"{name}: a unit in adu needs --zero-point or --gain")
-        notes.append(f"multiplied by {electrons:g} e-/adu ({key})")
+        notes.append(f"multiplied by {electrons:g} e-/adu ({gain_key})")
         return factor * electrons, None, seconds
     if gain is not None:
         notes.append("--gain serves the noise alone: the zero point is that of its adu per second")
-    return factor, zero_point, seconds * electrons if seconds and electrons else None
+    return factor, zero_point, _electrons_in_one("adu/s", seconds, electrons)
+
+
+def _electrons_in_one(unit: str | None, seconds: float | None, gain: float | None) -> float | None:
+    """Return how many electrons were counted for one of a unit, None where that is not known."""
+    factors = [seconds] if unit in ("e-/s", "adu/s") else []
+    factors += [gain] if unit in ("adu", "adu/s") else []
+    return None if unit is None or None in factors else float(np.prod(factors))
 
 
 def _pixel_scale_of_wcs(header: Any, name: str, given: float | None) -> float | None:

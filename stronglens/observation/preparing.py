@@ -153,10 +153,7 @@ def _cut(
     there = observation.image.shape
     ratio = pixel_scale / observation.pixel_scale
     need = [count * ratio for count in shape]
-    middle = (
-        there[0] / 2 - centre[0] / observation.pixel_scale,
-        there[1] / 2 + centre[1] / observation.pixel_scale,
-    )
+    middle = _middle(observation, centre)
     slack = 0.02 * ratio  # a pixel scale in a header is rounded
     for length, side, centre_at in zip(need, there, middle, strict=True):
         if centre_at - length / 2 < -slack or centre_at + length / 2 > side + slack:
@@ -239,6 +236,12 @@ def _count(number: int, size: int) -> str:
     return f"{number} of {size} pixels inside the field {'are' if number > 1 else 'is'}"
 
 
+def _middle(observation: Observation, centre: tuple[float, float]) -> tuple[float, float]:
+    """Return the row and column of a field's middle in the file, in pixels from its first pixel's outer corner."""
+    height, width = observation.image.shape
+    return height / 2 - centre[0] / observation.pixel_scale, width / 2 + centre[1] / observation.pixel_scale
+
+
 def _fill(observation: Observation, cut: _Cut, centre: tuple[float, float]) -> NDArray[np.float64]:
     """Return the window's pixels without those that are masked or bad; what lies about the window helps."""
     window = observation.image[cut.window].astype(np.float64)
@@ -248,11 +251,8 @@ def _fill(observation: Observation, cut: _Cut, centre: tuple[float, float]) -> N
         slice(max(part.start - CONTEXT, 0), min(part.stop + CONTEXT, side))
         for part, side in zip(cut.window, observation.image.shape, strict=True)
     )
-    middle = [(side - 1) / 2 for side in observation.image.shape]
-    place = (
-        middle[0] - centre[0] / observation.pixel_scale - wide[0].start,
-        middle[1] + centre[1] / observation.pixel_scale - wide[1].start,
-    )
+    # Of the first pixel's centre, where a middle is that of its outer corner.
+    place = [at - 0.5 - part.start for at, part in zip(_middle(observation, centre), wide, strict=True)]
     filled = fill_hidden(observation.image[wide].astype(np.float64), observation.hidden[wide], place)
     inner = tuple(
         slice(part.start - outer.start, part.stop - outer.start) for part, outer in zip(cut.window, wide, strict=True)
@@ -278,10 +278,7 @@ def _measure_background(
     """Return the noise of the background in pixels like the field's, of counts per second, in and about the field."""
     image = np.where(observation.hidden, np.nan, observation.image)
     ratio = 1.0 if cut.rows is None else pixel_scale / observation.pixel_scale
-    middle = (
-        image.shape[0] / 2 - centre[0] / observation.pixel_scale,
-        image.shape[1] / 2 + centre[1] / observation.pixel_scale,
-    )
+    middle = _middle(observation, centre)
     # As many fields as the file has on both sides.
     room = [
         min(NOISE_FIELD * count, max(count, int(2 * min(at, side - at) / ratio)))
@@ -334,7 +331,7 @@ def _find_noise(
         more = (
             f"and that of its photons ({observation.electrons:g} e- for one count/s)"
             if observation.electrons
-            else "the same everywhere: what bright pixels have more needs --noise-map or an exposure time"
+            else "the same everywhere: what bright pixels have more needs --noise-map, or --unit and --exposure-time"
         )
         notes.append(f"noise estimated from the image: {scatter:.3g} e-/s in the background, {more}")
     return np.maximum(noise, max(faintest, np.finfo(np.float32).tiny)).astype(np.float32)

@@ -32,6 +32,8 @@ FLOOR = 1e-3
 QUANTILES = np.concatenate([np.linspace(0, 0.99, 100), np.linspace(0.991, 1, 10)])
 FAR = 0.99
 """Farther than this share of images from the training set, an image is called unlike them."""
+FEW = 100
+"""Images that were not trained on: of fewer, no share of a hundredth is known."""
 BLOCK = 256
 
 
@@ -146,10 +148,13 @@ class Familiarity:
     measures : dict of each of `ASPECTS` to its Measure
     quantiles : ndarray (Q,)
         Largest scores of images like the training set's that were not trained on, at the shares `QUANTILES`.
+    number : int
+        Of those images.
     """
 
     measures: dict[str, Measure]
     quantiles: np.ndarray
+    number: int
 
     @classmethod
     def fit(cls, seen: Mapping[str, np.ndarray], unseen: Mapping[str, np.ndarray]) -> "Familiarity":
@@ -160,8 +165,9 @@ class Familiarity:
         seen : mapping, as a `View` returns it of images that were trained on
         unseen : mapping, the same of images like them that were not
         """
-        bare = cls({name: Measure.fit(seen[name], unseen[name], KEPT.get(name)) for name in ASPECTS}, np.zeros(0))
-        return cls(bare.measures, np.quantile(bare.scores(unseen).max(axis=0), QUANTILES))
+        bare = cls({name: Measure.fit(seen[name], unseen[name], KEPT.get(name)) for name in ASPECTS}, np.zeros(0), 0)
+        scores = bare.scores(unseen).max(axis=0)
+        return cls(bare.measures, np.quantile(scores, QUANTILES), len(scores))
 
     @classmethod
     def from_dict(cls, written: Mapping | None) -> "Familiarity | None":
@@ -179,14 +185,14 @@ class Familiarity:
                 name: Measure(*(np.asarray(written[name][part], float) for part in Measure.__dataclass_fields__))
                 for name in ASPECTS
             }
-            quantiles = np.asarray(written["quantiles"], float)
+            quantiles, number = np.asarray(written["quantiles"], float), int(written.get("number", FEW))
             is_sound = quantiles.shape == QUANTILES.shape and np.isfinite(quantiles).all()
             is_sound = is_sound and all(measure.is_sound for measure in measures.values())
         except (KeyError, TypeError, ValueError):
             is_sound = False
         if not is_sound:
             raise RunError("the network's record of its training images is damaged: train it anew")
-        return cls(measures, quantiles)
+        return cls(measures, quantiles, number)
 
     def to_dict(self) -> dict:
         """Return what JSON can hold, to six figures."""
@@ -194,7 +200,7 @@ class Familiarity:
             name: {part: _round(getattr(measure, part)) for part in Measure.__dataclass_fields__}
             for name, measure in self.measures.items()
         }
-        return written | {"quantiles": _round(self.quantiles)}
+        return written | {"quantiles": _round(self.quantiles), "number": self.number}
 
     def scores(self, seen: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return how unlike the training set images are: (aspects, N)."""
@@ -208,6 +214,11 @@ class Familiarity:
         """Say of one image, as a `View` sees it, how like the training set it is."""
         scores, percent = self.scores(seen)[:, 0], self.percentile(seen)[0]
         name = list(self.measures)[scores.argmax()]
+        if self.number < FEW:
+            return (
+                f"farther from the training set than {percent:.0f} % of images like it, of which the validation set "
+                f"has only {self.number}: too few to say what is unlike it"
+            )
         if scores.max() > self.quantiles[-1]:
             times = self.measures[name].distance(seen[name])[0] / self.measures[name].usual
             return (

@@ -171,9 +171,11 @@ def shape_values(parameters, labels: Sequence[str], samples: np.ndarray) -> dict
             values[name] = learned[name]
         elif fixed is not None:
             values[name] = np.full(len(samples), fixed)
+    has_own_light = any(name.startswith("light-ellip") for name in values)
     for axis in "xy":
-        if (offset := f"light-ellip-offset-{axis}") in values:
-            values[f"light-ellip-{axis}"] = values[f"lens-ellip-{axis}"] + values.pop(offset)
+        if has_own_light and f"light-ellip-{axis}" not in values:  # an axis that is not drawn differs by nothing
+            offset = values.pop(f"light-ellip-offset-{axis}", 0.0)
+            values[f"light-ellip-{axis}"] = values[f"lens-ellip-{axis}"] + offset
     if "einstein-radius-sie" not in values:
         ellipticity = np.hypot(values["lens-ellip-x"], values["lens-ellip-y"])
         values["einstein-radius-sie"] = intermediate_axis_radius(learned["einstein-radius"], ellipticity)
@@ -273,7 +275,18 @@ class LensModelling:
     labels: tuple[str, ...]
 
     def __call__(self, piece: tuple[np.ndarray, ...]) -> LensModel:
-        """Render the mean of the samples and some of them: samples, image, noise, which pixels are judged."""
+        """Render the mean of the samples and some of them.
+
+        Parameters
+        ----------
+        piece : tuple
+            samples (S, L) in the labels' units, image (H, W) and noise (H, W) in e-/s, which pixels are judged (H, W)
+
+        Raises
+        ------
+        RunError
+            When the network's images have another shape.
+        """
         samples, image, noise, is_judged = piece
         simulator = simulator_of(self.make, self.parameters)
         if simulator.shape != image.shape:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from stronglens import telescope
-from stronglens.measuring import Answer, Measurement, measure_files, refuse, write_measurements
+from stronglens.measuring import Answer, Measurement, check_network, measure_files, refuse, write_measurements
 from stronglens.parameters import Column, RunError, StronglensError, UsageError
 from stronglens.plotting import save_figure, write_captions
 from stronglens.regression.export import export_coolest
@@ -50,6 +50,7 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     UsageError
         When a flag asks for a posterior that the network does not give.
     """
+    check_network(parameters, network, record)
     posterior = Posterior(network, record) if record.get("posterior") else None
     for name in ("published", "coolest"):
         if posterior is None and getattr(parameters, name):
@@ -127,6 +128,11 @@ class _Lenses:
         known, _ = derive_quantities(self.learned, np.zeros((1, len(self.learned))), self.lens_model)
         table = PublishedTable(parameters.published, known) if parameters.published else None
         self.published = {path: table.of(path) if table else PublishedLens({}) for path in parameters.predict}
+        if table and not any(lens.is_listed for lens in self.published.values()):
+            raise UsageError(
+                f"--published={parameters.published}: none of its rows is of a measured file; its column file has the "
+                "end of a path, or name a part of it, and capitals count"
+            )
         self.made_with: Any = None
         self.why_no_model: str | None = None
         try:
@@ -171,7 +177,6 @@ class _Lenses:
                     model = model_lens(
                         self.made_with, self.labels, draws, seen.image, seen.noise, seen.mask, executor
                     )
-                    notes += model.notes
                     if self.parameters.coolest:
                         path = folder / f"coolest_{stem}.json"
                         export_coolest(path, self.made_with, self.labels, draws, model, one.published, executor)

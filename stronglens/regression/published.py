@@ -70,12 +70,14 @@ class PublishedLens:
     values : dict of a quantity's name, as a label's, to float
     z_lens, z_source : float or None
     notes : tuple of str, what cannot be compared and why
+    is_listed : bool, whether a row of the table is its
     """
 
     values: dict[str, float]
     z_lens: float | None = None
     z_source: float | None = None
     notes: tuple[str, ...] = ()
+    is_listed: bool = False
 
 
 def derive_quantities(
@@ -191,7 +193,7 @@ class PublishedTable:
         self.path = Path(path)
         self._known = [column.name for column in columns]
         rows = _read_rows(self.path)
-        heads = list(rows[0]) if rows else []
+        heads = rows[0][1]
         if not {"file", "name"} & set(heads):
             raise RunError(f"{self.path}: needs a column file (the end of a path) or name, to know which row is whose")
         usable = {"einstein_radius_arcsec", "axis_ratio", "z_lens", "z_source", *self._known}
@@ -200,7 +202,7 @@ class PublishedTable:
                 f"{self.path}: no column to compare with; give einstein_radius_arcsec with einstein_radius_convention, "
                 f"axis_ratio, or columns named as what was measured: {', '.join(self._known)}"
             )
-        self._lenses = [(line, row, self._read_lens(line, row)) for line, row in enumerate(rows, start=2)]
+        self._lenses = [(line, row, self._read_lens(line, row)) for line, row in rows]
 
     def of(self, path: str | Path) -> PublishedLens:
         """Return what is published of the lens in a file: nothing where no row is its.
@@ -219,7 +221,7 @@ class PublishedTable:
             elif name and name in str(path):
                 matched.append((1, len(name), line, lens))
         if not matched:
-            return PublishedLens({})
+            return PublishedLens({}, notes=(f"{self.path} has no row of it",))
         best = max(one[:2] for one in matched)
         lines = [one[2] for one in matched if one[:2] == best]
         if len(lines) > 1:
@@ -259,24 +261,28 @@ class PublishedTable:
                     "circle's: not compared (learn einstein-radius-sie, or lens-ellip-x and -y with it)"
                 )
         values = {name: value for name, value in values.items() if value is not None}
-        return PublishedLens(values, read("z_lens"), read("z_source"), tuple(notes))
+        return PublishedLens(values, read("z_lens"), read("z_source"), tuple(notes), is_listed=True)
 
 
-def _read_rows(path: Path) -> list[dict[str, str]]:
+def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Return the rows of a table, each with the number of its (last) line."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
         raise RunError(f"--published={path}: cannot be read ({reason})") from None
-    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    heads = [head.strip() for head in reader.fieldnames or []]
-    if twice := sorted({head for head in heads if heads.count(head) > 1}):
-        raise RunError(f"{path}: the column {twice[0]} is there twice")
+    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True, strict=True)
     rows = []
-    for line, row in enumerate(reader, start=2):
-        if None in row:
-            raise RunError(f"{path}, line {line}: more cells than the {len(heads)} columns")
-        rows.append({head.strip(): (cell or "").strip() for head, cell in row.items()})
+    try:
+        heads = [head.strip() for head in reader.fieldnames or []]
+        if twice := sorted({head for head in heads if head and heads.count(head) > 1}):
+            raise RunError(f"{path}: the column {twice[0]} is there twice")
+        for row in reader:
+            if None in row:
+                raise RunError(f"{path}, line {reader.line_num}: more cells than the {len(heads)} columns")
+            rows.append((reader.line_num, {head.strip(): (cell or "").strip() for head, cell in row.items()}))
+    except csv.Error as error:
+        raise RunError(f"{path}, line {reader.line_num}: {error}: is a quotation mark left open?") from None
     if not rows:
         raise RunError(f"{path}: no rows of published values")
     return rows

@@ -62,8 +62,9 @@ class LensSimulator:
 
     @property
     def has_own_light(self) -> bool:
-        """Whether the lens's light has another ellipticity than its mass."""
-        return not self.ranges.keys().isdisjoint(("light-ellip-offset-x", "light-ellip-offset-y"))
+        """Whether lenses shine, with another ellipticity than that of their mass."""
+        offsets = {"light-ellip-offset-x", "light-ellip-offset-y"}
+        return self.parameters.lens_light == "on" and not offsets.isdisjoint(self.ranges)
 
     @property
     def is_noisy(self) -> bool:

@@ -101,6 +101,24 @@ def test_units_and_zero_points(tmp_path, header, arguments, factor, zero_point):
     assert observation.zero_point == (None if zero_point is None else pytest.approx(zero_point))
 
 
+@pytest.mark.parametrize(
+    ("header", "arguments", "electrons"),
+    [
+        ({"BUNIT": "electron/s", "EXPTIME": 2000.0}, {}, 2000),
+        ({"BUNIT": "adu/s", "EXPTIME": 2000.0, "GAIN": 2.0}, {}, 4000),
+        ({"BUNIT": "adu", "EXPTIME": 2000.0, "GAIN": 2.0}, {}, 2),
+        ({"BUNIT": "electron"}, {}, 1),
+        ({"BUNIT": "electron/s"}, {"exposure_time": 100.0}, 100),
+        ({"BUNIT": "electron/s"}, {}, None),
+        ({"BUNIT": "adu/s", "EXPTIME": 2000.0}, {}, None),
+        ({"EXPTIME": 2000.0}, {}, None),  # seconds of what?
+    ],
+)
+def test_photons_behind_a_stored_unit_are_known_where_header_or_user_says(tmp_path, header, arguments, electrons):
+    path = write_fits(tmp_path / "a.fits", noise(), MAGZERO=25.9, **header)
+    assert read_observation(path, pixel_scale=0.1, **arguments).electrons == electrons
+
+
 def test_photflam_gives_the_published_zero_point_of_acs(tmp_path):
     # ACS F814W after the repair of 2009: PHOTFLAM 7.07e-20, PHOTPLAM 8045 A; AB zero point 25.94-25.95.
     header = {"BUNIT": "ELECTRONS/S", "PHOTFLAM": 7.07e-20, "PHOTPLAM": 8045.0}

@@ -78,6 +78,13 @@ def test_usual_image_is_described_by_its_percentile(familiarity):
     assert familiarity.describe(seen) == f"farther from the training set than {percent:.0f} % of images like it"
 
 
+def test_few_images_make_none_unlike():
+    few = Familiarity.fit(draw(2000, 0), draw(20, 1))
+    line = few.describe({name: values[:1] for name, values in draw(1, 4, moved=ASPECTS, by=9.0).items()})
+    assert "100 % of images like it, of which the validation set has only 20" in line
+    assert "UNLIKE" not in line
+
+
 def test_record_survives_json(familiarity):
     again = Familiarity.from_dict(json.loads(json.dumps(familiarity.to_dict())))
     others = draw(50, 5, moved=["picture"], by=1.0)
@@ -100,6 +107,7 @@ def change(record, *path, to):
     [
         (("summary",), None),
         (("quantiles",), [1.0]),
+        (("number",), "many"),
         (("picture", "whitening"), [[1.0, 2.0], [3.0]]),
         (("picture", "whitening"), [[1.0]]),
         (("texture", "mean"), ["high"] * 8),

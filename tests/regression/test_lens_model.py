@@ -167,6 +167,18 @@ def test_light_may_have_its_own_ellipticity(monkeypatch):
         assert not any("offset" in name for name in values)
 
 
+def test_light_that_differs_along_one_axis_or_not_at_all_is_rendered(executor):
+    offset = {"light_ellip_offset_x_range": Range(-0.1, 0.1)}
+    for values, more in ((offset, ["light-ellip-x"]), (offset | {"lens_light": "off"}, [])):
+        parameters = parameters_of(**values)
+        images, labels, _ = make_simulator(parameters, threads=1).simulate([0])
+        true = {name: float(values[0]) for name, values in labels.items()}
+        learned = [*LABELS, *more]
+        model = model_lens(parameters, learned, samples_of(true, learned), images[0], 0.01, None, executor)
+        assert np.isfinite(model.chi2)
+        assert bool(more) == ("light-ellip-x" in true)
+
+
 def test_a_mean_beyond_the_training_set_is_said(lens, executor):
     parameters, image, noise, true = lens
     samples = samples_of(true)

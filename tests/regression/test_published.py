@@ -32,7 +32,11 @@ def test_rows_are_found_by_file_and_name(tmp_path):
     assert table.of("/x/a/data.fits").values == {"einstein-radius-sie": 1.1}
     assert table.of("b/data.fits").values == {"einstein-radius-sie": 1.2}
     assert table.of("/x/j22_f814w.fits").values == {"einstein-radius-sie": 1.3}  # the longer name, not j2
-    assert table.of("/x/aa/data.fits").values == {}
+    nothing = table.of("/x/aa/data.fits")
+    assert (nothing.values, nothing.is_listed) == ({}, False)
+    assert nothing.notes[0].endswith("published.csv has no row of it")
+    spreadsheet = PublishedTable(write(tmp_path, "file,axis_ratio,,\nd.fits,0.8,,\n"), [SIE])  # as they save it
+    assert spreadsheet.of("d.fits").is_listed
     with pytest.raises(RunError, match="lines 2, 3"):
         PublishedTable(write(tmp_path, "file,axis_ratio\nd.fits,0.8\nd.fits,0.7\n"), [SIE]).of("d.fits")
 
@@ -64,6 +68,8 @@ def test_only_radii_of_one_convention_are_compared(tmp_path, convention, columns
         ("file,axis_ratio\nd.fits,0.8,3\n", "line 2: more cells"),
         ("file,axis_ratio,axis_ratio\nd.fits,0.8,3\n", "axis_ratio is there twice"),
         ("file,axis_ratio\n", "no rows"),
+        ('file,axis_ratio\n"d.fits,0.8\ne.fits,0.7\n', "is a quotation mark left open"),
+        ("file,axis_ratio\n\n\nd.fits,round\n", "line 4: axis_ratio"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused_in_a_line(tmp_path, text, match):

@@ -62,7 +62,8 @@ def draw_losses(history: Mapping[str, Sequence[float]], loss: str = "mean square
             axes.grid(color="0.92", lw=0.6)
             if axes.lines:
                 axes.legend(loc="best")
-        add_title(figure, "Training and validation losses", _describe_training(history, best))
+        unit = "; labels in standard deviations" if loss == "mean squared error" else ""
+        add_title(figure, "Training and validation losses", _describe_training(history, best) + unit)
     return figure
 
 
@@ -138,7 +139,7 @@ def _describe_training(history: Mapping[str, np.ndarray], best: int | None) -> s
     key = "val_loss" if "val_loss" in history else "loss"
     kind = "validation" if key == "val_loss" else "training"
     lowest = f"lowest {kind} loss {history[key][best - 1]:.4g} in epoch {best}"
-    return f"{count_of(len(history[key]), 'epoch')}; {lowest}; labels in standard deviations"
+    return f"{count_of(len(history[key]), 'epoch')}; {lowest}"
 
 
 def _draw_label(above, below, true: np.ndarray, predicted: np.ndarray, column: Column, entries: Mapping | None) -> None:

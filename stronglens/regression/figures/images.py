@@ -157,7 +157,7 @@ def _draw_layer(layer: int, maps: np.ndarray, field: str, cmap: str) -> Figure:
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    grid.add_bar(norm, cmap, "activation (tanh, no unit)")
+    grid.add_bar(norm, cmap, "activation (no unit)")
     add_title(
         grid.figure,
         f"Convolution layer {layer}: {filters} filters",
