@@ -132,7 +132,7 @@ def test_activations_show_the_input_and_each_layer(images):
     for layer, filters in zip((1, 2, 3), (32, 64, 128), strict=True):
         words = words_of(figures[f"activations-layer-{layer}"])
         assert f"Convolution layer {layer}: {filters} filters" in words
-        assert "activation (tanh" in words
+        assert "activation (no unit)" in words
         assert f"–{filters}" in words
     assert "[e-/s per pixel]" in words_of(figures["activations-input"])
 
