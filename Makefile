@@ -72,7 +72,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	@touch $@
 
 test: lint  ## install everything the tests need, then lint and test
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 lint: $(VENV)/.installed-dev  ## check the style of the code
 	$(VENV)/bin/ruff check .

@@ -16,6 +16,12 @@ from stronglens.training import FLOW, keras, spread_seed, wake_bayesflow
 KINDS = ("flow", "gaussian")
 POINTS_AT_ONCE = 50_000
 
+FARTHEST = 8.0
+"""From the training set's mean, in its deviations: no label lies so far out, but where a flow's couplings are carried
+beyond what they learned, each multiplies the next one's error, and one draw of many is astronomical."""
+TRIES = 20
+"""For a draw that lies beyond."""
+
 
 def build_posterior(kind: str, image, summary, labels: int, seed: int = 0) -> keras.Model:
     """Build a density over labels on top of a network's summary of an image, untrained.
@@ -80,6 +86,8 @@ class Posterior:
     def sample(self, summaries: np.ndarray, number: int, seed: int) -> np.ndarray:
         """Draw from the posterior of each image.
 
+        What comes to lie farther out than any training label (`FARTHEST`) is drawn anew.
+
         Parameters
         ----------
         summaries : ndarray (N, F)
@@ -97,11 +105,21 @@ class Posterior:
         block = max(1, POINTS_AT_ONCE // number)
         for start in range(0, len(summaries), block):
             some = np.asarray(summaries[start : start + block], np.float32)
-            base = random.standard_normal((len(some) * number, self.dimensions), np.float32)
-            points = self._carry(base, np.repeat(some, number, axis=0))
+            points = self._draw(random, np.repeat(some, number, axis=0))
             found = self.space.to_labels(points.reshape(len(some), number, -1)[..., :labels])
             out[start : start + block] = np.clip(found.astype(np.float32), *self.space.float32_bounds)
         return out
+
+    def _draw(self, random: np.random.Generator, summaries: np.ndarray) -> np.ndarray:
+        """Return a point of the space for each summary: (N, D)."""
+        points = self._carry(random.standard_normal((len(summaries), self.dimensions), np.float32), summaries)
+        for _ in range(TRIES):
+            is_lost = ~(np.abs(points) <= FARTHEST).all(axis=1)  # not a number, too
+            if not is_lost.any():
+                break
+            again = random.standard_normal((np.count_nonzero(is_lost), self.dimensions), np.float32)
+            points[is_lost] = self._carry(again, summaries[is_lost])
+        return np.clip(points, -FARTHEST, FARTHEST)
 
     def _carry(self, base: np.ndarray, summaries: np.ndarray) -> np.ndarray:
         if self.kind == "flow":

@@ -8,6 +8,7 @@ from scipy import stats
 
 from stronglens.networks import build_trunk
 from stronglens.parameters import Column, RunError
+from stronglens.regression import posterior as posterior_module
 from stronglens.regression.familiarity import build_eye
 from stronglens.regression.label_space import LabelSpace
 from stronglens.regression.posterior import Posterior, build_posterior, dimensions_of
@@ -70,6 +71,16 @@ def test_density_is_that_of_the_draws(networks, kind):
     away = points - expected
     spread = (density[:, None] * away).T @ away * cell
     np.testing.assert_allclose(np.cov(inside.T), spread, atol=0.08)
+
+
+def test_draws_beyond_all_labels_are_drawn_anew(networks, monkeypatch):
+    monkeypatch.setattr(posterior_module, "FARTHEST", 1.5)  # not 8: of this network no draw goes so far
+    space = make_space(2)
+    seen = build_eye(networks["flow"]).predict(np.ones((1, SIDE, SIDE), np.float32), verbose=0)
+    draws = space.to_space(Posterior(networks["flow"], record_of("flow", space)).sample(seen, 5000, 0))
+    farthest = np.abs(draws).max(axis=-1)
+    assert farthest.max() < 1.501
+    assert np.mean(farthest > 1.499) < 0.01  # not moved to the edge
 
 
 def test_gaussian_is_scipys(networks):
