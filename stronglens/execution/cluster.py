@@ -177,8 +177,8 @@ class ClusterExecutor(Executor):
 def _explain(error: BaseException, chunk: int) -> BaseException:
     if isinstance(error, KilledWorker):
         return RunError(
-            f"chunk {chunk} killed the process that computed it {error.allowed_failures + 1} times: most likely it ran "
-            "out of memory; use fewer workers on a machine, or smaller images (workers of a cluster keep a log)"
+            f"the process that computed chunk {chunk} was killed {error.allowed_failures + 1} times: most likely "
+            "it ran out of memory; use fewer workers on a machine, or smaller images (workers of a cluster keep a log)"
         )
     return error
 
