@@ -29,7 +29,8 @@ def draw_coverage(metrics: Mapping, columns: Sequence[Column]) -> Figure:
     levels = 100 * np.asarray(metrics["levels"])
     chance = metrics["chance"]["largest_coverage_deviation"]
     curves = [100 * np.subtract(item["coverage"], metrics["levels"]) for _, item in found if item["coverage"]]
-    reach = 1.25 * max([100 * (chance or 0.01), *(np.abs(curve).max() for curve in curves)])
+    # Above the curves there is room for words.
+    reach = 1.55 * max([100 * (chance or 0.01), *(np.abs(curve).max() for curve in curves)])
     with style():
         figure, panels = add_panels(len(found), (1.75, 1.45), (0.75, 0.18, 0.45), 6 if len(found) > 12 else 5)
         for (heading, item), (axes, at_left, at_bottom) in zip(found, panels, strict=True):
