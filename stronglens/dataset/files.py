@@ -1,5 +1,6 @@
 """Single files: written whole or not at all, read without trusting them."""
 
+import codecs
 import hashlib
 import io
 import json
@@ -13,13 +14,6 @@ import numpy as np
 
 from stronglens.atomic import replacing
 from stronglens.parameters import RunError
-
-ADMITTED = {
-    (module, name)
-    for root in ("numpy._core", "numpy.core")
-    for module, name in ((f"{root}.multiarray", "_reconstruct"), (f"{root}.numeric", "_frombuffer"))
-} | {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
-"""All that the pickle of a plain array names, under NumPy 1 and 2. Nothing else is ever imported or called."""
 
 CHECKSUM_BYTES = 8
 
@@ -67,7 +61,7 @@ def read_image(path: str | Path) -> np.ndarray:
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}") from None
     try:
-        array = _ArrayUnpickler(io.BytesIO(content)).load()
+        array = getattr(held := _ArrayUnpickler(io.BytesIO(content)).load(), "array", held)
     except Exception as error:  # a damaged pickle can raise anything at all
         reason = str(error).splitlines()[0] if str(error) else "damaged"
         raise RunError(f"{path} is not a pickled NumPy array ({reason})") from None
@@ -177,8 +171,45 @@ def _npy_header(file) -> tuple[tuple[int, ...], bool, np.dtype]:
     return shape, is_fortran, dtype
 
 
+class _PickledType:
+    """Stands for a dtype: NumPy's own takes from a pickle whether its numbers are pointers."""
+
+    def __init__(self, code, *flags):
+        self.dtype = np.dtype(str(code))
+
+    def __setstate__(self, state):
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _PickledArray:
+    """Stands for an array, made of a type, a shape and bytes alone."""
+
+    array = None
+
+    def __setstate__(self, state):
+        _, shape, kind, is_fortran, content = state
+        self.fill(content, kind, shape, "F" if is_fortran else "C")
+
+    def fill(self, content, kind, shape, order, *_):
+        if not isinstance(kind, _PickledType) or not isinstance(content, bytes | bytearray):
+            raise pickle.UnpicklingError("it holds objects, or is damaged")
+        self.array = np.array(np.frombuffer(content, kind.dtype).reshape(shape, order=order))
+        return self
+
+
+PICKLED = {
+    (f"{root}.{module}", name): stand_in
+    for root in ("numpy._core", "numpy.core")
+    for module, name, stand_in in (
+        ("multiarray", "_reconstruct", lambda *_: _PickledArray()),
+        ("numeric", "_frombuffer", lambda *parts: _PickledArray().fill(*parts)),
+    )
+} | {("numpy", "ndarray"): _PickledArray, ("numpy", "dtype"): _PickledType, ("_codecs", "encode"): codecs.encode}
+"""All that the pickle of a plain array names, under NumPy 1 and 2. Nothing else is ever imported or called."""
+
+
 class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module, name):
-        if (module, name) not in ADMITTED:
+        if (module, name) not in PICKLED:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not admitted")
-        return super().find_class(module, name)
+        return PICKLED[module, name]
