@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from stronglens.networks.residual import add_basic, add_residual, convolve
 from stronglens.parameters import RunError
 from stronglens.scaling import ImageScaling, stretch_images
 from stronglens.training import keras, spread_seed
@@ -34,7 +33,7 @@ def build_trunk(kind: str, image_shape: tuple[int, int], image_scaling: ImageSca
 
     ``report``: three convolutions (same padding, stride 1, tanh), each followed by 2x2 max-pooling, and 128 features.
 
-    ``resnet``: five residual blocks (He, Zhang, Ren & Sun 2016, CVPR) behind a convolution of 5x5, all with batch
+    ``resnet``: five residual blocks (He, Zhang, Ren & Sun 2016, CVPR) behind a convolution of 5x5, none with batch
     normalisation; 256 features.
 
     ``convnext``: blocks of Liu et al. (2022, CVPR) on patches of 4x4 pixels: 7x7 depthwise convolution, layer
@@ -117,16 +116,40 @@ def _add_report(flow, seeds: Iterator[int]):
 
 
 def _add_resnet(flow, seeds: Iterator[int]):
-    flow = convolve(flow, *RESNET_STEM, seeds, "stem")
-    flow = keras.layers.ReLU(name="stem_relu")(flow)
+    flow = _convolve(flow, *RESNET_STEM, seeds, "stem", "relu")
     for stage, (filters, blocks) in enumerate(RESNET_STAGES, start=1):
         for block in range(1, blocks + 1):
             stride = 2 if stage > 1 and block == 1 else 1
-            flow = add_residual(flow, add_basic, filters, stride, seeds, f"stage_{stage}_block_{block}")
-    flow = convolve(flow, GRID_FILTERS, 1, 1, seeds, "grid")
-    flow = keras.layers.ReLU(name="grid_relu")(flow)
+            flow = _add_residual(flow, filters, stride, seeds, f"stage_{stage}_block_{block}")
+    flow = _convolve(flow, GRID_FILTERS, 1, 1, seeds, "grid", "relu")
     flow = keras.layers.Flatten(data_format="channels_last", name="flat")(flow)
     return _add_dense(flow, UNITS, "relu", seeds, "features")
+
+
+def _add_residual(flow, filters: int, stride: int, seeds: Iterator[int], name: str):
+    branch = _convolve(flow, filters, 3, stride, seeds, f"{name}_1", "relu")
+    # Small at first, so that the blocks start close to the identity (Zhang, Dauphin & Ma 2019, ICLR).
+    branch = _convolve(branch, filters, 3, 1, seeds, f"{name}_2", None, LAYER_SCALE**2)
+    if branch.shape != flow.shape:
+        flow = _convolve(flow, filters, 1, stride, seeds, f"{name}_shortcut", None, 1.0)
+    flow = keras.layers.Add(name=f"{name}_sum")([flow, branch])
+    return keras.layers.ReLU(name=f"{name}_relu")(flow)
+
+
+def _convolve(flow, filters: int, side: int, stride: int, seeds: Iterator[int], name: str, activation, scale=2.0):
+    # He et al. (2015, ICCV). Without batch normalisation: how the other images of a batch change what is seen is
+    # learned as noise, which is gone when the network is used, and its posteriors are too wide by as much.
+    start = keras.initializers.VarianceScaling(scale, "fan_in", "truncated_normal", seed=next(seeds))
+    return keras.layers.Conv2D(
+        filters,
+        side,
+        stride,
+        padding="same",
+        activation=activation,
+        kernel_initializer=start,
+        data_format="channels_last",
+        name=name,
+    )(flow)
 
 
 def _add_convnext(flow, seeds: Iterator[int]):
