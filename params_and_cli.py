@@ -305,6 +305,11 @@ class SourceGalaxy(Parameters):
     src_sersic_range: Range = sampled(
         0.8, 2.5, shortcut="sser", valid=(0.3, 8), symbol=r"n_{\rm src}", help="Sersic index of the source"
     )
+    src_clumps: int = number(
+        0, shortcut="scl", valid=(0, 20),
+        help="most clumps of star formation in a source, their number drawn from 0 on; they share up to 0.6 of its "
+        "light",
+    )
 
 
 @declare

@@ -23,6 +23,7 @@ class Stream(IntEnum):
     NOISE = 1
     SPLIT = 2
     SUBSTRUCTURE = 3
+    CLUMPS = 4
 
 
 @dataclass(frozen=True)

@@ -19,23 +19,24 @@ import autolens  # noqa: E402, F401
 _root.handlers[:] = _handlers
 _root.setLevel(_level)
 
-from stronglens.raytracing.einstein_radius import einstein_radius, sersic_flux, sersic_flux_in_field  # noqa: E402
+from stronglens.raytracing.einstein_radius import einstein_radius, sersic_flux, source_flux_in_field  # noqa: E402
 from stronglens.raytracing.images import ImageRenderer, has_gpu  # noqa: E402
 from stronglens.raytracing.perturbers import (  # noqa: E402
     Perturbers,
     enclosed_strength,
     total_mass_of_truncated_nfw,
 )
-from stronglens.raytracing.scene import SCENE_COLUMNS  # noqa: E402
+from stronglens.raytracing.scene import SCENE_COLUMNS, clump_columns  # noqa: E402
 
 __all__ = [
     "SCENE_COLUMNS",
     "ImageRenderer",
     "Perturbers",
+    "clump_columns",
     "einstein_radius",
     "enclosed_strength",
     "has_gpu",
     "sersic_flux",
-    "sersic_flux_in_field",
+    "source_flux_in_field",
     "total_mass_of_truncated_nfw",
 ]

@@ -64,7 +64,7 @@ def write_coolest(
     masses, lights = build_lens("sie", dict(point), STOCK)
     galaxies = [
         al.Galaxy(redshifts[0], **masses, **(lights if lens_light else {})),
-        al.Galaxy(redshifts[1], light=build_source(dict(point), STOCK)),
+        al.Galaxy(redshifts[1], **build_source(dict(point), STOCK)),
     ]
     try:
         with replacing(path) as aside:
@@ -116,4 +116,4 @@ def _convert(scene: Mapping[str, float], lens_light: bool) -> dict[str, dict[str
     converted = {name: coolest_dict_from_mass(profile)["parameters"] for name, profile in masses.items()}
     if lens_light:
         converted["lens_light"] = coolest_dict_from_light(lights["light"])["parameters"]
-    return converted | {"source": coolest_dict_from_light(build_source(scene, STOCK))["parameters"]}
+    return converted | {"source": coolest_dict_from_light(build_source(scene, STOCK)["light"])["parameters"]}

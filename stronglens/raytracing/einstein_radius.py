@@ -6,10 +6,10 @@ quadrature.
 
 import numpy as np
 from scipy.optimize import elementwise
-from scipy.special import ellipk
+from scipy.special import ellipk, ndtr
 
 from stronglens.raytracing.ellipsoids import mean_convergence
-from stronglens.raytracing.scene import Scene
+from stronglens.raytracing.scene import Scene, clump_columns, count_clumps
 
 SMALLEST_EINSTEIN_RADIUS = 1e-4
 """arcsec. A weaker lens counts as none: under an NFW halo the mean convergence exceeds 1 somewhere, however tiny."""
@@ -58,13 +58,13 @@ def einstein_radius(lens_model: str, scene: Scene) -> np.ndarray:
     return radius
 
 
-def sersic_flux_in_field(scene: Scene, shape: tuple[int, int], pixel_scale: float) -> np.ndarray:
+def source_flux_in_field(scene: Scene, shape: tuple[int, int], pixel_scale: float) -> np.ndarray:
     """Return the flux that the source would have without a lens, inside the field.
 
     Parameters
     ----------
     scene : dict of (N,) arrays: ``src_center_x``, ``src_center_y``, ``src_ellip_x``, ``src_ellip_y``,
-        ``src_intensity``, ``src_effect``, ``src_sersic``
+        ``src_intensity``, ``src_effect``, ``src_sersic``, and those of its clumps
     shape : (H, W), pixels
     pixel_scale : arcsec
 
@@ -97,7 +97,15 @@ def sersic_flux_in_field(scene: Scene, shape: tuple[int, int], pixel_scale: floa
         sector = radius**2 / 2 * inside / np.cosh(w)
         light = (sector * weight).sum(axis=1)  # not @, which rounds by the number of rows
         flux = flux + np.sign(distance) * (stop - start)[:, 0] / 2 * light
-    return np.asarray(scene["src_intensity"], float) * flux / pixel_scale**2
+    flux = np.asarray(scene["src_intensity"], float) * flux
+    for clump in range(1, count_clumps(scene) + 1):
+        x, y, intensity, sigma = (scene[name] for name in clump_columns(clump)[-4:])
+        along, across = (
+            ndtr((half - middle) / sigma) - ndtr((-half - middle) / sigma)
+            for half, middle in ((half_width, x), (half_height, y))
+        )
+        flux = flux + 2 * np.pi * sigma**2 * intensity * along * across
+    return flux / pixel_scale**2
 
 
 def sersic_flux(scene: Scene, galaxy: str) -> np.ndarray:

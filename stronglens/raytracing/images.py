@@ -11,7 +11,7 @@ import numpy as np
 from stronglens.parameters import RunError
 from stronglens.raytracing.ellipsoids import ELLIPSOIDS, sersic_ellipsoids
 from stronglens.raytracing.perturbers import KINDS, Perturbers
-from stronglens.raytracing.scene import OWN_LIGHT, SCENE_COLUMNS, Scene, stack_scene
+from stronglens.raytracing.scene import OWN_LIGHT, SCENE_COLUMNS, Scene, clump_columns, stack_scene
 from stronglens.raytracing.tiles import Bucket, Tiles
 from stronglens.raytracing.tracing import ImageTracer
 
@@ -58,6 +58,8 @@ class ImageRenderer:
         What dark masses there may be beside a lens ``sie``.
     own_light : bool
         Whether the light of a lens ``sie`` has another ellipticity than its mass: scenes then hold ``OWN_LIGHT`` too.
+    clumps : int
+        How many clumps a source may have: scenes then hold `clump_columns` too, of intensity 0 where there are fewer.
 
     Attributes
     ----------
@@ -85,6 +87,7 @@ class ImageRenderer:
         threads: int | None = None,
         perturbers: str | None = None,
         own_light: bool = False,
+        clumps: int = 0,
     ):
         if lens_model not in SCENE_COLUMNS:
             raise ValueError(f"lens_model must be one of {', '.join(SCENE_COLUMNS)}, not {lens_model!r}")
@@ -95,7 +98,7 @@ class ImageRenderer:
         if own_light and lens_model != "sie":
             raise ValueError(f"own_light is for a lens sie, not {lens_model!r}")
         self.lens_model = lens_model
-        self.columns = SCENE_COLUMNS[lens_model] + (OWN_LIGHT if own_light else ())
+        self.columns = SCENE_COLUMNS[lens_model] + (OWN_LIGHT if own_light else ()) + clump_columns(clumps)
         self.lens_light = lens_light
         self.shape = (shape[0] + 2 * padding, shape[1] + 2 * padding)
         self.precision = precision

@@ -4,7 +4,17 @@ import autolens as al
 import numpy as np
 
 from stronglens.raytracing.perturbers import NFWTruncatedSph, Perturbers
-from stronglens.raytracing.scene import OWN_LIGHT, SCENE_COLUMNS, STOCK, Scene, build_lens, build_source, stack_scene
+from stronglens.raytracing.scene import (
+    OWN_LIGHT,
+    SCENE_COLUMNS,
+    STOCK,
+    Scene,
+    build_lens,
+    build_source,
+    clump_columns,
+    count_clumps,
+    stack_scene,
+)
 
 _REDSHIFTS = 0.5, 1.0  # of the lens and the source; with two planes, and masses already scaled, any will do
 
@@ -35,7 +45,8 @@ def render_with_tracer(
     (N, H, W) float64, source and lens together, row 0 at the top
     """
     grid = al.Grid2D.uniform(shape, pixel_scale, over_sample_size=over_sampling)
-    columns = (*SCENE_COLUMNS[lens_model], *(name for name in OWN_LIGHT if name in scene))
+    further = *(name for name in OWN_LIGHT if name in scene), *clump_columns(count_clumps(scene))
+    columns = SCENE_COLUMNS[lens_model] + further
     images = []
     with np.errstate():
         for row, values in enumerate(stack_scene(columns, scene)):
@@ -47,7 +58,7 @@ def render_with_tracer(
                 masses = masses | build_perturbers(perturbers, row)
             profiles = masses | lights if lens_light else masses
             lens = al.Galaxy(_REDSHIFTS[0], **profiles)
-            source = al.Galaxy(_REDSHIFTS[1], light=build_source(one, STOCK))
+            source = al.Galaxy(_REDSHIFTS[1], **build_source(one, STOCK))
             images.append(al.Tracer([lens, source]).image_2d_from(grid).native.array)
     return np.array(images)
 

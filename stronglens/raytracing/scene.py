@@ -48,6 +48,18 @@ SCENE_COLUMNS = {
 OWN_LIGHT = ("light_ellip_x", "light_ellip_y")
 """Further columns of a lens ``sie`` whose light has another ellipticity than its mass."""
 
+_OF_CLUMP = ("center_x", "center_y", "intensity", "sigma")
+
+
+def clump_columns(number: int) -> tuple[str, ...]:
+    """Return the further columns of sources with clumps: Gaussians, of intensity at the centre, sigma in arcsec."""
+    return tuple(f"clump_{clump}_{name}" for clump in range(1, number + 1) for name in _OF_CLUMP)
+
+
+def count_clumps(scene: Scene) -> int:
+    """Return how many clumps a scene has columns for."""
+    return sum(name.startswith("clump_") for name in scene) // len(_OF_CLUMP)
+
 
 @dataclass(frozen=True)
 class ProfileClasses:
@@ -59,6 +71,7 @@ class ProfileClasses:
     halo: type
     isothermal: type
     shear: type
+    clump: type = al.lp.GaussianSph
 
 
 FAST = ProfileClasses(SersicLight, Sersic, Exponential, NFWSph, Isothermal, ExternalShear)
@@ -111,15 +124,20 @@ def build_lens(lens_model: str, scene: Scene, classes: ProfileClasses, **bulge) 
     return stars | {"halo": classes.halo(centre, scene["halo_kappa"], scene["halo_radius"])}, stars
 
 
-def build_source(scene: Scene, classes: ProfileClasses) -> al.lp.Sersic:
-    """Build the light profile of one source."""
-    return classes.light(
+def build_source(scene: Scene, classes: ProfileClasses) -> dict[str, al.LightProfile]:
+    """Build the light profiles of one source: ``light``, the smooth galaxy, and its clumps, ``clump_1`` and so on."""
+    smooth = classes.light(
         centre=(scene["src_center_y"], scene["src_center_x"]),
         ell_comps=(scene["src_ellip_y"], scene["src_ellip_x"]),
         intensity=scene["src_intensity"],
         effective_radius=scene["src_effect"],
         sersic_index=scene["src_sersic"],
     )
+    clumps = {}
+    for name in (f"clump_{clump}" for clump in range(1, count_clumps(scene) + 1)):
+        centre = scene[f"{name}_center_y"], scene[f"{name}_center_x"]
+        clumps[name] = classes.clump(centre, scene[f"{name}_intensity"], scene[f"{name}_sigma"])
+    return {"light": smooth} | clumps
 
 
 def stack_scene(columns: Sequence[str], scene: Scene) -> np.ndarray:

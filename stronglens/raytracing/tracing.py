@@ -94,7 +94,8 @@ class ImageTracer:
                 angles = [one + other for one, other in zip(angles, perturb(rays, index), strict=True)]
             traced = [rays[:, axis] - angles[axis] for axis in (0, 1)]
             traced = jax.lax.optimization_barrier(traced)
-            image = source.image_2d_from(_grid(jnp.stack(traced, axis=-1)), xp=jnp).array
+            grid = _grid(jnp.stack(traced, axis=-1))
+            image = sum(light.image_2d_from(grid, xp=jnp).array for light in source.values())
             if not self.lens_light:
                 return (image,)
             lens = sum(light.image_2d_from(_grid(rays), xp=jnp).array for light in lights.values())

@@ -42,6 +42,9 @@ DERIVED_COLUMNS = {
         "signal-to-noise of the lensed source: sqrt of the sum over pixels of its light squared over the variance",
         drawn=False,
     ),
+    "src-clumps": Column(
+        "src-clumps", None, r"N_{\rm clumps}", "number of clumps of star formation in the source", drawn=False
+    ),
     "exposure-time": Column(
         "exposure-time",
         "s",

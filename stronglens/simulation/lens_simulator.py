@@ -14,9 +14,10 @@ from stronglens.raytracing import (
     einstein_radius,
     has_gpu,
     sersic_flux,
-    sersic_flux_in_field,
+    source_flux_in_field,
 )
 from stronglens.sampling import Draws, Rule, Sampler, Stream, generator, key_words
+from stronglens.simulation.clumps import draw_clumps, place_clumps
 from stronglens.simulation.columns import CONVENTIONS, DERIVED_COLUMNS, LARGEST_ELLIPTICITY
 
 
@@ -81,6 +82,8 @@ class LensSimulator:
             derived += ["light-ellip-x", "light-ellip-y"]
         if self.is_noisy:
             derived.append("snr")
+        if self.parameters.src_clumps:
+            derived.append("src-clumps")
         if self.parameters.snr_range is not None:
             derived.append("exposure-time")
         return columns(self.parameters) | {name: DERIVED_COLUMNS[name] for name in derived}
@@ -101,6 +104,7 @@ class LensSimulator:
                     threads=self._threads,
                     perturbers=self.perturber_profile,
                     own_light=self.has_own_light,
+                    clumps=self.parameters.src_clumps,
                 )
             return self._renderer
 
@@ -184,7 +188,8 @@ class LensSimulator:
         elif "einstein_radius_sie" not in scene:
             radius = cosmology.isothermal_einstein_radius(scene["velocity_dispersion"], z_lens, z_source)
             scene["einstein_radius_sie"] = np.maximum(radius, 0)  # in front of the lens: refused by a rule
-        return scene
+        spacing = self.telescope.pixel_scale / self.parameters.over_sampling
+        return scene | place_clumps(self.parameters.src_clumps, draws, scene, spacing)
 
     def render(self, scene: Draws, perturbers: Perturbers | None = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Render noiseless, unblurred images of source and lens, with the margin that the blur needs."""
@@ -227,6 +232,8 @@ class LensSimulator:
             for axis in ("x", "y"):
                 offset = draws.get(f"light-ellip-offset-{axis}", 0)
                 derived[f"light-ellip-{axis}"] = draws[f"lens-ellip-{axis}"] + offset
+        if self.parameters.src_clumps:
+            derived |= draw_clumps(self.parameters.src_clumps, self.parameters.seed, indices)
         return derived
 
     def _rules(self) -> list[Rule]:
@@ -273,7 +280,7 @@ class LensSimulator:
         scene = self.physical_scene(draws)
         rate, measured = self._expose(scene, draws, self.perturbers(draws, indices))
         labels = dict(draws)
-        labels["magnification"] = measured["flux"] / sersic_flux_in_field(
+        labels["magnification"] = measured["flux"] / source_flux_in_field(
             scene, self.shape, self.parameters.pixel_scale
         )
         labels |= {name.replace("_", "-"): values for name, values in measured.items() if name != "flux"}
