@@ -9,6 +9,7 @@ import pytest
 
 import generate_data
 import model_and_figures
+from stronglens.regression import report
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras itself, under NumPy 2
@@ -21,14 +22,14 @@ FIXED = [
     "--lens-light=off", "--lens-center-var=0", "--shear-var=0", "--src-ellip-var=0", "-seff=0.2", "-sser=1",
     "-er=0.8,1.6", "-n=80", "--lens-model=sie", "--grid-size=16", "--pixel-scale=0.3", "--over-sampling=1",
 ]  # fmt: skip
+LEARNING = ["-e=2", f"--labels={LABELS}", "--posterior=flow", "--augment=on", "--posterior-draws=200", "-sn=4"]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("posterior")
     assert generate_data.main([*FIXED, f"--dataset-dir={folder / 'dataset'}", "--quiet"]) == 0
-    arguments = ["-e=2", f"--labels={LABELS}", "--posterior=flow", "--augment=on", "--posterior-draws=200"]
-    assert model_and_figures.main([*flags(folder), *arguments, f"--dataset-dir={folder / 'dataset'}", "-sn=4"]) == 0
+    assert model_and_figures.main([*flags(folder), *LEARNING, f"--dataset-dir={folder / 'dataset'}"]) == 0
     return folder
 
 
@@ -60,6 +61,14 @@ def test_report_has_calibration(trained):
         assert ends == sorted(ends)
         assert ends[0] >= 0.8  # the range it was drawn from
         assert ends[-1] <= 1.6
+
+
+def test_no_more_posteriors_are_tested_than_fit_in_memory(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(report, "MOST_POSTERIORS", 5)
+    where = [*flags(trained), f"--figures-dir={tmp_path}", f"--dataset-dir={trained / 'dataset'}"]
+    assert model_and_figures.main([*where, *LEARNING, "--resume"]) == 0
+    assert "Posteriors are tested on 5 of the 8 test images" in capsys.readouterr().out
+    assert len((tmp_path / "predictions.csv").read_text().splitlines()) == 1 + 5
 
 
 def test_lens_is_measured_modelled_and_exported(trained, tmp_path, capsys):

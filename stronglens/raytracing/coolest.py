@@ -83,7 +83,7 @@ def write_coolest(
 
 
 def _add_statistics(template: dict, point: Mapping[str, float], samples: Mapping, lens_light: bool) -> None:
-    """Fill in the ``posterior_stats`` of every parameter."""
+    """Fill in the ``posterior_stats`` of every parameter that has a posterior."""
     number = len(next(iter(samples.values())))
     chosen = np.unique(np.linspace(0, number - 1, min(number, MOST_SAMPLES)).astype(int))
     at_point = _convert(point, lens_light)
@@ -96,6 +96,8 @@ def _add_statistics(template: dict, point: Mapping[str, float], samples: Mapping
                     if name == "I_eff":
                         continue  # fitted to the image at the point estimate: no posterior
                     values = np.array([sample[which][name] for sample in drawn])
+                    if (values == values[0]).all():
+                        continue  # fixed, or fitted: no posterior either
                     if name.startswith("phi"):
                         middle = at_point[which][name]
                         values = middle + (values - middle + 90) % 180 - 90

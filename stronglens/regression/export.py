@@ -25,7 +25,8 @@ def export_coolest(
 ) -> Path:
     """Write a lens model and its posterior as a COOLEST template.
 
-    The point estimate is the model at the posterior's mean, with the brightness fitted to the image. Redshifts are
+    The point estimate is the model at the posterior's mean, with the brightness, and what else was not learned of the
+    lens's light, fitted to the image: parameters without statistics. Redshifts are
     those published: an image tells too little of them.
 
     Parameters
@@ -76,7 +77,7 @@ class CoolestWriting:
 
         model, samples = piece
         simulator = simulator_of(make_simulator, self.parameters)
-        drawn = keep_inside(shape_values(self.parameters, self.labels, samples), simulator.ranges)
+        drawn = keep_inside(shape_values(self.parameters, self.labels, samples, model.fitted), simulator.ranges)
         point = scene_of(simulator, {name: np.array([value]) for name, value in model.values.items()})
         brightness = {"src_intensity": model.src_intensity, "lens_intensity": model.lens_intensity}
         samples = {name: column for name, column in scene_of(simulator, drawn).items() if name not in brightness}
@@ -91,7 +92,8 @@ class CoolestWriting:
             zero_point=self.parameters.zero_point,
             instrument=self.parameters.telescope,
             notes={
-                "point_estimate": "mean of the posterior; brightness fitted to the image there",
+                "point_estimate": "mean of the posterior; fitted to the image there: "
+                + ", ".join(("brightness", *model.fitted)),
                 "orientation": "x to the right, y up as in the image: angles are East of North where its North is up",
             },
         )

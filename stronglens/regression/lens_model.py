@@ -1,16 +1,18 @@
 """A posterior of one isothermal lens to an image of it by our own simulator, beside the image that was measured.
 
 The image does not depend on redshifts once its brightness is free: the intensities of source and lens light, and a
-constant background, are fitted to the data (linear least squares, no light below zero), the shapes are the posterior's.
+constant background, are fitted to the data (linear least squares, no light below zero). The shapes are the posterior's;
+what a network has not learned of the shape of the lens's light is fitted to the data as well.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import least_squares, nnls
 from scipy.special import ellipk
 
 from stronglens.parameters import RunError, ranges
@@ -30,6 +32,16 @@ WITHOUT_TRACE = {
 OF_LENS_LIGHT = ("lens-effect", "lens-sersic", "light-ellip")
 """How the columns begin that mean nothing where lenses do not shine."""
 
+SHOWN_BY_LIGHT = (
+    "lens-center-x", "lens-center-y", "lens-effect", "lens-sersic", "light-ellip-offset-x", "light-ellip-offset-y",
+)  # fmt: skip
+"""Drawn columns that are fitted to the lens's light where they were not learned."""
+
+STEP = 2e-3
+"""Of a fitted column's range, for a derivative."""
+
+MOST_STEPS = 40
+
 DIRECTIONS = 181
 """Points of a critical curve, the first of them twice."""
 
@@ -48,6 +60,7 @@ class LensModel:
     chi2 : float, of the residual, over pixels less fitted brightnesses
     best_chi2 : float, the smallest among ``candidates`` samples
     candidates : int
+    fitted : dict of column to float, those of ``values`` that were fitted to the image
     critical_curve : (D, 2) x and y, arcsec, where a source at the caustic would be magnified without bound
     notes : tuple of str
     """
@@ -62,6 +75,7 @@ class LensModel:
     chi2: float
     best_chi2: float
     candidates: int
+    fitted: dict[str, float]
     critical_curve: np.ndarray
     notes: tuple[str, ...]
 
@@ -106,6 +120,8 @@ def model_lens(
 def columns_of_shape(parameters, labels: Sequence[str]) -> dict[str, float | None]:
     """Return what the shape of an image depends on: columns, each with its value where the training set fixes it.
 
+    Those that are neither fixed nor learned are to be fitted to the image: see `columns_to_fit`.
+
     Parameters
     ----------
     parameters : SimulationParameters
@@ -114,7 +130,7 @@ def columns_of_shape(parameters, labels: Sequence[str]) -> dict[str, float | Non
     Raises
     ------
     RunError
-        When something is neither learned nor fixed, or the lens is not isothermal.
+        When something is neither learned nor fixed nor shown by the lens's light, or the lens is not isothermal.
     """
     if parameters.lens_model != "sie":
         raise RunError(
@@ -137,6 +153,8 @@ def columns_of_shape(parameters, labels: Sequence[str]) -> dict[str, float | Non
     missing = [name for name, value in needed.items() if value is None and name not in labels]
     if "einstein-radius-sie" in missing and "einstein-radius" in labels:
         missing.remove("einstein-radius-sie")  # follows from the circle's and the ellipticity
+    if parameters.lens_light == "on":
+        missing = [name for name in missing if name not in SHOWN_BY_LIGHT]
     if missing:
         raise RunError(
             f"no model image: the network would have to learn {', '.join(map(_label_for, missing))} too (--labels), or "
@@ -145,12 +163,23 @@ def columns_of_shape(parameters, labels: Sequence[str]) -> dict[str, float | Non
     return needed
 
 
+def columns_to_fit(parameters, labels: Sequence[str]) -> list[str]:
+    """Return those columns of an image's shape that its lens's light alone has to tell.
+
+    Parameters and errors are those of `columns_of_shape`.
+    """
+    needed = columns_of_shape(parameters, labels)
+    return [name for name in SHOWN_BY_LIGHT if name not in labels and needed.get(name, 0.0) is None]
+
+
 def _label_for(column: str) -> str:
     """Return the label to learn for a column: the light's ellipticity itself, not what it differs by."""
     return column.replace("light-ellip-offset", "light-ellip")
 
 
-def shape_values(parameters, labels: Sequence[str], samples: np.ndarray) -> dict[str, np.ndarray]:
+def shape_values(
+    parameters, labels: Sequence[str], samples: np.ndarray, fitted: Mapping[str, float]
+) -> dict[str, np.ndarray]:
     """Return samples of all that the shape of an image depends on: dict of column to (S,).
 
     Parameters
@@ -158,6 +187,7 @@ def shape_values(parameters, labels: Sequence[str], samples: np.ndarray) -> dict
     parameters : SimulationParameters
     labels : sequence of L str
     samples : (S, L), in the labels' units
+    fitted : dict of `columns_to_fit`, or the light's own ellipticity in place of what it differs by, to their values
 
     Raises
     ------
@@ -166,11 +196,11 @@ def shape_values(parameters, labels: Sequence[str], samples: np.ndarray) -> dict
     """
     learned = dict(zip(labels, np.asarray(samples, float).T, strict=True))
     values = {}
-    for name, fixed in columns_of_shape(parameters, labels).items():
+    for name, known in (columns_of_shape(parameters, labels) | dict(fitted)).items():
         if name in learned:
             values[name] = learned[name]
-        elif fixed is not None:
-            values[name] = np.full(len(samples), fixed)
+        elif known is not None:
+            values[name] = np.full(len(samples), known)
     has_own_light = any(name.startswith("light-ellip") for name in values)
     for axis in "xy":
         if has_own_light and f"light-ellip-{axis}" not in values:  # an axis that is not drawn differs by nothing
@@ -291,66 +321,130 @@ class LensModelling:
         simulator = simulator_of(self.make, self.parameters)
         if simulator.shape != image.shape:
             raise RunError(f"no model image: the network's images have {simulator.shape} pixels, not {image.shape}")
-        values = shape_values(self.parameters, self.labels, samples)
+        data = _Data(image, noise, is_judged)
+        fitted = self._fit_light(simulator, data, samples.mean(axis=0))
+        values = shape_values(self.parameters, self.labels, samples, fitted)
         chosen = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), CANDIDATES)).astype(int))
         rendered = {name: np.append(column.mean(), column[chosen]) for name, column in values.items()}
         inside = keep_inside(rendered, simulator.ranges)
         moved = [name for name in inside if abs(inside[name][0] - rendered[name][0]) > 1e-9]
-        source, lens = self._render(simulator, inside)
-        fits = [
-            _fit_brightness(image, noise, is_judged, [one, other] if lens is not None else [one])
-            for one, other in zip(source, source if lens is None else lens, strict=True)
-        ]
-        (of_source, *of_lens, background), chi2 = fits[0]
-        of_lens = of_lens[0] if of_lens else 0.0
-        model = of_source * source[0] + background + (0.0 if lens is None else of_lens * lens[0])
-        at_mean = {name: float(column[0]) for name, column in inside.items()}
         notes = [f"the posterior's mean of {name} lies outside the training set: moved to its edge" for name in moved]
+        if self.parameters.src_clumps:
+            notes.append("the model's source is smooth: what clumps it has stay in the residual")
+        templates = self._render(simulator, inside)
+        fits = [data.fit_brightness(*images) for images in templates]
+        (of_source, of_lens, background), residual, chi2 = fits[0]
+        source, lens = templates[0]
+        at_mean = {name: float(column[0]) for name, column in inside.items()}
         return LensModel(
             values=at_mean,
-            source=of_source * source[0],
-            lens=np.zeros_like(source[0]) if lens is None else of_lens * lens[0],
+            source=of_source * source,
+            lens=of_lens * lens,
             background=float(background),
             src_intensity=float(of_source),
             lens_intensity=float(of_lens),
-            residual=np.where(is_judged, (image - model) / np.where(is_judged, noise, 1), np.nan),
+            residual=data.to_image(residual),
             chi2=float(chi2),
-            best_chi2=float(min(chi2 for _, chi2 in fits[1:])),
+            best_chi2=float(min(chi2 for _, _, chi2 in fits[1:])),
             candidates=len(chosen),
+            fitted=fitted,
             critical_curve=critical_curve(at_mean),
             notes=tuple(notes),
         )
 
-    def _render(self, simulator, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return blurred images of sources and lenses of intensity 1; None where lenses do not shine."""
+    def _fit_light(self, simulator, data: "_Data", mean: np.ndarray) -> dict[str, float]:
+        """Return what only the lens's light tells, by least squares with mass and source at the posterior's mean.
+
+        Brightnesses are solved for at every step (variable projection: Golub & Pereyra 1973, SIAM J. Numer. Anal. 10,
+        413), derivatives are differences, and a step's images are rendered together.
+
+        Parameters
+        ----------
+        simulator : LensSimulator
+        data : _Data
+        mean : (L,), of the labels
+        """
+        names = columns_to_fit(self.parameters, self.labels)
+        if not names:
+            return {}
+        low, high = (np.array([getattr(simulator.ranges[name], end) for name in names]) for end in ("low", "high"))
+        step = STEP * (high - low)
+
+        @functools.cache
+        def look(*point: float) -> tuple[np.ndarray, np.ndarray]:
+            """Return the residual (P,) and its derivatives (P, F)."""
+            inward = np.where(np.array(point) + step > high, -step, step)
+            points = np.array([point, *(np.array(point) + np.diag(inward))])
+            rows = [
+                shape_values(self.parameters, self.labels, mean[None], dict(zip(names, row, strict=True)))
+                for row in points
+            ]
+            values = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+            images = self._render(simulator, keep_inside(values, simulator.ranges))
+            residual, *moved = (data.fit_brightness(*pair)[1] for pair in images)
+            return residual, ((np.array(moved) - residual) / inward[:, None]).T
+
+        found = least_squares(
+            lambda point: look(*point)[0], (low + high) / 2, lambda point: look(*point)[1],
+            bounds=(low, high), x_scale=high - low, max_nfev=MOST_STEPS,
+        )  # fmt: skip
+        fitted = dict(zip(names, map(float, found.x), strict=True))
+        values = shape_values(self.parameters, self.labels, mean[None], fitted)
+        # Of the light itself, whatever ellipticity the mass has in another sample.
+        own = [name for name in fitted if name.startswith("light-ellip-offset")]
+        fitted |= {_label_for(name): float(values[_label_for(name)][0]) for name in own}
+        return {name: value for name, value in fitted.items() if name not in own}
+
+    def _render(self, simulator, values: dict[str, np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return blurred images of each source and its lens, of intensity 1; no light where lenses do not shine."""
         scene = scene_of(simulator, values)
-        dark, bright = np.zeros(len(scene["src_effect"])), np.ones(len(scene["src_effect"]))
-        source = simulator.noiseless(scene | {"src_intensity": bright, "lens_intensity": dark}).astype(float)
-        if self.parameters.lens_light == "off":
-            return source, None
-        return source, simulator.noiseless(scene | {"src_intensity": dark, "lens_intensity": bright}).astype(float)
+        ones = np.ones(len(scene["src_effect"]))
+        shines = float(self.parameters.lens_light == "on")
+        source = simulator.noiseless(scene | {"src_intensity": ones, "lens_intensity": 0 * ones}).astype(float)
+        lens = simulator.noiseless(scene | {"src_intensity": 0 * ones, "lens_intensity": shines * ones}).astype(float)
+        return list(zip(source, lens, strict=True))
 
 
-def _fit_brightness(image, noise, is_judged, templates) -> tuple[np.ndarray, float]:
-    """Return the brightness of each template and of the background, and the reduced chi-square of their sum.
+@dataclass(frozen=True)
+class _Data:
+    """An image to be fitted.
 
-    Parameters
+    Attributes
     ----------
     image, noise : (H, W)
-    is_judged : (H, W) bool
-    templates : list of T (H, W)
-
-    Returns
-    -------
-    brightness : (T + 1,), not below 0 but for the background
-    chi2 : float, over pixels less T + 1
+    is_judged : (H, W) bool, for P pixels
     """
-    weight = 1 / noise[is_judged]
-    flat = np.ones_like(weight)
-    basis = np.stack([*(template[is_judged] for template in templates), flat, -flat], axis=1) * weight[:, None]
-    length = np.linalg.norm(basis, axis=0)
-    length[length == 0] = 1
-    found, distance = nnls(basis / length, image[is_judged] * weight)
-    found = found / length
-    brightness = np.append(found[:-2], found[-2] - found[-1])
-    return brightness, distance**2 / max(len(weight) - len(brightness), 1)
+
+    image: np.ndarray
+    noise: np.ndarray
+    is_judged: np.ndarray
+
+    def fit_brightness(self, *templates: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """Return the brightness of each template and of the background, the residual, and the reduced chi-square.
+
+        Parameters
+        ----------
+        templates : T of (H, W)
+
+        Returns
+        -------
+        brightness : (T + 1,), not below 0 but for the background
+        residual : (P,), image minus model over noise
+        chi2 : float, over pixels less T + 1
+        """
+        weight = 1 / self.noise[self.is_judged]
+        flat = np.ones_like(weight)
+        basis = np.stack([*(template[self.is_judged] for template in templates), flat], axis=1) * weight[:, None]
+        length = np.linalg.norm(basis, axis=0)
+        length[length == 0] = 1
+        basis, target = basis / length, self.image[self.is_judged] * weight
+        found, _ = nnls(np.column_stack([basis, -basis[:, -1]]), target)
+        brightness = np.append(found[:-2], found[-2] - found[-1])
+        residual = target - basis @ brightness
+        return brightness / length, residual, residual @ residual / max(len(weight) - len(brightness), 1)
+
+    def to_image(self, values: np.ndarray) -> np.ndarray:
+        """Return values of judged pixels (P,) as an image (H, W), NaN elsewhere."""
+        image = np.full(self.image.shape, np.nan)
+        image[self.is_judged] = values
+        return image

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from stronglens.raytracing import SCENE_COLUMNS, einstein_radius, source_flux_in_field
-from stronglens.raytracing.scene import STOCK, build_lens, build_source
+from stronglens.raytracing.scene import STOCK, build_lens, build_source, clump_columns
 
 
 def one_of(scene, row):
@@ -78,3 +78,17 @@ def test_unlensed_flux_is_that_of_a_fine_grid(center, sersic_index, ell_comps):
     whole = 2 * np.pi * 0.7 * 0.4**2 / PIXEL_SCALE**2  # the scale of the flux in a field that holds it
     # the grid's own error about a cusp in the corner: 1.8e-3 with 20x20 rays a pixel, 6e-4 with 40x40, 2e-4 with 80x80
     assert flux[0] == pytest.approx(image.sum() / fine**2, rel=2.5e-3, abs=1e-6 * whole)
+
+
+def test_unlensed_flux_of_clumps_is_that_of_a_fine_grid():
+    one = dict.fromkeys(("src_center_x", "src_center_y", "src_ellip_x", "src_ellip_y", "src_intensity"), 0.0)
+    one |= {"src_effect": 0.4, "src_sersic": 1.0}
+    for clump, (x, y) in enumerate([(0.3, 0.2), (2.45, -0.3), (-2.0, 1.6)], start=1):  # inside, on an edge, outside
+        values = x, y, 0.5 * clump, 0.1 * clump
+        one |= dict(zip(clump_columns(clump)[-4:], values, strict=True))
+    flux = source_flux_in_field({name: np.array([value]) for name, value in one.items()}, SHAPE, PIXEL_SCALE)
+    fine = 10
+    grid = al.Grid2D.uniform((SHAPE[0] * fine, SHAPE[1] * fine), PIXEL_SCALE / fine)
+    with np.errstate():
+        image = sum(light.image_2d_from(grid).array for light in build_source(one, STOCK).values())
+    assert flux[0] == pytest.approx(image.sum() / fine**2, rel=1e-4)

@@ -64,6 +64,20 @@ def test_light_of_its_own_ellipticity_is_that_of_a_tracer(renderers, draw_scenes
 
 
 @pytest.mark.parametrize("lens_model", MODELS)
+def test_sources_with_clumps_are_those_of_a_tracer(renderers, draw_scenes, lens_model):
+    scene = draw_scenes(lens_model, 8, seed=5)
+    rng = np.random.default_rng(0)
+    for k in (1, 2):
+        scene |= {f"clump_{k}_center_{axis}": scene[f"src_center_{axis}"] + rng.normal(0, 0.2, 8) for axis in "xy"}
+        scene |= {f"clump_{k}_intensity": rng.uniform(0, 2, 8), f"clump_{k}_sigma": rng.uniform(0.05, 0.1, 8)}
+    source, _ = renderers(lens_model, False, 2, (64, 64), 0.1, clumps=2)(scene)
+    theirs = render_with_tracer(lens_model, False, scene, (64, 64), 0.1, 2)
+    assert differences(source, theirs).max() < (1e-4 if lens_model == "sie" else 1e-3)
+    smooth, _ = renderers(lens_model, False, 2, (64, 64), 0.1)(scene)
+    assert differences(source, smooth).max() > 0.1
+
+
+@pytest.mark.parametrize("lens_model", MODELS)
 def test_images_with_lens_light_are_those_of_a_tracer(renderers, draw_scenes, lens_model):
     scene = draw_scenes(lens_model, 8, seed=3)
     source, lens = renderers(lens_model, True, 2, (64, 64), 0.1, integrate_cusp=False)(scene)

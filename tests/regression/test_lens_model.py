@@ -1,5 +1,6 @@
 """A posterior's model image: right where the posterior is, and refused, with the reason, where too little is known."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import autolens as al
@@ -15,6 +16,7 @@ from stronglens.regression import lens_model
 from stronglens.regression.export import export_coolest
 from stronglens.regression.lens_model import (
     columns_of_shape,
+    columns_to_fit,
     critical_curve,
     intermediate_axis_radius,
     model_lens,
@@ -28,6 +30,8 @@ LABELS = [
     "src-center-x", "src-center-y", "src-ellip-x", "src-ellip-y", "src-effect", "src-sersic", "lens-effect",
     "lens-sersic",
 ]  # fmt: skip
+
+OF_MASS_AND_SOURCE = [name for name in LABELS if not name.startswith(("lens-center", "lens-effect", "lens-sersic"))]
 
 
 def parameters_of(**values):
@@ -129,8 +133,11 @@ def test_the_critical_curve_is_where_pyautolens_magnifies_without_bound():
 
 def test_what_is_missing_is_named():
     parameters = parameters_of()
-    with pytest.raises(RunError, match=r"learn lens-sersic, src-center-x too"):
-        columns_of_shape(parameters, [name for name in LABELS if name not in ("src-center-x", "lens-sersic")])
+    with pytest.raises(RunError, match=r"learn src-center-x, src-sersic too"):
+        columns_of_shape(parameters, [name for name in LABELS if name not in ("src-center-x", "src-sersic")])
+    without_light = parameters_of(lens_light="off")
+    with pytest.raises(RunError, match=r"learn lens-center-x, lens-center-y too"):  # nothing shows where it is
+        columns_of_shape(without_light, OF_MASS_AND_SOURCE)
     with pytest.raises(RunError, match="einstein-radius-sie"):
         columns_of_shape(parameters, LABELS[1:])
     with pytest.raises(RunError, match="--lens-model=composite"):
@@ -157,11 +164,10 @@ def test_light_may_have_its_own_ellipticity(monkeypatch):
     parameters = parameters_of()
     drawn = ranges(parameters) | {f"light-ellip-offset-{axis}": Range(-0.1, 0.1) for axis in "xy"}
     monkeypatch.setattr(lens_model, "ranges", lambda parameters: drawn)
-    with pytest.raises(RunError, match="light-ellip-x, light-ellip-y too"):
-        columns_of_shape(parameters, LABELS)
+    assert columns_to_fit(parameters, LABELS) == ["light-ellip-offset-x", "light-ellip-offset-y"]
     samples = np.zeros((1, len(LABELS) + 2)) + 0.1
     for names in (["light-ellip-x", "light-ellip-offset-y"], ["light-ellip-offset-y", "light-ellip-x"]):
-        values = shape_values(parameters, [*LABELS, *names], samples)
+        values = shape_values(parameters, [*LABELS, *names], samples, {})
         assert values["light-ellip-x"] == 0.1
         assert values["light-ellip-y"] == pytest.approx(0.2)
         assert not any("offset" in name for name in values)
@@ -177,6 +183,29 @@ def test_light_that_differs_along_one_axis_or_not_at_all_is_rendered(executor):
         model = model_lens(parameters, learned, samples_of(true, learned), images[0], 0.01, None, executor)
         assert np.isfinite(model.chi2)
         assert bool(more) == ("light-ellip-x" in true)
+
+
+def test_what_is_not_learned_of_the_light_is_fitted_to_the_image(executor, tmp_path):
+    parameters = parameters_of(lens_center_var=0.1, light_ellip_offset_var=0.1)
+    simulator = make_simulator(parameters, threads=1)
+    images, labels, _ = simulator.simulate([3])
+    rate = simulator.noiseless(simulator.physical_scene(labels))
+    noise = np.sqrt(telescope.noise_variance(rate, simulator.telescope))[0]
+    true = {name: float(values[0]) for name, values in labels.items()}
+    samples = samples_of(true, OF_MASS_AND_SOURCE)
+    model = model_lens(parameters, OF_MASS_AND_SOURCE, samples, images[0], noise, None, executor)
+    for name, error in {"lens-center-x": 0.01, "lens-center-y": 0.01, "lens-effect": 0.03, "lens-sersic": 0.1,
+                        "light-ellip-x": 0.01, "light-ellip-y": 0.01}.items():  # fmt: skip
+        assert model.fitted[name] == pytest.approx(true[name], abs=error)
+        assert model.values[name] == pytest.approx(model.fitted[name], abs=1e-12)
+    assert abs(model.chi2 - 1) < 5 * np.sqrt(2 / images[0].size)
+    path = tmp_path / "lens.json"
+    export_coolest(path, parameters, OF_MASS_AND_SOURCE, samples, model, PublishedLens({}, 0.3, 0.9), executor)
+    lens, _, source = json.loads(path.read_text())["lensing_entities"]
+    of_light = lens["light_model"][0]["parameters"]["n"]
+    assert of_light["point_estimate"]["value"] == pytest.approx(model.fitted["lens-sersic"])
+    assert of_light["posterior_stats"]["mean"] is None
+    assert source["light_model"][0]["parameters"]["n"]["posterior_stats"]["mean"] is not None
 
 
 def test_a_mean_beyond_the_training_set_is_said(lens, executor):

@@ -29,7 +29,7 @@ def draw(count=15, published=None, has_model=True, mask=None, notes=(), width=0.
     if mask is not None:
         residual[mask] = np.nan
     model = LensModel(
-        VALUES, arcs, light, 0.0, 0.1, 0.2, residual, 1.02, 0.99, 127, critical_curve(VALUES),
+        VALUES, arcs, light, 0.0, 0.1, 0.2, residual, 1.02, 0.99, 127, {}, critical_curve(VALUES),
         ("a note of the model",),
     )  # fmt: skip
     samples = np.array(list(VALUES.values())[:count]) + width * rng.normal(size=(500, count))

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from interrupted import ctrl_c_after
 
 from stronglens.networks import build_trunk
 from stronglens.parameters import Column
 from stronglens.regression.label_space import LabelSpace
 from stronglens.regression.posterior import build_posterior
 from stronglens.scaling import fit_image_scaling
-from stronglens.training import Density, fit, keeper
+from stronglens.training import Density, fit
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword"),
@@ -44,22 +45,9 @@ def train(folder, name="flow.keras", network="report", count=60, **settings):
     return density, history
 
 
-def train_until_ctrl_c(folder, done, **settings):
-    finish_epoch = keeper.Keeper.on_epoch_end
-
-    def interrupt(self, epoch, logs=None):
-        finish_epoch(self, epoch, logs)
-        if epoch + 1 == done:
-            raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keeper.Keeper, "on_epoch_end", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            train(folder, **settings)
-
-
 def test_a_flow_goes_on_as_if_nothing_had_happened(tmp_path):
-    train_until_ctrl_c(tmp_path, 1)
+    with ctrl_c_after(1):
+        train(tmp_path)
     resumed, history = train(tmp_path, resume=True)
     straight, expected = train(tmp_path, name="straight.keras")
     assert history == expected
@@ -68,7 +56,7 @@ def test_a_flow_goes_on_as_if_nothing_had_happened(tmp_path):
 
 TRAIN_ON_TWO = f"""
     import json, sys
-    sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
+    sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}, {str(Path(__file__).parent)!r}]
     from stronglens.training import keras
     if keras.config.backend() == "tensorflow":
         import tensorflow

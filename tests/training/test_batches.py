@@ -4,11 +4,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from interrupted import ctrl_c_after
 from test_loop import NAMES, make_blobs, make_network
 
 from stronglens.parameters import RunError
 from stronglens.scaling import fit_image_scaling
-from stronglens.training import batches, fit, keeper
+from stronglens.training import batches, fit
 from stronglens.training.batches import EndlessBatches, StoredBatches
 from stronglens.training.order import shuffle_rows
 
@@ -92,20 +93,6 @@ def same(one, two):
     return one[1] == two[1] and all(np.array_equal(a, b) for a, b in zip(one[0], two[0], strict=True))
 
 
-def train_until_ctrl_c(folder, data, done, **settings):
-    finish_epoch = keeper.Keeper.on_epoch_end
-
-    def interrupt(self, epoch, logs=None):
-        finish_epoch(self, epoch, logs)
-        if epoch + 1 == done:
-            raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keeper.Keeper, "on_epoch_end", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            train(folder, data, **settings)
-
-
 # The order of rows
 
 
@@ -178,7 +165,8 @@ def test_next_window_is_asked_for_before_it_is_needed():
 def test_streamed_training_resumes_as_if_nothing_had_happened(tmp_path):
     images, labels = make_blobs(100)
     straight = train(tmp_path, (StreamedImages(images), labels), name="straight.keras")
-    train_until_ctrl_c(tmp_path, (StreamedImages(images), labels), done=1)
+    with ctrl_c_after(1):
+        train(tmp_path, (StreamedImages(images), labels))
     # The digest is what tells one store from another.
     with pytest.raises(RunError, match="the training images differ"):
         train(tmp_path, (StreamedImages(images + 1), labels), resume=True)
@@ -263,7 +251,8 @@ def test_endless_training_is_reproducible_and_resumes_as_if_nothing_had_happened
 
     straight = train(tmp_path, source(), name="straight.keras", valid=make_blobs(30))
     assert same(train(tmp_path, source(), name="again.keras", valid=make_blobs(30)), straight)
-    train_until_ctrl_c(tmp_path, source(), done=2, valid=make_blobs(30))
+    with ctrl_c_after(2):
+        train(tmp_path, source(), valid=make_blobs(30))
     with pytest.raises(RunError, match="the number of images an epoch was 50 and is now 60"):
         train(tmp_path, Simulations(60, 16, pool), resume=True, valid=make_blobs(30))
     assert same(train(tmp_path, source(), resume=True, valid=make_blobs(30)), straight)

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from interrupted import ctrl_c_after
 from test_loop import saved_epochs
 
 from stronglens.parameters import RunError, UsageError
 from stronglens.scaling import fit_image_scaling, stretch_images
-from stronglens.training import Classification, fit, keeper, keras, load_network
+from stronglens.training import Classification, fit, keras, load_network
 from stronglens.training.batches import StoredBatches
 from stronglens.training.precision import copy_network
 
@@ -53,20 +54,6 @@ def train(folder, name="network.keras", count=121, devices=None, **settings):
     return network, history
 
 
-def train_until_ctrl_c(folder, done, **settings):
-    finish_epoch = keeper.Keeper.on_epoch_end
-
-    def interrupt(self, epoch, logs=None):
-        finish_epoch(self, epoch, logs)
-        if epoch + 1 == done:
-            raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keeper.Keeper, "on_epoch_end", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            train(folder, **settings)
-
-
 @pytest.mark.parametrize("mixed_precision", [False, True])
 def test_learns_to_tell_classes_apart(tmp_path, mixed_precision):
     network, history = train(tmp_path, count=600, epochs=6, mixed_precision=mixed_precision)
@@ -85,7 +72,8 @@ def test_learns_to_tell_classes_apart(tmp_path, mixed_precision):
 
 def test_resumed_training_is_the_uninterrupted_one_to_the_bit(tmp_path):
     straight, expected = train(tmp_path, name="straight.keras")
-    train_until_ctrl_c(tmp_path, 2)
+    with ctrl_c_after(2):
+        train(tmp_path)
     assert saved_epochs(tmp_path / "network.keras") == 2
     resumed, history = train(tmp_path, resume=True)
     assert history == expected
@@ -100,7 +88,8 @@ def test_resumed_training_is_the_uninterrupted_one_to_the_bit(tmp_path):
 @pytest.fixture(scope="module")
 def interrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("interrupted")
-    train_until_ctrl_c(folder, 1)
+    with ctrl_c_after(1):
+        train(folder)
     return folder
 
 

@@ -22,7 +22,7 @@ PAIR = ["cpu:0", "cpu:1"]
 WAKE_TWO = f"""
     import json, sys
     from pathlib import Path
-    sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
+    sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}, {str(Path(__file__).parent)!r}]
     from stronglens.training import keras
     if keras.config.backend() == "tensorflow":
         import tensorflow
@@ -34,9 +34,11 @@ WAKE_TWO = f"""
 TRAIN_ON_TWO = f"""
     import test_loop
     import stronglens.regression.network as room
+    from interrupted import ctrl_c_after
 
     # 61 images, in batches of 15 that are rounded up to 16: one is left out, 60 are spread. Begun on one device.
-    test_loop.train_until_ctrl_c(folder, 1, count=61, batch_size=16, epochs=3)
+    with ctrl_c_after(1):
+        test_loop.train(folder, count=61, batch_size=16, epochs=3)
     _, losses["ragged"] = test_loop.train(folder, resume=True, count=61, batch_size=15, epochs=3, devices={PAIR})
     room.DROPOUT_RATE = 0  # each device would draw its own
     for name, devices in (("two", {PAIR}), ("one", None)):

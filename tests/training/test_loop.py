@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from interrupted import ctrl_c_after
 
 from stronglens.evaluation import regression_metrics
 from stronglens.parameters import RunError, UsageError
 from stronglens.regression.network import build_network
 from stronglens.scaling import fit_image_scaling, fit_label_scaling
-from stronglens.training import describe_device, fit, keeper, load_network, remove_state, state_path
+from stronglens.training import describe_device, fit, load_network, remove_state, state_path
 
 # Keras's own, under NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
@@ -144,7 +145,7 @@ def killed(tmp_path):
         f"""
         import sys, time
         from pathlib import Path
-        sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
+        sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}, {str(Path(__file__).parent)!r}]
         import test_loop
         from stronglens.training.keeper import Keeper
         finished = Keeper.on_epoch_end
@@ -183,23 +184,9 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(killed, tmp_path):
         assert [float(row["loss"]) for row in csv.DictReader(file)] == expected["loss"]
 
 
-def train_until_ctrl_c(folder, done, **settings):
-    """Train as `train` does, interrupted once `done` epochs are over."""
-    finish_epoch = keeper.Keeper.on_epoch_end
-
-    def interrupt(self, epoch, logs=None):
-        finish_epoch(self, epoch, logs)
-        if epoch + 1 == done:
-            raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keeper.Keeper, "on_epoch_end", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            train(folder, **settings)
-
-
 def test_ctrl_c_keeps_every_epoch(tmp_path):
-    train_until_ctrl_c(tmp_path, 4, epochs=6)
+    with ctrl_c_after(4):
+        train(tmp_path, epochs=6)
     assert saved_epochs(tmp_path / "network.keras") == 4
     _, history = train(tmp_path, epochs=6, resume=True)
     assert history == train(tmp_path, epochs=6, name="straight.keras")[1]
@@ -208,7 +195,8 @@ def test_ctrl_c_keeps_every_epoch(tmp_path):
 def test_an_older_network_is_replaced_by_a_finished_one_only(tmp_path):
     train(tmp_path, epochs=1)
     older = (tmp_path / "network.keras").read_bytes()
-    train_until_ctrl_c(tmp_path, 3, epochs=6, seed=5)
+    with ctrl_c_after(3):
+        train(tmp_path, epochs=6, seed=5)
     assert (tmp_path / "network.keras").read_bytes() == older
     train(tmp_path, epochs=6, seed=5, resume=True)
     assert (tmp_path / "network.keras").read_bytes() != older
@@ -227,7 +215,8 @@ def test_an_older_network_is_replaced_by_a_finished_one_only(tmp_path):
     ],
 )
 def test_resume_with_other_settings_is_refused_and_says_which(tmp_path, change, named):
-    train_until_ctrl_c(tmp_path, 1, epochs=6)
+    with ctrl_c_after(1):
+        train(tmp_path, epochs=6)
     before = (tmp_path / "network.keras").read_bytes()
     with pytest.raises(RunError, match=named) as caught:
         train(tmp_path, **{"epochs": 6, "resume": True, **change})
@@ -238,7 +227,8 @@ def test_resume_with_other_settings_is_refused_and_says_which(tmp_path, change, 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 no more than a beginning", None])
 def test_damaged_state_is_refused(tmp_path, damage):
-    train_until_ctrl_c(tmp_path, 1)
+    with ctrl_c_after(1):
+        train(tmp_path)
     path = state_path(tmp_path / "network.keras")
     path.write_bytes(path.read_bytes()[:-1000] if damage is None else damage)
     with pytest.raises(RunError, match="is damaged"):
@@ -348,7 +338,7 @@ def test_jax_trains_and_is_quiet(tmp_path):
         f"""
         import sys
         from pathlib import Path
-        sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
+        sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}, {str(Path(__file__).parent)!r}]
         import test_loop
         from stronglens.training import keras
         assert keras.config.backend() == "jax"

@@ -100,8 +100,9 @@ def draw_lens_model(
 def _judge(model) -> str:
     if model is None:
         return "the posterior alone, without a model of the image"
+    shape = " and the shape of the lens light" if model.fitted else ""
     return (
-        "model: mean of the posterior, brightness of source, lens light and background fitted to this image; "
+        f"model: mean of the posterior, brightness of source, lens light and background{shape} fitted to this image; "
         rf"reduced $\chi^2$ = {model.chi2:.3g} (best of {model.candidates} samples: {model.best_chi2:.3g})"
     )
 
