@@ -73,17 +73,22 @@ class CoolestWriting:
 
     def __call__(self, piece: tuple[LensModel, np.ndarray]) -> Path:
         """Write the file."""
+        from stronglens.raytracing import clump_columns
         from stronglens.raytracing.coolest import write_coolest
 
         model, samples = piece
         simulator = simulator_of(make_simulator, self.parameters)
         drawn = keep_inside(shape_values(self.parameters, self.labels, samples, model.fitted), simulator.ranges)
+        clumps = clump_columns(self.parameters.src_clumps)  # the model's source has none
         point = scene_of(simulator, {name: np.array([value]) for name, value in model.values.items()})
+        point = {name: float(column[0]) for name, column in point.items() if name not in clumps}
         brightness = {"src_intensity": model.src_intensity, "lens_intensity": model.lens_intensity}
-        samples = {name: column for name, column in scene_of(simulator, drawn).items() if name not in brightness}
+        samples = {name: column for name, column in scene_of(simulator, drawn).items() if name in point}
+        for name in brightness:
+            del samples[name]
         return write_coolest(
             self.path,
-            {name: float(column[0]) for name, column in point.items()} | brightness,
+            point | brightness,
             samples,
             self.redshifts,
             simulator.shape,

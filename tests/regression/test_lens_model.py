@@ -186,9 +186,10 @@ def test_light_that_differs_along_one_axis_or_not_at_all_is_rendered(executor):
 
 
 def test_what_is_not_learned_of_the_light_is_fitted_to_the_image(executor, tmp_path):
-    parameters = parameters_of(lens_center_var=0.1, light_ellip_offset_var=0.1)
+    parameters = parameters_of(lens_center_var=0.1, light_ellip_offset_var=0.1, src_clumps=1)
     simulator = make_simulator(parameters, threads=1)
     images, labels, _ = simulator.simulate([3])
+    assert labels["src-clumps"] == 0  # this one has none, but might
     rate = simulator.noiseless(simulator.physical_scene(labels))
     noise = np.sqrt(telescope.noise_variance(rate, simulator.telescope))[0]
     true = {name: float(values[0]) for name, values in labels.items()}
@@ -198,6 +199,7 @@ def test_what_is_not_learned_of_the_light_is_fitted_to_the_image(executor, tmp_p
                         "light-ellip-x": 0.01, "light-ellip-y": 0.01}.items():  # fmt: skip
         assert model.fitted[name] == pytest.approx(true[name], abs=error)
         assert model.values[name] == pytest.approx(model.fitted[name], abs=1e-12)
+    assert any("smooth" in note for note in model.notes)
     assert abs(model.chi2 - 1) < 5 * np.sqrt(2 / images[0].size)
     path = tmp_path / "lens.json"
     export_coolest(path, parameters, OF_MASS_AND_SOURCE, samples, model, PublishedLens({}, 0.3, 0.9), executor)
