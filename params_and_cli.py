@@ -300,13 +300,13 @@ class SourceGalaxy(Parameters):
     )
     src_effect_range: Range = sampled(
         0.1, 0.4, shortcut="seff", unit="arcsec", valid=(0.01, 20), symbol=r"R_{\rm e,src}",
-        help='effective radius ("effect" in flags; it holds half the light) of the source',
+        help='effective radius ("effect" in flags; it holds half the light) of the source, clumps aside',
     )
     src_sersic_range: Range = sampled(
         0.8, 2.5, shortcut="sser", valid=(0.3, 8), symbol=r"n_{\rm src}", help="Sersic index of the source"
     )
     src_clumps: int = number(
-        0, shortcut="scl", valid=(0, 20),
+        0, shortcut="scl", valid=(0, 20), applies=("task", "regression"),
         help="most clumps of star formation in a source, their number drawn from 0 on; they share up to 0.6 of its "
         "light",
     )

@@ -49,7 +49,13 @@ def remove_mass(scene, labels):
 
 
 def remove_source(scene, labels):
-    return scene | {"src_intensity": 0 * scene["src_intensity"]}
+    return multiply_source(scene, 0)
+
+
+def multiply_source(scene, factor):
+    """Return the scene with the light of all sources, clumps included, so many times as bright."""
+    bright = [name for name in scene if name == "src_intensity" or (name.startswith("clump_") and "intensity" in name)]
+    return scene | {name: factor * scene[name] for name in bright}
 
 
 def remove_lens(scene, labels):
@@ -63,16 +69,24 @@ def double_mass(scene, labels):
 
 def brighten_source(scene, labels):
     drawn = labels["src-intensity"] if "src-intensity" in labels else 10 ** (-0.4 * labels["src-magnitude"])
-    return scene | {"src_intensity": scene["src_intensity"] * 2 * drawn.max() / drawn}
+    return multiply_source(scene, 2 * drawn.max() / drawn)
 
 
 def enlarge_source(scene, labels):
-    return scene | {"src_effect": np.full_like(scene["src_effect"], 2 * scene["src_effect"].max())}
+    factor = 2 * scene["src_effect"].max() / scene["src_effect"]
+    enlarged = {name: factor * scene[name] for name in scene if name == "src_effect" or name.endswith("_sigma")}
+    for axis in "xy":
+        middle = scene[f"src_center_{axis}"]
+        places = [name for name in scene if name.startswith("clump_") and name.endswith(f"_center_{axis}")]
+        enlarged |= {name: middle + factor * (scene[name] - middle) for name in places}
+    return scene | enlarged
 
 
 def move(scene, x, y):
-    places = {f"{what}_center_x": x for what in ("lens", "src")} | {f"{what}_center_y": y for what in ("lens", "src")}
-    return scene | {name: scene[name] + shift for name, shift in places.items()}
+    shifts = {"_center_x": x, "_center_y": y}
+    return scene | {
+        name: values + shift for name, values in scene.items() for end, shift in shifts.items() if name.endswith(end)
+    }
 
 
 def move_half_an_arcsec(scene, labels):
@@ -250,7 +264,7 @@ class Simulation:
         indices = np.arange(chunk * CHUNK_SIZE, (chunk + 1) * CHUNK_SIZE)
         _, labels, _ = simulator(self.parameters, 1.0, 1.0).simulate(indices)
         house = simulator(self.parameters, kind.pixels, kind.psf)
-        drawn = house.physical_scene(labels)
+        drawn = house.physical_scene(house.complete(labels, indices))
         scene = kind.scene(drawn, labels)
         bare = house.noiseless(scene)
         if kind.beside is not None:

@@ -126,7 +126,7 @@ def test_more_electrons_than_can_be_drawn_are_refused():
 @pytest.fixture(scope="module")
 def simulators():
     """One that computes with NumPy after ray tracing, one that leaves everything to JAX."""
-    values = {"grid_size": 24, "over_sampling": 1, "pixel_scale": 0.25, "snr_range": (20.0, 80.0)}
+    values = {"grid_size": 24, "over_sampling": 1, "pixel_scale": 0.25, "snr_range": (20.0, 80.0), "src_clumps": 2}
     parameters = panel.SimulationParameters.of(overrides=panel.OVERRIDES, **values)
     return [LensSimulator(parameters, chunk_size=32, on_device=on_device) for on_device in (False, True)]
 
@@ -140,7 +140,7 @@ def test_both_ways_give_the_same_labels_and_images_but_for_the_noise(simulators)
     for name, values in labels.items():
         np.testing.assert_allclose(their_labels[name], values, rtol=1e-5, err_msg=name)
     camera = simulators[0].telescope
-    draws = {name: labels[name] for name in simulators[0].ranges}
+    draws = simulators[0].complete({name: labels[name] for name in simulators[0].ranges}, range(30))
     rate = telescope.observe(*simulators[0].render(simulators[0].physical_scene(draws)), camera)[0]
     sigma = np.sqrt(telescope.noise_variance(rate, camera, labels["exposure-time"]))
     for images in (ours, theirs):

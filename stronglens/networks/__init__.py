@@ -1,4 +1,4 @@
-"""Trunks of networks, images in and features out, and the blocks they are made of."""
+"""Trunks of networks: images in, features out."""
 
 from stronglens.networks.trunks import build_trunk, head_seeds, watched_layers
 

@@ -26,13 +26,14 @@ from stronglens.raytracing.perturbers import (  # noqa: E402
     enclosed_strength,
     total_mass_of_truncated_nfw,
 )
-from stronglens.raytracing.scene import SCENE_COLUMNS, clump_columns  # noqa: E402
+from stronglens.raytracing.scene import SCENE_COLUMNS, clump_columns, columns_of_clump  # noqa: E402
 
 __all__ = [
     "SCENE_COLUMNS",
     "ImageRenderer",
     "Perturbers",
     "clump_columns",
+    "columns_of_clump",
     "einstein_radius",
     "enclosed_strength",
     "has_gpu",

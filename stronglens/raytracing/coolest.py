@@ -6,7 +6,7 @@ angles from +y towards -x in degrees, x to the right and y up in arcsec.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import autolens as al
@@ -31,6 +31,7 @@ def write_coolest(
     redshifts: tuple[float, float],
     shape: tuple[int, int],
     pixel_scale: float,
+    fitted: Collection[str] = (),
     lens_light: bool = True,
     zero_point: float | None = None,
     instrument: str = "",
@@ -48,6 +49,7 @@ def write_coolest(
     redshifts : (lens, source)
     shape : (H, W), pixels
     pixel_scale : float, arcsec
+    fitted : collection of str, names of ``point`` that have no posterior
     lens_light : bool, whether the lens shines
     zero_point : float, AB magnitude of one e-/s
     instrument : str
@@ -71,7 +73,7 @@ def write_coolest(
             metadata = {"intensities": f"electrons a second in a pixel of {pixel_scale:g} arcsec", **(notes or {})}
             to_coolest(galaxies, str(aside), pixel_size=pixel_scale, shape_native=shape, metadata=metadata)
             template = json.loads(aside.read_text())
-            _add_statistics(template, point, samples, lens_light)
+            _add_statistics(template, point, samples, fitted, lens_light)
             template["instrument"]["name"] = instrument
             template["observation"]["mag_zero_point"] = zero_point
             aside.write_text(json.dumps(template, indent=2) + "\n")
@@ -82,11 +84,12 @@ def write_coolest(
     return path
 
 
-def _add_statistics(template: dict, point: Mapping[str, float], samples: Mapping, lens_light: bool) -> None:
+def _add_statistics(template: dict, point: Mapping[str, float], samples: Mapping, fitted, lens_light: bool) -> None:
     """Fill in the ``posterior_stats`` of every parameter that has a posterior."""
     number = len(next(iter(samples.values())))
     chosen = np.unique(np.linspace(0, number - 1, min(number, MOST_SAMPLES)).astype(int))
     at_point = _convert(point, lens_light)
+    moved = _convert({**point, **{name: point[name] + 1e-3 for name in fitted}}, lens_light)
     drawn = [_convert({**point, **{name: float(samples[name][row]) for name in samples}}, lens_light) for row in chosen]
     for entity in template["lensing_entities"]:
         for kind in ("light_model", "mass_model"):
@@ -95,9 +98,9 @@ def _add_statistics(template: dict, point: Mapping[str, float], samples: Mapping
                 for name, parameter in profile["parameters"].items():
                     if name == "I_eff":
                         continue  # fitted to the image at the point estimate: no posterior
+                    if moved[which][name] != at_point[which][name]:
+                        continue  # it, or a part of it, was fitted too
                     values = np.array([sample[which][name] for sample in drawn])
-                    if (values == values[0]).all():
-                        continue  # fixed, or fitted: no posterior either
                     if name.startswith("phi"):
                         middle = at_point[which][name]
                         values = middle + (values - middle + 90) % 180 - 90

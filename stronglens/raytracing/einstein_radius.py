@@ -9,7 +9,7 @@ from scipy.optimize import elementwise
 from scipy.special import ellipk, ndtr
 
 from stronglens.raytracing.ellipsoids import mean_convergence
-from stronglens.raytracing.scene import Scene, clump_columns, count_clumps
+from stronglens.raytracing.scene import Scene, columns_of_clump, count_clumps
 
 SMALLEST_EINSTEIN_RADIUS = 1e-4
 """arcsec. A weaker lens counts as none: under an NFW halo the mean convergence exceeds 1 somewhere, however tiny."""
@@ -99,7 +99,7 @@ def source_flux_in_field(scene: Scene, shape: tuple[int, int], pixel_scale: floa
         flux = flux + np.sign(distance) * (stop - start)[:, 0] / 2 * light
     flux = np.asarray(scene["src_intensity"], float) * flux
     for clump in range(1, count_clumps(scene) + 1):
-        x, y, intensity, sigma = (scene[name] for name in clump_columns(clump)[-4:])
+        x, y, intensity, sigma = (scene[name] for name in columns_of_clump(clump))
         along, across = (
             ndtr((half - middle) / sigma) - ndtr((-half - middle) / sigma)
             for half, middle in ((half_width, x), (half_height, y))

@@ -48,17 +48,23 @@ SCENE_COLUMNS = {
 OWN_LIGHT = ("light_ellip_x", "light_ellip_y")
 """Further columns of a lens ``sie`` whose light has another ellipticity than its mass."""
 
-_OF_CLUMP = ("center_x", "center_y", "intensity", "sigma")
+
+def columns_of_clump(clump: int) -> tuple[str, str, str, str]:
+    """Return the columns of a source's clump, counted from 1: its centre, its intensity there, and its sigma.
+
+    Clumps are round Gaussians; the intensity is that of a scene's other columns, sigma is in arcsec.
+    """
+    return tuple(f"clump_{clump}_{name}" for name in ("center_x", "center_y", "intensity", "sigma"))
 
 
 def clump_columns(number: int) -> tuple[str, ...]:
-    """Return the further columns of sources with clumps: Gaussians, of intensity at the centre, sigma in arcsec."""
-    return tuple(f"clump_{clump}_{name}" for clump in range(1, number + 1) for name in _OF_CLUMP)
+    """Return the further columns of sources with so many clumps."""
+    return tuple(name for clump in range(1, number + 1) for name in columns_of_clump(clump))
 
 
 def count_clumps(scene: Scene) -> int:
     """Return how many clumps a scene has columns for."""
-    return sum(name.startswith("clump_") for name in scene) // len(_OF_CLUMP)
+    return sum(name.startswith("clump_") and name.endswith("_sigma") for name in scene)
 
 
 @dataclass(frozen=True)
@@ -133,11 +139,11 @@ def build_source(scene: Scene, classes: ProfileClasses) -> dict[str, al.LightPro
         effective_radius=scene["src_effect"],
         sersic_index=scene["src_sersic"],
     )
-    clumps = {}
-    for name in (f"clump_{clump}" for clump in range(1, count_clumps(scene) + 1)):
-        centre = scene[f"{name}_center_y"], scene[f"{name}_center_x"]
-        clumps[name] = classes.clump(centre, scene[f"{name}_intensity"], scene[f"{name}_sigma"])
-    return {"light": smooth} | clumps
+    lights = {"light": smooth}
+    for clump in range(1, count_clumps(scene) + 1):
+        x, y, intensity, sigma = (scene[name] for name in columns_of_clump(clump))
+        lights[f"clump_{clump}"] = classes.clump((y, x), intensity, sigma)
+    return lights
 
 
 def stack_scene(columns: Sequence[str], scene: Scene) -> np.ndarray:

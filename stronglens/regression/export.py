@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from stronglens.parameters import RunError
-from stronglens.regression.lens_model import LensModel, keep_inside, scene_of, shape_values
+from stronglens.regression.lens_model import LensModel, add_light, keep_inside, scene_of, shape_values
 from stronglens.regression.published import PublishedLens
 from stronglens.regression.simulator import make_simulator
 from stronglens.simulation.chunks import simulator_of
@@ -78,7 +78,8 @@ class CoolestWriting:
 
         model, samples = piece
         simulator = simulator_of(make_simulator, self.parameters)
-        drawn = keep_inside(shape_values(self.parameters, self.labels, samples, model.fitted), simulator.ranges)
+        drawn = add_light(shape_values(self.parameters, self.labels, samples), model.fitted)
+        drawn = keep_inside(drawn, simulator.ranges)
         clumps = clump_columns(self.parameters.src_clumps)  # the model's source has none
         point = scene_of(simulator, {name: np.array([value]) for name, value in model.values.items()})
         point = {name: float(column[0]) for name, column in point.items() if name not in clumps}
@@ -93,6 +94,7 @@ class CoolestWriting:
             self.redshifts,
             simulator.shape,
             self.parameters.pixel_scale,
+            fitted=[name.replace("-", "_") for name in model.fitted],
             lens_light=self.parameters.lens_light == "on",
             zero_point=self.parameters.zero_point,
             instrument=self.parameters.telescope,

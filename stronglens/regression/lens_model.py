@@ -15,6 +15,7 @@ import numpy as np
 from scipy.optimize import least_squares, nnls
 from scipy.special import ellipk
 
+from stronglens import telescope
 from stronglens.parameters import RunError, ranges
 from stronglens.regression.simulator import make_simulator
 from stronglens.simulation.chunks import simulator_of
@@ -35,12 +36,13 @@ OF_LENS_LIGHT = ("lens-effect", "lens-sersic", "light-ellip")
 SHOWN_BY_LIGHT = (
     "lens-center-x", "lens-center-y", "lens-effect", "lens-sersic", "light-ellip-offset-x", "light-ellip-offset-y",
 )  # fmt: skip
-"""Drawn columns that are fitted to the lens's light where they were not learned."""
+"""Drawn columns that are fitted to the image where they were not learned. The centre is that of the mass, too."""
 
 STEP = 2e-3
 """Of a fitted column's range, for a derivative."""
 
-MOST_STEPS = 40
+TOLERANCE, MOST_STEPS = 1e-5, 40
+"""Of the fit, in its sum of squares and in its columns: images are rendered in 32 bits."""
 
 DIRECTIONS = 181
 """Points of a critical curve, the first of them twice."""
@@ -177,17 +179,14 @@ def _label_for(column: str) -> str:
     return column.replace("light-ellip-offset", "light-ellip")
 
 
-def shape_values(
-    parameters, labels: Sequence[str], samples: np.ndarray, fitted: Mapping[str, float]
-) -> dict[str, np.ndarray]:
-    """Return samples of all that the shape of an image depends on: dict of column to (S,).
+def shape_values(parameters, labels: Sequence[str], samples: np.ndarray) -> dict[str, np.ndarray]:
+    """Return samples of what is known of an image's shape, without `columns_to_fit`: dict of column to (S,).
 
     Parameters
     ----------
     parameters : SimulationParameters
     labels : sequence of L str
     samples : (S, L), in the labels' units
-    fitted : dict of `columns_to_fit`, or the light's own ellipticity in place of what it differs by, to their values
 
     Raises
     ------
@@ -196,19 +195,32 @@ def shape_values(
     """
     learned = dict(zip(labels, np.asarray(samples, float).T, strict=True))
     values = {}
-    for name, known in (columns_of_shape(parameters, labels) | dict(fitted)).items():
+    for name, fixed in columns_of_shape(parameters, labels).items():
         if name in learned:
             values[name] = learned[name]
-        elif known is not None:
-            values[name] = np.full(len(samples), known)
-    has_own_light = any(name.startswith("light-ellip") for name in values)
-    for axis in "xy":
-        if has_own_light and f"light-ellip-{axis}" not in values:  # an axis that is not drawn differs by nothing
-            offset = values.pop(f"light-ellip-offset-{axis}", 0.0)
-            values[f"light-ellip-{axis}"] = values[f"lens-ellip-{axis}"] + offset
+        elif fixed is not None:
+            values[name] = np.full(len(samples), fixed)
     if "einstein-radius-sie" not in values:
         ellipticity = np.hypot(values["lens-ellip-x"], values["lens-ellip-y"])
         values["einstein-radius-sie"] = intermediate_axis_radius(learned["einstein-radius"], ellipticity)
+    return values
+
+
+def add_light(values: Mapping[str, np.ndarray], fitted: Mapping[str, float]) -> dict[str, np.ndarray]:
+    """Add what was fitted to samples of a shape, and let the light be as elliptical as it is beside the mass.
+
+    Parameters
+    ----------
+    values : dict of column to (S,), as `shape_values` returns it
+    fitted : dict of column to value or (S,): `columns_to_fit`, or the light's ellipticity in place of an offset
+    """
+    number = len(values["einstein-radius-sie"])
+    values = dict(values) | {name: np.broadcast_to(value, number) for name, value in fitted.items()}
+    has_own_light = any(name.startswith("light-ellip") for name in values)
+    for axis in "xy":
+        offset = values.pop(f"light-ellip-offset-{axis}", 0.0)  # an axis that is not drawn differs by nothing
+        if has_own_light and f"light-ellip-{axis}" not in values:
+            values[f"light-ellip-{axis}"] = values[f"lens-ellip-{axis}"] + offset
     return values
 
 
@@ -322,24 +334,26 @@ class LensModelling:
         if simulator.shape != image.shape:
             raise RunError(f"no model image: the network's images have {simulator.shape} pixels, not {image.shape}")
         data = _Data(image, noise, is_judged)
-        fitted = self._fit_light(simulator, data, samples.mean(axis=0))
-        values = shape_values(self.parameters, self.labels, samples, fitted)
+        known = shape_values(self.parameters, self.labels, samples)
+        fitted, notes = self._fit_light(simulator, data, {name: column.mean() for name, column in known.items()})
         chosen = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), CANDIDATES)).astype(int))
-        rendered = {name: np.append(column.mean(), column[chosen]) for name, column in values.items()}
+        rendered = {name: np.append(column.mean(), column[chosen]) for name, column in known.items()}
+        rendered = add_light(rendered, fitted)
         inside = keep_inside(rendered, simulator.ranges)
         moved = [name for name in inside if abs(inside[name][0] - rendered[name][0]) > 1e-9]
-        notes = [f"the posterior's mean of {name} lies outside the training set: moved to its edge" for name in moved]
+        notes += [f"the posterior's mean of {name} lies outside the training set: moved to its edge" for name in moved]
         if self.parameters.src_clumps:
             notes.append("the model's source is smooth: what clumps it has stay in the residual")
         templates = self._render(simulator, inside)
         fits = [data.fit_brightness(*images) for images in templates]
-        (of_source, of_lens, background), residual, chi2 = fits[0]
-        source, lens = templates[0]
+        (of_source, *of_lens, background), residual, chi2 = fits[0]
+        of_lens = of_lens[0] if of_lens else 0.0
+        source, *lens = templates[0]
         at_mean = {name: float(column[0]) for name, column in inside.items()}
         return LensModel(
             values=at_mean,
             source=of_source * source,
-            lens=of_lens * lens,
+            lens=of_lens * lens[0] if lens else np.zeros_like(source),
             background=float(background),
             src_intensity=float(of_source),
             lens_intensity=float(of_lens),
@@ -352,7 +366,7 @@ class LensModelling:
             notes=tuple(notes),
         )
 
-    def _fit_light(self, simulator, data: "_Data", mean: np.ndarray) -> dict[str, float]:
+    def _fit_light(self, simulator, data: "_Data", mean: dict[str, float]) -> tuple[dict[str, float], list[str]]:
         """Return what only the lens's light tells, by least squares with mass and source at the posterior's mean.
 
         Brightnesses are solved for at every step (variable projection: Golub & Pereyra 1973, SIAM J. Numer. Anal. 10,
@@ -362,47 +376,57 @@ class LensModelling:
         ----------
         simulator : LensSimulator
         data : _Data
-        mean : (L,), of the labels
+        mean : dict of column to value, of what is known
+
+        Returns
+        -------
+        fitted : dict of column to value
+        notes : list of str, what to know of the fit
         """
         names = columns_to_fit(self.parameters, self.labels)
         if not names:
-            return {}
+            return {}, []
         low, high = (np.array([getattr(simulator.ranges[name], end) for name in names]) for end in ("low", "high"))
         step = STEP * (high - low)
 
+        def shape(points: np.ndarray) -> dict[str, np.ndarray]:
+            values = {name: np.full(len(points), value) for name, value in mean.items()}
+            return keep_inside(add_light(values, dict(zip(names, points.T, strict=True))), simulator.ranges)
+
         @functools.cache
-        def look(*point: float) -> tuple[np.ndarray, np.ndarray]:
+        def residual_and_derivatives(*point: float) -> tuple[np.ndarray, np.ndarray]:
             """Return the residual (P,) and its derivatives (P, F)."""
             inward = np.where(np.array(point) + step > high, -step, step)
-            points = np.array([point, *(np.array(point) + np.diag(inward))])
-            rows = [
-                shape_values(self.parameters, self.labels, mean[None], dict(zip(names, row, strict=True)))
-                for row in points
-            ]
-            values = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-            images = self._render(simulator, keep_inside(values, simulator.ranges))
-            residual, *moved = (data.fit_brightness(*pair)[1] for pair in images)
+            images = self._render(simulator, shape(np.array([point, *(np.array(point) + np.diag(inward))])))
+            residual, *moved = (data.fit_brightness(*templates)[1] for templates in images)
             return residual, ((np.array(moved) - residual) / inward[:, None]).T
 
         found = least_squares(
-            lambda point: look(*point)[0], (low + high) / 2, lambda point: look(*point)[1],
-            bounds=(low, high), x_scale=high - low, max_nfev=MOST_STEPS,
-        )  # fmt: skip
-        fitted = dict(zip(names, map(float, found.x), strict=True))
-        values = shape_values(self.parameters, self.labels, mean[None], fitted)
-        # Of the light itself, whatever ellipticity the mass has in another sample.
-        own = [name for name in fitted if name.startswith("light-ellip-offset")]
-        fitted |= {_label_for(name): float(values[_label_for(name)][0]) for name in own}
-        return {name: value for name, value in fitted.items() if name not in own}
+            lambda point: residual_and_derivatives(*point)[0],
+            (low + high) / 2,
+            lambda point: residual_and_derivatives(*point)[1],
+            bounds=(low, high),
+            x_scale=high - low,
+            ftol=TOLERANCE,
+            xtol=TOLERANCE,
+            max_nfev=MOST_STEPS,
+        )
+        notes = [] if found.success else [f"the fit of the lens's light was stopped after {MOST_STEPS} steps"]
+        is_at_edge = np.minimum(found.x - low, high - found.x) < STEP * (high - low)
+        notes += [f"fitted to the edge of the training set: {name}" for name in np.array(names)[is_at_edge]]
+        at_best = shape(found.x[None])
+        # Of an offset the light's own ellipticity, whatever that of the mass is in another sample.
+        fitted = {name: float(at_best[name][0]) for name in map(_label_for, names)}
+        notes.insert(0, f"fitted to the image: {', '.join(f'{name} {value:.3g}' for name, value in fitted.items())}")
+        return fitted, notes
 
-    def _render(self, simulator, values: dict[str, np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return blurred images of each source and its lens, of intensity 1; no light where lenses do not shine."""
+    def _render(self, simulator, values: dict[str, np.ndarray]) -> list[tuple[np.ndarray, ...]]:
+        """Return blurred images of each source, and where lenses shine of its lens: of intensity 1."""
         scene = scene_of(simulator, values)
         ones = np.ones(len(scene["src_effect"]))
-        shines = float(self.parameters.lens_light == "on")
-        source = simulator.noiseless(scene | {"src_intensity": ones, "lens_intensity": 0 * ones}).astype(float)
-        lens = simulator.noiseless(scene | {"src_intensity": 0 * ones, "lens_intensity": shines * ones}).astype(float)
-        return list(zip(source, lens, strict=True))
+        rendered = simulator.render(scene | {"src_intensity": ones, "lens_intensity": ones})
+        blurred = [telescope.blur(images, simulator.telescope.psf) for images in rendered if images is not None]
+        return list(zip(*(images.astype(float) for images in blurred), strict=True))
 
 
 @dataclass(frozen=True)
@@ -433,15 +457,18 @@ class _Data:
         chi2 : float, over pixels less T + 1
         """
         weight = 1 / self.noise[self.is_judged]
-        flat = np.ones_like(weight)
-        basis = np.stack([*(template[self.is_judged] for template in templates), flat], axis=1) * weight[:, None]
-        length = np.linalg.norm(basis, axis=0)
+        basis = np.stack([template[self.is_judged] for template in templates], axis=1) * weight[:, None]
+        target = self.image[self.is_judged] * weight
+        # The background, of either sign, is whatever is left along its direction: it is solved for last.
+        flat = weight / np.linalg.norm(weight)
+        across = basis - np.outer(flat, flat @ basis)
+        length = np.linalg.norm(across, axis=0)
         length[length == 0] = 1
-        basis, target = basis / length, self.image[self.is_judged] * weight
-        found, _ = nnls(np.column_stack([basis, -basis[:, -1]]), target)
-        brightness = np.append(found[:-2], found[-2] - found[-1])
-        residual = target - basis @ brightness
-        return brightness / length, residual, residual @ residual / max(len(weight) - len(brightness), 1)
+        found = nnls(across / length, target - flat * (flat @ target))[0] / length
+        left = target - basis @ found
+        background = (flat @ left) / np.linalg.norm(weight)
+        residual = left - background * weight
+        return np.append(found, background), residual, residual @ residual / max(len(weight) - len(found) - 1, 1)
 
     def to_image(self, values: np.ndarray) -> np.ndarray:
         """Return values of judged pixels (P,) as an image (H, W), NaN elsewhere."""

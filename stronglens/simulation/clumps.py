@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stronglens.raytracing import clump_columns, sersic_flux
+from stronglens.raytracing import columns_of_clump, sersic_flux
 from stronglens.sampling import Draws, Stream, generator
 
 LARGEST_SHARE = 0.6
@@ -62,14 +62,23 @@ def place_clumps(most: int, draws: Draws, scene: Draws, smallest: float) -> Draw
     ----------
     most : int
     draws : dict of column to (N,)
-        What `draw_clumps` returns; without it, sources are smooth.
+        With what `draw_clumps` returns; without any of it sources are smooth.
     scene : dict of (N,) arrays, the source's columns, its intensity as if it were smooth
     smallest : arcsec, the distance of rays, between which a smaller clump would slip through
 
     Returns
     -------
     dict of (N,) arrays
+
+    Raises
+    ------
+    ValueError
+        When there are clumps and their places are not said: labels without what `LensSimulator.complete` adds.
     """
+    if not most:
+        return {}
+    if np.any(draws.get("src-clumps", 0)) and "src-clump-1-x" not in draws:
+        raise ValueError("these sources have clumps, and it is not said where")
     intensity, radius = scene["src_intensity"], scene["src_effect"]
     flux, nothing = intensity * sersic_flux(scene, "src"), np.zeros(len(intensity))
     placed, smooth = {}, 1.0
@@ -78,8 +87,8 @@ def place_clumps(most: int, draws: Draws, scene: Draws, smallest: float) -> Draw
             np.asarray(draws.get(f"src-clump-{clump}-{name}", nothing)) for name in ("x", "y", "size", "share")
         )
         sigma = np.maximum(size * radius, smallest) / np.sqrt(2 * np.log(2))  # half the light of a round Gaussian
-        values = scene["src_center_x"] + x * radius, scene["src_center_y"] + y * radius
-        values += flux * share / (2 * np.pi * sigma**2), sigma
-        placed |= dict(zip(clump_columns(most)[4 * (clump - 1) : 4 * clump], values, strict=True))
+        centre = scene["src_center_x"] + x * radius, scene["src_center_y"] + y * radius
+        values = *centre, flux * share / (2 * np.pi * sigma**2), sigma
+        placed |= dict(zip(columns_of_clump(clump), values, strict=True))
         smooth = smooth - share
     return placed | {"src_intensity": intensity * smooth}

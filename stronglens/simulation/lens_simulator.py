@@ -147,6 +147,11 @@ class LensSimulator:
             self.ranges, self.rules, self.parameters.seed, indices, self.parameters.tries, self._follow_from_draws
         )
 
+    def complete(self, labels: Draws, indices: Sequence[int]) -> Draws:
+        """Return labels with what belongs to an image's scene and is no column: where the clumps of its source are."""
+        most = self.parameters.src_clumps
+        return labels | (draw_clumps(most, self.parameters.seed, indices) if most else {})
+
     def physical_scene(self, draws: Draws) -> Draws:
         """Turn drawn values into what the ray tracer takes: redshifts acted, in this telescope's units.
 
@@ -232,9 +237,7 @@ class LensSimulator:
             for axis in ("x", "y"):
                 offset = draws.get(f"light-ellip-offset-{axis}", 0)
                 derived[f"light-ellip-{axis}"] = draws[f"lens-ellip-{axis}"] + offset
-        if self.parameters.src_clumps:
-            derived |= draw_clumps(self.parameters.src_clumps, self.parameters.seed, indices)
-        return derived
+        return self.complete(derived, indices)
 
     def _rules(self) -> list[Rule]:
         """The rules that join parameters, all of them."""

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from stronglens.networks.residual import add_basic, add_bottleneck, add_residual, convolve
 from stronglens.parameters import RunError
 from stronglens.scaling import ImageScaling, stretch_images
+from stronglens.substructure.residual import add_basic, add_bottleneck, add_residual, convolve
 from stronglens.training import keras, spread_seed
 
 SMALLEST_SIDE = 32  # pixels: five halvings must leave one

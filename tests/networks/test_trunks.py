@@ -91,7 +91,6 @@ def test_overfits_a_handful_of_images_and_survives_save_and_load(kind, tmp_path)
         learning_rate=2e-3, learning_schedule="cosine", batch_size=8, quiet=True,
     )  # fmt: skip
     found = network.predict(images, verbose=0)
-    # Half a pixel, of a range of eight: where things are is not lost. In inference, where moving means stand in for
-    # those of the batch.
+    # Half a pixel, of a range of eight: where things are is not lost.
     assert np.abs(found - labels).max() < 0.5
     assert np.array_equal(load_network(tmp_path / "n.keras")[0].predict(images, verbose=0), found)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from stronglens.raytracing import SCENE_COLUMNS, einstein_radius, source_flux_in_field
-from stronglens.raytracing.scene import STOCK, build_lens, build_source, clump_columns
+from stronglens.raytracing.scene import STOCK, build_lens, build_source, columns_of_clump
 
 
 def one_of(scene, row):
@@ -85,7 +85,7 @@ def test_unlensed_flux_of_clumps_is_that_of_a_fine_grid():
     one |= {"src_effect": 0.4, "src_sersic": 1.0}
     for clump, (x, y) in enumerate([(0.3, 0.2), (2.45, -0.3), (-2.0, 1.6)], start=1):  # inside, on an edge, outside
         values = x, y, 0.5 * clump, 0.1 * clump
-        one |= dict(zip(clump_columns(clump)[-4:], values, strict=True))
+        one |= dict(zip(columns_of_clump(clump), values, strict=True))
     flux = source_flux_in_field({name: np.array([value]) for name, value in one.items()}, SHAPE, PIXEL_SCALE)
     fine = 10
     grid = al.Grid2D.uniform((SHAPE[0] * fine, SHAPE[1] * fine), PIXEL_SCALE / fine)

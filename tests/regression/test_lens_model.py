@@ -1,5 +1,6 @@
 """A posterior's model image: right where the posterior is, and refused, with the reason, where too little is known."""
 
+import dataclasses
 import json
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +16,7 @@ from stronglens.raytracing import einstein_radius
 from stronglens.regression import lens_model
 from stronglens.regression.export import export_coolest
 from stronglens.regression.lens_model import (
+    add_light,
     columns_of_shape,
     columns_to_fit,
     critical_curve,
@@ -167,7 +169,7 @@ def test_light_may_have_its_own_ellipticity(monkeypatch):
     assert columns_to_fit(parameters, LABELS) == ["light-ellip-offset-x", "light-ellip-offset-y"]
     samples = np.zeros((1, len(LABELS) + 2)) + 0.1
     for names in (["light-ellip-x", "light-ellip-offset-y"], ["light-ellip-offset-y", "light-ellip-x"]):
-        values = shape_values(parameters, [*LABELS, *names], samples, {})
+        values = add_light(shape_values(parameters, [*LABELS, *names], samples), {})
         assert values["light-ellip-x"] == 0.1
         assert values["light-ellip-y"] == pytest.approx(0.2)
         assert not any("offset" in name for name in values)
@@ -185,29 +187,77 @@ def test_light_that_differs_along_one_axis_or_not_at_all_is_rendered(executor):
         assert bool(more) == ("light-ellip-x" in true)
 
 
-def test_what_is_not_learned_of_the_light_is_fitted_to_the_image(executor, tmp_path):
+@pytest.fixture(scope="module")
+def light():
+    """As `lens`, its light off the centre and unlike the mass; the source might have a clump, and has none."""
     parameters = parameters_of(lens_center_var=0.1, light_ellip_offset_var=0.1, src_clumps=1)
     simulator = make_simulator(parameters, threads=1)
     images, labels, _ = simulator.simulate([3])
-    assert labels["src-clumps"] == 0  # this one has none, but might
+    assert labels["src-clumps"] == 0
     rate = simulator.noiseless(simulator.physical_scene(labels))
     noise = np.sqrt(telescope.noise_variance(rate, simulator.telescope))[0]
-    true = {name: float(values[0]) for name, values in labels.items()}
-    samples = samples_of(true, OF_MASS_AND_SOURCE)
-    model = model_lens(parameters, OF_MASS_AND_SOURCE, samples, images[0], noise, None, executor)
-    for name, error in {"lens-center-x": 0.01, "lens-center-y": 0.01, "lens-effect": 0.03, "lens-sersic": 0.1,
-                        "light-ellip-x": 0.01, "light-ellip-y": 0.01}.items():  # fmt: skip
+    return parameters, images[0], noise, {name: float(values[0]) for name, values in labels.items()}
+
+
+def test_what_is_not_learned_of_the_light_is_fitted_to_the_image(light, executor, tmp_path):
+    parameters, image, noise, true = light
+    mask = np.zeros(image.shape, bool)
+    mask[20:26, 3:9] = True
+    spoilt = np.where(mask, 1e3, image)
+    spoilt[0, 0] = np.nan
+    samples = samples_of(true, OF_MASS_AND_SOURCE, width=1e-4)
+    model = model_lens(parameters, OF_MASS_AND_SOURCE, samples, spoilt, noise, mask, executor)
+    errors = {"lens-center-x": 0.01, "lens-center-y": 0.01, "lens-effect": 0.03, "lens-sersic": 0.1}
+    errors |= {"light-ellip-x": 0.01, "light-ellip-y": 0.01}
+    assert set(model.fitted) == set(errors)
+    for name, error in errors.items():
         assert model.fitted[name] == pytest.approx(true[name], abs=error)
         assert model.values[name] == pytest.approx(model.fitted[name], abs=1e-12)
-    assert any("smooth" in note for note in model.notes)
-    assert abs(model.chi2 - 1) < 5 * np.sqrt(2 / images[0].size)
+    assert abs(model.chi2 - 1) < 5 * np.sqrt(2 / image.size)
+    assert any("fitted to the image: lens-center-x" in note for note in model.notes)
+    assert any("source is smooth" in note for note in model.notes)
+    assert not any("edge" in note for note in model.notes)
+
     path = tmp_path / "lens.json"
     export_coolest(path, parameters, OF_MASS_AND_SOURCE, samples, model, PublishedLens({}, 0.3, 0.9), executor)
     lens, _, source = json.loads(path.read_text())["lensing_entities"]
-    of_light = lens["light_model"][0]["parameters"]["n"]
-    assert of_light["point_estimate"]["value"] == pytest.approx(model.fitted["lens-sersic"])
-    assert of_light["posterior_stats"]["mean"] is None
+    of_light, of_mass = (lens[kind][0]["parameters"] for kind in ("light_model", "mass_model"))
+    assert of_light["n"]["point_estimate"]["value"] == pytest.approx(model.fitted["lens-sersic"])
+    for parameter in ("n", "q", "phi", "theta_eff", "center_x"):
+        assert of_light[parameter]["posterior_stats"]["mean"] is None
+    assert of_mass["center_y"]["posterior_stats"]["mean"] is None  # the light's
+    assert of_mass["q"]["posterior_stats"]["mean"] is not None
     assert source["light_model"][0]["parameters"]["n"]["posterior_stats"]["mean"] is not None
+
+
+def test_half_of_the_light_may_be_learned(light, executor):
+    parameters, image, noise, true = light
+    labels = [*OF_MASS_AND_SOURCE, "light-ellip-x", "lens-sersic"]
+    model = model_lens(parameters, labels, samples_of(true, labels), image, noise, None, executor)
+    assert set(model.fitted) == {"lens-center-x", "lens-center-y", "lens-effect", "light-ellip-y"}
+    assert model.values["light-ellip-x"] == pytest.approx(true["light-ellip-x"], abs=1e-4)
+    assert model.fitted["light-ellip-y"] == pytest.approx(true["light-ellip-y"], abs=0.01)
+
+
+def test_light_beyond_the_training_set_is_said(light, executor):
+    parameters, image, noise, true = light
+    narrow = Range(true["lens-sersic"] + 0.5, true["lens-sersic"] + 1)
+    parameters = dataclasses.replace(parameters, lens_sersic_range=narrow)
+    samples = samples_of(true, OF_MASS_AND_SOURCE)
+    model = model_lens(parameters, OF_MASS_AND_SOURCE, samples, image, noise, None, executor)
+    assert model.fitted["lens-sersic"] == pytest.approx(narrow.low, abs=0.01)
+    assert "fitted to the edge of the training set: lens-sersic" in model.notes
+    assert model.chi2 > 1.1
+
+
+def test_clumps_that_nobody_placed_are_refused(light):
+    simulator = make_simulator(light[0], threads=1)
+    labels = {name: np.array([value]) for name, value in light[3].items()}
+    with pytest.raises(ValueError, match="not said where"):
+        simulator.physical_scene(labels | {"src-clumps": np.ones(1)})
+    index = next(index for index in range(20) if simulator.draw([index]).draws["src-clumps"])
+    _, labels, _ = simulator.simulate([index])
+    assert simulator.physical_scene(simulator.complete(labels, [index]))["clump_1_intensity"] > 0
 
 
 def test_a_mean_beyond_the_training_set_is_said(lens, executor):

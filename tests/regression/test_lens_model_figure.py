@@ -29,7 +29,7 @@ def draw(count=15, published=None, has_model=True, mask=None, notes=(), width=0.
     if mask is not None:
         residual[mask] = np.nan
     model = LensModel(
-        VALUES, arcs, light, 0.0, 0.1, 0.2, residual, 1.02, 0.99, 127, {}, critical_curve(VALUES),
+        VALUES, arcs, light, 0.0, 0.1, 0.2, residual, 1.02, 0.99, 127, {"lens-sersic": 4.0}, critical_curve(VALUES),
         ("a note of the model",),
     )  # fmt: skip
     samples = np.array(list(VALUES.values())[:count]) + width * rng.normal(size=(500, count))
@@ -46,6 +46,7 @@ def test_with_a_model(width, tmp_path):
     published = {"einstein-radius-sie": 1.31, "lens-axis-ratio": 0.3}
     figure = draw(published=published, mask=mask, notes=["x " * 300], width=width)
     words = assert_readable(figure)
+    assert "shape of the lens light" in words
     for expected in ("residual / noise", "reduced", "1.02", "critical curve", "a note of the model", "published"):
         assert expected in words
     for expected in ("einstein-radius-sie", "1.31", r"a\$b_^/data.fits"):
