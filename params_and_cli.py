@@ -353,6 +353,10 @@ class Telescope(Parameters):
         22.3, shortcut="sky", unit="mag/arcsec^2", valid=(0, 99), help="AB surface brightness of the sky"
     )
     read_noise: float = number(4.2, shortcut="rn", unit="e-", valid=(0, 1000), help="RMS noise of one read-out")
+    noise_correlation: float = number(
+        0.0, shortcut="nc", valid=(0, 0.7),
+        help="correlation of the noise of pixels side by side, which drizzled images have; 0: independent pixels",
+    )
     zero_point: float = number(
         25.72, shortcut="zp", unit="AB mag", valid=(0, 50), help="magnitude that gives one electron a second"
     )

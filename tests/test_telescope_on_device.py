@@ -1,5 +1,7 @@
 """The telescope under JAX, on whatever JAX has here, against the one under NumPy."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -166,3 +168,31 @@ def test_on_the_device_too_what_is_not_finite_is_refused(simulators):
     scene["src_intensity"][1] = np.inf
     with pytest.raises(RunError, match=r"image 1 .*not finite"):
         house.renderer.render_on_device(scene)
+
+
+# ---- noise that pixels share
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.2, 0.38, 0.7])
+@pytest.mark.parametrize("peak_noise", [None, 0.05])
+@pytest.mark.parametrize("on_device", [False, True])
+def test_noise_of_neighbours_correlates_and_keeps_its_variance(correlation, peak_noise, on_device):
+    camera = dataclasses.replace(EUCLID, noise_correlation=correlation)
+    y, x = np.mgrid[-1:1:100j, -1:1:100j]
+    rate = np.broadcast_to(3 * np.exp(-3 * np.hypot(x, y)), (40, 100, 100)).astype(np.float32)  # as bright as a lens
+    times, shares = np.full(40, 2264.0), None if peak_noise is None else np.full(40, peak_noise)
+    if on_device:
+        images = telescope.DeviceTelescope(camera).add_noise(jax.device_put(rate), keys(40), times, shares)
+    else:
+        noise = [generator(0, Stream.NOISE, index) for index in range(40)]
+        images = telescope.add_noise(rate, camera, noise, times, shares)
+    assert images.dtype == np.float32
+    noise = (images - rate) / np.sqrt(telescope.noise_variance(rate, camera, times, shares))
+    number = noise.size
+    # Of correlated numbers the scatter of a mean square is up to twice that of independent ones, in both axes.
+    assert abs(np.mean(noise**2) - 1) < 4 * 2 * np.sqrt(2 / number)
+    for axis in (1, 2):
+        side = np.mean(noise * np.roll(noise, 1, axis))
+        assert abs(side - correlation) < 4 * 2 / np.sqrt(number)
+        far = np.mean(noise * np.roll(noise, 3, axis))
+        assert abs(far) < 4 * 2 / np.sqrt(number)

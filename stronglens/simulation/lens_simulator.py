@@ -218,6 +218,7 @@ class LensSimulator:
                 "exposure-time": camera.exposure_time,
                 "exposures": camera.exposures,
                 "read-noise": camera.read_noise,
+                "noise-correlation": camera.noise_correlation,
                 "psf": None if camera.psf is None else [[float(f"{value:.9g}") for value in row] for row in camera.psf],
             },
             "conventions": CONVENTIONS,
@@ -349,6 +350,7 @@ def _telescope(parameters) -> telescope.Telescope:
         sky=telescope.sky_rate(parameters.sky_brightness, scale, parameters.zero_point),
         read_noise=parameters.read_noise,
         zero_point=parameters.zero_point,
+        noise_correlation=parameters.noise_correlation,
     )
 
 

@@ -28,6 +28,7 @@ class Telescope:
     sky : float, e-/s in a pixel
     read_noise : float, e- RMS a read-out
     zero_point : float, AB magnitude of one e-/s
+    noise_correlation : float, of the noise of pixels side by side
     """
 
     pixel_scale: float
@@ -37,6 +38,7 @@ class Telescope:
     sky: float
     read_noise: float
     zero_point: float
+    noise_correlation: float = 0.0
 
     @property
     def is_noisy(self) -> bool:

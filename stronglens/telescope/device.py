@@ -3,7 +3,7 @@
 import numpy as np
 
 from stronglens.telescope.camera import Telescope
-from stronglens.telescope.recording import check_electrons, noise_variance, observe
+from stronglens.telescope.recording import check_electrons, correlate, correlate_noise, noise_variance, observe
 
 
 class DeviceTelescope:
@@ -29,6 +29,7 @@ class DeviceTelescope:
         self._observe = jax.jit(lambda source, lens, *wanted: observe(source, lens, telescope, *wanted))
         self._record = jax.jit(jax.vmap(self._record_image))
         self._record_gaussian = jax.jit(self._add_gaussian)
+        self._correlate = jax.jit(lambda images, rate, time: correlate_noise(images, rate, telescope, time))
 
     def observe(self, source, lens, wanted_snr=None, exposure_time=None, peak_noise=None) -> tuple:
         """Do what :func:`observe` does: the rate stays on the device, what is measured comes back."""
@@ -65,6 +66,7 @@ class DeviceTelescope:
         times = self.telescope.exposure_time if exposure_time is None else exposure_time
         with self._context():
             images, most = self._record(rate, keys, np.broadcast_to(np.asarray(times, float), len(rate)))
+            images = self._correlate(images, rate, exposure_time)
         check_electrons(np.asarray(most).max())
         return np.asarray(images)
 
@@ -86,4 +88,5 @@ class DeviceTelescope:
             return jax.random.normal(jax.random.wrap_key_data(key, impl="threefry2x32"), rate.shape[1:], float)
 
         deviation = noise_variance(rate, self.telescope, peak_noise=peak_noise) ** 0.5
-        return (rate + deviation * jax.vmap(draw)(keys)).astype(rate.dtype)
+        noise = correlate(jax.vmap(draw)(keys), self.telescope.noise_correlation)
+        return (rate + deviation * noise).astype(rate.dtype)
