@@ -180,7 +180,7 @@ def study(model_file: Path, number: int, dataset_dir: Path | None = None) -> tup
     -------
     dict of results, one example image (H, W) of each kind, and the pixel scale, arcsec
     """
-    from stronglens.regression.familiarity import ASPECTS, FAR, Familiarity, View
+    from stronglens.regression.familiarity import FAR, Familiarity, View
     from stronglens.regression.posterior import Posterior
     from stronglens.regression.report import MOST_SUMMARIES
     from stronglens.training import load_network
@@ -219,7 +219,7 @@ def study(model_file: Path, number: int, dataset_dir: Path | None = None) -> tup
                 answers = draws.mean(axis=1)
             percent = familiarity.percentile(seen)
             report[name] = judge(percent, percent > 100 * FAR, answers, draws, None if name in JUNK else truth)
-            far = dict(zip(ASPECTS, familiarity.scores(seen) > 1, strict=True))
+            far = dict(zip(familiarity.measures, familiarity.scores(seen) > 1, strict=True))
             report[name]["far"] = {aspect: float(are.mean()) for aspect, are in far.items()}
             examples.append(images[0])
             _print(name, report[name])

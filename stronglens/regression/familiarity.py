@@ -12,6 +12,7 @@ from stronglens.training import keras
 ASPECTS = {
     "summary": "in what the network makes of it",
     "picture": "in where its light is",
+    "centre": "in where the middle of its light is",
     "texture": "in its noise, sharpness or brightness",
 }
 """What is looked at. None will do alone: `benchmarks/README.md` has what each catches."""
@@ -48,9 +49,9 @@ class View:
     """Look at images, to say whether they are like others.
 
     Called with images (N, H, W), e-/s, it returns a dict of each of `ASPECTS` to (N, F) numbers: the network's summary;
-    the mean of the stretched image (`scaling.stretch_images`) in 16 x 16 cells; and quantiles of what smoothing over
-    1, 2, 4 and 8 pixels takes from it, on a logarithmic scale of either sign, which tell noise, blur, pixel size and
-    units.
+    the mean of the stretched image (`scaling.stretch_images`) in 16 x 16 cells; the centroid of what is brighter in it
+    than its lower quartile, which neighbours and an offset move; and quantiles of what smoothing over 1, 2, 4 and 8
+    pixels takes from it, on a logarithmic scale of either sign, which tell noise, blur, pixel size and units.
 
     Parameters
     ----------
@@ -67,6 +68,7 @@ class View:
             summary, stretched = self._model.predict(images[start : start + BLOCK], batch_size=BLOCK, verbose=0)
             seen["summary"].append(summary)
             seen["picture"].append(draw_cells(stretched))
+            seen["centre"].append(find_middle(stretched))
             seen["texture"].append(measure_texture(stretched))
         return {name: np.concatenate(parts) for name, parts in seen.items()}
 
@@ -79,6 +81,19 @@ def draw_cells(images: np.ndarray) -> np.ndarray:
         sums = np.add.reduceat(images, edges[:-1], axis=axis)
         images = sums / np.diff(edges).reshape((-1, 1) if axis == 1 else -1)
     return images.reshape(len(images), -1)
+
+
+def find_middle(images: np.ndarray) -> np.ndarray:
+    """Return centroids of images (N, H, W) above their lower quartiles, columns and rows from the middle: (N, 2)."""
+    light = np.clip(images - np.quantile(images, 0.25, axis=(1, 2), keepdims=True), 0, None)
+    total = np.maximum(light.sum(axis=(1, 2)), np.finfo(np.float32).tiny)
+    return np.stack(
+        [
+            light.sum(axis=other) @ (np.arange(images.shape[axis]) - (images.shape[axis] - 1) / 2) / total
+            for axis, other in ((2, 1), (1, 2))
+        ],
+        axis=1,
+    )
 
 
 def measure_texture(images: np.ndarray) -> np.ndarray:
@@ -184,6 +199,7 @@ class Familiarity:
             measures = {
                 name: Measure(*(np.asarray(written[name][part], float) for part in Measure.__dataclass_fields__))
                 for name in ASPECTS
+                if name in written or name != "centre"  # of networks from before there was one
             }
             quantiles, number = np.asarray(written["quantiles"], float), int(written.get("number", FEW))
             is_sound = quantiles.shape == QUANTILES.shape and np.isfinite(quantiles).all()

@@ -12,12 +12,13 @@ from stronglens.regression.familiarity import (
     Measure,
     View,
     draw_cells,
+    find_middle,
     measure_texture,
 )
 from stronglens.regression.network import build_network
 from stronglens.scaling import fit_image_scaling, fit_label_scaling
 
-SIZES = {"summary": 6, "picture": 30, "texture": 8}
+SIZES = {"summary": 6, "picture": 30, "centre": 2, "texture": 8}
 
 
 def draw(number, seed, moved=(), by=0.0):
@@ -91,6 +92,10 @@ def test_record_survives_json(familiarity):
     np.testing.assert_allclose(again.percentile(others), familiarity.percentile(others), atol=0.01)  # of a hundred
     assert again.quantiles.shape == QUANTILES.shape
     assert Familiarity.from_dict(None) is None
+    older = familiarity.to_dict()
+    del older["centre"]
+    assert list(Familiarity.from_dict(older).measures) == ["summary", "picture", "texture"]
+    assert np.isfinite(Familiarity.from_dict(older).percentile(others)).all()
 
 
 def change(record, *path, to):
@@ -128,6 +133,19 @@ def test_cells_are_means():
     # 40 pixels in 16 cells: the first ends at 2.5, rounded to even.
     np.testing.assert_allclose(cells[:, 0, 0], large[:, :2, :2].mean(axis=(1, 2)))
     np.testing.assert_allclose(draw_cells(np.full((1, 50, 33), 2.0)), 2.0)
+
+
+def test_the_middle_of_the_light_follows_it_and_a_neighbour():
+    y, x = np.mgrid[-20:20, -24:24] + 0.5
+
+    def blob(x_0, y_0):
+        return np.exp(-0.02 * ((x - x_0) ** 2 + (y - y_0) ** 2))
+
+    images = np.array([blob(0, 0), blob(4, -3), blob(0, 0) + blob(10, 0), np.full(x.shape, 2.0)])
+    found = find_middle(images + 0.3)  # a background changes nothing
+    np.testing.assert_allclose(found[[0, 3]], 0, atol=1e-9)
+    np.testing.assert_allclose(found[1], [4, -3], atol=0.2)  # the lower quartile is not quite dark
+    np.testing.assert_allclose(found[2], [5, 0], atol=0.2)
 
 
 def test_texture_tells_noise_and_blur_apart_from_what_is_smooth():
