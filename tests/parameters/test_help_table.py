@@ -38,7 +38,7 @@ def test_columns_are_named_and_told_apart():
         "Unit": "arcsec",
         "Valid range": "0.01..20",
         "Default": f"{declared.low:g},{declared.high:g}",
-        "Description": 'effective radius ("effect" in flags; it holds half the light) of the source',
+        "Description": 'effective radius ("effect" in flags; it holds half the light) of the source, clumps aside',
     }
 
 
