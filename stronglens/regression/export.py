@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from stronglens.parameters import RunError
-from stronglens.regression.lens_model import LensModel, add_light, keep_inside, scene_of, shape_values
+from stronglens.regression.lens_model import LensModel
+from stronglens.regression.lens_shape import add_light, keep_inside, scene_of, shape_values
 from stronglens.regression.published import PublishedLens
 from stronglens.regression.simulator import make_simulator
 from stronglens.simulation.chunks import simulator_of

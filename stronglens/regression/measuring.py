@@ -16,7 +16,8 @@ from stronglens.plotting import save_figure, write_captions
 from stronglens.regression.export import export_coolest
 from stronglens.regression.familiarity import Familiarity, View
 from stronglens.regression.figures import draw_lens_model
-from stronglens.regression.lens_model import columns_of_shape, model_lens
+from stronglens.regression.lens_model import model_lens
+from stronglens.regression.lens_shape import columns_of_shape
 from stronglens.regression.posterior import Posterior
 from stronglens.regression.published import (
     PublishedLens,

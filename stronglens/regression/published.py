@@ -11,7 +11,7 @@ import numpy as np
 from stronglens.dataset import write_whole
 from stronglens.parameters import Column, RunError
 from stronglens.plotting import round_to_error
-from stronglens.regression.lens_model import intermediate_axis_radius
+from stronglens.regression.lens_shape import intermediate_axis_radius
 from stronglens.simulation.columns import DERIVED_COLUMNS
 
 AXIS_RATIO = Column(

@@ -13,15 +13,15 @@ import params_and_cli as panel
 from stronglens import telescope
 from stronglens.parameters import Range, RunError, ranges
 from stronglens.raytracing import einstein_radius
-from stronglens.regression import lens_model
+from stronglens.regression import lens_shape
 from stronglens.regression.export import export_coolest
-from stronglens.regression.lens_model import (
+from stronglens.regression.lens_model import model_lens
+from stronglens.regression.lens_shape import (
     add_light,
     columns_of_shape,
     columns_to_fit,
     critical_curve,
     intermediate_axis_radius,
-    model_lens,
     shape_values,
 )
 from stronglens.regression.published import PublishedLens
@@ -165,7 +165,7 @@ def test_what_the_training_set_fixes_need_not_be_learned(executor):
 def test_light_may_have_its_own_ellipticity(monkeypatch):
     parameters = parameters_of()
     drawn = ranges(parameters) | {f"light-ellip-offset-{axis}": Range(-0.1, 0.1) for axis in "xy"}
-    monkeypatch.setattr(lens_model, "ranges", lambda parameters: drawn)
+    monkeypatch.setattr(lens_shape, "ranges", lambda parameters: drawn)
     assert columns_to_fit(parameters, LABELS) == ["light-ellip-offset-x", "light-ellip-offset-y"]
     samples = np.zeros((1, len(LABELS) + 2)) + 0.1
     for names in (["light-ellip-x", "light-ellip-offset-y"], ["light-ellip-offset-y", "light-ellip-x"]):

@@ -7,7 +7,8 @@ from readable_figures import assert_readable
 from stronglens.parameters import Column
 from stronglens.plotting import save_figure
 from stronglens.regression.figures import draw_lens_model
-from stronglens.regression.lens_model import LensModel, critical_curve
+from stronglens.regression.lens_model import LensModel
+from stronglens.regression.lens_shape import critical_curve
 from stronglens.regression.published import derive_quantities, summarize
 
 VALUES = {
