@@ -146,7 +146,7 @@ def test_worker_that_is_killed_costs_nothing_but_its_chunk(tmp_path):
     workers[0].kill()
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    assert errors == ""
+    assert all(line.startswith("simulating: ") for line in errors.splitlines()), errors  # a slow machine's progress
     assert "3,000 images in" in out
     run(*arguments, "--dataset-dir", tmp_path / "whole", "--quiet")
     assert contents(tmp_path / "d") == contents(tmp_path / "whole")
