@@ -196,3 +196,11 @@ def test_noise_of_neighbours_correlates_and_keeps_its_variance(correlation, peak
         assert abs(side - correlation) < 4 * 2 / np.sqrt(number)
         far = np.mean(noise * np.roll(noise, 3, axis))
         assert abs(far) < 4 * 2 / np.sqrt(number)
+
+
+def test_pixels_without_any_noise_share_none():
+    bare = telescope.Telescope(0.1, None, 10.0, 1, 0.0, 0.0, 25.72, noise_correlation=0.3)
+    rate = np.zeros((2, 8, 8), np.float32)
+    images = telescope.add_noise(rate, bare, [generator(0, Stream.NOISE, index) for index in range(2)])
+    np.testing.assert_array_equal(images, 0)
+    np.testing.assert_array_equal(telescope.DeviceTelescope(bare).add_noise(jax.device_put(rate), keys(2)), 0)

@@ -27,8 +27,8 @@ def export_coolest(
     """Write a lens model and its posterior as a COOLEST template.
 
     The point estimate is the model at the posterior's mean, with the brightness, and what else was not learned of the
-    lens's light, fitted to the image: parameters without statistics. Redshifts are
-    those published: an image tells too little of them.
+    lens's light, fitted to the image: parameters without statistics. Redshifts are those published: an image tells too
+    little of them.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Clumps of star formation in sources: part of a galaxy's light, in knots about its centre.
 
 Star-forming galaxies at the redshifts of sources are clumpy (Guo et al. 2015, ApJ 800, 39). A network that has seen
-none takes the images of two knots for two images of one place.
+none may take the images of two knots for two images of one place.
 """
 
 from collections.abc import Sequence

@@ -194,7 +194,8 @@ def correlate_noise(images, rate, telescope: Telescope, exposure_time=None):
     """
     if not telescope.noise_correlation:
         return images
-    deviation = noise_variance(rate, telescope, exposure_time) ** 0.5
+    # Without sky and read-outs a dark pixel has no noise.
+    deviation = noise_variance(rate, telescope, exposure_time).clip(min=np.finfo(np.float32).tiny) ** 0.5
     noise = correlate((images - rate) / deviation, telescope.noise_correlation)
     return (rate + deviation * noise).astype(images.dtype)
 
