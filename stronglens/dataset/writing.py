@@ -187,7 +187,7 @@ class DatasetWriter:
             have = found.get(key)
             if isinstance(wanted, dict) and isinstance(have, dict):
                 differences += [
-                    f"{name} was {have.get(name)}, now {wanted.get(name)}"
+                    f"{name} was {have.get(name, 'not known')}, now {wanted.get(name, 'not known')}"
                     for name in sorted({*wanted, *have})
                     if have.get(name) != wanted.get(name)
                 ]

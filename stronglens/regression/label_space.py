@@ -63,10 +63,16 @@ class LabelSpace:
         Raises
         ------
         RunError
-            If a label is not finite, or the same in every image.
+            If a label is not finite, the same in every image, or a count.
         """
         names = tuple(column.name for column in columns)
         fit_label_scaling(labels, names)  # refuses what cannot be learned
+        for name, values in zip(names, np.asarray(labels).T, strict=True):
+            if len(np.unique(values)) <= len(values) / 2:
+                raise RunError(
+                    f"{name} takes few values, over and over: of it there is no density; leave it out of "
+                    "--labels, or learn it with --posterior=none"
+                )
         kinds, low, high = [], [], []
         for column, values in zip(columns, np.asarray(labels, np.float64).T, strict=True):
             if column.drawn and column.prior is not None and column.prior[1] > column.prior[0]:

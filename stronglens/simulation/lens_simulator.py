@@ -19,6 +19,7 @@ from stronglens.raytracing import (
 from stronglens.sampling import Draws, Rule, Sampler, Stream, generator, key_words
 from stronglens.simulation.clumps import draw_clumps, place_clumps
 from stronglens.simulation.columns import CONVENTIONS, DERIVED_COLUMNS, LARGEST_ELLIPTICITY
+from stronglens.simulation.instrument import make_telescope
 
 
 class LensSimulator:
@@ -45,8 +46,13 @@ class LensSimulator:
 
     def __init__(self, parameters, threads: int | None = None, chunk_size: int = 128, on_device: bool | None = None):
         self.parameters = parameters
-        self.telescope = _telescope(parameters)
-        _check(parameters, self.telescope)
+        source, lens = parameters.src_redshift_range, parameters.lens_redshift_range
+        if source.high <= lens.low:
+            raise UsageError(
+                f"--src-redshift-range={source} lies nowhere behind --lens-redshift-range={lens}: "
+                "the source must be behind the lens"
+            )
+        self.telescope = make_telescope(parameters)
         self.shape = (parameters.grid_size, parameters.grid_size)
         self.field = parameters.grid_size * parameters.pixel_scale
         self.ranges = ranges(parameters)
@@ -330,51 +336,3 @@ def _replace_rows(array, rows: np.ndarray, values):
     array = array.copy()
     array[rows] = values
     return array
-
-
-def _telescope(parameters) -> telescope.Telescope:
-    scale = parameters.pixel_scale
-    if parameters.psf_fits:
-        psf = telescope.read_psf(parameters.psf_fits)
-    elif parameters.psf_model == "gaussian":
-        psf = telescope.gaussian_psf(parameters.psf_fwhm, scale)
-    elif parameters.telescope in telescope.OPTICS:
-        psf = telescope.optical_psf(telescope.OPTICS[parameters.telescope], scale)
-    else:
-        raise UsageError(f"--psf-model=optical knows no mirror of --telescope={parameters.telescope}")
-    return telescope.Telescope(
-        pixel_scale=scale,
-        psf=psf,
-        exposure_time=parameters.exposure_time,
-        exposures=parameters.exposures,
-        sky=telescope.sky_rate(parameters.sky_brightness, scale, parameters.zero_point),
-        read_noise=parameters.read_noise,
-        zero_point=parameters.zero_point,
-        noise_correlation=parameters.noise_correlation,
-    )
-
-
-def _check(parameters, camera: telescope.Telescope) -> None:
-    source, lens = parameters.src_redshift_range, parameters.lens_redshift_range
-    if source.high <= lens.low:
-        raise UsageError(
-            f"--src-redshift-range={source} lies nowhere behind --lens-redshift-range={lens}: "
-            "the source must be behind the lens"
-        )
-    side = 0 if camera.psf is None else camera.psf.shape[0]
-    if side > parameters.grid_size:
-        raise UsageError(
-            f"the point-spread function is {side} pixels wide, the field --grid-size={parameters.grid_size}: "
-            "lower --psf-fwhm, cut --psf-fits, or widen the field"
-        )
-    drawn = parameters.snr_range, parameters.exposure_time_range
-    if parameters.peak_noise_range:
-        if any(drawn):
-            raise UsageError("--peak-noise-range stands in place of --snr-range and --exposure-time-range: give one")
-        return
-    if not camera.is_noisy and (parameters.snr_min > 0 or any(drawn)):
-        raise UsageError(
-            "--snr-min, --snr-range and --exposure-time-range need noise: give --exposure-time, or another --telescope"
-        )
-    if all(drawn):
-        raise UsageError("--snr-range finds the exposure time that --exposure-time-range draws: give one of them")

@@ -82,6 +82,12 @@ def test_a_label_that_never_changes_is_refused():
         LabelSpace.fit(COLUMNS[:1], np.full((5, 1), 0.1))
 
 
+def test_a_count_is_refused():
+    clumps = Column("src-clumps", None, "", "", drawn=False)
+    with pytest.raises(RunError, match=r"src-clumps takes few values, over and over.*--posterior=none"):
+        LabelSpace.fit([clumps], np.random.default_rng(0).integers(0, 5, (100, 1)).astype(float))
+
+
 def test_survives_json():
     again = LabelSpace.from_dict(json.loads(json.dumps(SPACE.to_dict())))
     labels = draw_labels(seed=3)

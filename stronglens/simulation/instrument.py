@@ -1,0 +1,62 @@
+"""The telescope that the parameters of a simulation ask for."""
+
+from stronglens import telescope
+from stronglens.parameters import UsageError
+
+
+def make_telescope(parameters) -> telescope.Telescope:
+    """Make a telescope, its point-spread function read or modelled.
+
+    Parameters
+    ----------
+    parameters : SimulationParameters
+
+    Raises
+    ------
+    UsageError
+        When its parameters contradict one another, the field, or what is asked of the noise.
+    """
+    scale = parameters.pixel_scale
+    if parameters.psf_fits:
+        psf = telescope.read_psf(parameters.psf_fits)
+    elif parameters.psf_model == "gaussian":
+        psf = telescope.gaussian_psf(parameters.psf_fwhm, scale)
+    elif parameters.telescope in telescope.OPTICS:
+        psf = telescope.optical_psf(telescope.OPTICS[parameters.telescope], scale)
+    else:
+        raise UsageError(f"--psf-model=optical knows no mirror of --telescope={parameters.telescope}")
+    camera = telescope.Telescope(
+        pixel_scale=scale,
+        psf=psf,
+        exposure_time=parameters.exposure_time,
+        exposures=parameters.exposures,
+        sky=telescope.sky_rate(parameters.sky_brightness, scale, parameters.zero_point),
+        read_noise=parameters.read_noise,
+        zero_point=parameters.zero_point,
+        noise_correlation=parameters.noise_correlation,
+    )
+    side = 0 if psf is None else psf.shape[0]
+    if side > parameters.grid_size:
+        raise UsageError(
+            f"the point-spread function is {side} pixels wide, the field --grid-size={parameters.grid_size}: "
+            "lower --psf-fwhm, cut --psf-fits, or widen the field"
+        )
+    _check_noise(parameters, camera)
+    return camera
+
+
+def _check_noise(parameters, camera: telescope.Telescope) -> None:
+    drawn = parameters.snr_range, parameters.exposure_time_range
+    if parameters.peak_noise_range:
+        if any(drawn):
+            raise UsageError("--peak-noise-range stands in place of --snr-range and --exposure-time-range: give one")
+        return
+    if not camera.is_noisy and (parameters.snr_min > 0 or any(drawn)):
+        raise UsageError(
+            "--snr-min, --snr-range and --exposure-time-range need noise: give --exposure-time, or another --telescope"
+        )
+    if all(drawn):
+        raise UsageError(
+            f"--snr-range={parameters.snr_range} finds the exposure time that "
+            f"--exposure-time-range={parameters.exposure_time_range} draws: give one of them"
+        )
