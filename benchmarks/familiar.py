@@ -188,7 +188,8 @@ def study(model_file: Path, number: int, dataset_dir: Path | None = None) -> tup
     network, record = load_network(model_file)
     labels = [item["name"] for item in record["labels"]]
     radius = next((name for name in RADII if name in labels), None)
-    view, posterior = View(network), Posterior(network, record) if record.get("posterior") else None
+    posterior = Posterior(network, record) if record.get("posterior") else None
+    view = View(network, posterior)
     if dataset_dir:
         images = load_dataset(dataset_dir, "regression").images
         valid, test = (np.array(record["split"][part], int) for part in ("valid", "test"))

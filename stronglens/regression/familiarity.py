@@ -1,26 +1,27 @@
 """How like the training set an image is: what a network is shown, it answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from stronglens.parameters import RunError
+from stronglens.regression.posterior import Posterior
 from stronglens.training import keras
 
 ASPECTS = {
     "summary": "in what the network makes of it",
-    "picture": "in where its light is",
+    "width": "in how little its posterior tells, as if there were no lens",
     "centre": "in where the middle of its light is",
     "texture": "in its noise, sharpness or brightness",
 }
-"""What is looked at. None will do alone: `benchmarks/README.md` has what each catches."""
+"""What is looked at, the width where there is a posterior. None will do alone: `docs/posteriors.md` has what each
+catches."""
 
-CELLS = 16
-"""Along a side, of the picture."""
-KEPT = {"picture": 20}
-"""Principal components of an aspect, where not all are: an odd cell is lost among many that are not."""
+DRAWS = 64
+"""Of each posterior: its width is then known to 9 %."""
+
 SCALES = (1, 2, 4, 8)
 """Of the texture, pixels."""
 SHARES = (0.0, 0.01, 0.1, 0.25, 0.75, 0.9, 0.99, 1.0)
@@ -29,6 +30,8 @@ FAINT = 0.01
 
 FLOOR = 1e-3
 """Of the mean variance: what hardly varies in training is not measured finer than this."""
+LEAST = 1e-12
+"""Of a width: a factor of nothing is none."""
 
 QUANTILES = np.concatenate([np.linspace(0, 0.99, 100), np.linspace(0.991, 1, 10)])
 FAR = 0.99
@@ -49,38 +52,34 @@ class View:
     """Look at images, to say whether they are like others.
 
     Called with images (N, H, W), e-/s, it returns a dict of each of `ASPECTS` to (N, F) numbers: the network's summary;
-    the mean of the stretched image (`scaling.stretch_images`) in 16 x 16 cells; the centroid of what is brighter in it
-    than its lower quartile, which neighbours and an offset move; and quantiles of what smoothing over 1, 2, 4 and 8
-    pixels takes from it, on a logarithmic scale of either sign, which tell noise, blur, pixel size and units.
+    the standard deviations of the posterior in the labels' space; the centroid of what is brighter in the stretched
+    image (`scaling.stretch_images`) than its lower quartile, which neighbours and an offset move; and quantiles of what
+    smoothing over 1, 2, 4 and 8 pixels takes from it, on a logarithmic scale of either sign, which tell noise, blur,
+    pixel size and units.
 
     Parameters
     ----------
     network : keras.Model, of the regression task
+    posterior : Posterior, optional
+        Of that network, where it gives one.
     """
 
-    def __init__(self, network: keras.Model):
+    def __init__(self, network: keras.Model, posterior: Posterior | None = None):
         stretched = network.get_layer("normalised_image").output
         self._model = keras.Model(network.inputs[0], [build_eye(network).output, stretched])
+        self._posterior = posterior
 
     def __call__(self, images) -> dict[str, np.ndarray]:
-        seen = {name: [] for name in ASPECTS}
+        seen = {name: [] for name in ASPECTS if name != "width" or self._posterior}
         for start in range(0, len(images), BLOCK):
             summary, stretched = self._model.predict(images[start : start + BLOCK], batch_size=BLOCK, verbose=0)
             seen["summary"].append(summary)
-            seen["picture"].append(draw_cells(stretched))
+            if self._posterior:
+                draws = self._posterior.sample(summary, DRAWS, seed=start)
+                seen["width"].append(self._posterior.space.to_space(draws).std(axis=1))
             seen["centre"].append(find_middle(stretched))
             seen["texture"].append(measure_texture(stretched))
         return {name: np.concatenate(parts) for name, parts in seen.items()}
-
-
-def draw_cells(images: np.ndarray) -> np.ndarray:
-    """Return the means of images (N, H, W) in (at most) 16 x 16 cells about equal in size: (N, cells)."""
-    for axis in (1, 2):
-        side = images.shape[axis]
-        edges = np.linspace(0, side, min(CELLS, side) + 1).round().astype(int)
-        sums = np.add.reduceat(images, edges[:-1], axis=axis)
-        images = sums / np.diff(edges).reshape((-1, 1) if axis == 1 else -1)
-    return images.reshape(len(images), -1)
 
 
 def find_middle(images: np.ndarray) -> np.ndarray:
@@ -107,13 +106,26 @@ def measure_texture(images: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Measure:
+class _Scale:
+    """Compare distances with those of images that were not trained on."""
+
+    def score(self, values: np.ndarray) -> np.ndarray:
+        """Return the distances (N,) on a logarithmic scale: 0 is usual, 1 is far."""
+        return np.log(self.distance(values) / self.usual) / np.log(self.far / self.usual)
+
+    def _scaled(self, unseen: np.ndarray, share: float):
+        usual, far = np.quantile(self.distance(unseen), (0.5, share))
+        return replace(self, usual=float(usual), far=float(max(far, 1.001 * usual)))
+
+
+@dataclass(frozen=True)
+class Measure(_Scale):
     """Measure how far from its mean something is, in units of its scatter: Mahalanobis (Lee et al. 2018, NeurIPS).
 
     Attributes
     ----------
     mean : ndarray (F,)
-    whitening : ndarray (F, K)
+    whitening : ndarray (F, F)
         Takes values, less the mean, to numbers of unit variance without correlation.
     usual, far : float
         Distances of images that were not trained on: the median, and beyond which lie as few as are called unlike.
@@ -125,42 +137,70 @@ class Measure:
     far: float = 2.0
 
     @classmethod
-    def fit(cls, values: np.ndarray, unseen: np.ndarray, kept: int | None = None) -> "Measure":
-        """Fit on values (M, F) of training images and (V, F) of others, with so many principal components, or all."""
+    def fit(cls, values: np.ndarray, unseen: np.ndarray, share: float = FAR) -> "Measure":
+        """Fit on values (M, F) of training images and (V, F) of others, of which that share is not far."""
         values = np.asarray(values, np.float64)
-        mean = values.mean(axis=0)
         variance, axes = np.linalg.eigh(np.atleast_2d(np.cov(values, rowvar=False, ddof=0)))
         floor = max(FLOOR * variance.mean(), np.finfo(np.float32).tiny)
-        whitening = (axes / np.sqrt(variance.clip(0) + floor))[:, -(kept or len(variance)) :]
-        usual, far = np.quantile(cls(mean, whitening).distance(unseen), (0.5, FAR))
-        return cls(mean, whitening, float(usual), float(max(far, 1.001 * usual)))
+        return cls(values.mean(axis=0), axes / np.sqrt(variance.clip(0) + floor))._scaled(unseen, share)
 
     def distance(self, values: np.ndarray) -> np.ndarray:
         """Return the distances (N,) of values (N, F): the root of the mean square of whitened numbers."""
         white = (np.asarray(values, np.float64) - self.mean) @ self.whitening
         return np.sqrt(np.mean(np.square(white), axis=1) + np.finfo(np.float32).tiny)
 
-    def score(self, values: np.ndarray) -> np.ndarray:
-        """Return the distances (N,) on a logarithmic scale: 0 is usual, 1 is far."""
-        return np.log(self.distance(values) / self.usual) / np.log(self.far / self.usual)
-
     @property
     def is_sound(self) -> bool:
         """Whether it can be measured with."""
         numbers = (self.mean, self.whitening, self.usual, self.far)
         is_finite = all(np.isfinite(part).all() for part in numbers)
-        return is_finite and self.whitening.shape[:1] == self.mean.shape and 0 < self.usual < self.far
+        return is_finite and self.whitening.shape == self.mean.shape * 2 and 0 < self.usual < self.far
+
+
+@dataclass(frozen=True)
+class Excess(_Scale):
+    """Measure how many times as large as usual something is, in that of its numbers where it is most.
+
+    Attributes
+    ----------
+    typical : ndarray (F,), medians
+    usual, far : float, as of a `Measure`
+    """
+
+    typical: np.ndarray
+    usual: float = 1.0
+    far: float = 2.0
+
+    @classmethod
+    def fit(cls, values: np.ndarray, unseen: np.ndarray, share: float = FAR) -> "Excess":
+        """Fit on positive values (M, F) of training images and (V, F) of others, of which that share is not far."""
+        return cls(np.median(np.asarray(values, np.float64), axis=0).clip(LEAST))._scaled(unseen, share)
+
+    def distance(self, values: np.ndarray) -> np.ndarray:
+        """Return by which factors (N,) values (N, F) are larger than is typical."""
+        return np.max(np.maximum(values, LEAST) / self.typical, axis=1)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it can be measured with."""
+        is_finite = np.isfinite(self.typical).all() and np.isfinite([self.usual, self.far]).all()
+        return bool(is_finite) and self.typical.ndim == 1 and (self.typical > 0).all() and 0 < self.usual < self.far
+
+
+KINDS = {"width": Excess}
+"""How an aspect is measured, where not by a `Measure`."""
 
 
 @dataclass(frozen=True)
 class Familiarity:
     """Hold what training images are like, and how unlike them others of the same kind come out.
 
-    How unlike an image is, is the largest of its aspects' scores.
+    How unlike an image is, is the largest of its aspects' scores: of each aspect as many images of the training set's
+    kind are far as leaves, were aspects independent, a hundredth of all far in any (Bonferroni's share).
 
     Attributes
     ----------
-    measures : dict of each of `ASPECTS` to its Measure
+    measures : dict of aspect to Measure or Excess
     quantiles : ndarray (Q,)
         Largest scores of images like the training set's that were not trained on, at the shares `QUANTILES`.
     number : int
@@ -180,7 +220,9 @@ class Familiarity:
         seen : mapping, as a `View` returns it of images that were trained on
         unseen : mapping, the same of images like them that were not
         """
-        bare = cls({name: Measure.fit(seen[name], unseen[name], KEPT.get(name)) for name in ASPECTS}, np.zeros(0), 0)
+        share = 1 - (1 - FAR) / len(seen)
+        measures = {name: KINDS.get(name, Measure).fit(seen[name], unseen[name], share) for name in seen}
+        bare = cls(measures, np.zeros(0), 0)
         scores = bare.scores(unseen).max(axis=0)
         return cls(bare.measures, np.quantile(scores, QUANTILES), len(scores))
 
@@ -197,13 +239,14 @@ class Familiarity:
             return None
         try:
             measures = {
-                name: Measure(*(np.asarray(written[name][part], float) for part in Measure.__dataclass_fields__))
+                name: kind(*(np.asarray(written[name][part], float) for part in kind.__dataclass_fields__))
                 for name in ASPECTS
-                if name in written or name != "centre"  # of networks from before there was one
+                if name in written  # no width without a posterior; others came later than some networks
+                for kind in [KINDS.get(name, Measure)]
             }
             quantiles, number = np.asarray(written["quantiles"], float), int(written.get("number", FEW))
             is_sound = quantiles.shape == QUANTILES.shape and np.isfinite(quantiles).all()
-            is_sound = is_sound and all(measure.is_sound for measure in measures.values())
+            is_sound = is_sound and "summary" in measures and all(measure.is_sound for measure in measures.values())
         except (KeyError, TypeError, ValueError):
             is_sound = False
         if not is_sound:
@@ -213,7 +256,7 @@ class Familiarity:
     def to_dict(self) -> dict:
         """Return what JSON can hold, to six figures."""
         written = {
-            name: {part: _round(getattr(measure, part)) for part in Measure.__dataclass_fields__}
+            name: {part: _round(getattr(measure, part)) for part in measure.__dataclass_fields__}
             for name, measure in self.measures.items()
         }
         return written | {"quantiles": _round(self.quantiles), "number": self.number}

@@ -86,7 +86,7 @@ class _Answering:
     @cached_property
     def view(self) -> View:
         """Made when the first image is there: by then the network is known to be of this task."""
-        return View(self.network)
+        return View(self.network, self.posterior)
 
     def __call__(self, image: np.ndarray) -> Answer:
         seen = self.view(image[None])

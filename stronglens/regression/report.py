@@ -50,7 +50,7 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     rows, name = lesson.test
     if name != "test":
         say("No images were kept for the test (--test-split=0): the metrics are those of the validation set")
-    eye, samples = build_eye(network), None
+    eye, posterior, samples = build_eye(network), None, None
     if parameters.posterior != "none" and len(rows) > MOST_POSTERIORS:
         say(f"Posteriors are tested on {MOST_POSTERIORS:,} of the {len(rows):,} {name} images")
         rows = rows[np.linspace(0, len(rows) - 1, MOST_POSTERIORS).astype(int)]
@@ -58,7 +58,8 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     if parameters.posterior == "none":
         predicted = predict(network, images)
     else:
-        samples = Posterior(network, record).sample(predict(eye, images), parameters.posterior_draws, parameters.seed)
+        posterior = Posterior(network, record)
+        samples = posterior.sample(predict(eye, images), parameters.posterior_draws, parameters.seed)
         predicted = samples.mean(axis=1)
     if not np.isfinite(predicted).all():
         raise RunError(f"the network in {parameters.model_file} predicts values that are not finite: train it anew")
@@ -83,7 +84,7 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     table = _predictions(dataset, rows, parameters.labels, truth[rows], predicted, samples)
     write_whole(folder / "predictions.csv", table)
-    seen = {"familiarity": _learn_what_is_familiar(View(network), lesson).to_dict()}
+    seen = {"familiarity": _learn_what_is_familiar(View(network, posterior), lesson).to_dict()}
     save_network(network, parameters.model_file, record | {"metrics": metrics} | seen)
     drawn = draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, eye)
     if samples is not None:

@@ -4,30 +4,34 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from stronglens.parameters import RunError
+from stronglens.networks import build_trunk
+from stronglens.parameters import Column, RunError
 from stronglens.regression.familiarity import (
     ASPECTS,
     QUANTILES,
+    Excess,
     Familiarity,
     Measure,
     View,
-    draw_cells,
     find_middle,
     measure_texture,
 )
+from stronglens.regression.label_space import LabelSpace
 from stronglens.regression.network import build_network
-from stronglens.scaling import fit_image_scaling, fit_label_scaling
+from stronglens.regression.posterior import Posterior, build_posterior
+from stronglens.scaling import ImageScaling, fit_image_scaling, fit_label_scaling
 
-SIZES = {"summary": 6, "picture": 30, "centre": 2, "texture": 8}
+SIZES = {"summary": 6, "width": 3, "centre": 2, "texture": 8}
 
 
 def draw(number, seed, moved=(), by=0.0):
     """Aspects of images: normal numbers, correlated, some of the aspects moved."""
     rng = np.random.default_rng(seed)
     mix = {name: np.random.default_rng(9).normal(size=(size, size)) for name, size in SIZES.items()}
-    return {
+    drawn = {
         name: (rng.normal(size=(number, size)) + by * (name in moved)) @ mix[name] + 3 for name, size in SIZES.items()
     }
+    return drawn | {"width": np.exp(drawn["width"])}
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +49,15 @@ def test_distance_is_mahalanobis():
         place[0, axis] += 2 * deviation
         assert measure.distance(place)[0] == pytest.approx(2 / np.sqrt(3), rel=0.03)
     assert measure.distance(seen.mean(axis=0)[None])[0] < 1e-3
+
+
+def test_a_width_counts_where_it_is_most_in_excess():
+    rng = np.random.default_rng(2)
+    usual = np.array([0.1, 1.0, 5.0]) * np.exp(0.01 * rng.normal(size=(2000, 3)))
+    measure = Excess.fit(usual, usual)
+    found = measure.distance(np.array([[0.1, 1.0, 5.0], [0.1, 3.0, 10.0], [0.01, 0.5, 5.0]]))
+    np.testing.assert_allclose(found, [1, 3, 1], rtol=0.01)  # narrower ones count for nothing
+    assert (measure.score(usual) > 1).sum() == 20  # a hundredth
 
 
 def test_distance_does_not_depend_on_the_axes_that_are_chosen():
@@ -88,13 +101,13 @@ def test_few_images_make_none_unlike():
 
 def test_record_survives_json(familiarity):
     again = Familiarity.from_dict(json.loads(json.dumps(familiarity.to_dict())))
-    others = draw(50, 5, moved=["picture"], by=1.0)
+    others = draw(50, 5, moved=["centre"], by=1.0)
     np.testing.assert_allclose(again.percentile(others), familiarity.percentile(others), atol=0.01)  # of a hundred
     assert again.quantiles.shape == QUANTILES.shape
     assert Familiarity.from_dict(None) is None
     older = familiarity.to_dict()
     del older["centre"]
-    assert list(Familiarity.from_dict(older).measures) == ["summary", "picture", "texture"]
+    assert list(Familiarity.from_dict(older).measures) == ["summary", "width", "texture"]
     assert np.isfinite(Familiarity.from_dict(older).percentile(others)).all()
 
 
@@ -113,8 +126,10 @@ def change(record, *path, to):
         (("summary",), None),
         (("quantiles",), [1.0]),
         (("number",), "many"),
-        (("picture", "whitening"), [[1.0, 2.0], [3.0]]),
-        (("picture", "whitening"), [[1.0]]),
+        (("centre", "whitening"), [[1.0, 2.0], [3.0]]),
+        (("centre", "whitening"), [[1.0]]),
+        (("width", "typical"), [1.0, 0.0, 1.0]),
+        (("width", "typical"), 1.0),
         (("texture", "mean"), ["high"] * 8),
         (("texture", "usual"), float("nan")),
         (("texture", "far"), 0.0),
@@ -123,16 +138,6 @@ def change(record, *path, to):
 def test_damaged_record_is_refused(familiarity, path, value):
     with pytest.raises(RunError, match="damaged: train it anew"):
         Familiarity.from_dict(change(familiarity.to_dict(), *path, to=value))
-
-
-def test_cells_are_means():
-    image = np.arange(36.0).reshape(1, 6, 6)
-    np.testing.assert_array_equal(draw_cells(image)[0], image.ravel())  # fewer pixels than cells
-    large = np.random.default_rng(0).normal(size=(2, 40, 40))
-    cells = draw_cells(large).reshape(2, 16, 16)
-    # 40 pixels in 16 cells: the first ends at 2.5, rounded to even.
-    np.testing.assert_allclose(cells[:, 0, 0], large[:, :2, :2].mean(axis=(1, 2)))
-    np.testing.assert_allclose(draw_cells(np.full((1, 50, 33), 2.0)), 2.0)
 
 
 def test_the_middle_of_the_light_follows_it_and_a_neighbour():
@@ -177,3 +182,20 @@ def test_network_sees_noise_that_it_never_saw():
     familiarity = Familiarity.fit(view(train), view(simulate(400, 0.02)))
     assert np.mean(familiarity.percentile(view(simulate(200, 0.02))) > 99) < 0.05  # 2 of 200, and noise
     assert np.mean(familiarity.percentile(view(simulate(200, 0.06))) > 99) > 0.9
+
+
+def test_width_is_that_of_the_posterior_in_the_space_of_labels():
+    labels = np.random.default_rng(0).normal(3, 2, (1000, 2))
+    space = LabelSpace.fit([Column(name, None, "", "", drawn=False) for name in "ab"], labels)
+    image, summary = build_trunk("report", (8, 8), ImageScaling(softening=1.0, mean=0.0, variance=1.0), 0)
+    network = build_posterior("gaussian", image, summary, 2)
+    head = network.get_layer("gaussian")
+    # A constant one: zero mean, a triangular factor of diagonal exp(1), exp(-1) of the precision, nothing below it.
+    head.set_weights([np.zeros_like(head.kernel), np.array([0, 0, 1, -1, 0, 0, 0, 0], np.float32)])
+    posterior = Posterior(network, {"posterior": "gaussian", "label-space": space.to_dict()})
+    images = np.zeros((200, 8, 8), np.float32)
+    widths = View(network, posterior)(images)["width"]
+    assert widths.shape == (200, 2)
+    # 12,800 draws of each: known to 0.6 %.
+    np.testing.assert_allclose(np.sqrt(np.square(widths).mean(axis=0)), np.exp([-1, 1]), rtol=0.03)
+    assert "width" not in View(network)(images)
