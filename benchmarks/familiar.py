@@ -275,7 +275,8 @@ class Simulation:
             # Light alone: neither lens bends that of the other.
             bare = bare + house.noiseless(move(other, aside * np.cos(angle), aside * np.sin(angle)))
         noise = [generator(self.parameters.seed, Stream.NOISE, index) for index in indices]
-        images = kind.record(telescope.add_noise(bare, house.telescope, noise, labels.get("exposure-time")), bare)
+        drawn_noise = labels.get("exposure-time"), labels.get("peak-noise")
+        images = kind.record(telescope.add_noise(bare, house.telescope, noise, *drawn_noise), bare)
         is_sie = self.radius == "einstein-radius-sie"
         truth = scene["einstein_radius_sie"] if is_sie else einstein_radius(self.parameters.lens_model, scene)
         return images.astype(np.float32), truth

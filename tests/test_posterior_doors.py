@@ -3,6 +3,7 @@
 import csv
 import json
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -53,6 +54,8 @@ def test_report_has_calibration(trained):
     assert set(off) == {*LABELS.split(","), "joint"}
     largest = found["largest_coverage_deviation"]
     assert largest["value"] == max(off.values()) == off[largest["where"]]
+    with zipfile.ZipFile(trained / "n.keras") as file:
+        assert set(json.loads(file.read("stronglens.json"))["familiarity"]) >= {"summary", "width", "centre", "texture"}
     with open(figures / "predictions.csv") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 8  # a tenth of 80

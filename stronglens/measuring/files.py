@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ from stronglens.observation import (
 from stronglens.parameters import Column, RunError, StronglensError, UsageError
 from stronglens.plotting import check_cmap, save_figure
 
+CAMERAS = {
+    "hst": {"telescope": "HST", "instrument": "ACS", "filter": "F814W"},
+    "euclid": {"telescope": "EUCLID", "instrument": "VIS"},
+}
+"""Of --telescope: what headers call them."""
+
 OTHER_NOISE = 1.5
 """A factor between the noise of an image and that of the training images that is worth a line."""
 
@@ -37,11 +44,13 @@ class Answer:
     values : (L,) what it gives for each output
     draws : (S, L) from its posterior, or None
     notes : what it says of itself
+    percentile : per cent of images like the training set's that are nearer to it; None where that is not known
     """
 
     values: np.ndarray
     draws: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    percentile: float | None = None
 
 
 @dataclass(frozen=True)
@@ -138,14 +147,18 @@ def measure_files(
                 centre=centre,
                 bad_pixels="refuse" if is_as_distributed else parameters.bad_pixels,
             )
-            notes = (*observation.notes, *notes, *prepared.notes, *_compare_noise(prepared, record))
+            compared = (*_compare_camera(observation, record), *_compare_noise(prepared, record))
+            notes = (*observation.notes, *notes, *prepared.notes, *compared)
             if is_as_distributed:
                 notes = (AS_DISTRIBUTED,)
+            try:
+                answered = answer(prepared.image)
+            except StronglensError as error:
+                raise RunError(f"{observation.name}: {error}") from None
         except StronglensError as error:
             refused.append(str(error))
             continue
-        answered = answer(prepared.image)
-        measurements.append(Measurement(path, observation, prepared, answered, (*notes, *answered.notes)))
+        measurements.append(Measurement(path, observation, prepared, answered, (*answered.notes, *notes)))
     return measurements, refused
 
 
@@ -170,7 +183,7 @@ def write_measurements(
     heads : sequence of L str, what the outputs are: ``src-center-x [arcsec]``
     captions : a text for each measurement, some lines, for the figure
     worth : lines that say what such numbers are worth
-    tables : lines to print in place of the table of outputs
+    tables : lines to print in place of the table of outputs and the notes
 
     Raises
     ------
@@ -180,8 +193,8 @@ def write_measurements(
     folder = parameters.figures_dir
     if measurements:
         if not parameters.quiet:
-            lines = _table(measurements, heads) if tables is None else tables
-            print("\n".join([*lines, *_notes(measurements), "", *worth]))
+            lines = [*_table(measurements, heads), *_notes(measurements), ""] if tables is None else tables
+            print("\n".join([*lines, *worth]))
         write_whole(folder / "measured.csv", _csv(measurements, heads))
         figure = draw_measured(
             [measurement.observation for measurement in measurements],
@@ -282,6 +295,19 @@ def _reach_of_centres(record: dict) -> float | None:
         return None
 
 
+def _compare_camera(observation: Observation, record: dict) -> list[str]:
+    """Say where a header names another camera than the one that the network's images were simulated for."""
+    known = CAMERAS.get(record.get("telescope"), {}) if record.get("psf") is None else {}  # else one of the user's
+    other = [
+        f"{key} {value}"
+        for key, value in observation.camera.items()
+        if key in known and known[key] not in re.sub("[^A-Z0-9]", "", value.upper())
+    ]
+    if not other:
+        return []
+    return [f"its header says {', '.join(other)}; the network's images are those of {' '.join(known.values())}"]
+
+
 def _compare_noise(prepared: Prepared, record: dict) -> list[str]:
     """Say that an image is of other noise than the training images, whose sky and read-out the record knows.
 
@@ -327,8 +353,12 @@ def _notes(measurements: list[Measurement]) -> list[str]:
 def _csv(measurements: list[Measurement], heads: Sequence[str]) -> str:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["file", *(head.split(" [")[0] for head in heads), "notes"])
+    of_image = ["field-x", "field-y", "unlike-percentile", "notes"]
+    writer.writerow(["file", *(head.split(" [")[0] for head in heads), *of_image])
     for measurement in measurements:
         values = [f"{float(value):.7g}" for value in measurement.values]
-        writer.writerow([measurement.observation.name, *values, "; ".join(measurement.notes)])
+        y, x = measurement.prepared.centre
+        percentile = measurement.answer.percentile
+        cells = [f"{x:.4f}", f"{y:.4f}", "" if percentile is None else f"{percentile:.1f}"]
+        writer.writerow([measurement.observation.name, *values, *cells, "; ".join(measurement.notes)])
     return table.getvalue()

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ class Observation:
         Standard deviation of each pixel, as a noise map says.
     mask : ndarray (H, W) bool or None
         True where a neighbour's light is.
+    camera : dict of ``telescope``, ``instrument`` and ``filter`` to what a header says of them
     """
 
     image: NDArray[np.float64]
@@ -50,6 +51,7 @@ class Observation:
     electrons: float | None = None
     noise: NDArray[np.float64] | None = None
     mask: NDArray[np.bool_] | None = None
+    camera: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def bad(self) -> NDArray[np.bool_]:
@@ -136,7 +138,7 @@ def read_observation(
         image *= factor
         noise = None if noise is None else noise * factor
     masked = None if masked is None else masked != 0  # NaN too
-    return Observation(image, scale, zero_point, name, tuple(notes), electrons, noise, masked)
+    return Observation(image, scale, zero_point, name, tuple(notes), electrons, noise, masked, _find_camera(headers))
 
 
 def find_beside(path: str | Path, given: str) -> tuple[Path, str | None] | None:
@@ -199,6 +201,15 @@ def _read_beside(
     return np.array(pixels, dtype=np.float64)
 
 
+def _find_camera(headers: list[Any]) -> dict[str, str]:
+    """Return what headers call the camera; a filter wheel may have several entries."""
+    found = {}
+    for what, key in {"telescope": "TELESCOP*", "instrument": "INSTRUME*", "filter": "FILTER*"}.items():
+        values = [str(value).strip() for header in headers for value in header[key].values()]
+        found[what] = " ".join(dict.fromkeys(values))
+    return {what: value for what, value in found.items() if value}
+
+
 def _read_pixels(path: Path, hdu: str | int | None, flag: str = "--hdu") -> tuple[Any, list[Any], str, list[str]]:
     """Return pixels with row 0 at the top, the headers to look into, a name, and notes."""
     name = f"{path.parent.name}/{path.name}" if path.parent.name else path.name
@@ -252,9 +263,9 @@ def _read_fits(
                 if not chosen.is_image:
                     how = _how_to_choose(flag)
                     raise RunError(f"{name}: is a table, not an image; choose another extension with {how}")
-                check_array(chosen.shape, np.dtype(np.float64), name)
+                check_array(_drop_units(chosen.shape), np.dtype(np.float64), name)
                 # A copy, so that the map can be closed; FITS counts rows from the bottom.
-                pixels = np.array(chosen.data)
+                pixels = np.array(chosen.data).reshape(_drop_units(chosen.shape))
                 headers = [chosen.header.copy(), hdus[0].header.copy()]
     except (RunError, UsageError):
         raise
@@ -275,9 +286,9 @@ def _choose_hdu(hdus: Any, asked: str | int | None, name: str, flag: str) -> int
             ):
                 return number
         raise UsageError(f"{flag}={text}: {name} has no such extension; it has {_list_hdus(known)}")
-    images = [number for number, one in enumerate(hdus) if one.is_image and len(one.shape) == 2]
+    images = [number for number, one in enumerate(hdus) if one.is_image and len(_drop_units(one.shape)) == 2]
     if not images:
-        shapes = [one.shape for one in hdus if one.is_image and one.shape]
+        shapes = [_drop_units(one.shape) for one in hdus if one.is_image and one.shape]
         if shapes:
             check_array(shapes[0], np.dtype(np.float64), name)
         raise RunError(f"{name}: holds no image")
@@ -287,6 +298,13 @@ def _choose_hdu(hdus: Any, asked: str | int | None, name: str, flag: str) -> int
             f"{_list_hdus([known[k] for k in images])}"
         )
     return images[0]
+
+
+def _drop_units(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape without leading axes of length one: a plane of a cube of one."""
+    while len(shape) > 2 and shape[0] == 1:
+        shape = shape[1:]
+    return shape
 
 
 def _how_to_choose(flag: str) -> str:

@@ -1,6 +1,6 @@
 """The lens model of a measured image as a COOLEST file, for other codes to read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ def export_coolest(
     model: LensModel,
     published: PublishedLens,
     executor: Executor,
+    remarks: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a lens model and its posterior as a COOLEST template.
 
@@ -40,6 +41,8 @@ def export_coolest(
     published : PublishedLens
     executor : concurrent.futures.Executor
         Writes, in another process: see `model_lens`.
+    remarks : mapping of str to str, optional
+        To be written into the file's ``meta`` too.
 
     Raises
     ------
@@ -52,7 +55,7 @@ def export_coolest(
             "z_source"
         )
     work = CoolestWriting(str(path), parameters, tuple(labels), (published.z_lens, published.z_source))
-    return executor.submit(work, (model, np.asarray(samples, float))).result()
+    return executor.submit(work, (model, np.asarray(samples, float), dict(remarks or {}))).result()
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,12 @@ class CoolestWriting:
     labels: tuple[str, ...]
     redshifts: tuple[float, float]
 
-    def __call__(self, piece: tuple[LensModel, np.ndarray]) -> Path:
-        """Write the file."""
+    def __call__(self, piece: tuple[LensModel, np.ndarray, dict[str, str]]) -> Path:
+        """Write the file of a model, samples and remarks."""
         from stronglens.raytracing import clump_columns
         from stronglens.raytracing.coolest import write_coolest
 
-        model, samples = piece
+        model, samples, remarks = piece
         simulator = simulator_of(make_simulator, self.parameters)
         drawn = add_light(shape_values(self.parameters, self.labels, samples), model.fitted)
         drawn = keep_inside(drawn, simulator.ranges)
@@ -99,7 +102,8 @@ class CoolestWriting:
             lens_light=self.parameters.lens_light == "on",
             zero_point=self.parameters.zero_point,
             instrument=self.parameters.telescope,
-            notes={
+            notes=remarks
+            | {
                 "point_estimate": "mean of the posterior; fitted to the image there: "
                 + ", ".join(("brightness", *model.fitted)),
                 "orientation": "x to the right, y up as in the image: angles are East of North where its North is up",

@@ -12,15 +12,17 @@ from stronglens.training import keras
 
 ASPECTS = {
     "summary": "in what the network makes of it",
-    "width": "in how little its posterior tells, as if there were no lens",
+    "width": "in the width of its posterior",
     "centre": "in where the middle of its light is",
     "texture": "in its noise, sharpness or brightness",
 }
 """What is looked at, the width where there is a posterior. None will do alone: `docs/posteriors.md` has what each
 catches."""
 
-DRAWS = 64
-"""Of each posterior: its width is then known to 9 %."""
+DRAWS = 100
+"""Of each posterior: its width is then known to 7 %."""
+OUTERMOST = 4.0
+"""Of a draw, in the space of labels: a stray one of a flow would make a width of its own."""
 
 SCALES = (1, 2, 4, 8)
 """Of the texture, pixels."""
@@ -33,11 +35,16 @@ FLOOR = 1e-3
 LEAST = 1e-12
 """Of a width: a factor of nothing is none."""
 
+VERSION = 2
+"""Of what is recorded: scores of other aspects cannot be compared with these."""
+
 QUANTILES = np.concatenate([np.linspace(0, 0.99, 100), np.linspace(0.991, 1, 10)])
 FAR = 0.99
 """Farther than this share of images from the training set, an image is called unlike them."""
 FEW = 100
 """Images that were not trained on: of fewer, no share of a hundredth is known."""
+BEYOND = 5
+"""Of those images, so many at least are far in each aspect: a single odd one would blind it."""
 BLOCK = 256
 
 
@@ -52,10 +59,10 @@ class View:
     """Look at images, to say whether they are like others.
 
     Called with images (N, H, W), e-/s, it returns a dict of each of `ASPECTS` to (N, F) numbers: the network's summary;
-    the standard deviations of the posterior in the labels' space; the centroid of what is brighter in the stretched
-    image (`scaling.stretch_images`) than its lower quartile, which neighbours and an offset move; and quantiles of what
-    smoothing over 1, 2, 4 and 8 pixels takes from it, on a logarithmic scale of either sign, which tell noise, blur,
-    pixel size and units.
+    the standard deviations of the posterior in the labels' space, in which that of the prior is 1 and the end of a
+    range lies far out; the centroid of what is brighter in the stretched image (`scaling.stretch_images`) than its
+    lower quartile, which neighbours and an offset move; and quantiles of what smoothing over 1, 2, 4 and 8 pixels takes
+    from it, on a logarithmic scale of either sign, which tell noise, blur, pixel size and units.
 
     Parameters
     ----------
@@ -76,7 +83,8 @@ class View:
             seen["summary"].append(summary)
             if self._posterior:
                 draws = self._posterior.sample(summary, DRAWS, seed=start)
-                seen["width"].append(self._posterior.space.to_space(draws).std(axis=1))
+                points = np.nan_to_num(self._posterior.space.to_space(draws), nan=OUTERMOST)
+                seen["width"].append(points.clip(-OUTERMOST, OUTERMOST).std(axis=1))
             seen["centre"].append(find_middle(stretched))
             seen["texture"].append(measure_texture(stretched))
         return {name: np.concatenate(parts) for name, parts in seen.items()}
@@ -195,8 +203,8 @@ KINDS = {"width": Excess}
 class Familiarity:
     """Hold what training images are like, and how unlike them others of the same kind come out.
 
-    How unlike an image is, is the largest of its aspects' scores: of each aspect as many images of the training set's
-    kind are far as leaves, were aspects independent, a hundredth of all far in any (Bonferroni's share).
+    How unlike an image is, is the largest of its aspects' scores. Each aspect may call an equal share of a hundredth of
+    the images far (Bonferroni's correction), so that none with a long tail hides what another sees.
 
     Attributes
     ----------
@@ -220,33 +228,33 @@ class Familiarity:
         seen : mapping, as a `View` returns it of images that were trained on
         unseen : mapping, the same of images like them that were not
         """
-        share = 1 - (1 - FAR) / len(seen)
-        measures = {name: KINDS.get(name, Measure).fit(seen[name], unseen[name], share) for name in seen}
-        bare = cls(measures, np.zeros(0), 0)
-        scores = bare.scores(unseen).max(axis=0)
-        return cls(bare.measures, np.quantile(scores, QUANTILES), len(scores))
+        number = len(unseen["summary"])
+        beyond = min(max((1 - FAR) / len(seen), BEYOND / number), 0.25)
+        measures = {name: KINDS.get(name, Measure).fit(seen[name], unseen[name], 1 - beyond) for name in seen}
+        scores = cls(measures, np.zeros(0), 0).scores(unseen).max(axis=0)
+        return cls(measures, np.quantile(scores, QUANTILES), number)
 
     @classmethod
     def from_dict(cls, written: Mapping | None) -> "Familiarity | None":
-        """Return what `to_dict` wrote; None where there is none, in networks from before there was such a thing.
+        """Return what `to_dict` wrote; None where there is none, or one of other aspects, in older networks.
 
         Raises
         ------
         RunError
             If it was not written by that.
         """
-        if written is None:
+        if written is None or (isinstance(written, Mapping) and written.get("version") != VERSION):
             return None
         try:
             measures = {
                 name: kind(*(np.asarray(written[name][part], float) for part in kind.__dataclass_fields__))
                 for name in ASPECTS
-                if name in written  # no width without a posterior; others came later than some networks
+                if name in written or name != "width"  # of networks without a posterior
                 for kind in [KINDS.get(name, Measure)]
             }
             quantiles, number = np.asarray(written["quantiles"], float), int(written.get("number", FEW))
             is_sound = quantiles.shape == QUANTILES.shape and np.isfinite(quantiles).all()
-            is_sound = is_sound and "summary" in measures and all(measure.is_sound for measure in measures.values())
+            is_sound = is_sound and all(measure.is_sound for measure in measures.values())
         except (KeyError, TypeError, ValueError):
             is_sound = False
         if not is_sound:
@@ -259,7 +267,7 @@ class Familiarity:
             name: {part: _round(getattr(measure, part)) for part in measure.__dataclass_fields__}
             for name, measure in self.measures.items()
         }
-        return written | {"quantiles": _round(self.quantiles), "number": self.number}
+        return written | {"quantiles": _round(self.quantiles), "number": self.number, "version": VERSION}
 
     def scores(self, seen: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return how unlike the training set images are: (aspects, N)."""
@@ -278,16 +286,20 @@ class Familiarity:
                 f"farther from the training set than {percent:.0f} % of images like it, of which the validation set "
                 f"has only {self.number}: too few to say what is unlike it"
             )
-        if scores.max() > self.quantiles[-1]:
-            times = self.measures[name].distance(seen[name])[0] / self.measures[name].usual
+        if percent <= 100 * FAR:
+            return f"farther from the training set than {percent:.0f} % of images like it"
+        is_farthest = scores.max() > self.quantiles[-1]
+        others = "any image" if is_farthest else f"{min(percent, 99.9):.1f} % of images"  # some was farther
+        line = f"UNLIKE THE TRAINING SET: farther from it than {others} like it"
+        times = self.measures[name].distance(seen[name])[0] / self.measures[name].usual
+        if name == "width":
             return (
-                "UNLIKE THE TRAINING SET: farther from it than any image like it, "
-                f"{times:.1f} times as far as is usual {ASPECTS[name]}; its numbers are not to be trusted"
+                f"{line}: its posterior is {times:.1f} times as wide as is usual, or at the end of what the network "
+                "knows; there may be no lens, or none that can be measured"
             )
-        if percent > 100 * FAR:
-            percent = min(percent, 99.9)  # some was farther
-            return f"UNLIKE THE TRAINING SET: farther from it than {percent:.1f} % of images like it, {ASPECTS[name]}"
-        return f"farther from the training set than {percent:.0f} % of images like it"
+        if is_farthest:
+            return f"{line}, {times:.1f} times as far as is usual {ASPECTS[name]}; its numbers are not to be trusted"
+        return f"{line}, {ASPECTS[name]}"
 
 
 def _round(values):

@@ -68,10 +68,10 @@ class LabelSpace:
         names = tuple(column.name for column in columns)
         fit_label_scaling(labels, names)  # refuses what cannot be learned
         for name, values in zip(names, np.asarray(labels).T, strict=True):
-            if len(np.unique(values)) <= len(values) / 2:
+            if np.array_equal(values, np.round(values)):
                 raise RunError(
-                    f"{name} takes few values, over and over: of it there is no density; leave it out of "
-                    "--labels, or learn it with --posterior=none"
+                    f"{name} is a whole number in every training image: of a count there is no density; leave it out "
+                    "of --labels, or learn it with --posterior=none"
                 )
         kinds, low, high = [], [], []
         for column, values in zip(columns, np.asarray(labels, np.float64).T, strict=True):

@@ -29,6 +29,10 @@ from stronglens.regression.published import (
     write_posteriors,
 )
 
+NOT_RECORDED = "how like its training set this image is cannot be said: the network is of an older version"
+AT_END, MANY = 0.01, 0.25
+"""So large a share of a posterior in the last hundredth of a label's range: it ends where the training set does."""
+
 
 def measure(parameters, network, record: dict, rebuild, open_simulation) -> None:
     """Measure files with a trained network: a table, ``measured.csv`` and a figure.
@@ -57,9 +61,9 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
         if posterior is None and getattr(parameters, name):
             raise UsageError(f"--{name} needs a network that gives a posterior: train one with --posterior=flow")
     lenses = _Lenses(parameters, record, rebuild) if posterior else None  # refuses before the work what it cannot do
-    answer = _Answering(parameters, network, record, posterior)
-    measurements, refused = measure_files(parameters, network, record, answer)
     columns = [Column.from_dict(item) for item in record["labels"]]
+    answer = _Answering(parameters, network, record, posterior, columns)
+    measurements, refused = measure_files(parameters, network, record, answer)
     heads = [f"{column.name} [{column.unit}]" if column.unit else column.name for column in columns]
     values = np.array([measurement.values for measurement in measurements]).reshape(-1, len(columns))
     captions = write_captions(values, columns, most=len(columns))
@@ -79,8 +83,8 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
 class _Answering:
     """What the network makes of an image: called with (H, W), e-/s."""
 
-    def __init__(self, parameters, network, record, posterior):
-        self.parameters, self.network, self.posterior = parameters, network, posterior
+    def __init__(self, parameters, network, record, posterior, columns):
+        self.parameters, self.network, self.posterior, self.columns = parameters, network, posterior, columns
         self.familiarity = Familiarity.from_dict(record.get("familiarity"))
 
     @cached_property
@@ -90,11 +94,43 @@ class _Answering:
 
     def __call__(self, image: np.ndarray) -> Answer:
         seen = self.view(image[None])
-        notes = () if self.familiarity is None else (self.familiarity.describe(seen),)
+        if self.familiarity is None:
+            notes, percentile = [NOT_RECORDED], None
+        else:
+            notes, percentile = [self.familiarity.describe(seen)], float(self.familiarity.percentile(seen)[0])
         if self.posterior is None:
-            return Answer(self.network.predict(image[None], verbose=0)[0], notes=notes)
-        draws = self.posterior.sample(seen["summary"], self.parameters.posterior_draws, self.parameters.seed)[0]
-        return Answer(draws.mean(axis=0), draws, notes)
+            values, draws = self.network.predict(image[None], verbose=0)[0], None
+        else:
+            draws = self.posterior.sample(seen["summary"], self.parameters.posterior_draws, self.parameters.seed)[0]
+            values = draws.mean(axis=0)
+            notes += find_limits(self.columns, draws)
+        if not np.isfinite(values).all():
+            raise RunError("the network makes of it what is no number")
+        return Answer(values, draws, tuple(notes), percentile)
+
+
+def find_limits(columns: Sequence[Column], draws: np.ndarray) -> list[str]:
+    """Say of which labels a posterior lies at the end of what the network was trained on.
+
+    Parameters
+    ----------
+    columns : sequence of L Column
+    draws : (S, L)
+
+    Returns
+    -------
+    list of str, one sentence or none
+    """
+    found = []
+    for column, values in zip(columns, draws.T, strict=True):
+        low, high = column.prior if column.drawn and column.prior else (-np.inf, np.inf)
+        edge = AT_END * (high - low)
+        if np.isfinite(edge):
+            ends = {low: np.mean(values < low + edge), high: np.mean(values > high - edge)}
+            found += [f"{column.name} ({end:g})" for end, share in ends.items() if share > MANY]
+    if not found:
+        return []
+    return [f"at the end of what the network was trained on, limits rather than measurements: {', '.join(found)}"]
 
 
 @dataclass(frozen=True)
@@ -157,10 +193,10 @@ class _Lenses:
         """Write ``posteriors.csv`` and return the lines of a table for each file."""
         named = [(one.measurement.observation.name, one) for one in found]
         path = self.parameters.figures_dir / "posteriors.csv"
-        write_posteriors(path, [(name, one.summaries) for name, one in named])
+        write_posteriors(path, [(name, one.summaries, one.measurement.answer.percentile) for name, one in named])
         lines = []
         for name, one in named:
-            lines += [*posterior_table(name, one.summaries, one.published.notes), ""]
+            lines += [*posterior_table(name, one.summaries, [*one.measurement.notes, *one.published.notes]), ""]
         return [*lines, self.why_no_model, ""] if self.why_no_model else lines
 
     def draw(self, found: Sequence[_Found], executor) -> list[str]:
@@ -180,7 +216,10 @@ class _Lenses:
                     )
                     if self.parameters.coolest:
                         path = folder / f"coolest_{stem}.json"
-                        export_coolest(path, self.made_with, self.labels, draws, model, one.published, executor)
+                        remarks = _remarks(measured)
+                        export_coolest(
+                            path, self.made_with, self.labels, draws, model, one.published, executor, remarks
+                        )
                         self._say(f"COOLEST: {path}")
                 except StronglensError as error:
                     problems.append(f"{measured.observation.name}: {error}")
@@ -195,6 +234,16 @@ class _Lenses:
     def _say(self, line: str) -> None:
         if not self.parameters.quiet:
             print(line)
+
+
+def _remarks(measured: Measurement) -> dict[str, str]:
+    """Return what a file for other codes says of an image."""
+    y, x = measured.prepared.centre
+    return {
+        "image": measured.observation.name,
+        "origin": f"(x, y) = ({x:+.4f}, {y:+.4f}) arcsec from the middle of the image's file",
+        "notes": "; ".join(measured.answer.notes),
+    }
 
 
 def _find_simulation(record: dict, rebuild):

@@ -149,25 +149,26 @@ def posterior_table(name: str, summaries: Sequence[Summary], notes: Iterable[str
     return [name, *(f"  {line}" for line in lines), *(f"  {note}" for note in notes)]
 
 
-def write_posteriors(path: Path, summaries: Iterable[tuple[str, Sequence[Summary]]]) -> None:
+def write_posteriors(path: Path, summaries: Iterable[tuple[str, Sequence[Summary], float | None]]) -> None:
     """Write ``posteriors.csv``: a row for each file and quantity.
 
     Parameters
     ----------
     path : Path
-    summaries : pairs of a file's name and its summaries
+    summaries : triples of a file's name, its summaries, and how unlike the training set it is (see `Answer`)
     """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     heads = ["p2.5", "p16", "p84", "p97.5", "published", "relative-difference", "inside-95"]
-    writer.writerow(["file", "label", "unit", "median", "mean", "sd", *heads])
-    for name, some in summaries:
+    writer.writerow(["file", "label", "unit", "median", "mean", "sd", *heads, "unlike-percentile"])
+    for name, some, percentile in summaries:
         for one in some:
             numbers = [one.median, one.mean, one.deviation, one.low_95, one.low_68, one.high_68, one.high_95]
             numbers += [one.published, one.difference]
             cells = ["" if number is None else f"{number:.7g}" for number in numbers]
             inside = {None: "", True: "yes", False: "no"}[one.is_inside]
-            writer.writerow([name, one.column.name, one.column.unit or "", *cells, inside])
+            unlike = "" if percentile is None else f"{percentile:.1f}"
+            writer.writerow([name, one.column.name, one.column.unit or "", *cells, inside, unlike])
     write_whole(path, table.getvalue())
 
 

@@ -187,3 +187,24 @@ def test_measured_images_are_readable(tmp_path, lens, count):
         assert (ends[:, 1].min(), ends[:, 1].max()) == pytest.approx(
             (side - 0.1 * rows.max() - 0.1, side - 0.1 * rows.min())
         )
+
+
+@pytest.mark.parametrize(
+    ("telescope", "header", "says"),
+    [
+        ("euclid", {"TELESCOP": "JWST", "INSTRUME": "NIRCAM"}, "telescope JWST, instrument NIRCAM"),
+        ("euclid", {"TELESCOP": "Euclid", "INSTRUME": "VIS", "FILTER": "VIS"}, None),
+        ("euclid", {}, None),
+        ("hst", {"INSTRUME": "ACS", "FILTER1": "F606W", "FILTER2": "CLEAR2L"}, "filter F606W CLEAR2L"),
+        ("hst", {"INSTRUME": "ACS/WFC", "FILTER1": "CLEAR1L", "FILTER2": "F814W"}, None),
+        ("none", {"TELESCOP": "JWST"}, None),
+    ],
+)
+def test_another_camera_is_said(lens, tmp_path, telescope, header, says):
+    write_fits(lens, NOISE * noise((120, 120)), **header)
+    found = one(tmp_path, f"-p={lens}", record=RECORD | {"telescope": telescope}).notes
+    notes = [note for note in found if "its header says" in note]
+    assert len(notes) == (says is not None)
+    assert says is None or f"says {says};" in notes[0]
+    measured = RECORD | {"telescope": telescope, "psf": [[1.0]]}  # of a measured point-spread function: the user's own
+    assert not any("its header says" in note for note in one(tmp_path, f"-p={lens}", record=measured).notes)

@@ -27,6 +27,25 @@ def test_fits_has_its_first_row_at_the_bottom(tmp_path):
     assert observation.image.dtype == np.float64
 
 
+def test_a_cube_of_one_plane_is_its_plane(tmp_path):
+    image = noise()
+    write_fits(tmp_path / "a.fits", image)
+    write_fits(tmp_path / "cube.fits", image[None, None])
+    plane, cube = (read_observation(tmp_path / name, **KNOWN).image for name in ("a.fits", "cube.fits"))
+    np.testing.assert_array_equal(cube, plane)
+    # Beside a weight map it is not passed over.
+    fits.HDUList([fits.PrimaryHDU(image[None]), fits.ImageHDU(image, name="WHT")]).writeto(tmp_path / "two.fits")
+    with pytest.raises(RunError, match="holds 2 images; choose one with --hdu"):
+        read_observation(tmp_path / "two.fits", **KNOWN)
+
+
+def test_the_camera_is_what_the_header_calls_it(tmp_path):
+    header = {"TELESCOP": "HST", "INSTRUME": "ACS", "FILTER1": "CLEAR1L", "FILTER2": "F814W"}
+    found = read_observation(write_fits(tmp_path / "a.fits", noise(), **header), **KNOWN).camera
+    assert found == {"telescope": "HST", "instrument": "ACS", "filter": "CLEAR1L F814W"}
+    assert read_observation(write_fits(tmp_path / "b.fits", noise()), **KNOWN).camera == {}
+
+
 def test_npy_has_its_first_row_at_the_top(tmp_path):
     image = noise().astype(">f4")
     np.save(tmp_path / "a.npy", image)

@@ -84,7 +84,7 @@ def test_a_label_that_never_changes_is_refused():
 
 def test_a_count_is_refused():
     clumps = Column("src-clumps", None, "", "", drawn=False)
-    with pytest.raises(RunError, match=r"src-clumps takes few values, over and over.*--posterior=none"):
+    with pytest.raises(RunError, match=r"src-clumps is a whole number .*--posterior=none"):
         LabelSpace.fit([clumps], np.random.default_rng(0).integers(0, 5, (100, 1)).astype(float))
 
 

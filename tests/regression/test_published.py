@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stronglens.parameters import Column, RunError
+from stronglens.regression.measuring import find_limits
 from stronglens.regression.published import (
     PublishedTable,
     derive_quantities,
@@ -107,7 +108,7 @@ def test_summaries_at_the_terminal_and_in_the_table(tmp_path):
     assert lines[2].endswith("yes")
     assert lines[-2].endswith("NO")
     assert lines[-1].strip() == "a note"
-    write_posteriors(tmp_path / "posteriors.csv", [("d.fits", summaries)])
+    write_posteriors(tmp_path / "posteriors.csv", [("d.fits", summaries, 99.31)])
     rows = list(csv.DictReader((tmp_path / "posteriors.csv").read_text().splitlines()))
     assert [row["label"] for row in rows] == [column.name for column in columns]
     assert float(rows[0]["p97.5"]) - float(rows[0]["p2.5"]) == pytest.approx(2 * 1.96 * 0.02, rel=0.1)
@@ -121,3 +122,14 @@ def test_the_real_lenses_table_is_read(real_data):
     assert lens.values == {"einstein-radius-sie": 1.52, "lens-axis-ratio": 0.68}  # Bolton et al. 2008
     assert lens.z_source == 0.575
     assert not table.of(real_data / "real_lenses" / "euclid_q1_102018665" / "data.fits").values
+
+
+def test_a_posterior_at_the_end_of_a_range_is_a_limit():
+    random = np.random.default_rng(0)
+    columns = [Column(name, None, "", "", prior=(0.5, 2.5)) for name in ("inside", "piled", "unknown", "fixed")]
+    columns[3] = Column("magnification", None, "", "", drawn=False)
+    inside, piled = random.normal(1.0, 0.1, 1000), np.minimum(random.normal(2.5, 0.02, 1000), 2.4999)
+    draws = np.stack([inside, piled, random.uniform(0.5, 2.5, 1000), np.full(1000, 3.0)], axis=1)
+    (line,) = find_limits(columns, draws)
+    assert line.endswith("limits rather than measurements: piled (2.5)")
+    assert find_limits(columns, np.delete(draws, 1, axis=1)[:, [0, 0, 1, 2]]) == []

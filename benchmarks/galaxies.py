@@ -1,0 +1,256 @@
+"""How a network that learned from model galaxies measures lenses whose sources are photographed ones.
+
+``python -m benchmarks.galaxies IMAGES.fits --model-file=models/slacs.keras`` lenses galaxies of GalSim's COSMOS sample
+(Mandelbaum et al. 2012, MNRAS 420, 1518: Hubble's images of 0.03", one to an extension) in place of the sources that
+the network's own simulator draws, with the same lenses, sizes, magnitudes, places and telescope, and compares what the
+network makes of either. Writes ``benchmarks/results/galaxies.json`` and ``docs/images/galaxies.png``.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from scipy import ndimage
+
+import params_and_cli as panel
+from benchmarks.__main__ import describe_machine
+from benchmarks.command import ROOT
+from benchmarks.familiar import DRAWS, RADII, RESULTS, SEED, simulator
+from stronglens.dataset import CHUNK_SIZE
+from stronglens.execution import open_executor
+from stronglens.parameters import RunError, from_manifest
+from stronglens.plotting import asinh_norm, draw_panels, save_figure
+
+FIGURE = ROOT / "docs" / "images" / "galaxies.png"
+IMAGES = 1024
+RIM = 4
+"""Pixels along the edges of a galaxy's image, which show its noise."""
+SIGMAS = 2.0
+"""Above it, smoothed over a pixel, begins the galaxy."""
+MODELS, PHOTOGRAPHED = "the simulator's sources", "photographed galaxies"
+OF_MASS = ("lens-ellip-x", "lens-ellip-y", "shear-1", "shear-2")
+
+
+@dataclass(frozen=True, eq=False)
+class Galaxy:
+    """A galaxy as it was photographed, the noise around it gone.
+
+    Attributes
+    ----------
+    light : (H, W), the sum is 1
+    centre : row and column of the centroid
+    radius : pixels, holds half of the light
+    """
+
+    light: np.ndarray
+    centre: np.ndarray
+    radius: float
+
+
+def read_galaxies(paths: Sequence[Path]) -> list[Galaxy]:
+    """Read every image in FITS files.
+
+    Raises
+    ------
+    RunError
+        If there is none.
+    """
+    galaxies = []
+    for path in paths:
+        with fits.open(path) as file:
+            galaxies += [clean(hdu.data.astype(float)) for hdu in file if getattr(hdu, "is_image", False) and hdu.size]
+    if not galaxies:
+        raise RunError(f"no image in {', '.join(map(str, paths))}")
+    return galaxies
+
+
+def clean(image: np.ndarray) -> Galaxy:
+    """Cut out what stands above the noise together with the brightest place, smoothed over a pixel."""
+    rim = np.concatenate([image[:RIM].ravel(), image[-RIM:].ravel(), image[:, :RIM].ravel(), image[:, -RIM:].ravel()])
+    smooth = ndimage.gaussian_filter(image - np.median(rim), 1)
+    edge = np.concatenate([smooth[:RIM].ravel(), smooth[-RIM:].ravel()])
+    parts, _ = ndimage.label(smooth > SIGMAS * edge.std())
+    part = ndimage.binary_dilation(parts == parts[np.unravel_index(smooth.argmax(), smooth.shape)])
+    light = np.where(part, smooth, 0).clip(min=0)
+    light /= light.sum()
+    centre = np.array(ndimage.center_of_mass(light))
+    distance = np.hypot(*(np.indices(light.shape) - centre[:, None, None])).ravel()
+    order = distance.argsort()
+    radius = np.interp(0.5, np.cumsum(light.ravel()[order]), distance[order])
+    return Galaxy(light, centre, float(radius))
+
+
+def lens_galaxy(galaxy: Galaxy, row: dict[str, float], angle: float, grid: np.ndarray) -> np.ndarray:
+    """Return the surface brightness (K,) of a lensed galaxy, of unit flux, where rays (K, 2) of y and x start.
+
+    Half its light lies within the radius that the scene's source has. Deflections are PyAutoLens's.
+    """
+    import autolens as al
+
+    from stronglens.raytracing.scene import STOCK, build_lens
+
+    masses, _ = build_lens("sie", row, STOCK)
+    rays = al.Grid2DIrregular(grid)
+    deflected = sum(np.asarray(mass.deflections_yx_2d_from(grid=rays)) for mass in masses.values())
+    away = grid - deflected - (row["src_center_y"], row["src_center_x"])
+    turned = away @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    pixel = row["src_effect"] / galaxy.radius
+    place = galaxy.centre[:, None] + turned.T / pixel
+    return ndimage.map_coordinates(galaxy.light, place, order=1, cval=0.0) / pixel**2
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """Simulate lenses of both kinds of sources: called with a chunk's number.
+
+    Returns images of the simulator's sources and of photographed ones, (N, H, W) e-/s, and their labels, ``snr`` being
+    that of the photographed.
+    """
+
+    parameters: object
+    galaxies: list[Galaxy]
+
+    def __call__(self, chunk: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+        from stronglens import telescope
+        from stronglens.raytracing import source_flux_in_field
+        from stronglens.sampling import Stream, generator
+
+        indices = np.arange(chunk * CHUNK_SIZE, (chunk + 1) * CHUNK_SIZE)
+        house = simulator(self.parameters, 1.0, 1.0)
+        modelled, labels, _ = house.simulate(indices)
+        scene = house.physical_scene(house.complete(labels, indices))
+        source, lens = house.render(scene)
+        flux = source_flux_in_field(scene, house.shape, self.parameters.pixel_scale)
+        rays, random = start_rays(source.shape[1:], house), np.random.default_rng(chunk)
+        photographed = np.empty_like(source)
+        for place, angle in enumerate(2 * np.pi * random.random(len(indices))):
+            row = {name: float(values[place]) for name, values in scene.items()}
+            bright = lens_galaxy(self.galaxies[indices[place] % len(self.galaxies)], row, angle, rays)
+            pixels = bright.reshape(*source.shape[1:], -1).mean(axis=-1)
+            photographed[place] = flux[place] * self.parameters.pixel_scale**2 * pixels
+        time = labels.get("exposure-time")
+        rate, measured = telescope.observe(photographed, lens, house.telescope, None, time, None)
+        noise = [generator(self.parameters.seed, Stream.NOISE, index) for index in indices]
+        images = telescope.add_noise(rate, house.telescope, noise, time)
+        return modelled, images, labels | {"snr": measured["snr"]}
+
+
+def start_rays(shape: tuple[int, int], house) -> np.ndarray:
+    """Return y and x, arcsec, of the rays of all pixels, pixel by pixel: (K, 2)."""
+    scale, rays = house.parameters.pixel_scale, house.parameters.over_sampling
+    inside = ((np.arange(rays) + 0.5) / rays - 0.5) * scale
+    y, x = ((np.arange(side) - (side - 1) / 2) * scale for side in shape)
+    y = np.broadcast_to(-y[:, None, None, None] - inside[:, None], (*shape, rays, rays))
+    x = np.broadcast_to(x[:, None, None] + inside, (*shape, rays, rays))
+    return np.stack([y.ravel(), x.ravel()], axis=1)
+
+
+def study(model_file: Path, galaxies: list[Galaxy], number: int) -> tuple[dict, dict]:
+    """Measure lenses of both kinds.
+
+    Returns
+    -------
+    results, and for the figure a dict of images (N, H, W) of photographed galaxies, their true radii and signals to
+    noise (N,), draws of their radii (N, S) and the pixel scale
+    """
+    from stronglens.regression.familiarity import FAR, Familiarity, View
+    from stronglens.regression.posterior import Posterior
+    from stronglens.training import load_network
+
+    network, record = load_network(model_file)
+    names = [item["name"] for item in record["labels"]]
+    radius = next((name for name in RADII if name in names), None)
+    if radius is None or not record.get("posterior") or (record.get("simulation") or {}).get("lens-model") != "sie":
+        raise RunError(f"{model_file} does not give the posterior of an isothermal lens's Einstein radius")
+    posterior, familiarity = Posterior(network, record), Familiarity.from_dict(record["familiarity"])
+    view, place = View(network, posterior), names.index(radius)
+    made_with = from_manifest(panel.SimulationParameters, record["simulation"], panel.OVERRIDES)
+    work = Simulation(replace(made_with, seed=made_with.seed + SEED), galaxies)
+    with open_executor(1) as executor:  # PyAutoLens: a process of its own
+        parts = [executor.submit(work, chunk) for chunk in range(-(-number // CHUNK_SIZE))]
+        *images, labels = zip(*(part.result() for part in parts), strict=True)
+    truth = {name: np.concatenate([part[name] for part in labels])[:number] for name in [*names, "snr"]}
+    kinds, drawn = {}, {}
+    for kind, some in zip((MODELS, PHOTOGRAPHED), images, strict=True):
+        some = np.concatenate(some)[:number].astype(np.float32)
+        seen = view(some)
+        draws = posterior.sample(seen["summary"], DRAWS, 0)
+        kinds[kind] = judge(draws[..., place], truth[radius])
+        kinds[kind]["flagged"] = float((familiarity.percentile(seen) > 100 * FAR).mean())
+        for name in OF_MASS:
+            if name in names:
+                kinds[kind][name] = judge(draws[..., names.index(name)], truth[name])
+        _print(kind, kinds[kind])
+        drawn = {"images": some, "true": truth[radius], "draws": draws[..., place]}
+    found = {"radius": radius, "images": number, "galaxies": len(galaxies), "kinds": kinds}
+    return found, drawn | {"snr": truth["snr"], "pixel_scale": record["pixel-scale"]}
+
+
+def judge(draws: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Return what posteriors (N, S) of one quantity say of the truth (N,)."""
+    error = np.median(draws, axis=1) - truth
+    inside = {}
+    for level in (0.68, 0.95):
+        low, high = np.quantile(draws, (0.5 - level / 2, 0.5 + level / 2), axis=1)
+        inside[f"inside_{level:.0%}"] = float(np.mean((low <= truth) & (truth <= high)))
+    return {
+        "rms": float(np.sqrt(np.mean(error**2))),
+        "median_size": float(np.median(np.abs(error))),
+        "mean_error": float(error.mean()),
+        "within_5%": float(np.mean(np.abs(error) <= 0.05 * np.abs(truth))),
+        **inside,
+    }
+
+
+def draw_examples(drawn: dict, galaxies: int):
+    """Draw of each galaxy the lens in which it is seen best, with its true and its measured radius."""
+    numbers = np.arange(len(drawn["snr"]))
+    best = [part[drawn["snr"][part].argmax()] for part in (numbers[one::galaxies] for one in range(min(galaxies, 12)))]
+    rows = zip(drawn["true"][best], drawn["draws"][best].mean(axis=1), drawn["draws"][best].std(axis=1), strict=True)
+    return draw_panels(
+        drawn["images"][best],
+        [f'true {true:.2f}", measured {mean:.2f} ± {deviation:.2f}"' for true, mean, deviation in rows],
+        drawn["pixel_scale"],
+        asinh_norm(drawn["images"][best]),
+        "magma",
+        "brightness [e−/s]",
+        "Einstein radii of lensed galaxies that were photographed",
+        f"of {len(numbers):,} lenses those in which each galaxy is seen best; the network has seen models alone",
+        narrowest=1.75,
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.galaxies", description=__doc__.splitlines()[0])
+    parser.add_argument("galaxies", type=Path, nargs="+", help="FITS files, an image of a galaxy in each extension")
+    parser.add_argument("--model-file", type=Path, required=True, help="gives posteriors of isothermal lenses")
+    parser.add_argument("--images", type=int, default=IMAGES, help="of each kind")
+    parser.add_argument("--results", type=Path, default=RESULTS / "galaxies.json")
+    parser.add_argument("--figure", type=Path, default=FIGURE)
+    options = parser.parse_args(arguments)
+    galaxies = read_galaxies(options.galaxies)
+    found, drawn = study(options.model_file, galaxies, options.images)
+    report = {"machine": describe_machine(), "network": str(options.model_file), **found}
+    options.results.write_text(json.dumps(report, indent=1) + "\n")
+    save_figure(draw_examples(drawn, len(galaxies)), options.figure)
+    return 0
+
+
+def _print(kind: str, entry: dict) -> None:
+    print(
+        f'{kind:<26} RMS {entry["rms"]:.3f}", median {entry["median_size"]:.3f}", mean {entry["mean_error"]:+.3f}"; '
+        f"within 5 %: {entry['within_5%']:.0%}; inside 68 and 95 %: {entry['inside_68%']:.0%}, "
+        f"{entry['inside_95%']:.0%}; called unlike: {entry['flagged']:.0%}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    from benchmarks import galaxies  # by its name, under which other processes find it
+
+    sys.exit(galaxies.main())
