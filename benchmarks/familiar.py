@@ -22,7 +22,7 @@ from benchmarks.__main__ import describe_machine
 from benchmarks.command import ROOT, run_command
 from stronglens.dataset import CHUNK_SIZE, load_dataset
 from stronglens.execution import open_executor
-from stronglens.parameters import RunError, from_manifest
+from stronglens.parameters import Column, RunError, from_manifest
 from stronglens.plotting import asinh_norm, draw_panels, save_figure
 
 RESULTS = Path(__file__).parent / "results"
@@ -203,6 +203,7 @@ def study(model_file: Path, number: int, dataset_dir: Path | None = None) -> tup
     made_with = replace(made_with, seed=made_with.seed + SEED)
     kinds = [name for name in KINDS if made_with.lens_light == "on" or not needs_light(KINDS[name])]
     place, report, examples = labels.index(radius), {}, []
+    column = Column.from_dict(record["labels"][place])
     print(f"{'':<48}{'Einstein radius [arcsec]: RMS error':<38}{'':<22}{'inside 95 % interval':>22}")
     heads = f"{'all':>12}{'unflagged':>12}{'median error':>14}{'posterior sd':>14}{'all':>11}{'unflagged':>12}"
     print(f"{'':<30}{'flagged':>8}{'percentile':>12}{heads}")
@@ -220,6 +221,8 @@ def study(model_file: Path, number: int, dataset_dir: Path | None = None) -> tup
                 answers = draws.mean(axis=1)
             percent = familiarity.percentile(seen)
             report[name] = judge(percent, percent > 100 * FAR, answers, draws, None if name in JUNK else truth)
+            if draws is not None and name not in JUNK:
+                report[name]["limit"] = count_limits(column, draws, truth)
             far = dict(zip(familiarity.measures, familiarity.scores(seen) > 1, strict=True))
             report[name]["far"] = {aspect: float(are.mean()) for aspect, are in far.items()}
             examples.append(images[0])
@@ -246,6 +249,15 @@ def judge(percent, flagged, answers, draws, truth) -> dict:
         report["median_sd"] = float(np.median(draws.std(axis=1)))
         report["inside_95"] = {key: _mean(inside[part]) for key, part in parts.items()}
     return report
+
+
+def count_limits(column: Column, draws: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
+    """Return of which share a posterior (N, S) is called a limit: of all, and of those beyond the training range."""
+    from stronglens.regression.measuring import find_limits
+
+    is_limit = np.array([bool(find_limits([column], one[:, None])) for one in draws])
+    low, high = column.prior or (-np.inf, np.inf)
+    return {"all": _mean(is_limit), "beyond": _mean(is_limit[(truth < low) | (truth > high)])}
 
 
 @dataclass(frozen=True)
