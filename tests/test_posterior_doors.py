@@ -89,14 +89,23 @@ def test_lens_is_measured_modelled_and_exported(trained, tmp_path, capsys):
     assert model_and_figures.main([*arguments, *where, "--coolest", "--posterior-draws=300"]) == 0
     said = capsys.readouterr().out
     assert "published  difference  in 95 %" in said
-    assert "the training set than" in said  # how familiar it is
+    assert said.index("lens-axis-ratio") < said.index("the training set than")  # how familiar it is: below its table
+    assert "knows nothing outside of\n  einstein-radius-sie 0.8 to 1.6; " in said
+    with open(folder / "measured.csv") as file:
+        (measured,) = csv.DictReader(file)
+    assert (float(measured["field-x"]), float(measured["field-y"])) == (0, 0)
+    assert 0 <= float(measured["unlike-percentile"]) <= 100
+    assert "the training set than" in measured["notes"]
     with open(folder / "posteriors.csv") as file:
         rows = {row["label"]: row for row in csv.DictReader(file)}
     assert set(rows) == {*LABELS.split(","), "lens-axis-ratio"}
     assert float(rows["einstein-radius-sie"]["published"]) == 1.2
+    assert rows["einstein-radius-sie"]["unlike-percentile"] == measured["unlike-percentile"]
     assert (folder / f"lens_{tmp_path.name}_lens.png").stat().st_size > 5000
     exported = json.loads((folder / f"coolest_{tmp_path.name}_lens.json").read_text())
     assert {entity["type"] for entity in exported["lensing_entities"]} == {"Galaxy", "MassField"}
+    assert exported["meta"]["origin"] == "(x, y) = (+0.0000, +0.0000) arcsec from the middle of the image's file"
+    assert "the training set than" in exported["meta"]["notes"]
 
 
 def test_a_table_of_other_lenses_is_refused(trained, tmp_path, capsys):

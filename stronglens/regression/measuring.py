@@ -1,5 +1,6 @@
 """What is measured on a telescope image, and what it is worth."""
 
+import textwrap
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -288,9 +289,9 @@ def _add_deviations(caption: str, draws: np.ndarray) -> str:
 def _worth(columns: list[Column], has_posterior: bool) -> list[str]:
     """Say what the training set assumes: a network returns its prior where an image tells it nothing."""
     what = "A posterior under the training set's prior" if has_posterior else "A point estimate without an error bar"
-    lines = [f"{what}, and only as good as the simulation is like this image."]
-    for column in columns:
-        if column.prior is not None:
-            low, high = column.prior
-            lines.append(f"  {column.name}: trained on {low:g} to {high:g}; it knows nothing outside of that")
-    return lines
+    line = f"{what}, and only as good as the simulation is like this image."
+    known = [f"{column.name} {column.prior[0]:g} to {column.prior[1]:g}" for column in columns if column.prior]
+    if not known:
+        return [line]
+    ranges = textwrap.wrap("; ".join(known), 116, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    return [f"{line} The network knows nothing outside of", *ranges]
