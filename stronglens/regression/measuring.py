@@ -293,5 +293,6 @@ def _worth(columns: list[Column], has_posterior: bool) -> list[str]:
     known = [f"{column.name} {column.prior[0]:g} to {column.prior[1]:g}" for column in columns if column.prior]
     if not known:
         return [line]
-    ranges = textwrap.wrap("; ".join(known), 116, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
-    return [f"{line} The network knows nothing outside of", *ranges]
+    joined = "; ".join(text.replace(" ", "\0") for text in known)  # a range stays on its line
+    lines = textwrap.wrap(joined, 116, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    return [line, "The network knows nothing outside of", *(text.replace("\0", " ") for text in lines)]
