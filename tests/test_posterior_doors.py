@@ -101,6 +101,9 @@ def test_lens_is_measured_modelled_and_exported(trained, tmp_path, capsys):
     assert set(rows) == {*LABELS.split(","), "lens-axis-ratio"}
     assert float(rows["einstein-radius-sie"]["published"]) == 1.2
     assert rows["einstein-radius-sie"]["unlike-percentile"] == measured["unlike-percentile"]
+    draws = np.genfromtxt(folder / f"draws_{tmp_path.name}_lens.csv", delimiter=",", names=True, deletechars="")
+    assert len(draws) == 300
+    assert np.median(draws["lens-axis-ratio"]) == pytest.approx(float(rows["lens-axis-ratio"]["median"]), rel=1e-5)
     assert (folder / f"lens_{tmp_path.name}_lens.png").stat().st_size > 5000
     exported = json.loads((folder / f"coolest_{tmp_path.name}_lens.json").read_text())
     assert {entity["type"] for entity in exported["lensing_entities"]} == {"Galaxy", "MassField"}

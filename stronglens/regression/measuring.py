@@ -27,6 +27,7 @@ from stronglens.regression.published import (
     derive_quantities,
     posterior_table,
     summarize,
+    write_draws,
     write_posteriors,
 )
 
@@ -38,8 +39,8 @@ AT_END, MANY = 0.01, 0.25
 def measure(parameters, network, record: dict, rebuild, open_simulation) -> None:
     """Measure files with a trained network: a table, ``measured.csv`` and a figure.
 
-    With a posterior also ``posteriors.csv``, a figure of each lens with its model image where the network learned
-    enough for one, and COOLEST files where they are asked for.
+    With a posterior also ``posteriors.csv``, the draws and a figure of each lens, with its model image where the
+    network learned enough for one, and COOLEST files where they are asked for.
 
     Parameters
     ----------
@@ -201,11 +202,12 @@ class _Lenses:
         return [*lines, self.why_no_model, ""] if self.why_no_model else lines
 
     def draw(self, found: Sequence[_Found], executor) -> list[str]:
-        """Draw a figure of each lens, and write its COOLEST file; return what went wrong."""
+        """Draw a figure of each lens, write its draws and its COOLEST file; return what went wrong."""
         folder, problems = self.parameters.figures_dir, []
         stems = _name_files([one.measurement.path for one in found])
         for one, stem in zip(found, stems, strict=True):
             measured, model = one.measurement, None
+            write_draws(folder / f"draws_{stem}.csv", one.columns, one.values)
             notes = list(measured.answer.notes)
             if executor is None:
                 notes.append(self.why_no_model)
@@ -229,7 +231,8 @@ class _Lenses:
                 measured.observation.name, measured.prepared.image, measured.prepared.mask, self.pixel_scale,
                 one.columns, one.values, one.summaries, model, notes, self.parameters.cmap,
             )  # fmt: skip
-            self._say(f"Posterior: {save_figure(figure, folder / f'lens_{stem}.{self.parameters.figure_format}')}")
+            path = save_figure(figure, folder / f"lens_{stem}.{self.parameters.figure_format}")
+            self._say(f"Posterior: {path}, draws_{stem}.csv")
         return problems
 
     def _say(self, line: str) -> None:

@@ -172,6 +172,20 @@ def write_posteriors(path: Path, summaries: Iterable[tuple[str, Sequence[Summary
     write_whole(path, table.getvalue())
 
 
+def write_draws(path: Path, columns: Sequence[Column], samples: np.ndarray) -> None:
+    """Write draws from a posterior as CSV: a row each.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of M Column
+    samples : (S, M)
+    """
+    table = io.StringIO()
+    np.savetxt(table, samples, "%.7g", ",", header=",".join(column.name for column in columns), comments="")
+    write_whole(path, table.getvalue())
+
+
 class PublishedTable:
     """A table of published values, a row a lens.
 
