@@ -1,6 +1,7 @@
 """What several tests need: small datasets made by the first door, and the folder of real images where there is one."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +14,10 @@ import generate_data
 
 settings.register_profile("stronglens", deadline=None)  # a slow machine is not a failure
 settings.load_profile("stronglens")
+
+# A shell's background job ignores Ctrl-C, and so would all that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # PyAutoLens sets up logging anew as it is imported, and absl (TensorFlow's) then closes what it writes to: what pytest
 # captures, had it been woken first.
