@@ -253,8 +253,12 @@ def _read_fits(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # Astropy leaves a damaged file open that it opened itself.
-            with open(path, "rb") as stream, fits.open(stream, memmap=True) as hdus:
+            # Astropy leaves a damaged file open that it opened itself. Pixels are read when asked for, those of one
+            # extension alone, and as stored: astropy scales 16 bits in single precision and overlooks BLANK = 0.
+            with (
+                open(path, "rb") as stream,
+                fits.open(stream, memmap=False, do_not_scale_image_data=True) as hdus,
+            ):
                 number = _choose_hdu(hdus, hdu, name, flag)
                 chosen = hdus[number]
                 label = str(chosen.name or "")
@@ -264,15 +268,35 @@ def _read_fits(
                     how = _how_to_choose(flag)
                     raise RunError(f"{name}: is a table, not an image; choose another extension with {how}")
                 check_array(_drop_units(chosen.shape), np.dtype(np.float64), name)
-                # A copy, so that the map can be closed; FITS counts rows from the bottom.
-                pixels = np.array(chosen.data).reshape(_drop_units(chosen.shape))
+                pixels = _physical(chosen.data, chosen.header).reshape(_drop_units(chosen.shape))
                 headers = [chosen.header.copy(), hdus[0].header.copy()]
     except (RunError, UsageError):
         raise
     except Exception as error:
         raise RunError(f"{name}: not a readable FITS file ({_first_line(error)})") from error
     check_array(pixels.shape, pixels.dtype, name)
-    return np.flipud(pixels), headers, name, []
+    return np.flipud(pixels), headers, name, []  # FITS counts rows from the bottom
+
+
+def _physical(stored: NDArray[Any], header: Any) -> NDArray[Any]:
+    """Return the values of stored pixels: ``BZERO + BSCALE * stored``, NaN where an integer is BLANK.
+
+    FITS standard 4.0 (2018), sections 4.4.2.5 and 5.2.5; unsigned integers are stored as signed ones, with BZERO.
+    """
+    scale, zero = float(header.get("BSCALE", 1.0)), float(header.get("BZERO", 0.0))
+    if not np.isfinite([scale, zero]).all() or scale == 0:
+        raise ValueError(f"BSCALE = {scale:g}, BZERO = {zero:g}")
+    blank = header.get("BLANK") if stored.dtype.kind in "iu" else None
+    if (scale, zero) == (1.0, 0.0) and blank is None:
+        return stored
+    missing = None if blank is None else stored == int(blank)
+    if stored.dtype.itemsize == 8 and (scale, zero) == (1.0, 2.0**63):  # more digits than a float64 has
+        stored, zero = stored.astype(np.int64).view(np.uint64) ^ np.uint64(1 << 63), 0.0
+    values = stored * np.float64(scale)
+    values += zero
+    if missing is not None:
+        values[missing] = np.nan
+    return values
 
 
 def _choose_hdu(hdus: Any, asked: str | int | None, name: str, flag: str) -> int:

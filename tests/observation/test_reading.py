@@ -1,6 +1,8 @@
 """Telescope images as users have them: what is read, what is refused."""
 
+import gzip
 import pickle
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -53,6 +55,107 @@ def test_npy_has_its_first_row_at_the_top(tmp_path):
     for one_channel in (image[None], image[..., None]):
         np.save(tmp_path / "a.npy", one_channel)
         np.testing.assert_array_equal(read_observation(tmp_path / "a.npy", **KNOWN).image, image)
+
+# Scaled and unsigned pixels. FITS standard 4.0, sections 4.4.2.5 and 5.2.5: value = BZERO + BSCALE * stored; an integer
+# equal to BLANK has no value; unsigned integers are stored as signed ones with BZERO = 2^(bits - 1).
+
+SCALED = {
+    "signed 8": ("u1", {"BZERO": -128}),
+    "unsigned 8": ("u1", {"BLANK": 0}),
+    "unsigned 16": ("i2", {"BZERO": 2**15}),
+    "unsigned 16, blank": ("i2", {"BZERO": 2**15, "BSCALE": 1, "BLANK": 3}),
+    "scaled 16": ("i2", {"BZERO": 1e6, "BSCALE": 0.01, "BLANK": 3}),  # beyond the 7 digits of single precision
+    "blank 16": ("i2", {"BLANK": 3}),
+    "unsigned 32": ("i4", {"BZERO": 2**31}),
+    "scaled 32": ("i4", {"BSCALE": -0.5, "BLANK": 3}),
+    "unsigned 64": ("i8", {"BZERO": 2**63}),
+    "scaled float": ("f4", {"BZERO": 10.0, "BSCALE": 2.0}),
+}
+
+
+def write_stored(path, stored, header, extension):
+    """Write integers as they are stored, with keywords that astropy must not apply to them."""
+    hdu = fits.CompImageHDU(stored, quantize_level=0) if extension == "tiles" else fits.ImageHDU(stored)
+    hdus = [fits.PrimaryHDU(stored)] if extension == "primary" else [fits.PrimaryHDU(), hdu]
+    fits.HDUList(hdus).writeto(path)
+    raw = {"do_not_scale_image_data": True, "disable_image_compression": True}
+    with fits.open(path, mode="update", **raw) as hdus:
+        hdus[-1].header.update(header)
+    return path
+
+
+@pytest.mark.parametrize("where", ["primary", "extension", "tiles"])
+@pytest.mark.parametrize("kind", SCALED)
+def test_scaled_pixels_are_read_as_physical_values(tmp_path, kind, where):
+    number, header = SCALED[kind]
+    if (number, where) == ("i8", "tiles"):
+        pytest.skip("RICE has no 64 bits")
+    stored = np.arange(100 * 100).reshape(100, 100) % 11
+    values = header.get("BZERO", 0) + header.get("BSCALE", 1) * stored.astype(float)
+    if "BLANK" in header:
+        values[stored == header["BLANK"]] = np.nan
+    path = write_stored(tmp_path / "a.fits", stored.astype(number), header, where)
+    packed = tmp_path / ("a.fits.fz" if where == "tiles" else "a.fits.gz")
+    packed.write_bytes(path.read_bytes() if where == "tiles" else gzip.compress(path.read_bytes()))
+    for file in (path, packed):
+        image = read_observation(file, **KNOWN).image
+        np.testing.assert_allclose(image, np.flipud(values), rtol=1e-15)
+
+
+def test_blank_pixels_are_bad_and_a_few_are_filled(tmp_path):
+    stored = np.round(1000 + 100 * noise()).astype("i2")
+    stored[50, 50] = -32768
+    observation = read_observation(write_stored(tmp_path / "a.fits", stored, {"BLANK": -32768}, "primary"), **KNOWN)
+    assert np.argwhere(observation.bad).tolist() == [[49, 50]]
+    prepared = prepare(observation, shape=(64, 64), pixel_scale=0.1, zero_point=25.72)
+    assert "1 of 4096 pixels inside the field is NaN" in " ".join(prepared.notes)
+    assert prepared.image.min() > 0
+
+
+@pytest.mark.parametrize("bits", [16, 32, 64])
+@pytest.mark.parametrize("where", ["extension", "file"])
+def test_an_unsigned_mask_is_read_to_its_last_bit(tmp_path, bits, where):
+    # JWST's DQ is uint32. In float64, 1 + 2^63 - 2^63 is 0.
+    flags = np.zeros((100, 100), f"uint{bits}")
+    flags[0, 1], flags[2, 3] = 1, 2 ** (bits - 1) + 1
+    image, dq = fits.ImageHDU(noise(), name="SCI"), fits.ImageHDU(flags, name="DQ")
+    fits.HDUList([fits.PrimaryHDU(), image, dq]).writeto(tmp_path / "a.fits")
+    fits.PrimaryHDU(flags).writeto(tmp_path / "dq.fits")
+    mask = "DQ" if where == "extension" else "dq.fits"
+    mask = read_observation(tmp_path / "a.fits", hdu="SCI", mask=mask, **KNOWN).mask
+    assert np.argwhere(mask).tolist() == [[97, 3], [99, 1]]
+
+
+def test_a_scaled_noise_map_is_read(tmp_path):
+    path = write_fits(tmp_path / "a.fits", noise())
+    stored = np.full((100, 100), 200, "i2")
+    stored[0, 0] = -1
+    write_stored(tmp_path / "rms.fits", stored, {"BSCALE": 0.01, "BZERO": 1.0, "BLANK": -1}, "primary")
+    observation = read_observation(path, noise_map="rms.fits", **KNOWN)
+    assert observation.noise[0, 0] == pytest.approx(3.0)
+    assert np.argwhere(observation.bad).tolist() == [[99, 0]]
+
+
+@pytest.mark.parametrize("header", [{"BSCALE": 0}, {"BZERO": "abc"}])
+def test_a_damaged_scaling_is_one_line(tmp_path, header):
+    path = write_stored(tmp_path / "a.fits", np.ones((100, 100), "i2"), header, "primary")
+    with pytest.raises(RunError, match="not a readable FITS file"):
+        read_observation(path, **KNOWN)
+
+
+def test_one_extension_of_a_large_file_is_read_alone(tmp_path):
+    hdus = [fits.PrimaryHDU()] + [fits.ImageHDU(np.ones((2000, 2000)), name=f"B{k}") for k in range(4)]
+    hdus += [fits.ImageHDU(noise(), name="SCI")]
+    fits.HDUList(hdus).writeto(tmp_path / "a.fits")  # 128 MB
+    read_observation(tmp_path / "a.fits", hdu="SCI", **KNOWN)
+    tracemalloc.start()
+    read_observation(tmp_path / "a.fits", hdu="SCI", **KNOWN)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6
+
+
+# Pixel scale, unit, zero point
 
 
 @pytest.mark.parametrize(
