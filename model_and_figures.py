@@ -93,6 +93,9 @@ def count(units: int, what: str, parameters) -> Progress:
 
 def measure(parameters) -> None:
     """Measure telescope images with the trained network."""
+    from stronglens.measuring import check_request
+
+    check_request(parameters)
     from stronglens.training import load_network
 
     network, record = load_network(parameters.model_file)

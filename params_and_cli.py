@@ -521,7 +521,7 @@ class Learning(Parameters):
         help="train on fresh simulations each epoch in place of the stored training images; validate and test on "
         "stored ones"
     )
-    resume: bool = switch(recorded=False, help="go on with an interrupted training")
+    resume: bool = switch(recorded=False, help="go on with an interrupted training, or with --predict of many images")
     model_file: Path = text("models/regression.keras", help="where the trained network is kept")
     ceiling_images: int = number(
         100, valid=(0, 100_000), applies=SUBSTRUCTURE,
@@ -546,9 +546,14 @@ class Prediction(Parameters):
     """Measuring images with a trained network (no training)"""
 
     predict: tuple[str, ...] = names(
-        (), shortcut="p", many=True, help="files to measure: .fits, .npy or .pickle"
+        (), shortcut="p", many=True,
+        help="images to measure: files (.fits, .npy, .pickle), folders of them, Zarr arrays of cut-outs (N, H, W), or a "
+        ".txt file with a path a line",
     )
     hdu: str | None = text(None, help="name or number of the FITS extension that holds the image")
+    planes: str | None = text(
+        None, help="which planes of a FITS or .npy cube are images: all, or the number of one, from 0"
+    )
     pixel_scale: float | None = number(
         None, shortcut="ps", unit="arcsec", valid=(0.001, 10), help="pixel size of the files, where they do not say"
     )

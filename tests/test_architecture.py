@@ -27,12 +27,13 @@ ONLY_IN = {
 MAY_IMPORT = {  # rooms of the middle floor that know one another; the rest know only parameters
     "observation": {"dataset"},
     "networks": {"scaling", "training"},
+    "training": {"network_archive"},
 }
 
 JOIN = {  # rooms that join others for every task
     "simulation": {"sampling", "cosmology", "raytracing", "telescope", "dataset", "execution"},
     "learning": {"simulation", "dataset", "scaling", "training"},
-    "measuring": {"observation", "dataset", "plotting"},
+    "measuring": {"observation", "dataset", "plotting", "execution", "network_archive"},
 }
 
 

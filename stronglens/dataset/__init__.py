@@ -5,6 +5,7 @@ The only room that turns arrays into files and back.
 
 from stronglens.dataset.class_folders import CLASS_COLUMN, CLASSES
 from stronglens.dataset.conversion import plan_conversion
+from stronglens.dataset.cutouts import is_zarr, read_zarr_plane, zarr_shape
 from stronglens.dataset.files import checksum, read_image, read_json, write_image, write_whole
 from stronglens.dataset.folder_conversion import plan_folder_conversion
 from stronglens.dataset.formats import CHUNK_SIZE, chunk_indices
@@ -26,6 +27,7 @@ __all__ = [
     "checksum",
     "chunk_indices",
     "holds_dataset",
+    "is_zarr",
     "library_versions",
     "load_dataset",
     "plan_conversion",
@@ -33,8 +35,10 @@ __all__ = [
     "read_image",
     "read_json",
     "read_manifest",
+    "read_zarr_plane",
     "remove_dataset",
     "split_indices",
     "write_image",
     "write_whole",
+    "zarr_shape",
 ]

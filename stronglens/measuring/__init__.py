@@ -1,5 +1,25 @@
-"""Trained networks put to telescope images: what all tasks do alike. What the numbers mean, a task says."""
+"""Apply trained networks to telescope images: steps shared by all tasks. What the numbers mean, a task says."""
 
-from stronglens.measuring.files import Answer, Measurement, check_network, measure_files, refuse, write_measurements
+from stronglens.measuring.files import (
+    MOST_LENSES,
+    Answer,
+    Measurement,
+    Results,
+    check_network,
+    check_request,
+    measure_files,
+    refuse,
+    write_measurements,
+)
 
-__all__ = ["Answer", "Measurement", "check_network", "measure_files", "refuse", "write_measurements"]
+__all__ = [
+    "MOST_LENSES",
+    "Answer",
+    "Measurement",
+    "Results",
+    "check_network",
+    "check_request",
+    "measure_files",
+    "refuse",
+    "write_measurements",
+]

@@ -1,16 +1,23 @@
 """Files of images to what a network makes of them, and that to a table and a figure."""
 
-import csv
-import io
 import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from stronglens.dataset import write_whole
-from stronglens.measuring.figures import draw_measured
+from stronglens.dataset import checksum
+from stronglens.execution import Progress
+from stronglens.measuring.figures import MOST_FILES, draw_measured
+from stronglens.measuring.images import ImageFile, list_images
+from stronglens.measuring.tables import GrowingTables
+from stronglens.network_archive import read_archive
 from stronglens.observation import (
     Observation,
     Prepared,
@@ -20,7 +27,7 @@ from stronglens.observation import (
     read_center,
     read_observation,
 )
-from stronglens.parameters import Column, RunError, StronglensError, UsageError
+from stronglens.parameters import Column, RunError, StronglensError, UsageError, to_manifest
 from stronglens.plotting import check_cmap, save_figure
 
 CAMERAS = {
@@ -31,6 +38,25 @@ CAMERAS = {
 
 OTHER_NOISE = 1.5
 """A factor between the noise of an image and that of the training images that is worth a line."""
+
+MOST_LENSES = 100
+"""Images of which each has a figure, draws and a model of its own; of more, there are tables only."""
+
+MOST_REASONS = 20
+"""Lines for images that were refused; all are in ``refused.csv``."""
+
+BATCH_PIXELS, MOST_IN_BATCH = 2**18, 256
+READERS = 4
+"""Threads that read and prepare images while the network works."""
+
+OF_IMAGE = ("field-x", "field-y", "unlike-percentile", "notes")
+"""Columns of ``measured.csv`` beside what a network gives."""
+
+SETTINGS = (
+    *("task", "seed", "posterior-draws", "hdu", "planes", "pixel-scale", "zero-point", "unit", "exposure-time", "gain"),
+    *("center", "mask", "noise-map", "bad-pixels", "background"),
+)
+"""Flags that measurements depend on."""
 
 AS_DISTRIBUTED = "taken as it is, as the images were that the network learned from: neither scaled nor calibrated"
 
@@ -59,46 +85,77 @@ class Measurement:
 
     Attributes
     ----------
-    path : str, as given to --predict
-    observation : Observation
+    image : ImageFile
+    name : str, for tables and figures: the image's, with the FITS extension that was read
     prepared : Prepared, what the network saw, its noise and what was filled
     answer : Answer
     notes : what was decided on the way, and what the network says of itself
+    observation : Observation or None
+        The whole image of the file, kept for those that are drawn.
     """
 
-    path: str
-    observation: Observation
+    image: ImageFile
+    name: str
     prepared: Prepared
     answer: Answer
     notes: tuple[str, ...]
+    observation: Observation | None = None
 
     @property
     def values(self) -> np.ndarray:
         """What the network gives for each output: (L,)."""
         return self.answer.values
 
-    @property
-    def seen(self) -> np.ndarray:
-        """What the network saw: (H, W) float32, e-/s."""
-        return self.prepared.image
+
+@dataclass(frozen=True)
+class Results:
+    """What came of all images.
+
+    Attributes
+    ----------
+    number : int, images that were asked for
+    measured : int, those that were measured, in earlier runs too where this one was resumed
+    kept : list of Measurement
+        All of this run if there are at most ``MOST_LENSES`` images, else the first ``MOST_FILES``.
+    refused : list of str, the reason for each image that cannot be used
+    unlike : int, images measured in this run that are unlike the training set
+    """
+
+    number: int
+    measured: int
+    kept: list[Measurement]
+    refused: list[str]
+    unlike: int = 0
 
 
 def measure_files(
-    parameters, network, record: dict, answer: Callable[[np.ndarray], Answer]
-) -> tuple[list[Measurement], list[str]]:
-    """Measure every file that can be used.
+    parameters,
+    network,
+    record: dict,
+    answer: Callable[[np.ndarray], Sequence[Answer]],
+    heads: Sequence[str],
+    more_columns: Mapping[str, Sequence[str]] | None = None,
+    more_rows: Callable[[Measurement], Mapping[str, list]] | None = None,
+) -> Results:
+    """Measure every image that can be used, and write ``measured.csv`` as the work goes on.
+
+    Images are read and prepared by threads, and given to the network in batches of one size: an image gives the same
+    numbers whatever is measured beside it. Memory does not grow with the number of images.
 
     Parameters
     ----------
     parameters : TrainingParameters
     network : keras.Model
     record : dict, as saved with the network
-    answer : callable, (H, W) e-/s -> Answer
+    answer : callable, (N, H, W) float32, e-/s -> N Answers
+    heads : sequence of L str, what the outputs are: ``src-center-x [arcsec]``
+    more_columns : mapping, optional
+        Columns of other tables, by their names, which begin with ``file`` and ``path``.
+    more_rows : callable, Measurement -> rows of each of those tables, without the file and the path
 
     Returns
     -------
-    measurements : list of Measurement
-    refused : list of str, the reason for each file that cannot be used
+    Results
 
     Raises
     ------
@@ -108,128 +165,257 @@ def measure_files(
         When a flag has no such value, means nothing to this network, or names what no file has.
     """
     check_cmap(parameters.cmap)
-    shape, pixel_scale, zero_point = check_network(parameters, network, record)
-    # Images that others made have no unit: what the network is given must be made as they were.
-    is_as_distributed = _is_as_distributed(record)
-    if is_as_distributed:
-        _refuse_calibration(parameters)
-    else:
-        _require_any(parameters, "mask")
-        _require_any(parameters, "noise_map")
-    center = read_center(parameters.center)
-    measurements, refused = [], []
-    for path in parameters.predict:
-        try:
-            observation = read_observation(
-                path,
-                hdu=parameters.hdu,
-                pixel_scale=pixel_scale if is_as_distributed else parameters.pixel_scale,
-                zero_point=parameters.zero_point,
-                unit="e-/s" if is_as_distributed else parameters.unit,
-                exposure_time=parameters.exposure_time,
-                gain=parameters.gain,
-                mask=parameters.mask,
-                noise_map=parameters.noise_map,
-            )
-            if is_as_distributed and observation.image.shape != shape:
-                raise RunError(
-                    f"{observation.name}: it has {_sides(observation.image.shape)} pixels; images that others made are "
-                    f"taken as they are, and this network learned from {_sides(shape)}"
-                )
-            centre, notes = (0.0, 0.0), []
-            if not is_as_distributed:
-                centre, notes = place_center(observation, center, min(shape) * pixel_scale, _reach_of_centres(record))
-            prepared = prepare(
-                observation,
-                shape=shape,
-                pixel_scale=pixel_scale,
-                zero_point=zero_point,
-                centre=centre,
-                bad_pixels="refuse" if is_as_distributed else parameters.bad_pixels,
-            )
-            compared = (*_compare_camera(observation, record), *_compare_noise(prepared, record))
-            notes = (*observation.notes, *notes, *prepared.notes, *compared)
-            if is_as_distributed:
-                notes = (AS_DISTRIBUTED,)
-            try:
-                answered = answer(prepared.image)
-            except StronglensError as error:
-                raise RunError(f"{observation.name}: {error}") from None
-        except StronglensError as error:
-            refused.append(str(error))
-            continue
-        measurements.append(Measurement(path, observation, prepared, answered, (*answered.notes, *notes)))
-    return measurements, refused
+    read = ImageReader(parameters, record, *check_network(parameters, network, record))
+    images = list_images(parameters.predict, parameters.planes, parameters.hdu)
+    if not read.is_as_distributed:
+        _require_any(parameters, images, "mask")
+        _require_any(parameters, images, "noise_map")
+    headers = {"measured": ["file", "path", *(head.split(" [")[0] for head in heads), *OF_IMAGE]}
+    headers |= {name: ["file", "path", *columns] for name, columns in (more_columns or {}).items()}
+    headers["refused"] = ["path", "reason"]
+    tables = GrowingTables(parameters.figures_dir, headers, _settings(parameters), parameters.resume)
+    todo = [image for image in images if str(image) not in tables.done]
+    measured, kept, refused, unlike = len(images) - len(todo), [], [], 0
+    if measured and not parameters.quiet:
+        print(f"Resuming: {measured:,} images are measured, {len(todo):,} to do")
+    most = len(images) if len(images) <= MOST_LENSES else MOST_FILES
+    with tables, Progress(len(todo), "measuring", "images", parameters.quiet) as progress:
+        for batch in _in_batches(todo, read, answer, batch_size(read.shape)):
+            for one in batch:
+                if isinstance(one, _Refused):
+                    tables.add({"refused": [[str(one.image), one.reason]]})
+                    refused.append(one.reason)
+                    continue
+                rows = {"measured": [_row(one)]} | (more_rows(one) if more_rows else {})
+                tables.add({name: [[one.name, str(one.image), *row] for row in some] for name, some in rows.items()})
+                measured += 1
+                unlike += one.answer.is_unlike
+                if len(kept) < most:
+                    kept.append(one if len(kept) < MOST_FILES else replace(one, observation=None))
+            tables.flush()
+            progress.advance(len(batch))
+    return Results(len(images), measured, kept, refused, unlike)
 
 
 def write_measurements(
     parameters,
     pixel_scale: float,
-    measurements: list[Measurement],
-    refused: list[str],
+    results: Results,
     heads: Sequence[str],
     captions: Sequence[str],
     worth: Sequence[str],
     tables: Sequence[str] | None = None,
 ) -> None:
-    """Print a table, write ``measured.csv`` and the figure of what the network saw.
+    """Print a table, and draw what the network saw; say where everything is.
 
     Parameters
     ----------
     parameters : TrainingParameters
     pixel_scale : float, arcsec, of what the network sees
-    measurements, refused
-        As returned by `measure_files`.
+    results : Results
     heads : sequence of L str, what the outputs are: ``src-center-x [arcsec]``
-    captions : a text for each measurement, some lines, for the figure
+    captions : a text for each measurement that is kept, some lines, for the figure
     worth : lines that say what such numbers are worth
     tables : lines to print in place of the table of outputs and the notes
-
-    Raises
-    ------
-    RunError
-        When a file was refused, after all others were written.
     """
-    folder = parameters.figures_dir
-    if measurements:
-        if not parameters.quiet:
-            lines = [*_table(measurements, heads), *_notes(measurements), ""] if tables is None else tables
-            print("\n".join([*lines, *worth]))
-        write_whole(folder / "measured.csv", _csv(measurements, heads))
+    folder, kept = parameters.figures_dir, results.kept
+    say = (lambda line: None) if parameters.quiet else print
+    if not results.measured:
+        return
+    if kept:
+        lines = [*_table(kept, heads), *_notes(kept), ""] if tables is None else tables
+        say("\n".join([*lines, *worth]))
+        drawn = kept[:MOST_FILES]
         figure = draw_measured(
-            [measurement.observation for measurement in measurements],
-            [measurement.prepared for measurement in measurements],
+            [one.observation for one in drawn],
+            [one.prepared for one in drawn],
             captions,
             pixel_scale,
             parameters.cmap,
+            number=results.number,
         )
         path = save_figure(figure, folder / f"measured.{parameters.figure_format}")
-        if not parameters.quiet:
-            print(f"Table: {folder / 'measured.csv'}; what the network saw: {path}")
-    refuse(refused)
+    if results.number > MOST_LENSES:
+        refused = f", {len(results.refused):,} refused" if results.refused else ""
+        say(f"{results.measured:,} images measured, {results.unlike:,} of them unlike the training set{refused}")
+    say(f"Table: {folder / 'measured.csv'}" + (f"; what the network saw: {path}" if kept else ""))
 
 
 def refuse(reasons: Sequence[str]) -> None:
-    """Say all reasons for which files were refused, if there are any.
+    """Say for which reasons images were refused, if any were.
 
     Raises
     ------
     RunError
         With the last one.
     """
-    for reason in reasons[:-1]:
+    for reason in reasons[: min(MOST_REASONS, len(reasons)) - 1]:
         print(f"error: {reason}", file=sys.stderr)
+    if len(reasons) > MOST_REASONS:
+        print(f"error: {len(reasons) - MOST_REASONS:,} more like these, in refused.csv", file=sys.stderr)
     if reasons:
         raise RunError(reasons[-1])
 
 
-def check_network(parameters, network, record: dict) -> tuple[tuple[int, int], float, float | None]:
+class ImageReader:
+    """Read images and prepare them for a network: called with an image, and whether all of its file is kept.
+
+    It returns a `Measurement` that has no answer yet.
+
+    Parameters
+    ----------
+    parameters : TrainingParameters
+    record : dict, as saved with the network
+    shape, pixel_scale, zero_point
+        As returned by `check_network`.
+    """
+
+    def __init__(self, parameters, record: dict, shape, pixel_scale, zero_point):
+        self.parameters, self.record = parameters, record
+        self.shape, self.pixel_scale, self.zero_point = shape, pixel_scale, zero_point
+        # Images that others made have no unit: what the network is given must be made as they were.
+        self.is_as_distributed = _is_as_distributed(record)
+        if self.is_as_distributed:
+            _refuse_calibration(parameters)
+        self.center = read_center(parameters.center)
+
+    def __call__(self, image: ImageFile, is_kept: bool = False) -> Measurement:
+        parameters, raw = self.parameters, self.is_as_distributed
+        observation = read_observation(
+            image.path,
+            name=image.name,
+            plane=image.plane,
+            hdu=parameters.hdu,
+            pixel_scale=self.pixel_scale if raw else parameters.pixel_scale,
+            zero_point=parameters.zero_point,
+            unit="e-/s" if raw else parameters.unit,
+            exposure_time=parameters.exposure_time,
+            gain=parameters.gain,
+            mask=parameters.mask,
+            noise_map=parameters.noise_map,
+        )
+        if raw and observation.image.shape != self.shape:
+            raise RunError(
+                f"{observation.name}: it has {_sides(observation.image.shape)} pixels; images that others made are "
+                f"taken as they are, and this network learned from {_sides(self.shape)}"
+            )
+        centre, notes = (0.0, 0.0), []
+        if not raw:
+            field = min(self.shape) * self.pixel_scale
+            centre, notes = place_center(observation, self.center, field, _reach_of_centres(self.record))
+        prepared = prepare(
+            observation,
+            shape=self.shape,
+            pixel_scale=self.pixel_scale,
+            zero_point=self.zero_point,
+            centre=centre,
+            bad_pixels="refuse" if raw else parameters.bad_pixels,
+        )
+        compared = (*_compare_camera(observation, self.record), *_compare_noise(prepared, self.record))
+        notes = (AS_DISTRIBUTED,) if raw else (*observation.notes, *notes, *prepared.notes, *compared)
+        return Measurement(image, observation.name, prepared, NO_ANSWER, notes, observation if is_kept else None)
+
+
+def batch_size(shape: tuple[int, int]) -> int:
+    """Return how many images of a shape a network is given at a time: their features then fit in memory."""
+    return int(np.clip(BATCH_PIXELS // (shape[0] * shape[1]), 1, MOST_IN_BATCH))
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """An image that cannot be measured, and why."""
+
+    image: ImageFile
+    reason: str
+
+
+def _in_batches(
+    images: Sequence[ImageFile], read: ImageReader, answer: Callable, size: int
+) -> Iterator[list[Measurement | _Refused]]:
+    """Measure images in batches, while threads read those that come next; give them in their order."""
+
+    def prepare_one(number: int, image: ImageFile) -> Measurement | _Refused:
+        try:
+            return read(image, is_kept=number < MOST_FILES)
+        except StronglensError as error:
+            return _Refused(image, str(error))
+
+    pool, ahead, waiting = ThreadPoolExecutor(READERS), deque(), enumerate(images)
+    try:
+        while True:
+            ahead.extend(pool.submit(prepare_one, *one) for one in islice(waiting, 2 * size - len(ahead)))
+            if not ahead:
+                return
+            batch = [ahead.popleft().result() for _ in range(min(size, len(ahead)))]
+            yield _answer_batch(batch, answer, size)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _answer_batch(batch: list, answer, size: int) -> list[Measurement | _Refused]:
+    read = [one for one in batch if isinstance(one, Measurement)]
+    if not read:
+        return batch
+    images = np.stack([one.prepared.image for one in read])
+    # Always of one size: compiled once, and rounded alike.
+    padded = np.concatenate([images, np.broadcast_to(images[:1], (size - len(images), *images.shape[1:]))])
+    answers = dict(zip(map(id, read), answer(padded), strict=False))
+    done: list[Measurement | _Refused] = []
+    for one in batch:
+        if (found := answers.get(id(one))) is None:
+            done.append(one)
+        elif not np.isfinite(found.values).all():
+            done.append(_Refused(one.image, f"{one.name}: the network returned NaN or infinity"))
+        else:
+            done.append(replace(one, answer=found, notes=(*found.notes, *one.notes)))
+    return done
+
+
+def check_request(parameters) -> None:
+    """Refuse what can be refused without a network's library: it takes seconds to load.
+
+    Of at most ``MOST_LENSES`` images each is read, of more a few; where none can be used, all reasons are given.
+
+    Parameters
+    ----------
+    parameters : TrainingParameters
+
+    Raises
+    ------
+    RunError
+        When there is no network, it is of another task, or no image can be used.
+    UsageError
+        When a flag has no such value, means nothing to this network, or names what no file has.
+    """
+    check_cmap(parameters.cmap)
+    read_center(parameters.center)
+    images = list_images(parameters.predict, parameters.planes, parameters.hdu)
+    try:
+        record, _ = read_archive(parameters.model_file)
+    except RunError as error:
+        gone = [str(image) for image in images if not Path(image.path).exists()]
+        raise RunError(f"{error}{'; no such file: ' * bool(gone)}{_some(gone)}") from None
+    read = ImageReader(parameters, record, *check_record(parameters, record))
+    if not read.is_as_distributed:
+        _require_any(parameters, images, "mask")
+        _require_any(parameters, images, "noise_map")
+    tried = np.unique(np.linspace(0, len(images) - 1, len(images) if len(images) <= MOST_LENSES else MOST_REASONS))
+    reasons = []
+    for number in tried.astype(int):
+        try:
+            read(images[number])
+            return
+        except StronglensError as error:
+            reasons.append(str(error))
+    refuse(reasons)
+
+
+def check_record(parameters, record: dict) -> tuple[tuple[int, int], float, float | None]:
     """Return what a network's record says of the images it was trained on.
 
     Parameters
     ----------
     parameters : TrainingParameters
-    network : keras.Model
     record : dict, as saved with the network
 
     Returns
@@ -251,15 +437,37 @@ def check_network(parameters, network, record: dict) -> tuple[tuple[int, int], f
         pixel_scale, zero_point = float(record["pixel-scale"]), record["zero-point"]
         if zero_point is not None or not _is_as_distributed(record):
             zero_point = float(zero_point)
-        outputs = len(record.get("classes") or [Column.from_dict(item) for item in record["labels"]])
-        is_sound = np.isfinite([pixel_scale, zero_point or 0.0]).all() and pixel_scale > 0
+        is_sound = bool(record.get("classes") or [Column.from_dict(item) for item in record["labels"]])
+        is_sound = is_sound and np.isfinite([pixel_scale, zero_point or 0.0]).all() and pixel_scale > 0
+        is_sound = is_sound and len(shape) == 2 and min(shape) > 0
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         is_sound = False
+    if not is_sound:
+        raise RunError(f"{path} holds a damaged or foreign record of its network: train it anew")
+    return shape, pixel_scale, zero_point
+
+
+def check_network(parameters, network, record: dict) -> tuple[tuple[int, int], float, float | None]:
+    """Return what `check_record` does, for a network that fits the record.
+
+    Parameters
+    ----------
+    parameters : TrainingParameters
+    network : keras.Model
+    record : dict, as saved with the network
+
+    Raises
+    ------
+    RunError
+        When the network was not trained for this task, or its record is not one of it.
+    """
+    shape, pixel_scale, zero_point = check_record(parameters, record)
+    outputs = len(record.get("classes") or record["labels"])
     has_posterior = bool(record.get("posterior"))  # whose output is one number, whatever it is a density of
-    is_sound = is_sound and (len(network.inputs) == 2) == has_posterior
+    is_sound = (len(network.inputs) == 2) == has_posterior
     is_sound = is_sound and (has_posterior or outputs == network.output_shape[-1])
     if not is_sound or shape != network.inputs[0].shape[1:]:
-        raise RunError(f"{path} holds a damaged or foreign record of its network: train it anew")
+        raise RunError(f"{parameters.model_file} holds a damaged or foreign record of its network: train it anew")
     return shape, pixel_scale, zero_point
 
 
@@ -277,10 +485,10 @@ def _refuse_calibration(parameters) -> None:
         )
 
 
-def _require_any(parameters, name: str) -> None:
+def _require_any(parameters, images: Sequence[ImageFile], name: str) -> None:
     """Refuse a mask or noise map that is beside none of the files: a name that was mistyped."""
     given = getattr(parameters, name)
-    if given is not None and not any(find_beside(path, given) for path in parameters.predict):
+    if given is not None and not any(find_beside(image.path, given) for image in images):
         raise UsageError(
             f"--{name.replace('_', '-')}={' '.join(given.split())}: no such file, neither beside the images nor here"
         )
@@ -333,32 +541,40 @@ def _is_as_distributed(record: dict) -> bool:
     return record.get("image-unit", "e-/s") != "e-/s"
 
 
+def _some(paths: Sequence[str]) -> str:
+    """Return the first of some paths in words."""
+    return ", ".join(paths[:5]) + (f" and {len(paths) - 5:,} more" if len(paths) > 5 else "")
+
+
 def _sides(shape: tuple[int, int]) -> str:
     return f"{shape[1]} x {shape[0]}"
 
 
+def _settings(parameters) -> dict[str, Any]:
+    """Return what measurements depend on: flags, and the network's file."""
+    written = to_manifest(parameters)
+    of_network = {"model-file": str(parameters.model_file)}
+    if Path(parameters.model_file).is_file():
+        of_network["checksum of the network"] = checksum(Path(parameters.model_file).read_bytes())
+    return of_network | {key: written[key] for key in SETTINGS if key in written}
+
+
 def _table(measurements: list[Measurement], heads: Sequence[str]) -> list[str]:
-    width = max(len(measurement.observation.name) for measurement in measurements)
+    width = max(len(measurement.name) for measurement in measurements)
     lines = [" " * width + "  " + "  ".join(heads)]
     for measurement in measurements:
         cells = [f"{value:>{len(head)}.4g}" for value, head in zip(measurement.values, heads, strict=True)]
-        lines.append(f"{measurement.observation.name:<{width}}  " + "  ".join(cells))
+        lines.append(f"{measurement.name:<{width}}  " + "  ".join(cells))
     return lines
 
 
 def _notes(measurements: list[Measurement]) -> list[str]:
-    return [f"  {one.observation.name}: {note}" for one in measurements for note in one.notes]
+    return [f"  {one.name}: {note}" for one in measurements for note in one.notes]
 
 
-def _csv(measurements: list[Measurement], heads: Sequence[str]) -> str:
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    of_image = ["field-x", "field-y", "unlike-percentile", "notes"]
-    writer.writerow(["file", *(head.split(" [")[0] for head in heads), *of_image])
-    for measurement in measurements:
-        values = [f"{float(value):.7g}" for value in measurement.values]
-        y, x = measurement.prepared.centre
-        percentile = measurement.answer.percentile
-        cells = [f"{x:.4f}", f"{y:.4f}", "" if percentile is None else f"{percentile:.1f}"]
-        writer.writerow([measurement.observation.name, *values, *cells, "; ".join(measurement.notes)])
-    return table.getvalue()
+def _row(one: Measurement) -> list[str]:
+    """Return the row of ``measured.csv`` without file and path."""
+    y, x = one.prepared.centre
+    percentile = one.answer.percentile
+    of_image = [f"{x:.4f}", f"{y:.4f}", "" if percentile is None else f"{percentile:.1f}", "; ".join(one.notes)]
+    return [*(f"{float(value):.7g}" for value in one.values), *of_image]

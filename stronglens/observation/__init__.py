@@ -8,15 +8,19 @@ on. Nothing is assumed in silence: what was decided is in the notes, and what ca
 known is asked for.
 """
 
+from stronglens.dataset import is_zarr
 from stronglens.observation.centring import place_center, read_center
 from stronglens.observation.noise import measure_noise
 from stronglens.observation.preparing import Prepared, prepare
-from stronglens.observation.reading import Observation, find_beside, read_observation
+from stronglens.observation.reading import FILE_ENDINGS, Observation, count_planes, find_beside, read_observation
 
 __all__ = [
+    "FILE_ENDINGS",
     "Observation",
     "Prepared",
+    "count_planes",
     "find_beside",
+    "is_zarr",
     "measure_noise",
     "place_center",
     "prepare",

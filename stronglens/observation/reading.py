@@ -1,15 +1,21 @@
 """Image files -> pixels with row 0 at the top, in counts per second, and what is known of them."""
 
+import gzip
+import io
 import re
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stronglens.dataset import is_zarr, read_zarr_plane, zarr_shape
 from stronglens.observation.calibration import calibrate, find_pixel_scale
 from stronglens.parameters import RunError, UsageError
 
@@ -72,6 +78,8 @@ def read_observation(
     path: str | Path,
     *,
     hdu: str | int | None = None,
+    plane: int | None = None,
+    name: str | None = None,
     pixel_scale: float | None = None,
     zero_point: float | None = None,
     unit: str | None = None,
@@ -91,6 +99,10 @@ def read_observation(
     path : str or Path
     hdu : str or int, optional
         FITS extension: its number, its name (``SCI``) or name and version (``SCI,2``).
+    plane : int, optional
+        Of a cube (N, H, W), in FITS, NumPy or Zarr; counted from 0.
+    name : str, optional
+        What messages call the file, in place of its folder and name.
     pixel_scale : float, arcsec, optional
     zero_point : float, AB mag, optional
     unit : {"e-/s", "e-", "adu/s", "adu"}, optional
@@ -100,7 +112,7 @@ def read_observation(
         A file, looked for beside the image first if it is named without a folder, or an extension of the image's own
         file; ``FILE[EXTENSION]`` for one of another's. Masked is what is not zero; noise is a standard deviation in the
         unit of the image as it is stored. Element [i, j] belongs to [i, j] of the image, whatever the kinds of the two
-        files. Where there is no such file, a note says so.
+        files; of a cube the plane of the image is taken. Where there is no such file, a note says so.
 
     Returns
     -------
@@ -122,7 +134,7 @@ def read_observation(
         raise UsageError(f"--zero-point must be a finite number, not {zero_point}")
     if unit is not None and unit not in ("e-/s", "e-", "adu/s", "adu"):
         raise UsageError(f"--unit must be one of e-/s, e-, adu/s, adu, not {unit!r}")
-    pixels, headers, name, notes = _read_pixels(path, hdu)
+    pixels, headers, name, notes = _read_pixels(path, hdu, plane=plane, name=name)
 
     try:
         image = np.array(pixels, dtype=np.float64)
@@ -130,8 +142,8 @@ def read_observation(
         raise RunError(f"{name}: its pixels cannot be read ({_first_line(error)})") from error
     scale = find_pixel_scale(headers, name, pixel_scale, notes)
     factor, zero_point, electrons = calibrate(headers, name, scale, zero_point, unit, exposure_time, gain, notes)
-    masked = None if mask is None else _read_beside(path, mask, "--mask", image.shape, name, notes)
-    noise = None if noise_map is None else _read_beside(path, noise_map, "--noise-map", image.shape, name, notes)
+    masked = None if mask is None else _read_beside(path, mask, "--mask", image.shape, plane, name, notes)
+    noise = None if noise_map is None else _read_beside(path, noise_map, "--noise-map", image.shape, plane, name, notes)
     if noise is not None and not (np.isfinite(noise) & (noise > 0)).any():
         raise RunError(f"{name}: its noise map ({noise_map}) has no value above zero")
     with np.errstate(all="ignore"):
@@ -165,18 +177,44 @@ def check_array(shape: tuple[int, ...], kind: np.dtype, name: str, is_mask: bool
         raise RunError(f"{name}: its pixels are not real numbers (they are {kind})")
     if len(shape) != 2:
         size = " x ".join(str(count) for count in shape) or "a single number"
-        colour = (
-            "; it looks like a colour picture, whose values are not fluxes" if 3 in shape and len(shape) == 3 else ""
-        )
-        raise RunError(f"{name}: an image has two dimensions, this has {len(shape)} ({size}){colour}")
+        what = ""
+        if len(shape) == 3 and shape[2] in (3, 4) and kind == np.uint8:
+            what = "; it looks like a colour picture, whose values are not fluxes"
+        elif len(shape) == 3:
+            what = (
+                f": it is a cube of {shape[0]} planes of {shape[2]} x {shape[1]} pixels; choose one with "
+                f"--planes=0 to {shape[0] - 1}, or measure each with --planes=all"
+            )
+        raise RunError(f"{name}: an image has two dimensions, this has {len(shape)} ({size}){what}")
     if 0 in shape:
         raise RunError(f"{name}: the image is empty ({shape[0]} x {shape[1]} pixels)")
     if shape[0] * shape[1] > MAX_PIXELS:
         raise RunError(f"{name}: {shape[0]} x {shape[1]} pixels are too many; cut the lens out first")
 
 
+def count_planes(path: str | Path, hdu: str | int | None = None) -> int | None:
+    """Return the number of planes of a cube (N, H, W) in FITS, NumPy or Zarr; None where the file holds no cube.
+
+    Raises
+    ------
+    RunError, UsageError
+        As `read_observation`.
+    """
+    path = Path(path)
+    if is_zarr(path):
+        shape = zarr_shape(path)
+    elif path.name.lower().endswith(FITS_ENDINGS):
+        with _open_fits(path, f"{path}") as hdus:
+            shape = _drop_units(hdus[_choose_hdu(hdus, hdu, str(path), "--hdu", dimensions=3)].shape)
+    elif path.name.lower().endswith(".npy"):
+        shape = _map_npy(path, str(path)).shape
+    else:
+        return None
+    return shape[0] if len(shape) == 3 else None
+
+
 def _read_beside(
-    path: Path, given: str, flag: str, shape: tuple[int, int], name: str, notes: list[str]
+    path: Path, given: str, flag: str, shape: tuple[int, int], plane: int | None, name: str, notes: list[str]
 ) -> NDArray[np.float64] | None:
     """Return the pixels (H, W) of a mask or noise map, None where this image has none, which is then noted."""
     found = find_beside(path, given)
@@ -189,7 +227,7 @@ def _read_beside(
     file, hdu = found
     if file == path and not path.name.lower().endswith(FITS_ENDINGS):
         raise UsageError(f"{flag}={given}: {name} is no FITS file and has no extensions; give a file, as {given}.npy")
-    pixels, _, its_name, _ = _read_pixels(file, hdu, flag)
+    pixels, _, its_name, _ = _read_pixels(file, hdu, flag, plane)
     if pixels.shape != shape:
         raise RunError(
             f"{name}: {flag} {its_name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, the image has "
@@ -210,11 +248,22 @@ def _find_camera(headers: list[Any]) -> dict[str, str]:
     return {what: value for what, value in found.items() if value}
 
 
-def _read_pixels(path: Path, hdu: str | int | None, flag: str = "--hdu") -> tuple[Any, list[Any], str, list[str]]:
-    """Return pixels with row 0 at the top, the headers to look into, a name, and notes."""
-    name = f"{path.parent.name}/{path.name}" if path.parent.name else path.name
+def _read_pixels(
+    path: Path, hdu: str | int | None, flag: str = "--hdu", plane: int | None = None, name: str | None = None
+) -> tuple[Any, list[Any], str, list[str]]:
+    """Return pixels with row 0 at the top, the headers to look into, a name, and notes.
+
+    A plane is taken of every cube; a mask or noise map (`flag`) may be one image for all planes.
+    """
+    if name is None:
+        name = f"{path.parent.name}/{path.name}" if path.parent.name else path.name
+        name = name if plane is None else f"{name}[{plane}]"
     name = " ".join(name.split())  # a message is one line
     kind = path.name.lower()
+    if is_zarr(path):
+        pixels = read_zarr_plane(path, plane or 0)
+        check_array(pixels.shape, pixels.dtype, name, is_mask=flag == "--mask")
+        return pixels, [], name, []
     if not path.is_file():
         where = " ".join(str(path).split())
         raise RunError(f"{where}: {'is a folder, not an image' if path.is_dir() else 'no such file'}")
@@ -222,32 +271,46 @@ def _read_pixels(path: Path, hdu: str | int | None, flag: str = "--hdu") -> tupl
     if hdu is not None and not kind.endswith(FITS_ENDINGS):
         notes.append("--hdu means nothing here: only FITS files have extensions")
     if kind.endswith(FITS_ENDINGS):
-        return _read_fits(path, hdu, name, flag)
+        return _read_fits(path, hdu, name, flag, plane)
     if kind.endswith(".npy"):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                # Mapped first: a damaged header can claim more than fits into memory.
-                pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-                if pixels.ndim == 3 and 1 in (pixels.shape[0], pixels.shape[2]):  # one channel, as others write them
-                    pixels = pixels[0] if pixels.shape[0] == 1 else pixels[:, :, 0]
-            shape, kind_of_number = pixels.shape, pixels.dtype
-        except Exception as error:
-            raise RunError(f"{name}: not a readable .npy file ({_first_line(error)})") from error
+        pixels = _map_npy(path, name)
     elif kind.endswith((".pickle", ".pkl")):
         from stronglens.dataset import read_image
 
         pixels = read_image(path)
-        shape, kind_of_number = pixels.shape, pixels.dtype
     else:
         raise RunError(f"{name}: not a kind of file that can be measured; give .fits, .npy or .pickle")
-    check_array(shape, kind_of_number, name, is_mask=flag == "--mask")
+    if plane is not None and (flag == "--hdu" or pixels.ndim == 3):
+        _check_plane(pixels.shape, plane, name)
+        pixels = pixels[plane]
+    check_array(pixels.shape, pixels.dtype, name, is_mask=flag == "--mask")
     return pixels, [], name, notes
 
 
-def _read_fits(
-    path: Path, hdu: str | int | None, name: str, flag: str
-) -> tuple[Any, list[Any], str, list[str]]:
+def _map_npy(path: Path, name: str) -> NDArray[Any]:
+    """Return the array of a .npy file, of one channel without it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Mapped: a damaged header can claim more than fits into memory.
+            pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
+        raise RunError(f"{name}: not a readable .npy file ({_first_line(error)})") from error
+    if pixels.ndim == 3 and 1 in (pixels.shape[0], pixels.shape[2]):  # one channel, as others write them
+        pixels = pixels[0] if pixels.shape[0] == 1 else pixels[:, :, 0]
+    return pixels
+
+
+def _check_plane(shape: tuple[int, ...], plane: int, name: str) -> None:
+    if len(shape) != 3:
+        raise RunError(f"{name}: is one image, not a cube of planes: leave --planes out")
+    if plane >= shape[0]:
+        raise RunError(f"{name}: has no plane {plane}; its {shape[0]} planes are counted from 0")
+
+
+@contextmanager
+def _open_fits(path: Path, name: str, is_cube: bool = False) -> Iterator[Any]:
+    """Open a FITS file; what goes wrong with it, in the block too, is a RunError."""
     from astropy.io import fits
 
     try:
@@ -256,24 +319,54 @@ def _read_fits(
             # Astropy leaves a damaged file open that it opened itself. Pixels are read when asked for, those of one
             # extension alone, and as stored: astropy scales 16 bits in single precision and overlooks BLANK = 0.
             with (
-                open(path, "rb") as stream,
+                _decompress(path) if is_cube and path.suffix.lower() == ".gz" else open(path, "rb") as stream,
                 fits.open(stream, memmap=False, do_not_scale_image_data=True) as hdus,
             ):
-                number = _choose_hdu(hdus, hdu, name, flag)
-                chosen = hdus[number]
-                label = str(chosen.name or "")
-                if len(hdus) > 1:
-                    name = f"{name}[{label if label and label != 'PRIMARY' else number}]"
-                if not chosen.is_image:
-                    how = _how_to_choose(flag)
-                    raise RunError(f"{name}: is a table, not an image; choose another extension with {how}")
-                check_array(_drop_units(chosen.shape), np.dtype(np.float64), name)
-                pixels = _physical(chosen.data, chosen.header).reshape(_drop_units(chosen.shape))
-                headers = [chosen.header.copy(), hdus[0].header.copy()]
+                yield hdus
     except (RunError, UsageError):
         raise
     except Exception as error:
         raise RunError(f"{name}: not a readable FITS file ({_first_line(error)})") from error
+
+
+_DECOMPRESSING = threading.Lock()
+
+
+def _decompress(path: Path) -> io.BytesIO:
+    """Return what a compressed cube holds, which is read plane by plane: decompressed once."""
+    with _DECOMPRESSING:
+        return io.BytesIO(_decompressed(path, path.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=1)
+def _decompressed(path: Path, _changed: int) -> bytes:
+    return gzip.decompress(path.read_bytes())
+
+
+def _read_fits(
+    path: Path, hdu: str | int | None, name: str, flag: str, plane: int | None
+) -> tuple[Any, list[Any], str, list[str]]:
+    with _open_fits(path, name, is_cube=plane is not None) as hdus:
+        dimensions = 3 if plane is not None and flag == "--hdu" else 2
+        number = _choose_hdu(hdus, hdu, name, flag, dimensions)
+        chosen = hdus[number]
+        label = str(chosen.name or "")
+        if len(hdus) > 1:
+            name = f"{name}[{label if label and label != 'PRIMARY' else number}]"
+        if not chosen.is_image:
+            how = _how_to_choose(flag)
+            raise RunError(f"{name}: is a table, not an image; choose another extension with {how}")
+        shape = _drop_units(chosen.shape)
+        if plane is not None and (flag == "--hdu" or len(shape) == 3):
+            _check_plane(shape, plane, name)
+            stored = chosen.section[(*(0,) * (len(chosen.shape) - 3), plane)]
+            shape = shape[1:]
+        else:
+            check_array(shape, np.dtype(np.float64), name)
+            stored = chosen.data
+        check_array(shape, np.dtype(np.float64), name)
+        pixels = _physical(stored, chosen.header).reshape(shape)
+        headers = [chosen.header.copy(), hdus[0].header.copy()]
     check_array(pixels.shape, pixels.dtype, name)
     return np.flipud(pixels), headers, name, []  # FITS counts rows from the bottom
 
@@ -299,7 +392,7 @@ def _physical(stored: NDArray[Any], header: Any) -> NDArray[Any]:
     return values
 
 
-def _choose_hdu(hdus: Any, asked: str | int | None, name: str, flag: str) -> int:
+def _choose_hdu(hdus: Any, asked: str | int | None, name: str, flag: str, dimensions: int = 2) -> int:
     known = [(number, str(one.name or ""), int(getattr(one, "ver", 1) or 1)) for number, one in enumerate(hdus)]
     if asked is not None:
         text = str(asked).strip()
@@ -310,7 +403,9 @@ def _choose_hdu(hdus: Any, asked: str | int | None, name: str, flag: str) -> int
             ):
                 return number
         raise UsageError(f"{flag}={text}: {name} has no such extension; it has {_list_hdus(known)}")
-    images = [number for number, one in enumerate(hdus) if one.is_image and len(_drop_units(one.shape)) == 2]
+    images = [number for number, one in enumerate(hdus) if one.is_image and len(_drop_units(one.shape)) == dimensions]
+    if not images and dimensions == 3:
+        return _choose_hdu(hdus, asked, name, flag)
     if not images:
         shapes = [_drop_units(one.shape) for one in hdus if one.is_image and one.shape]
         if shapes:

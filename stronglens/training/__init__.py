@@ -1,9 +1,11 @@
 """The shared fit loop, the file of a trained network, and the device it runs on."""
 
+from stronglens.network_archive import FLOW
+
 # Device first: it quietens Keras's backend before anything wakes it.
 from stronglens.training.device import describe_device, keras, wake_bayesflow
 from stronglens.training.loop import fit
-from stronglens.training.network_file import FLOW, load_network, save_network
+from stronglens.training.network_file import load_network, save_network
 from stronglens.training.objective import Classification, Density, Regression
 from stronglens.training.seeds import spread_seed
 from stronglens.training.state import remove_state, state_path
