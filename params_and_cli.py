@@ -337,8 +337,8 @@ class Telescope(Parameters):
     )
     psf_fits: Path | None = text(
         None,
-        help="measured point-spread function in place of a model: FILE.fits or FILE.fits[EXTENSION]; sampled at "
-        "--pixel-scale unless its header states another pixel scale",
+        help="measured point-spread function in place of a model: FILE.fits or FILE.fits[EXTENSION], in the pixels of "
+        "the images unless its header states a pixel scale",
     )
     exposure_time: float = number(2264.0, shortcut="exp", unit="s", valid=(0, 1e9), help="total exposure")
     exposure_time_range: Range | None = sampled(

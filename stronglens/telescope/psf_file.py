@@ -28,9 +28,9 @@ COARSEST = 1.5
 SIGNIFICANCE = 2.0
 """Standard errors that the mean of a ring must be above zero to belong to the point-spread function."""
 
-STEEPEST, DESCRIBED = 0.25, 0.005
+STEEPEST, DESCRIBED = 0.25, 0.002
 """Largest 1/beta of the Moffat function, unless it describes the core to this fraction of the peak (RMS). Undersampled
-diffraction cores do not determine it: a free fit makes the peak of HST's up to 60 % too high."""
+diffraction cores do not determine it: a free fit makes their peak up to 60 % too high."""
 
 NARROWEST = 0.45
 """Least width of the Moffat function, pixels: half of a PSF that is as narrow as the pixel that it is averaged over."""
