@@ -33,7 +33,7 @@ STEEPEST, DESCRIBED = 0.25, 0.002
 diffraction cores do not determine it: a free fit makes their peak up to 60 % too high."""
 
 NARROWEST = 0.45
-"""Least width of the Moffat function, pixels: half of a PSF that is as narrow as the pixel that it is averaged over."""
+"""Least width of the Moffat function (as a standard deviation), pixels: the file does not resolve a narrower core."""
 
 _LARGEST = 4096
 _FWHM_OF_SIGMA = np.sqrt(8 * np.log(2))
