@@ -336,7 +336,9 @@ class Telescope(Parameters):
         help="FWHM of a Gaussian point-spread function; 0: none",
     )
     psf_fits: Path | None = text(
-        None, help="measured point-spread function (FITS, sampled at --pixel-scale), in place of a model"
+        None,
+        help="measured point-spread function in place of a model: FILE.fits or FILE.fits[EXTENSION], in the pixels of "
+        "the images unless its header states a pixel scale",
     )
     exposure_time: float = number(2264.0, shortcut="exp", unit="s", valid=(0, 1e9), help="total exposure")
     exposure_time_range: Range | None = sampled(

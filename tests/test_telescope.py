@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from astropy.io import fits
 
 from stronglens import telescope
 from stronglens.parameters import RunError
@@ -92,36 +91,6 @@ def test_exposure_reaches_the_wanted_signal_to_noise():
     assert np.isinf(telescope.exposure_for_snr(wanted[:1], 0 * source[:1], rate[:1], EUCLID))
 
 
-def test_measured_psf_is_normalised_padded_and_turned_up(tmp_path):
-    psf = np.zeros((5, 7))
-    psf[2, 3], psf[1, 3], psf[3, 3] = 4.0, 1.0, 1.0
-    psf[0, 3], psf[4, 0] = 0.5, -0.1  # the bottom row of a FITS image; noise
-    fits.writeto(tmp_path / "psf.fits", psf)
-    read = telescope.read_psf(tmp_path / "psf.fits")
-    assert read.shape == (7, 7)
-    assert read.min() >= 0
-    assert read.sum() == pytest.approx(1)
-    assert read[:2].sum() < read[5:].sum()  # what was at the bottom of the file is at the bottom
-
-
-@pytest.mark.parametrize("size", [24, 25])
-@pytest.mark.parametrize("offset", [0.0, 0.3, -0.5])
-def test_measured_psf_does_not_move_images(tmp_path, size, offset):
-    y, x = np.indices((size, size)) - (size - 1) / 2
-    fits.writeto(tmp_path / "psf.fits", np.exp(-((x - offset) ** 2 + (y + offset) ** 2) / 8))
-    psf = telescope.read_psf(tmp_path / "psf.fits")
-    centre = [float((psf * (axis - psf.shape[0] // 2)).sum()) for axis in np.indices(psf.shape)]
-    assert centre == pytest.approx([0, 0], abs=1e-3)
-
-
-def test_psf_far_from_the_centre_is_refused(tmp_path):
-    psf = np.zeros((21, 21))
-    psf[2, 3] = 1
-    fits.writeto(tmp_path / "psf.fits", psf)
-    with pytest.raises(RunError, match="far from the centre"):
-        telescope.read_psf(tmp_path / "psf.fits")
-
-
 def test_noise_may_be_a_share_of_the_peak():
     rate = np.zeros((3, 60, 60), np.float32)
     rate[0, 5, 5], rate[1, 5, 5] = 2, 50
@@ -146,17 +115,3 @@ def test_noise_may_be_a_share_of_the_peak():
 def test_more_electrons_than_can_be_drawn_are_refused():
     with pytest.raises(RunError, match="more than can be drawn"):
         telescope.add_noise(np.full((1, 4, 4), 1e17, np.float32), EUCLID, generators(1))
-
-
-@pytest.mark.parametrize("content", [b"", b"SIMPLE  = nonsense", b"\x00" * 3000])
-def test_damaged_psf_is_refused_in_one_line(tmp_path, content):
-    path = tmp_path / "psf.fits"
-    path.write_bytes(content)
-    with pytest.raises(RunError, match=r"psf\.fits") as caught:
-        telescope.read_psf(path)
-    assert "\n" not in str(caught.value)
-
-
-def test_missing_psf_is_refused(tmp_path):
-    with pytest.raises(RunError, match="cannot read a PSF"):
-        telescope.read_psf(tmp_path / "none.fits")

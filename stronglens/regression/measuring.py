@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -266,11 +266,16 @@ def _find_simulation(record: dict, rebuild):
     except StronglensError as error:
         raise RunError(f"no model image: the training set was simulated by another version ({error})") from None
     if made_with.psf_fits:
-        if not Path(made_with.psf_fits).is_file():
-            raise RunError(f"no model image: the training set's point-spread function, {made_with.psf_fits}, is gone")
-        kernel, there = np.array(record.get("psf"), float), telescope.read_psf(made_with.psf_fits)
+        try:
+            there, _ = telescope.read_psf(made_with.psf_fits, made_with.pixel_scale)
+        except StronglensError as error:
+            raise RunError(f"no model image without the training set's point-spread function: {error}") from None
+        kernel = np.array(record.get("psf"), float)
         if kernel.shape != there.shape or not np.allclose(kernel, there, atol=1e-7):
-            raise RunError(f"no model image: {made_with.psf_fits} is no longer the one that the network learned from")
+            raise RunError(
+                f"no model image: {made_with.psf_fits} is no longer the point-spread function that the network "
+                "learned from (another file, or an earlier version read it otherwise)"
+            )
     return made_with
 
 

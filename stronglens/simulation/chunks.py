@@ -70,9 +70,12 @@ def plan_simulation(make: Callable, parameters, program_version: str) -> Dataset
     """
     simulator = simulator_of(make, parameters)
     side = parameters.grid_size
+    title = (
+        f"Simulating {parameters.generated_number:,} {simulator.name}, telescope {parameters.telescope}: "
+        f"{side}x{side} pixels of {parameters.pixel_scale:g} arcsec, seed {parameters.seed}"
+    )
     return DatasetPlan(
-        title=f"Simulating {parameters.generated_number:,} {simulator.name}, telescope {parameters.telescope}: "
-        f"{side}x{side} pixels of {parameters.pixel_scale:g} arcsec, seed {parameters.seed}",
+        title="\n".join([title, *simulator.telescope.notes]),
         verb="simulating",
         manifest={
             "number": parameters.generated_number,

@@ -15,10 +15,12 @@ def make_telescope(parameters) -> telescope.Telescope:
     ------
     UsageError
         When its parameters contradict one another, the field, or what is asked of the noise.
+    RunError
+        When the file of ``--psf-fits`` cannot be used.
     """
-    scale = parameters.pixel_scale
+    scale, notes = parameters.pixel_scale, []
     if parameters.psf_fits:
-        psf = telescope.read_psf(parameters.psf_fits)
+        psf, notes = telescope.read_psf(parameters.psf_fits, scale)
     elif parameters.psf_model == "gaussian":
         psf = telescope.gaussian_psf(parameters.psf_fwhm, scale)
     elif parameters.telescope in telescope.OPTICS:
@@ -34,6 +36,7 @@ def make_telescope(parameters) -> telescope.Telescope:
         read_noise=parameters.read_noise,
         zero_point=parameters.zero_point,
         noise_correlation=parameters.noise_correlation,
+        notes=tuple(notes),
     )
     side = 0 if psf is None else psf.shape[0]
     if side > parameters.grid_size:

@@ -4,9 +4,10 @@ All images are rates, in electrons a second in each pixel, with the sky subtract
 noise three times as fast as JAX does there. On a GPU ``DeviceTelescope`` does.
 """
 
-from stronglens.telescope.camera import Telescope, gaussian_psf, read_psf, sky_rate
+from stronglens.telescope.camera import Telescope, gaussian_psf, sky_rate
 from stronglens.telescope.device import DeviceTelescope
 from stronglens.telescope.optics import OPTICS, optical_psf
+from stronglens.telescope.psf_file import read_psf
 from stronglens.telescope.recording import (
     add_noise,
     blur,

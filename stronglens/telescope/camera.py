@@ -1,11 +1,8 @@
 """The camera: what it is, and how its point-spread function comes about."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-
-from stronglens.parameters import RunError
 
 QUOTED_PIXEL_SCALE = 0.1
 QUOTED_ZERO_POINT = 25.72
@@ -29,6 +26,7 @@ class Telescope:
     read_noise : float, e- RMS a read-out
     zero_point : float, AB magnitude of one e-/s
     noise_correlation : float, of the noise of pixels side by side
+    notes : tuple of str, what was decided while the PSF was read, one line each
     """
 
     pixel_scale: float
@@ -39,6 +37,7 @@ class Telescope:
     read_noise: float
     zero_point: float
     noise_correlation: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def is_noisy(self) -> bool:
@@ -79,44 +78,3 @@ def gaussian_psf(fwhm: float, pixel_scale: float) -> np.ndarray | None:
     profile = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
     kernel = np.outer(profile, profile)
     return kernel / kernel.sum()
-
-
-def read_psf(path: str | Path) -> np.ndarray:
-    """Read a measured point-spread function from a FITS file, sampled at the pixel scale of the images.
-
-    It is turned so that y points up (row 0 of a FITS image is its bottom), its negative pixels (noise) are set to 0, it
-    is shifted so that its centroid is the centre of a pixel (by linear interpolation: an even number of pixels has its
-    centre between two, and would move every image by half a pixel), and normalised.
-
-    Returns
-    -------
-    ndarray (K, K), K odd, sums to 1
-
-    Raises
-    ------
-    RunError
-        When there is no such file or it holds no usable image.
-    """
-    from astropy.io import fits
-
-    try:
-        with fits.open(path, memmap=False) as hdus:
-            images = [hdu.data for hdu in hdus if hdu.data is not None and hdu.data.ndim == 2]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RunError(f"cannot read a PSF from {path}: {str(error).splitlines()[0]}") from None
-    if len(images) != 1:
-        raise RunError(f"{path} holds {len(images)} two-dimensional images; a PSF file holds one")
-    from scipy.ndimage import shift
-
-    psf = np.flipud(np.asarray(images[0], float))
-    if not np.isfinite(psf).all() or psf.sum() <= 0:
-        raise RunError(f"the PSF in {path} has pixels that are not finite, or no light in all")
-    psf = np.maximum(psf, 0) / np.maximum(psf, 0).sum()
-    centroid = [float((psf * axis).sum()) for axis in np.indices(psf.shape)]
-    if any(abs(place - (size - 1) / 2) > size / 8 for place, size in zip(centroid, psf.shape, strict=True)):
-        raise RunError(f"the PSF in {path} is far from the centre of its image: cut it out about its centre")
-    side = max(psf.shape) | 1
-    padded = np.zeros((side, side))
-    padded[: psf.shape[0], : psf.shape[1]] = psf
-    padded = shift(padded, [side // 2 - place for place in centroid], order=1, mode="grid-wrap")
-    return padded / padded.sum()

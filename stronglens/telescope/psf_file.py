@@ -1,0 +1,389 @@
+"""Measured point-spread functions: a FITS file -> a kernel at the pixel scale of the images."""
+
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stronglens.parameters import RunError, UsageError
+
+PIXEL_SCALE_KEYS = (
+    *("PIXELSCL", "PIXSCALE", "PIXSCAL", "PIXSCAL1", "PIXSCAL2", "PIXSCALX", "PIXSCALY"),
+    *("SECPIX", "SECPIX1", "SECPIX2", "GS_SCALE", "D001SCAL"),
+)
+"""Header keywords for arcsec per pixel: of STPSF, Tiny Tim and other programs, GalSim, and AstroDrizzle."""
+
+OVERSAMPLING_KEYS = ("OVERSAMP", "DET_SAMP", "OVERSAMPLE", "PSF_SAMP")
+"""Header keywords for pixels per detector pixel, or its inverse: without a pixel scale they say too little."""
+
+SAME_SCALE = 0.01
+"""Pixel scales that differ by less than this fraction are taken as equal."""
+
+COARSEST = 1.5
+"""Largest pixels of a file, in pixels of the images: the blur of larger ones cannot be undone."""
+
+SIGNIFICANCE = 2.0
+"""Standard errors that the mean of a ring must be above zero to belong to the point-spread function."""
+
+STEEPEST, DESCRIBED = 0.25, 0.002
+"""Largest 1/beta of the Moffat function, unless it describes the core to this fraction of the peak (RMS). Undersampled
+diffraction cores do not determine it: a free fit makes their peak up to 60 % too high."""
+
+NARROWEST = 0.45
+"""Least width of the Moffat function (as a standard deviation), pixels: the file does not resolve a narrower core."""
+
+_LARGEST = 4096
+_FWHM_OF_SIGMA = np.sqrt(8 * np.log(2))
+
+
+def split_extension(given: str | Path) -> tuple[Path, str | None]:
+    """Return the file and the extension of ``FILE[EXTENSION]``; None for a file alone."""
+    match = re.fullmatch(r"(.+)\[([^\[\]]+)\]", str(given).strip())
+    if match is None or Path(given).is_file():
+        return Path(given), None
+    return Path(match[1]), match[2].strip()
+
+
+def read_psf(given: str | Path, pixel_scale: float) -> tuple[NDArray[np.float64], list[str]]:
+    """Read a measured point-spread function and bring it to the pixels of the images.
+
+    An elliptical Moffat function is fitted to the core. The kernel is this function at pixel centres, its total kept,
+    plus the band-limited (sinc) interpolation of what the fit leaves. So neither the shift of the centre to the centre
+    of a pixel nor another pixel scale changes width or total. The function serves undersampled files: sinc
+    interpolation alone would lower the peak of an even-sized Gaussian of FWHM 1.6 pixels by 12 %.
+
+    Negative pixels are kept: they are noise, and without them its mean is not zero. A background is subtracted where
+    the outskirts fall off more slowly than r^-2: the total of such light would not be finite. The kernel ends before
+    the first ring around the centre that has no significant light.
+
+    A file that states no pixel scale is taken as sampled at `pixel_scale`. From one that states finer pixels
+    (an oversampled point-spread function) follows a kernel without the blur of the image's own pixel: images are
+    averaged over their pixels before they are blurred, see `optical_psf`.
+
+    Parameters
+    ----------
+    given : str or Path
+        A FITS file, or ``FILE[EXTENSION]`` with the extension's number, name, or name and version (``PSF,2``).
+    pixel_scale : float, arcsec, of the images
+
+    Returns
+    -------
+    psf : ndarray (K, K), K odd, sums to 1
+        Row 0 at the top, y up. The centre of the fitted function is the centre of the middle pixel.
+    notes : list of str
+        What was read and what was done to it, one line each.
+
+    Raises
+    ------
+    RunError
+        If there is no such file, it holds no usable image or several, or its pixels are not square or too coarse.
+    UsageError
+        If the file has no such extension.
+    """
+    path, extension = split_extension(given)
+    stamp, headers, name = _read_stamp(path, extension)
+    stated = find_pixel_scale(headers, name)
+    ratio = 1.0 if stated is None or abs(stated / pixel_scale - 1) < SAME_SCALE else stated / pixel_scale
+    if ratio > COARSEST:
+        raise RunError(
+            f"{name}: its pixels of {stated:.4g} arcsec are too coarse for --pixel-scale={pixel_scale:g}: "
+            "give a point-spread function in pixels of that size or finer"
+        )
+    if max(stamp.shape) * ratio < 3:
+        raise RunError(
+            f"{name}: {max(stamp.shape)} pixels of {stated:.4g} arcsec are narrower than three of "
+            f"--pixel-scale={pixel_scale:g}: give a larger point-spread function, or correct its header"
+        )
+    stamp, core, cut, cleaning = _clean(stamp, name)
+    psf = _cut(_resample(stamp, core, ratio), cut * ratio)
+    if not psf.sum() > 0:
+        raise RunError(f"{name}: the PSF has no light in all")
+    side = psf.shape[0]
+    how = f"resampled from pixels of {stated:.4g} arcsec" if ratio != 1 else "pixels as in the header"
+    if stated is None:
+        how = f"no pixel scale in the header: taken as {pixel_scale:g} arcsec"
+    note = f"PSF: {name}, FWHM {_fwhm(core) * ratio * pixel_scale:.3g} arcsec, {side}x{side} pixels; {how}"
+    return psf / psf.sum(), [note, *cleaning]
+
+
+def find_pixel_scale(headers: list[Any], name: str) -> float | None:
+    """Return the arcsec per pixel that FITS headers state, the first before the others; None where none does.
+
+    Parameters
+    ----------
+    headers : list of astropy.io.fits.Header
+        Of the image, then of its file. Only the first one's world coordinates count.
+    name : str, of the file in messages
+
+    Raises
+    ------
+    RunError
+        If the pixels are not square, or a header states two pixel scales, or oversampling without a pixel scale.
+    """
+    for header in headers:
+        sides = _sides_of_wcs(header) if header is headers[0] else None
+        if sides is not None and sides[0] > (1 + SAME_SCALE) * sides[1]:
+            raise RunError(f"{name}: its pixels are not square ({sides[0]:.4g} x {sides[1]:.4g} arcsec): resample it")
+        stated = {"WCS": float(np.sqrt(np.prod(sides)))} if sides is not None else {}
+        in_metres = str(header.get("PIXUNIT", "")).strip().lower().startswith("m")  # of POPPY's pupils
+        for key in PIXEL_SCALE_KEYS:
+            value = _number(header, key)
+            if value is not None and not (key == "PIXELSCL" and in_metres):
+                stated[key] = value
+        if stated and max(stated.values()) > (1 + 2 * SAME_SCALE) * min(stated.values()):
+            several = ", ".join(f"{key} {value:.4g}" for key, value in stated.items())
+            raise RunError(f"{name}: its header states several pixel scales [arcsec] ({several}): keep the right one")
+        if stated:
+            return next(iter(stated.values()))
+    for key in OVERSAMPLING_KEYS:
+        value = next((number for number in (_number(header, key) for header in headers) if number is not None), 1)
+        if value != 1:
+            raise RunError(
+                f"{name}: its header says {key} = {value:g} but no pixel scale: add PIXSCALE, arcsec per pixel"
+            )
+    return None
+
+
+def _number(header: Any, key: str) -> float | None:
+    """Return a header's value where it is a positive number."""
+    try:
+        value = header.get(key)
+        number = float("nan" if isinstance(value, bool | None) else value)
+    except Exception:  # a damaged card, a text
+        return None
+    return number if np.isfinite(number) and number > 0 else None
+
+
+def _sides_of_wcs(header: Any) -> NDArray[np.float64] | None:
+    """Return the longer and the shorter side of a pixel in arcsec, None where a header has no angles.
+
+    They are the singular values of the matrix that CD, PC, CDELT or CROTA make: equal if and only if pixels are square.
+    """
+    from astropy import units
+    from astropy.wcs import WCS
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            wcs = WCS(header, naxis=2)
+            wcs.wcs.set()
+            if not (wcs.wcs.has_cd() or "CDELT1" in header):
+                return None
+            angles = ["arcsec"] * 2 if "GS_WCS" in header else wcs.wcs.cunit  # GalSim writes no unit
+            matrix = np.array([[units.Unit(angle).to("arcsec")] for angle in angles]) * wcs.pixel_scale_matrix
+            sides = np.linalg.svd(matrix, compute_uv=False)
+    except Exception:  # no unit of an angle, or a damaged header
+        return None
+    return sides if np.isfinite(sides).all() and sides.min() > 1e-6 else None
+
+
+def _read_stamp(path: Path, extension: str | None) -> tuple[NDArray[np.float64], list[Any], str]:
+    """Return the pixels with row 0 at the top and a peak of about 1, the headers, and a name for messages."""
+    from astropy.io import fits
+
+    name = " ".join(str(path).split())
+    if not path.is_file():
+        what = "it is a folder" if path.is_dir() else "no such file (--psf-fits)"
+        raise RunError(f"cannot read a PSF from {name}: {what}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Astropy leaves a damaged file open that it opened itself.
+            with open(path, "rb") as stream, fits.open(stream, memmap=False) as hdus:
+                number = _choose(hdus, extension, name)
+                pixels = np.array(hdus[number].data, float)
+                headers = [hdus[number].header.copy(), hdus[0].header.copy()]
+                name = f"{name}[{hdus[number].name or number}]" if len(hdus) > 1 else name
+    except (RunError, UsageError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise RunError(f"cannot read a PSF from {name}: {reason}") from None
+    pixels = np.flipud(pixels.reshape(pixels.shape[-2:]))
+    if min(pixels.shape) < 3 or max(pixels.shape) > _LARGEST:
+        size = f"{pixels.shape[1]} x {pixels.shape[0]} pixels"
+        raise RunError(f"{name}: a PSF has from 3 to {_LARGEST} pixels along each side, this has {size}")
+    pixels = np.where(np.isfinite(pixels), pixels, np.nan)
+    largest, least = (np.nanmax(pixels), np.nanmin(pixels)) if np.isfinite(pixels).any() else (0, 0)
+    if not largest > max(0, least):
+        raise RunError(f"{name}: the PSF has no light, or the same everywhere")
+    return pixels / largest, headers, name
+
+
+def _choose(hdus: Any, extension: str | None, name: str) -> int:
+    """Return the number of the extension that holds the point-spread function."""
+    planes = {
+        number: hdu
+        for number, hdu in enumerate(hdus)
+        if hdu.is_image and len(hdu.shape) >= 2 and np.prod(hdu.shape) == np.prod(hdu.shape[-2:]) > 0
+    }
+    known = ", ".join(f"{number} {hdu.name}".strip() for number, hdu in enumerate(hdus))
+    if extension is not None:
+        label, _, version = (part.strip() for part in extension.partition(","))
+        for number, hdu in enumerate(hdus):
+            if extension == str(number) or (hdu.name.upper() == label.upper() and version in ("", str(hdu.ver))):
+                if number not in planes:
+                    what = " x ".join(map(str, hdu.shape)) if hdu.is_image else "a table"
+                    raise RunError(f"{name}[{extension}] is no single image ({what or 'empty'})")
+                return number
+        raise UsageError(f"--psf-fits={name}[{extension}]: there is no such extension; the file has {known}")
+    if not planes:
+        shapes = [" x ".join(map(str, hdu.shape)) if hdu.is_image else "a table" for hdu in hdus]
+        raise RunError(
+            f"{name} holds no single two-dimensional image ({', '.join(filter(None, shapes)) or 'empty'}): "
+            "write the PSF at one position into a file of its own"
+        )
+    if len(planes) > 1:
+        shown = ", ".join(f"{number} {hdu.name}".strip() for number, hdu in planes.items())
+        raise RunError(
+            f"{name} holds {len(planes)} two-dimensional images: choose one with --psf-fits={name}[EXTENSION]: {shown}"
+        )
+    return next(iter(planes))
+
+
+def _clean(
+    stamp: NDArray[np.float64], name: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float, list[str]]:
+    """Subtract the background and fill pixels without a value.
+
+    Returns
+    -------
+    stamp : ndarray (H, W)
+    core : ndarray (7,), as `_moffat` takes it
+    cut : float, pixels
+        Radius beyond which there is no significant light, inf where there is some everywhere.
+    notes : list of str
+    """
+    frame = np.concatenate([stamp[0], stamp[-1], stamp[:, 0], stamp[:, -1]])
+    core = _fit_core(stamp - (np.nanmedian(frame) if np.isfinite(frame).any() else 0), name)
+    centre, width = core[1:3], np.sqrt(core[3] * core[4])
+    if any(abs(place - (size - 1) / 2) > size / 8 for place, size in zip(centre, stamp.shape, strict=True)):
+        raise RunError(f"{name}: the PSF is far from the centre of its image: cut it out about its centre")
+    radius = np.hypot(*(axis - place for axis, place in zip(np.indices(stamp.shape), centre, strict=True)))
+    known = np.isfinite(stamp)
+    if not known[radius < 3 * width].all():
+        raise RunError(f"{name}: the PSF has pixels that are not finite in its core")
+    reach = min(min(place, size - 1 - place) for place, size in zip(centre, stamp.shape, strict=True)) + 0.5
+    # Zeros are no measurement: many programs set what lies outside a circle, or is masked, to zero.
+    outskirts, middle = (
+        stamp[known & (stamp != 0) & (radius > low * reach) & (radius < high * reach)]
+        for low, high in ((0.85, 2), (0.55, 0.65))
+    )
+    scatter = error = background = level = 0.0
+    is_measured = reach > 6 * width and min(outskirts.size, middle.size) >= 8
+    if is_measured:
+        level = np.median(outskirts)
+        scatter = 1.4826 * np.median(np.abs(outskirts - level))
+        # Wings that fall off as r^-3 (diffraction) are at least so many times brighter in the middle, those that fall
+        # off as r^-2 too, as the rings are on average farther apart. The rest is background.
+        times = (0.85 / 0.65) ** 3
+        background = min(level, max(0.0, (times * level - np.median(middle)) / (times - 1)))
+        error = 1.25 * scatter * np.hypot(times / np.sqrt(outskirts.size), 1 / np.sqrt(middle.size)) / (times - 1)
+        stamp = np.where(stamp != 0, stamp - background, 0)
+    core = _fit_core(stamp, name)
+    if core[0] < 5 * scatter:
+        raise RunError(f"{name}: no star stands out of the noise")
+    notes = []
+    if not is_measured:
+        notes.append("PSF: its edge is too close (2.5 FWHM) to tell background from wings: nothing is subtracted")
+    elif abs(background) > 5 * error and abs(background) * stamp.size > 0.01 * stamp.sum():
+        notes.append(f"PSF: a background of {background:.2g} of the brightest pixel is subtracted")
+    cut, inner = np.inf, 4 * width
+    while inner < radius.max():
+        end = max(inner + 1, 1.25 * inner)
+        ring = (radius > inner) & (radius <= end)
+        light = stamp[ring & known]
+        # A ring has light if it is brighter than nothing, given the error of the background, or than the outskirts.
+        errors = [scatter / np.sqrt(max(1, some.size)) for some in (light, outskirts)]
+        faintest = min(
+            SIGNIFICANCE * np.hypot(errors[0], error), level - background + SIGNIFICANCE * np.hypot(*errors)
+        )
+        if light.size and light.mean() <= faintest:
+            cut = inner
+            break
+        stamp[ring & ~known] = light.mean() if light.size else 0
+        inner = end
+    return np.nan_to_num(stamp), core, cut, notes
+
+
+def _fit_core(stamp: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    """Return the parameters of `_moffat` that fit best, by least squares, within four widths of the brightest place."""
+    from scipy.ndimage import gaussian_filter
+    from scipy.optimize import least_squares
+
+    filled = np.nan_to_num(stamp)
+    start = np.array(np.unravel_index(np.argmax(gaussian_filter(filled, 1, mode="constant")), stamp.shape))
+    rows, columns = np.indices(stamp.shape)
+    away = np.hypot(rows - start[0], columns - start[1])
+    peak = filled[away < 2].max()
+    width = max(0.6, 2 * np.sqrt((filled > peak / 2).sum() / np.pi) / _FWHM_OF_SIGMA)
+    near = np.isfinite(stamp) & (away <= max(2.5, 4 * width))
+    if near.sum() < 8 or not peak > 0:
+        raise RunError(f"{name}: the PSF has no light, or too few finite pixels, in its core")
+    y, x, light = rows[near], columns[near], filled[near]
+    largest = max(stamp.shape)
+    for steepest in (2 / 3, STEEPEST):
+        fit = least_squares(
+            lambda core: _moffat(core, y, x) - light,
+            [peak, *start, width, width, 0.0, 0.1],
+            bounds=(
+                [0, *(start - 3 * width), NARROWEST, NARROWEST, -0.95, 1e-6],
+                [np.inf, *(start + 3 * width), largest, largest, 0.95, steepest],
+            ),
+            xtol=1e-12,
+            ftol=1e-12,
+        )
+        if np.sqrt(np.mean(fit.fun**2)) < DESCRIBED * fit.x[0]:
+            break
+    return fit.x
+
+
+def _moffat(core: NDArray[np.float64], y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an elliptical Moffat function, peak (1 + t r^2 / 2)^(-1/t), at some pixels.
+
+    Parameters
+    ----------
+    core : ndarray (7,)
+        Peak; row and column of the centre; two widths, pixels, along y and x, and their correlation, which r follows
+        from; t = 1 / beta (Moffat 1969, A&A 3, 455). For t = 0 it is a Gaussian with the widths as standard deviations.
+    """
+    peak, row, column, along_y, along_x, correlation, t = core
+    y, x = (y - row) / along_y, (x - column) / along_x
+    squared = (y**2 - 2 * correlation * y * x + x**2) / (1 - correlation**2)
+    return peak * np.exp(-np.log1p(t * squared / 2) / t)
+
+
+def _fwhm(core: NDArray[np.float64]) -> float:
+    """Return the FWHM of `_moffat` in pixels, the geometric mean of both axes."""
+    _, _, _, along_y, along_x, correlation, t = core
+    width = np.sqrt(along_y * along_x * np.sqrt(1 - correlation**2))
+    return float(2 * width * np.sqrt(2 * (2**t - 1) / t))
+
+
+def _resample(stamp: NDArray[np.float64], core: NDArray[np.float64], ratio: float) -> NDArray[np.float64]:
+    """Return a stamp in pixels 1 / `ratio` times as large, centred on its core, its total kept."""
+    half = int(max(stamp.shape) * ratio / 2 + 1e-6)
+    places = np.arange(-half, half + 1) / ratio
+    model = _moffat(core, *np.indices(stamp.shape))
+    coarser = max(1.0, 1 / ratio)  # of both samplings: it limits the frequencies that can be represented
+    over_y, over_x = (
+        np.sinc((centre + places[:, None] - np.arange(size)) / coarser) / (ratio * coarser)
+        for centre, size in zip(core[1:3], stamp.shape, strict=True)
+    )
+    sampled = _moffat(core, core[1] + places[:, None], core[2] + places)
+    return sampled * model.sum() / sampled.sum() + over_y @ (stamp - model) @ over_x.T
+
+
+def _cut(psf: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
+    """Return a kernel without what lies beyond a radius in pixels."""
+    middle = psf.shape[0] // 2
+    if not radius < middle * np.sqrt(2):
+        return psf
+    radius = max(1.0, radius)
+    rows, columns = np.indices(psf.shape) - middle
+    half = min(middle, int(radius))
+    inside = slice(middle - half, middle + half + 1)
+    return np.where(np.hypot(rows, columns) <= radius, psf, 0)[inside, inside]
