@@ -5,7 +5,7 @@ The only room that turns arrays into files and back.
 
 from stronglens.dataset.class_folders import CLASS_COLUMN, CLASSES
 from stronglens.dataset.conversion import plan_conversion
-from stronglens.dataset.files import checksum, read_image, read_json, write_image, write_whole
+from stronglens.dataset.files import checksum, read_image, read_json, read_npy, write_image, write_whole
 from stronglens.dataset.folder_conversion import plan_folder_conversion
 from stronglens.dataset.formats import CHUNK_SIZE, chunk_indices
 from stronglens.dataset.image_set import ImageSet
@@ -33,6 +33,7 @@ __all__ = [
     "read_image",
     "read_json",
     "read_manifest",
+    "read_npy",
     "remove_dataset",
     "split_indices",
     "write_image",
