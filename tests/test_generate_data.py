@@ -91,7 +91,8 @@ def test_folder_that_is_not_empty(tmp_path, small_dataset, capsys):
     shutil.copytree(small_dataset, folder)
     code, line = refused(capsys, "-n=2", "--dataset-dir", folder)
     assert code == 2
-    assert "is not empty" in line
+    assert "holds another dataset, complete" in line
+    assert "60 images, task regression, lens-model sie, telescope euclid; generated-number was 60, now 2: " in line
     run("-n=2", "--dataset-dir", folder, "--force", "--quiet")
     assert len(load_dataset(folder).images) == 2
 
