@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
             examples=panel.EXAMPLES["generate_data.py"],
             version=panel.PROGRAM_VERSION,
             presets=panel.PRESETS,
+            commands=panel.DOORS,
         )
         execution.check_machines(parameters.workers, parameters.scheduler)
         say = (lambda line: None) if parameters.quiet else print
@@ -52,13 +53,14 @@ def generate(parameters, say) -> None:
     with (
         execution.open_executor(parameters.workers, parameters.scheduler, describe) as executor,
         writer,
-        execution.Progress(missing, plan.verb, "images", parameters.quiet) as progress,
+        execution.Progress(missing, plan.verb, "images", parameters.quiet, executor.threads) as progress,
     ):
         start = time.perf_counter()
         execution.run_chunks(plan.work(store), writer.missing_chunks, executor, progress.advance)
         manifest = writer.finish(columns, describe_prior)
         seconds = time.perf_counter() - start
-    say(f"{missing:,} images in {execution.describe_duration(seconds)}: {missing / seconds:,.0f} images/s")
+    rate = f"; {progress.rate:,.0f} images/s after start-up" if progress.rate else ", start-up included"
+    say(f"{missing:,} images in {execution.describe_duration(seconds)}{rate}")
     if not parameters.convert_from:
         refused = ", ".join(f"{count:,} {reason}" for reason, count in manifest["rejected"].items() if count)
         say(f"Draws refused: {refused or 'none'}")

@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
             examples=panel.EXAMPLES["model_and_figures.py"],
             version=panel.PROGRAM_VERSION,
             presets=panel.PRESETS,
+            commands=panel.DOORS,
             label_help=list_labels,
         )
         check_machines(parameters.workers, parameters.scheduler)

@@ -24,7 +24,7 @@ def measure(seconds: float) -> dict:
             place = Path(folder, name.split()[0])
             paths = (f"--dataset-dir={folder}/data", f"--figures-dir={place}", f"--model-file={place}/network.keras")
             run = run_command("model_and_figures.py", *LEARNING, *flags, *paths)
-            histories[name] = pd.read_csv(place / "logs" / "history.csv").to_dict("list")
+            histories[name] = pd.read_csv(place / "logs" / "history.csv", float_precision="round_trip").to_dict("list")
             labels = json.loads((place / "metrics.json").read_text())["labels"]
             report[name] = {
                 "seconds": run["seconds"],

@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
                 **{key: found[key] for key in ("r2", "contraction", "constrained", "coverage_deviation")},
                 **explain(load_dataset(folder / "data").labels, "--redshift-effects=none" not in flags),
             }
-            table = pd.read_csv(folder / "predictions.csv")
+            table = pd.read_csv(folder / "predictions.csv", float_precision="round_trip")
             columns = ("true", "predicted", "q16", "q84")
             drawn[name] = np.stack([table[f"{REDSHIFT}-{column}"] for column in columns]), report["datasets"][name]
             _print(name, report["datasets"][name])

@@ -64,7 +64,7 @@ def test_command_says_what_it_does(tmp_path, capsys):
     run("-n=3", "--dataset-dir", tmp_path / "d")
     printed = capsys.readouterr()
     assert "Simulating 3 sie lenses, telescope euclid: 16x16 pixels of 0.4 arcsec, seed 0" in printed.out
-    for what in ("kB on disk\n", "images/s", "Draws refused", "labels.csv, manifest.json"):
+    for what in ("kB on disk\n", " s, start-up included\n", "Draws refused", "labels.csv, manifest.json"):
         assert what in printed.out
     assert printed.err == ""
 
@@ -91,7 +91,8 @@ def test_folder_that_is_not_empty(tmp_path, small_dataset, capsys):
     shutil.copytree(small_dataset, folder)
     code, line = refused(capsys, "-n=2", "--dataset-dir", folder)
     assert code == 2
-    assert "is not empty" in line
+    assert "holds another dataset, complete" in line
+    assert "60 images, task regression, lens-model sie, telescope euclid; generated-number was 60, now 2: " in line
     run("-n=2", "--dataset-dir", folder, "--force", "--quiet")
     assert len(load_dataset(folder).images) == 2
 

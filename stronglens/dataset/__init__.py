@@ -6,7 +6,7 @@ The only room that turns arrays into files and back.
 from stronglens.dataset.class_folders import CLASS_COLUMN, CLASSES
 from stronglens.dataset.conversion import plan_conversion
 from stronglens.dataset.cutouts import is_zarr, read_zarr_plane, zarr_shape
-from stronglens.dataset.files import checksum, read_image, read_json, write_image, write_whole
+from stronglens.dataset.files import checksum, read_image, read_json, read_npy, write_image, write_whole
 from stronglens.dataset.folder_conversion import plan_folder_conversion
 from stronglens.dataset.formats import CHUNK_SIZE, chunk_indices
 from stronglens.dataset.image_set import ImageSet
@@ -35,6 +35,7 @@ __all__ = [
     "read_image",
     "read_json",
     "read_manifest",
+    "read_npy",
     "read_zarr_plane",
     "remove_dataset",
     "split_indices",

@@ -1,13 +1,15 @@
 """Single files: written whole or not at all, read without trusting them."""
 
-import codecs
 import hashlib
 import io
 import json
 import math
 import os
 import pickle
+import pickletools
 from collections.abc import Collection
+from dataclasses import dataclass
+from numbers import Number
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,9 @@ NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.forma
 
 PICKLE_PROTOCOL = 4
 """Fixed, so that a dataset's bytes do not change with the Python version."""
+
+DEEPEST, MOST_ITEMS = 3, 16
+"""Levels of containers around an image, and items of a container, that an unpickled layout may have."""
 
 
 def write_whole(path: str | Path, content: bytes | str) -> None:
@@ -45,44 +50,43 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read a pickled array with an unpickler that admits NumPy arrays and nothing else.
+    """Read a pickled array with an unpickler that admits NumPy arrays and numbers, and nothing else.
 
     Returns
     -------
-    ndarray of numbers, any shape
+    ndarray of numbers, any shape; of a container, the one array in it (as `read_npy` does)
 
     Raises
     ------
     RunError
-        When the file is missing, damaged, or holds anything but an array of numbers.
+        When the file is missing, damaged, or holds anything but one array of numbers.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror or error}") from None
-    try:
-        array = getattr(held := _ArrayUnpickler(io.BytesIO(content)).load(), "array", held)
-    except Exception as error:  # a damaged pickle can raise anything at all
-        reason = str(error).splitlines()[0] if str(error) else "damaged"
-        raise RunError(f"{path} is not a pickled NumPy array ({reason})") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        raise RunError(f"{path} holds {type(array).__name__}, not an array of numbers")
-    return array
+    return _read_file(path, lambda file: _unpickle_image(file.read()), "pickled NumPy array")
 
 
 def npy_shape(path: str | Path) -> tuple[int, ...]:
-    """Return the shape of the array of numbers in a .npy file, without reading its numbers.
+    """Return the shape of the array that `read_npy` would read; numbers are read only where they are pickled.
 
     Raises
     ------
     RunError
         When the file is missing, damaged, truncated, or holds anything but an array of numbers.
     """
-    return _read_npy(path, _npy_header)[0]
+
+    def read(file) -> tuple[int, ...]:
+        shape, _, dtype = _npy_header(file)
+        return _unpickle_image(file.read()).shape if dtype.hasobject else shape
+
+    return _read_file(path, read, "readable .npy file")
 
 
 def read_npy(path: str | Path, shapes: Collection[tuple[int, ...]] | None = None) -> np.ndarray:
-    """Read an array of numbers from a .npy file, without ever unpickling, and no more than its header should say.
+    """Read an array of numbers from a .npy file, without running what it holds, and no more than its header says.
+
+    ``np.save`` pickles an array of objects. Such a file is read by an unpickler that admits arrays and numbers alone,
+    where there is one array of numbers and nothing but single numbers beside it: ``[image, mass]`` as an array of
+    shape (2,) or (1, 2), as the list, tuple or dict of an array of shape (), or as a list in any of them. An array of
+    objects that are all numbers is an array of numbers.
 
     Parameters
     ----------
@@ -91,7 +95,7 @@ def read_npy(path: str | Path, shapes: Collection[tuple[int, ...]] | None = None
 
     Returns
     -------
-    ndarray of numbers, any type and byte order, not writable
+    ndarray of numbers, any type and byte order, perhaps not writable
 
     Raises
     ------
@@ -101,12 +105,16 @@ def read_npy(path: str | Path, shapes: Collection[tuple[int, ...]] | None = None
 
     def read(file) -> np.ndarray:
         shape, is_fortran, dtype = _npy_header(file)
+        pickled = _unpickle_image(file.read()) if dtype.hasobject else None
+        shape = shape if pickled is None else pickled.shape
         if shapes is not None and shape not in shapes:
             raise _NotAdmitted(f"has shape {shape}, others {next(iter(shapes))}")
+        if pickled is not None:
+            return pickled
         content = file.read(math.prod(shape) * dtype.itemsize)
         return np.frombuffer(content, dtype).reshape(shape, order="F" if is_fortran else "C")
 
-    return _read_npy(path, read)
+    return _read_file(path, read, "readable .npy file")
 
 
 def checksum(content: bytes | np.ndarray) -> str:
@@ -137,7 +145,7 @@ class _NotAdmitted(Exception):
     """Says what is wrong with an array."""
 
 
-def _read_npy(path: str | Path, read):
+def _read_file(path: str | Path, read, what: str):
     try:
         with open(path, "rb") as file:
             return read(file)
@@ -145,30 +153,104 @@ def _read_npy(path: str | Path, read):
         raise RunError(f"cannot read {path}: {error.strerror or error}") from None
     except _NotAdmitted as error:
         raise RunError(f"{path} {error}") from None
-    except Exception as error:  # a damaged header can raise anything at all
+    except Exception as error:  # a damaged header or pickle can raise anything at all
         reason = str(error).splitlines()[0][:120] if str(error) else "damaged"
-        raise RunError(f"{path} is not a readable .npy file ({reason})") from None
+        raise RunError(f"{path} is not a {what} ({reason})") from None
 
 
 def _npy_header(file) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Return shape, whether the order is Fortran's, and type; refuse what the file cannot hold."""
+    """Return shape, whether the order is Fortran's, and type; refuse what the file cannot hold, or is no number.
+
+    A type with objects is returned as it is: the array after such a header is a pickle.
+    """
     read_header = NPY_HEADERS.get(version := np.lib.format.read_magic(file))
     if read_header is None:
         raise _NotAdmitted(f"is a .npy file of version {version[0]}, which plain arrays never are")
     shape, is_fortran, dtype = read_header(file)
     if dtype.hasobject:
-        raise _NotAdmitted(
-            "holds pickled objects (image and axion mass?), which are never read, for a pickle can run anything; where "
-            "you trust it, keep the image alone: np.save(f, np.load(f, allow_pickle=True)[0].astype('float32'))"
-        )
-    if dtype.kind not in "fiu":
-        raise _NotAdmitted(f"does not hold real numbers (they are {dtype})")
-    if any(size < 1 for size in shape):
-        raise _NotAdmitted(f"holds no numbers (its shape is {shape})")
+        return shape, is_fortran, dtype
+    _check_numbers(shape, dtype)
     claimed, held = math.prod(shape) * dtype.itemsize, os.fstat(file.fileno()).st_size - file.tell()
     if held < claimed:
         raise _NotAdmitted(f"is truncated: {held:,} of {claimed:,} bytes of its array are there")
     return shape, is_fortran, dtype
+
+
+def _check_numbers(shape: tuple[int, ...], dtype: np.dtype) -> None:
+    if dtype.kind not in "fiu":
+        raise _NotAdmitted(f"does not hold real numbers (they are {dtype})")
+    if any(size < 1 for size in shape):
+        raise _NotAdmitted(f"holds no numbers (its shape is {shape})")
+
+
+def _unpickle_image(content: bytes) -> np.ndarray:
+    """Return the one array of numbers in a pickle."""
+    for code, number, _ in pickletools.genops(content):
+        if code.name in ("PUT", "LONG_BINPUT") and number > len(content):  # it would take so much memory
+            raise pickle.UnpicklingError("damaged")
+    held = _plain(_ArrayUnpickler(io.BytesIO(content)).load())
+    arrays = [held] if isinstance(held, np.ndarray) else _find_arrays(held, DEEPEST)
+    if arrays is None or len(arrays) != 1:
+        raise _NotAdmitted(
+            f"holds {_describe(held, DEEPEST)}; an image is read where there is one array of numbers, and nothing but "
+            "single numbers beside it: save the image alone"
+        )
+    _check_numbers(arrays[0].shape, arrays[0].dtype)
+    return np.array(arrays[0])
+
+
+def _find_arrays(held, levels: int) -> list[np.ndarray] | None:
+    """Return the arrays in containers, without those of one number; None where there is anything else."""
+    held = _plain(held)
+    if isinstance(held, np.ndarray):
+        return [held] if held.size != 1 else []
+    if isinstance(held, Number):
+        return []
+    items = _items(held)
+    if items is None or not levels or len(items) > MOST_ITEMS:
+        return None
+    found = [_find_arrays(item, levels - 1) for item in items]
+    return None if any(part is None for part in found) else [array for part in found for array in part]
+
+
+def _describe(held, levels: int) -> str:
+    """Return what was unpickled, in words: ``an object array of shape (2,) (an array of shape (64, 64), str)``."""
+    held = _plain(held)
+    items = _items(held)
+    if isinstance(held, np.ndarray):
+        return f"an array of shape {held.shape}"
+    if items is None:
+        return type(held).__name__
+    what = f"an object array of shape {held.shape}" if isinstance(held, _PickledObjects) else f"a {type(held).__name__}"
+    if not levels or not items:
+        return what
+    more = f", ... ({len(items):,} in all)" if len(items) > 3 else ""
+    return f"{what} ({', '.join(_describe(item, levels - 1) for item in items[:3])}{more})"
+
+
+def _items(held) -> list | None:
+    """Return what is in a container; None of anything else."""
+    if isinstance(held, _PickledObjects):
+        return held.items
+    if isinstance(held, dict):
+        return list(held.values())
+    return list(held) if isinstance(held, list | tuple) else None
+
+
+def _plain(held):
+    """Return the array that an object stands for: of numbers, where all its objects are."""
+    held = held.array if isinstance(held, _PickledArray) else held
+    if isinstance(held, _PickledObjects) and held.items and all(isinstance(item, Number) for item in held.items):
+        return np.array(held.items).reshape(held.shape)
+    return held
+
+
+@dataclass(frozen=True)
+class _PickledObjects:
+    """Stands for an array of objects: its shape, and the objects in C order, in which NumPy always pickles them."""
+
+    shape: tuple[int, ...]
+    items: list
 
 
 class _PickledType:
@@ -182,19 +264,29 @@ class _PickledType:
 
 
 class _PickledArray:
-    """Stands for an array, made of a type, a shape and bytes alone."""
+    """Stands for an array, made of a type, a shape and bytes, or a list of objects, alone."""
 
     array = None
 
     def __setstate__(self, state):
         _, shape, kind, is_fortran, content = state
-        self.fill(content, kind, shape, "F" if is_fortran else "C")
+        if isinstance(kind, _PickledType) and kind.dtype == object and isinstance(content, list):
+            shape = tuple(map(int, shape))
+            if math.prod(shape) != len(content):
+                raise pickle.UnpicklingError("damaged")
+            self.array = _PickledObjects(shape, content)
+        else:
+            self.fill(content, kind, shape, "F" if is_fortran else "C")
 
     def fill(self, content, kind, shape, order, *_):
-        if not isinstance(kind, _PickledType) or not isinstance(content, bytes | bytearray):
-            raise pickle.UnpicklingError("it holds objects, or is damaged")
-        self.array = np.array(np.frombuffer(content, kind.dtype).reshape(shape, order=order))
+        self.array = _pickled_numbers(kind, content).reshape(shape, order=order)  # no copy: bytes may be shared
         return self
+
+
+def _pickled_numbers(kind, content) -> np.ndarray:
+    if not isinstance(kind, _PickledType) or not isinstance(content, bytes | bytearray):
+        raise pickle.UnpicklingError("it holds records of objects, or is damaged")
+    return np.frombuffer(content, kind.dtype)
 
 
 PICKLED = {
@@ -202,10 +294,15 @@ PICKLED = {
     for root in ("numpy._core", "numpy.core")
     for module, name, stand_in in (
         ("multiarray", "_reconstruct", lambda *_: _PickledArray()),
+        ("multiarray", "scalar", lambda kind, content: _pickled_numbers(kind, content)[0]),
         ("numeric", "_frombuffer", lambda *parts: _PickledArray().fill(*parts)),
     )
-} | {("numpy", "ndarray"): _PickledArray, ("numpy", "dtype"): _PickledType, ("_codecs", "encode"): codecs.encode}
-"""All that the pickle of a plain array names, under NumPy 1 and 2. Nothing else is ever imported or called."""
+} | {
+    ("numpy", "ndarray"): _PickledArray,
+    ("numpy", "dtype"): _PickledType,
+    ("_codecs", "encode"): lambda text, _: text.encode("latin1"),
+}
+"""All that the pickle of arrays and numbers names, under NumPy 1 and 2. Nothing else is ever imported or called."""
 
 
 class _ArrayUnpickler(pickle.Unpickler):

@@ -39,6 +39,59 @@ def is_signed(manifest: dict) -> bool:
         return False
 
 
+def describe(manifest: dict) -> str:
+    """Return what a dataset is: ``1,000 images, task regression, lens-model sie, telescope euclid``."""
+    parameters = _entries(manifest, "parameters")
+    known = [name for name in ("task", "lens-model", "telescope", "preset") if parameters.get(name)]
+    words = [f"{name} {parameters[name]}" for name in known]
+    if folder := _entries(manifest, "origin").get("folder"):
+        words.append(f"from the folder {folder}/")
+    number = manifest.get("number")
+    return ", ".join([f"{number:,} images" if isinstance(number, int) else "images", *words])
+
+
+def list_differences(found: dict, wanted: dict) -> list[str]:
+    """Return how a manifest differs from what another one begins with: ``seed was 0, now 1``.
+
+    Parameters come first, those that only one of the two has last of them, then versions. All else follows from the
+    parameters, and is listed where they are equal.
+    """
+    parameters = _list_entries(found, wanted, "parameters")
+    differences = parameters + _list_entries(found, wanted, "versions")
+    if parameters:
+        return differences
+    for key in (key for key in wanted if key not in ("complete", "parameters", "versions")):
+        if isinstance(wanted[key], dict):
+            differences += _list_entries(found, wanted, key)
+        elif found.get(key) != wanted[key]:
+            differences.append(f"{key} was {_shown(found.get(key))}, now {_shown(wanted[key])}")
+    return differences
+
+
+def _list_entries(found: dict, wanted: dict, key: str) -> list[str]:
+    have, want = _entries(found, key), _entries(wanted, key)
+    names = sorted(dict.fromkeys((*want, *have)), key=lambda name: not (name in have and name in want))
+    return [
+        f"{name} was {_shown(have.get(name))}, now {_shown(want.get(name))}"
+        for name in names
+        if have.get(name) != want.get(name)
+    ]
+
+
+def _entries(manifest: dict, key: str) -> dict:
+    """Return a part of a manifest, which may be damaged."""
+    return manifest[key] if isinstance(manifest.get(key), dict) else {}
+
+
+def _shown(value) -> str:
+    """Return a parameter's value as it is given on the command line."""
+    if value is None:
+        return "not given"
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def dump_manifest(manifest: dict) -> str:
     """Return a manifest as JSON, its long lists on one line each."""
     blocks = []

@@ -14,6 +14,7 @@ import hashlib
 import os
 import shutil
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,10 @@ from stronglens.dataset.manifest import (
     MANIFEST,
     PROGRESS,
     SOURCE,
+    describe,
     dump_manifest,
     is_signed,
+    list_differences,
     manifest_checksum,
 )
 from stronglens.dataset.store import ChunkStore
@@ -64,7 +67,7 @@ class DatasetWriter:
         When the folder is not empty and neither ``force`` nor ``resume`` is given, or holds files that are not ours
         where ours would go.
     RunError
-        When there is something to resume, but made otherwise: names what differs.
+        When there is something to resume, but made otherwise: says what it is, what differs, and what to do.
     """
 
     def __init__(self, folder: str | Path, manifest: dict, *, force: bool = False, resume: bool = False):
@@ -166,11 +169,10 @@ class DatasetWriter:
                     f"{self.folder} holds {', '.join(sorted(foreign))}, which no manifest lists as ours: "
                     "move it away or choose another --dataset-dir"
                 )
+        elif present and _listed(self.folder) is None:
+            raise UsageError(f"{self.folder}/ is not empty, and holds no dataset of ours: choose another --dataset-dir")
         elif present:
-            remedy = "choose another --dataset-dir"
-            if not resume:
-                remedy = f"use --resume to finish it, --force to replace it, or {remedy}"
-            raise UsageError(f"{self.folder} is not empty: {remedy}")
+            raise UsageError(self._describe_conflict(read_json(self.folder / MANIFEST, "a dataset's manifest")))
 
     def _foreign_files(self, present: list[str]) -> set[str]:
         """Return the files that are not ours and stand where ours would go."""
@@ -179,26 +181,24 @@ class DatasetWriter:
             return {self.store.images.place, LABELS, MANIFEST, PROGRESS} & set(present)
         return set(self.store.images.foreign(listed.number if listed.format == self.store.format else 0))
 
+    def _describe_conflict(self, found: dict) -> str:
+        """Return what the dataset in the folder is, how it differs from the one that is asked for, and what to do."""
+        written = datetime.fromtimestamp((self.folder / MANIFEST).stat().st_mtime)
+        is_complete = bool(found.get("complete"))
+        state = f"{'complete' if is_complete else 'interrupted'} (of {written:%Y-%m-%d %H:%M}): {describe(found)}"
+        differences = list_differences(found, self.manifest)
+        if not differences:
+            remedy = "--force makes it anew" if is_complete else "--resume finishes it, --force starts anew"
+            return f"{self.folder}/ holds this dataset already, {state}; {remedy}"
+        more = f"; and {len(differences) - 4} more" if len(differences) > 4 else ""
+        remedy = "--dataset-dir=OTHER keeps it, --force replaces it"
+        if not is_complete:
+            remedy += ", --resume with the parameters that it was begun with finishes it"
+        return f"{self.folder}/ holds another dataset, {state}; {'; '.join(differences[:4])}{more}: {remedy}"
+
     def _check_resumable(self, found: dict) -> None:
-        differences = []
-        for key, wanted in self.manifest.items():
-            if key == "complete" or found.get(key) == wanted:
-                continue
-            have = found.get(key)
-            if isinstance(wanted, dict) and isinstance(have, dict):
-                differences += [
-                    f"{name} was {have.get(name, 'not known')}, now {wanted.get(name, 'not known')}"
-                    for name in sorted({*wanted, *have})
-                    if have.get(name) != wanted.get(name)
-                ]
-            else:
-                differences.append(f"{key} was {have}, now {wanted}")
-        if differences:
-            more = f" (and {len(differences) - 4} more)" if len(differences) > 4 else ""
-            named = "; ".join(differences[:4])
-            raise RunError(
-                f"cannot resume {self.folder}: {named}{more}; give what it was begun with, or --force to start anew"
-            )
+        if list_differences(found, self.manifest):
+            raise RunError(f"cannot resume: {self._describe_conflict(found)}")
         self.store.images.describe()  # without it chunks that are intact would look lost
         if found.get("complete"):
             if not is_signed(found):

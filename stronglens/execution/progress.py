@@ -16,19 +16,25 @@ class Progress:
     what : str, shown before the bar
     unit : str, plural, such as ``images``
     quiet : bool
+    at_once : int
+        How many reports come from work that begins at the same time. So many are left out of the rate: each thread or
+        process begins with starting up and compiling.
     """
 
-    def __init__(self, total: int, what: str, unit: str, quiet: bool = False):
+    def __init__(self, total: int, what: str, unit: str, quiet: bool = False, at_once: int = 1):
         self.total, self.what, self.unit, self.quiet = total, what, unit, quiet
         self.done = 0
         self._bar = None
-        self._start = self._last_line = time.monotonic()
+        self._warm_up = at_once
+        self._warm = self._latest = (0.0, 0)  # time and units, once all have started and now
+        self._last_line = time.monotonic()
 
     def __enter__(self):
         if not self.quiet and sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=self.total, desc=self.what, unit=f" {self.unit}", leave=False, smoothing=0.1)
+            layout = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+            self._bar = tqdm(total=self.total, desc=self.what, leave=False, bar_format=layout)
         return self
 
     def __exit__(self, *exception):
@@ -38,17 +44,25 @@ class Progress:
     def advance(self, units: int = 1) -> None:
         """Report ``units`` more of the work as done."""
         self.done += units
+        now = time.monotonic()
+        self._latest = now, self.done
+        if self._warm_up > 0:
+            self._warm_up -= 1
+            self._warm = self._latest
+        left = f"{describe_duration((self.total - self.done) / self.rate)} left" if self.rate else ""
         if self._bar is not None:
+            self._bar.set_postfix_str(f"{left}, {self.rate:,.0f} {self.unit}/s" if left else "", refresh=False)
             self._bar.update(units)
-        elif not self.quiet and time.monotonic() - self._last_line >= PLAIN_LINE_INTERVAL:
-            self._last_line = time.monotonic()
-            elapsed = self._last_line - self._start
-            left = elapsed / self.done * (self.total - self.done)
-            print(
-                f"{self.what}: {self.done:,} of {self.total:,} {self.unit}, {describe_duration(left)} left",
-                file=sys.stderr,
-                flush=True,
-            )
+        elif not self.quiet and now - self._last_line >= PLAIN_LINE_INTERVAL:
+            self._last_line = now
+            words = [f"{self.what}: {self.done:,} of {self.total:,} {self.unit}", left]
+            print(", ".join(filter(None, words)), file=sys.stderr, flush=True)
+
+    @property
+    def rate(self) -> float | None:
+        """Units per second since all that works at once has started up; None where nothing was done since."""
+        seconds, units = (end - start for start, end in zip(self._warm, self._latest, strict=True))
+        return units / seconds if units and seconds > 0 and not self._warm_up else None
 
 
 def describe_duration(seconds: float) -> str:

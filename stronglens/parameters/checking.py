@@ -2,12 +2,12 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from stronglens.parameters.declaration import Declaration
+from stronglens.parameters.declaration import Declaration, declarations
 from stronglens.parameters.errors import UsageError
 from stronglens.parameters.values import Range, number_text
 
@@ -34,7 +34,8 @@ def read_value(declaration: Declaration, words: str) -> Any:
 def check_value(declaration: Declaration, value: Any, received: Any = None) -> Any:
     """Return a value in the type that was declared, when it keeps to the declaration's rule.
 
-    A number will do for a range, a pair of numbers too; a whole number for one that need not be; a text for a path.
+    A number will do for a range, a pair of numbers too; a whole number for one that need not be; a text for a path; a
+    choice in capitals for one in small letters.
 
     Parameters
     ----------
@@ -74,13 +75,36 @@ class _BrokenRule(Exception):
     """Says what a value must be."""
 
 
-def nearest(word: str, candidates: Sequence[str]) -> str:
-    """Return ``; did you mean X?`` for the candidate that is written most alike, or nothing."""
+def nearest(word: str, candidates: Mapping[str, str]) -> str:
+    """Return ``; did you mean X?``, X the words for the candidate that is written most alike, or nothing."""
     import difflib
 
-    bare = {candidate.lstrip("-"): candidate for candidate in candidates}
+    bare = {candidate.lstrip("-"): words for candidate, words in candidates.items()}
     found = difflib.get_close_matches(word.lstrip("-").replace("_", "-").lower()[:100], bare, n=1, cutoff=0.6)
     return f"; did you mean {bare[found[0]]}?" if found else "; --help lists them all"
+
+
+def describe_unknown(what: str, written: str, known: Sequence[str], others: Mapping[str, type]) -> str:
+    """Return what to say of a flag or a key that a command does not have.
+
+    Parameters
+    ----------
+    what : {"flag", "key"}
+    written : str
+    known : sequence of str
+        The command's own.
+    others : dict of the names of other commands to the classes of their parameters
+    """
+    candidates = {}
+    for command, cls in others.items():
+        for declaration in declarations(cls).values():
+            full = declaration.flag if what == "flag" else declaration.key
+            if written in (full, f"-{declaration.shortcut}"):
+                shown = written if written == full else f"{written} ({full})"
+                return f"{shown} belongs to {command}: give it to that command"
+            candidates[full] = f"{full} of {command}"
+    candidates |= {name: name for name in known}
+    return f"unknown {what} {shown_value(written)}{nearest(written, candidates)}"
 
 
 def _rule(declaration: Declaration) -> str:
@@ -146,10 +170,11 @@ def _within(declaration: Declaration, value: float) -> float:
 
 
 def _check_choice(declaration: Declaration, value: Any) -> str:
-    if not isinstance(value, str) or value not in declaration.choices:
+    choices = {choice.lower(): choice for choice in declaration.choices}
+    if not isinstance(value, str) or value.lower() not in choices:
         *others, last = declaration.choices
         raise _BrokenRule(f"{', '.join(others)} or {last}" if others else last)
-    return str(value)
+    return choices[value.lower()]
 
 
 def _check_switch(declaration: Declaration, value: Any) -> bool:
@@ -203,7 +228,7 @@ def _read_float(declaration: Declaration, word: str, words: str) -> float:
 
 
 def _read_switch(declaration: Declaration, words: str) -> bool | str:
-    return {"true": True, "false": False}.get(words, words)
+    return {"true": True, "false": False}.get(words.lower(), words)
 
 
 def _read_names(declaration: Declaration, words: str) -> tuple[str, ...]:

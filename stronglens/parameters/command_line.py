@@ -5,12 +5,12 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from stronglens.parameters.checking import nearest, read_value, shown_value
+from stronglens.parameters.checking import describe_unknown, read_value, shown_value
 from stronglens.parameters.declaration import Declaration, declarations
 from stronglens.parameters.errors import UsageError
 from stronglens.parameters.parameter_set import Overrides, Parameters, resolve
@@ -32,6 +32,7 @@ def parse(
     examples: Sequence[tuple[str, str]] = (),
     label_help: Callable[[Parameters], str] | None = None,
     presets: Path | None = None,
+    commands: Mapping[str, type[Parameters]] | None = None,
 ) -> Parameters:
     """Read the words of a command line; of a flag given twice, the last one counts.
 
@@ -52,6 +53,8 @@ def parse(
         Given the other parameters, returns the text to print when a flag for names has no value.
     presets : Path
         Folder of the presets that have names.
+    commands : dict
+        The parameters of each command of the program, to say which one a flag belongs to.
 
     Returns
     -------
@@ -72,17 +75,18 @@ def parse(
     if VERSION in argv:
         _print_and_leave(f"{program} {version}")
 
+    others = {command: other for command, other in (commands or {}).items() if other is not cls}
     values: dict[str, Any] = {}
     file_values: dict[str, Any] = {}
     prints_config = prints_labels = False
-    for word in _read_words(cls, argv):
+    for word in _read_words(cls, argv, others):
         if word.declaration is None:
             if word.flag == PRINT_CONFIG:
                 prints_config = True
             else:
                 from stronglens.parameters.config_file import read_config
 
-                file_values = read_config(cls, word.values[0])
+                file_values = read_config(cls, word.values[0], others, presets)
         elif not word.values:
             if label_help is None:
                 raise UsageError(f"{word.flag} needs a value: {word.declaration.help}")
@@ -93,9 +97,11 @@ def parse(
 
     layers = [file_values, values]
     if preset := values.get("preset", file_values.get("preset")):
-        from stronglens.parameters.config_file import read_preset
+        from stronglens.parameters.config_file import preset_name, read_preset
 
-        layers.insert(0, read_preset(cls, preset, program.removesuffix(".py"), presets))
+        preset = preset_name(preset, presets)
+        table = program.removesuffix(".py")
+        layers = [read_preset(cls, preset, table, presets, others), *layers, {"preset": preset}]
     parameters = resolve(cls, layers, overrides)
     if prints_labels:
         _print_and_leave(label_help(parameters))
@@ -115,7 +121,9 @@ class _Word:
     values: tuple[str, ...]
 
 
-def _read_words(cls: type[Parameters], argv: Sequence[str]) -> Iterator[_Word]:
+def _read_words(
+    cls: type[Parameters], argv: Sequence[str], others: Mapping[str, type[Parameters]]
+) -> Iterator[_Word]:
     flags: dict[str, Declaration | None] = dict.fromkeys((CONFIG, PRINT_CONFIG))
     for declaration in declarations(cls).values():
         flags[declaration.flag] = declaration
@@ -128,7 +136,7 @@ def _read_words(cls: type[Parameters], argv: Sequence[str]) -> Iterator[_Word]:
         written, equals, value = argv[position].partition("=")
         flag = written.replace("serisic", "sersic") if written.startswith("--") else written
         if flag not in flags:
-            raise UsageError(_unexpected(argv[position], written, flags, before))
+            raise UsageError(_unexpected(argv[position], written, flags, before, others))
         declaration = flags[flag]
         end = position + 1
         if flag == PRINT_CONFIG and equals:
@@ -160,11 +168,17 @@ def _read_values(word: _Word, earlier: tuple[str, ...]) -> Any:
     return (*earlier, *(name for value in word.values for name in read_value(declaration, value)))
 
 
-def _unexpected(word: str, written: str, flags: dict[str, Declaration | None], before: str) -> str:
+def _unexpected(
+    word: str,
+    written: str,
+    flags: dict[str, Declaration | None],
+    before: str,
+    others: Mapping[str, type[Parameters]],
+) -> str:
     if not word.startswith("-") or NEGATIVE_VALUE.match(word):
         where = f" after {before}" if before else ""
         return f"unexpected {shown_value(word)}{where}: a value follows its flag, and a list has commas without spaces"
-    return f"unknown flag {shown_value(written)}{nearest(written, [*flags, '--help', '--version'])}"
+    return describe_unknown("flag", written, [*flags, "--help", "--version"], others)
 
 
 def _missing(flag: str, following: str | None) -> str:

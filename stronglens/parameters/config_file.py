@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stronglens.parameters.checking import check_value, describe_valid, nearest, read_value, shown_value
+from stronglens.parameters.checking import check_value, describe_unknown, describe_valid, read_value, shown_value
 from stronglens.parameters.declaration import Declaration, declarations
 from stronglens.parameters.errors import UsageError
 from stronglens.parameters.parameter_set import Parameters, applicable, plain_value
@@ -17,13 +17,22 @@ TABLES = ("generate_data", "model_and_figures")
 """Of a preset: each command takes its own."""
 
 
-def read_config(cls: type[Parameters], path: str) -> dict[str, Any]:
+def read_config(
+    cls: type[Parameters],
+    path: str,
+    others: Mapping[str, type[Parameters]] | None = None,
+    presets: Path | None = None,
+) -> dict[str, Any]:
     """Read values from a TOML file of flat keys, the flags' names with hyphens or underscores.
 
     Parameters
     ----------
     cls : class of parameters
     path : str
+    others : dict
+        The parameters of other commands, by the commands' names.
+    presets : Path
+        Folder of the presets that have names.
 
     Returns
     -------
@@ -32,13 +41,29 @@ def read_config(cls: type[Parameters], path: str) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        When there is no such file, it is no TOML, or holds a key or a value that will not do.
+        When there is no such file, it is no TOML or a preset, or holds a key or a value that will not do.
     """
     where = f"--config={shown_value(path)}"
-    return _read_entries(cls, _read_toml(path, where), where)
+    if preset_name(path, presets) in _known_presets(presets) and not Path(path).exists():
+        raise UsageError(f"{where}: this is a preset: give it with --preset={preset_name(path, presets)}")
+    entries = _read_toml(path, where)
+    if any(isinstance(value, Mapping) and key.replace("-", "_") in TABLES for key, value in entries.items()):
+        raise UsageError(f"{where}: this is a preset: give it with --preset={_in_full(path)}")
+    return _read_entries(cls, entries, where, others)
 
 
-def read_preset(cls: type[Parameters], name: str, table: str, folder: Path | None = None) -> dict[str, Any]:
+def preset_name(name: str, folder: Path | None) -> str:
+    """Return a preset's name as it is declared, whatever its case; a path as it is."""
+    return name.lower() if name.lower() in _known_presets(folder) else name
+
+
+def read_preset(
+    cls: type[Parameters],
+    name: str,
+    table: str,
+    folder: Path | None = None,
+    others: Mapping[str, type[Parameters]] | None = None,
+) -> dict[str, Any]:
     """Read a command's values from a preset: a TOML file of two tables, one a command, of keys as `read_config`'s.
 
     Parameters
@@ -49,6 +74,8 @@ def read_preset(cls: type[Parameters], name: str, table: str, folder: Path | Non
     table : str
         One of ``TABLES``.
     folder : Path
+    others : dict
+        The parameters of other commands, by the commands' names.
 
     Returns
     -------
@@ -59,7 +86,7 @@ def read_preset(cls: type[Parameters], name: str, table: str, folder: Path | Non
     UsageError
         When there is no such preset, or its file will not do: the line names the file.
     """
-    known = sorted(file.stem for file in folder.glob("*.toml")) if folder else []
+    known = _known_presets(folder)
     if name in known:
         path = str(folder / f"{name}.toml")
         where = f"--preset={name}: {folder.name}/{name}.toml"
@@ -71,12 +98,15 @@ def read_preset(cls: type[Parameters], name: str, table: str, folder: Path | Non
     tables = _read_toml(path, where)
     for found, entries in tables.items():
         if found not in TABLES or not isinstance(entries, Mapping):
-            raise UsageError(f"{where}: {shown_value(found)} is not one of its tables, [{'] and ['.join(TABLES)}]")
+            line = f"{where}: {shown_value(found)} is not one of its tables, [{'] and ['.join(TABLES)}]"
+            if not isinstance(entries, Mapping):
+                line += f"; a file without tables is given with --config={_in_full(path)}"
+            raise UsageError(line)
     if table not in tables:
         raise UsageError(f"{where}: has no table [{table}]")
     if "preset" in tables[table]:
         raise UsageError(f"{where}: a preset names no other preset")
-    return _read_entries(cls, tables[table], where)
+    return _read_entries(cls, tables[table], where, others)
 
 
 def config_text(parameters: Parameters, program: str, version: str) -> str:
@@ -104,13 +134,24 @@ def describe(declaration: Declaration) -> str:
     return f"{declaration.help} [{known}]" if known else declaration.help
 
 
-def _read_entries(cls: type[Parameters], entries: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _in_full(path: str) -> str:
+    """Return a path to be copied from a line."""
+    return path if path.isprintable() else repr(path)
+
+
+def _known_presets(folder: Path | None) -> list[str]:
+    return sorted(file.stem for file in folder.glob("*.toml")) if folder else []
+
+
+def _read_entries(
+    cls: type[Parameters], entries: Mapping[str, Any], where: str, others: Mapping[str, type[Parameters]] | None
+) -> dict[str, Any]:
     declared = {declaration.key: declaration for declaration in declarations(cls).values()}
     values: dict[str, Any] = {}
     for written, value in entries.items():
         key = written.replace("_", "-").replace("serisic", "sersic")
         if key not in declared:
-            raise UsageError(f"{where}: unknown key {shown_value(written)}{nearest(key, list(declared))}")
+            raise UsageError(f"{where}: {describe_unknown('key', key, list(declared), others or {})}")
         declaration = declared[key]
         if declaration.name in values:
             raise UsageError(f"{where}: {key} is there twice, with hyphens and with underscores")

@@ -64,6 +64,10 @@ def resolve(
         When a value will not do, does not apply, or stands against another one.
     """
     declared = declarations(cls)
+    layers = [
+        {name: check_value(declared[name], value) if name in declared else value for name, value in layer.items()}
+        for layer in layers
+    ]
     given = {name: value for layer in layers for name, value in layer.items()}
     rank = {name: number for number, layer in enumerate(layers) for name in layer}
     final = {name: declaration.default for name, declaration in declared.items()} | given

@@ -46,13 +46,14 @@ class TrainingProgress(keras.callbacks.Callback):
         self.diverged = False
         self.epoch = 0
         self._first_epoch: int | None = None
-        self._start = self._shown = time.monotonic()
+        self._compiled: tuple[float, float] | None = None  # time and epochs done, after the first step
+        self._shown = time.monotonic()
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
         if self._first_epoch is None:
             self._first_epoch = epoch
-            self._start = self._shown = time.monotonic()
+            self._shown = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
         logs = logs or {}
@@ -60,6 +61,8 @@ class TrainingProgress(keras.callbacks.Callback):
             self.diverged = True
             self._model.stop_training = True  # not self.model, which under JAX would copy the weights back
         now = time.monotonic()
+        if self._compiled is None:
+            self._compiled = now, (batch + 1) / self.steps
         if not self.quiet and now - self._shown >= (TERMINAL_INTERVAL if self.terminal else PLAIN_INTERVAL):
             done = (batch + 1) / self.steps
             self._show([f"epoch {self.epoch + 1}/{self.epochs}", f"{done:4.0%}", *_quote(logs, self.shown)], done)
@@ -79,8 +82,11 @@ class TrainingProgress(keras.callbacks.Callback):
     def _show(self, words: list[str], part: float) -> None:
         self._shown = time.monotonic()
         done = self.epoch - self._first_epoch + part
-        left = (self._shown - self._start) / done * (self.epochs - self._first_epoch - done)
-        line = "  ".join([*words, f"{_clock(left)} left"])
+        since, compiled = self._compiled or (0.0, math.inf)
+        if done > compiled:  # the first step compiles, and says nothing about the others
+            left = (self._shown - since) / (done - compiled) * (self.epochs - self._first_epoch - done)
+            words = [*words, f"{_clock(left)} left"]
+        line = "  ".join(words)
         if self.terminal:
             print(f"\r\x1b[K{line}", end="", file=self.stream, flush=True)
         else:

@@ -28,6 +28,7 @@ from stronglens.dataset import (
 )
 from stronglens.dataset import class_folders as module
 from stronglens.dataset.class_folders import find_classes, holds_class_folders
+from stronglens.dataset.files import npy_shape, read_npy
 from stronglens.dataset.folder_conversion import FolderConversion, folder_manifest
 from stronglens.parameters import RunError, StronglensError, UsageError
 
@@ -279,6 +280,85 @@ def test_unreadable_folder(tmp_path, monkeypatch):
     assert one_line(lambda: find_classes(tmp_path), UsageError) == f"cannot read {tmp_path}: Permission denied"
 
 
+def objects(shape, items):
+    array = np.empty(shape, object)
+    for position, item in enumerate(items):
+        array.flat[position] = item
+    return array
+
+
+IMAGE, MASS = np.arange(48.0).reshape(8, 6), np.float64(1e-23)
+
+LAYOUTS = {
+    # What DeepLenseSim's sim_axion.py saves: np.array([lens.image_real, axion_masses[i]]).
+    "image and mass": objects((2,), [IMAGE, MASS]),
+    "number of Python": objects((2,), [IMAGE, 1e-23]),
+    "a row": objects((1, 2), [IMAGE, MASS]),
+    "a column": objects((2, 1), [IMAGE, MASS]),
+    "mass first": objects((2,), [MASS, IMAGE]),
+    "mass in an array": objects((2,), [IMAGE, np.array([1e-23])]),
+    "channel": objects((2,), [IMAGE[None], MASS]),
+    "Fortran order": objects((2,), [np.asfortranarray(IMAGE), MASS]),
+    "big-endian": objects((2,), [IMAGE.astype(">f4"), MASS]),
+    "image alone": objects((), [IMAGE]),
+    "list": objects((), [[IMAGE, MASS]]),
+    "tuple": objects((), [(IMAGE, MASS)]),
+    "dict": objects((), [{"image": IMAGE, "mass": MASS}]),
+    "pixels as objects": IMAGE.astype(object),
+    "pixels as objects, Fortran order": np.asfortranarray(IMAGE.astype(object)),
+}
+
+
+def write_objects(path, array, numpy):
+    """Write what np.save of NumPy 1 (protocol 3, numpy.core) or 2 (protocol 4, numpy._core) does."""
+    np.save(path, array, allow_pickle=True)
+    if numpy == 1:
+        with open(path, "wb") as file:
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+            file.write(pickle.dumps(array, protocol=3).replace(b"numpy._core", b"numpy.core"))
+
+
+@pytest.mark.parametrize("numpy", [1, 2])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_images_beside_a_mass_are_read(tmp_path, layout, numpy, monkeypatch):
+    origin = make_few(tmp_path / "origin")
+    path = origin / "vort" / "001.npy"
+    write_objects(path, LAYOUTS[layout], numpy)
+    before = contents(origin)
+    # NumPy's own reading of it would unpickle.
+    monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("np.load"))
+    convert(origin, tmp_path / "d")
+    row = find_classes(origin).names.index("vort/001.npy")
+    np.testing.assert_array_equal(load_dataset(tmp_path / "d").images[row : row + 1][0], IMAGE.astype("float32"))
+    assert contents(origin) == before
+
+
+NO_LAYOUTS = {
+    "two images": (objects((2,), [IMAGE, IMAGE]), r"\(2,\) \(an array of shape \(8, 6\), an array of shape \(8, 6\)\)"),
+    "positions beside": (objects((2,), [IMAGE, np.ones(3)]), r"an array of shape \(8, 6\), an array of shape \(3,\)"),
+    "text beside": (objects((2,), [IMAGE, "axion"]), r"an array of shape \(8, 6\), str"),
+    "no image": (objects((2,), [None, 1.0]), r"NoneType, float"),
+    "too deep": (objects((), [[[[IMAGE]]]]), r"\(a list \(a list \(a list\)\)\)"),
+    "many": (objects((40,), [IMAGE] * 40), "40 in all"),
+    "records": (np.array([(IMAGE, 1.0)], dtype=[("image", "O"), ("mass", "f8")]), "records of objects"),
+    "image of booleans": (objects((2,), [IMAGE > 0, MASS]), "does not hold real numbers"),
+    "complex image": (objects((2,), [IMAGE + 1j, MASS]), "does not hold real numbers"),
+    "beyond all numbers": (objects((2,), [10**400, 3]), "does not hold real numbers"),
+    "masked array": (objects((), [np.ma.masked_array(IMAGE)]), "asks for numpy.ma.core._mareconstruct, which is not"),
+    "code": (objects((2,), [IMAGE, os.mkdir]), "asks for posix.mkdir, which is not admitted"),
+}
+
+
+@pytest.mark.parametrize("layout", NO_LAYOUTS)
+def test_other_objects_are_refused(tmp_path, layout):
+    array, said = NO_LAYOUTS[layout]
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    for read in (read_npy, npy_shape):
+        line = one_line(partial(read, tmp_path / "a.npy"), RunError)
+        assert str(tmp_path / "a.npy") in line
+        assert re.search(said, line)
+
+
 class Evil:
     def __reduce__(self):
         return os.mkdir, ("made-by-a-pickle",)
@@ -288,8 +368,8 @@ def save(array, **how):
     return lambda path: np.save(path, array, **how)
 
 
-def axion(path):
-    np.save(path, np.array([np.ones((8, 6)), 1e-23], dtype=object), allow_pickle=True)
+def two_images(path):
+    np.save(path, [objects((2,), [np.ones((8, 6)), np.ones((8, 6))])], allow_pickle=True)
 
 
 def too_large(path):
@@ -298,8 +378,8 @@ def too_large(path):
 
 
 BAD = {
-    "object": (axion, r"holds pickled objects .* np\.save\(f, np\.load\(f, allow_pickle=True\)\[0\]"),
-    "evil": (save(np.array([Evil()], dtype=object), allow_pickle=True), "holds pickled objects"),
+    "objects": (two_images, r"holds an object array of shape \(1, 2\) \(an array of shape \(8, 6\), an array"),
+    "evil": (save(np.array([Evil()], dtype=object), allow_pickle=True), r"asks for posix\.mkdir, which is not"),
     "pickle": (lambda path: path.write_bytes(pickle.dumps(Evil())), r"is not a readable \.npy file"),
     "other shape": (save(np.ones((6, 8))), r"has shape \(6, 8\), others \(8, 6\)"),
     "colour": (save(np.ones((8, 6, 3))), r"has shape \(8, 6, 3\)"),
@@ -339,7 +419,7 @@ def test_bad_image_is_named(tmp_path, which, monkeypatch):
     assert not list((tmp_path / "d" / "progress").iterdir())
 
 
-@pytest.mark.parametrize("which", ["object", "colour", "flat", "empty", "huge", "no pixels"])
+@pytest.mark.parametrize("which", ["objects", "colour", "flat", "empty", "huge", "no pixels"])
 def test_bad_first_image_is_named(tmp_path, which):
     origin = make_few(tmp_path)
     BAD[which][0](origin / "no" / "000.npy")
@@ -348,8 +428,6 @@ def test_bad_first_image_is_named(tmp_path, which):
 
 @given(st.binary(max_size=200), st.integers(0, 400), st.integers(0, 255))
 def test_damaged_files_raise_one_line(tmp_path_factory, noise, position, byte):
-    from stronglens.dataset.files import read_npy
-
     path = tmp_path_factory.getbasetemp() / "damaged.npy"
     np.save(path, np.arange(48, dtype="float32").reshape(8, 6))
     good = bytearray(path.read_bytes())

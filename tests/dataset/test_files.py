@@ -45,6 +45,26 @@ def test_pickle_that_runs_code_is_refused_and_runs_nothing(tmp_path):
     assert not target.exists()
 
 
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("root", [b"numpy._core", b"numpy.core"])  # of NumPy 2 and 1
+def test_image_in_a_pickled_list_is_read(tmp_path, protocol, root):
+    image, path = np.arange(12.0).reshape(3, 4), tmp_path / "image.pickle"
+    content = pickle.dumps([image, np.float64(1e-23)], protocol=protocol)
+    if protocol < 4:  # later ones write the length of a name before it
+        content = content.replace(b"numpy._core", root)
+    path.write_bytes(content)
+    np.testing.assert_array_equal(read_image(path), image)
+
+
+# An index of 2^31 and 2^32 - 1 into the unpickler's memory: CPython 3.12 allocates twice as many pointers.
+@pytest.mark.parametrize("content", [b"\x80\x04Nr\xff\xff\xff\x7f.", b"Np4294967295\n."])
+def test_pickle_that_asks_for_memory_is_refused(tmp_path, content):
+    path = tmp_path / "image.pickle"
+    path.write_bytes(content)
+    with pytest.raises(RunError, match="damaged"):
+        read_image(path)
+
+
 @pytest.mark.parametrize("content", [[1, 2], "text", {"a": 1}, None, np.array(["x"]), np.array([None]), 3.5])
 def test_what_is_not_an_array_of_numbers_is_refused(tmp_path, content):
     path = tmp_path / "image.pickle"

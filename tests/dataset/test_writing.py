@@ -1,8 +1,10 @@
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stronglens.dataset import (
@@ -69,6 +71,16 @@ def test_what_is_written_is_loaded(tmp_path, kept):
         dataset.column_values(["c"])
 
 
+def test_labels_come_back_to_the_bit_as_the_docs_read_them(tmp_path, monkeypatch):
+    # Default parser of pandas 3.0.6: 0.3 to 0.5 of random numbers differ in the last digit.
+    [call] = re.findall(r"`pd\.(read_csv\(.*?\))`", (Path(__file__).parents[2] / "docs" / "files.md").read_text())
+    write(tmp_path / "dataset")
+    monkeypatch.chdir(tmp_path)
+    written = np.concatenate([chunk_of(chunk)[1]["a"] for chunk in (0, 1)])
+    np.testing.assert_array_equal(eval(f"pd.{call}", {"pd": pd})["a"], written)
+    assert (pd.read_csv("dataset/labels.csv")["a"] != written).mean() > 0.1
+
+
 @BOTH
 @pytest.mark.parametrize("damage", ["nothing", "image", "record", "no record", "stray part"])
 def test_resumed_dataset_is_the_uninterrupted_one(tmp_path, damage, kept):
@@ -120,14 +132,46 @@ def test_incomplete_dataset_says_so(tmp_path):
         load_dataset(tmp_path)
 
 
-def test_non_empty_folder_is_refused(tmp_path):
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize(
+    ("finish", "changes", "said", "not_said"),
+    [
+        (True, {}, r"holds this dataset already, complete .*: 133 images, task regression; --force makes", "--resume"),
+        (False, {}, r"holds this dataset already, interrupted .*; --resume finishes it, --force starts", "another"),
+        (
+            True,
+            {"seed": 1, "telescope": "hst"},
+            # What only one of them has (telescope) comes after what differs.
+            r"another dataset, complete .*: 133 images, .*; seed was 0, now 1; telescope was not given, now hst: "
+            r"--dataset-dir=OTHER keeps it, --force replaces it$",
+            "--resume",
+        ),
+        (False, {"seed": 1}, r"another dataset, interrupted .*; seed .*, --resume with", "already"),
+    ],
+)
+def test_dataset_that_is_there_is_described(tmp_path, resume, finish, changes, said, not_said):
+    write(tmp_path, finish=finish)
+    if resume and not changes:
+        assert DatasetWriter(tmp_path, manifest(), resume=True).is_complete == finish
+        return
+    with pytest.raises(RunError if resume else UsageError, match=said) as caught:
+        DatasetWriter(tmp_path, manifest(**changes), resume=resume)
+    assert not_said not in str(caught.value)
+
+
+def test_number_of_images_of_another_dataset_is_told(tmp_path):
     write(tmp_path)
-    with pytest.raises(UsageError, match="is not empty"):
-        DatasetWriter(tmp_path, manifest())
+    described = manifest(**{"generated-number": 7}) | {"number": 7}
+    with pytest.raises(UsageError, match=r": 133 images, .*; generated-number was not given, now 7: "):
+        DatasetWriter(tmp_path, described)
+
+
+def test_non_empty_folder_is_refused(tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").write_text("years of work")
-    with pytest.raises(UsageError, match="is not empty"):
-        DatasetWriter(tmp_path / "other", manifest(), resume=True)
+    for resume in (False, True):
+        with pytest.raises(UsageError, match="is not empty, and holds no dataset of ours: choose another"):
+            DatasetWriter(tmp_path / "other", manifest(), resume=resume)
 
 
 def test_hidden_files_do_not_make_a_folder_full(tmp_path):

@@ -53,6 +53,10 @@ def refusal_of(*argv, **more):
         (["--lens-serisic-range=2,3"], "lens_sersic_range", Range(2, 3)),
         (["--src-serisic-range", "1"], "src_sersic_range", Range(1, 1)),
         (["--dataset-dir=a=b c"], "dataset_dir", panel.Path("a=b c")),
+        (["--telescope=HST"], "telescope", "hst"),
+        (["--telescope=HST"], "grid_size", 128),  # the default that comes with the choice
+        (["--lens-model=SIE"], "lens_model", "sie"),
+        (["--force=True"], "force", True),
     ],
 )
 def test_values_are_read(argv, name, value):
@@ -181,3 +185,23 @@ def line_or_none(argv, cls):
     except SystemExit as left:
         return None if left.code == 0 else f"left with\n{left.code}"
     return None
+
+
+def test_a_choice_in_capitals_brings_its_defaults_to_programs_too():
+    assert panel.SimulationParameters.of(panel.OVERRIDES, telescope="HST").grid_size == 128
+
+
+@pytest.mark.parametrize(
+    ("program", "argv", "line"),
+    [
+        ("model_and_figures.py", ["-n", "5"], "-n (--generated-number) belongs to generate_data.py: give it to"),
+        ("model_and_figures.py", ["--telescope=hst"], "--telescope belongs to generate_data.py"),
+        ("model_and_figures.py", ["--lens-modell=sie"], "did you mean --lens-model of generate_data.py?"),
+        ("model_and_figures.py", ["--epoch=3"], "did you mean --epochs?"),
+        ("generate_data.py", ["--labels"], "--labels belongs to model_and_figures.py"),
+        ("generate_data.py", ["-e=3"], "-e (--epochs) belongs to model_and_figures.py"),
+        ("generate_data.py", ["-zzz"], "unknown flag -zzz; --help lists them all"),
+    ],
+)
+def test_a_flag_of_the_other_command_is_named_as_such(program, argv, line):
+    assert line in refusal_of(*argv, cls=panel.DOORS[program], commands=panel.DOORS)

@@ -13,8 +13,8 @@ DOORS = [panel.SimulationParameters, panel.TrainingParameters]
 SLOW_TO_DRAW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
-def read(*argv, cls=panel.SimulationParameters):
-    return parse(cls, argv, program="door.py", version="1.2.3", overrides=panel.OVERRIDES)
+def read(*argv, cls=panel.SimulationParameters, **more):
+    return parse(cls, argv, program="door.py", version="1.2.3", overrides=panel.OVERRIDES, **more)
 
 
 def printed_config(*argv, cls=panel.SimulationParameters):
@@ -98,6 +98,28 @@ def test_what_will_not_do_is_refused_in_one_line(file, text, line):
         read(file(text))
     assert line in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_choices_ignore_case(file):
+    assert read(file("telescope = 'HST'\nlens_model = 'Sie'")) == read("--telescope=hst", "--lens-model=sie")
+
+
+@pytest.mark.parametrize("table", ["generate_data", "model_and_figures", "generate-data"])
+def test_a_file_of_the_layout_of_a_preset_is_named_as_one(file, table):
+    given = file(f"[{table}]\nseed = 3\n")
+    with pytest.raises(UsageError, match=r"this is a preset: give it with --preset=.*/run\.toml$"):
+        read(given)
+
+
+@pytest.mark.parametrize("name", ["slacs", "SLACS"])
+def test_the_name_of_a_preset_is_named_as_one(name):
+    with pytest.raises(UsageError, match=r"this is a preset: give it with --preset=slacs$"):
+        read(f"--config={name}", presets=panel.PRESETS)
+
+
+def test_a_key_of_the_other_command_is_named_as_such(file):
+    with pytest.raises(UsageError, match=r": epochs belongs to model_and_figures\.py"):
+        read(file("epochs = 3"), commands=panel.DOORS)
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path):

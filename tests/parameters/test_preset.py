@@ -87,6 +87,7 @@ def test_the_two_commands_of_a_preset_are_a_pair(name):
         ("[generate_data]\npreset = 'slacs'", "mine.toml: a preset names no other preset"),
         ("[generate-data]\ngrid-size = 30", "mine.toml: generate-data is not one of its tables"),
         ("grid-size = 30", "mine.toml: grid-size is not one of its tables"),
+        ("grid-size = 30", "a file without tables is given with --config=mine.toml"),
         ("[model_and_figures]\nepochs = 3", "mine.toml: has no table [generate_data]"),
         ("[generate_data", "mine.toml: is not a TOML file"),
     ],
@@ -98,6 +99,10 @@ def test_a_file_that_will_not_do_is_refused_in_one_line(file, monkeypatch, tmp_p
         read("--preset=mine.toml")
     assert line in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_preset_s_name_ignores_case():
+    assert to_manifest(read("--preset=SLACS")) == to_manifest(read("--preset=slacs"))
 
 
 def test_an_unknown_preset_is_refused_with_those_there_are():
