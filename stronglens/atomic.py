@@ -77,10 +77,9 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
                 os.replace(before, path)
             raise
         _sync_folder(path.parent)
+        shutil.rmtree(before, ignore_errors=True)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-        if path.exists():
-            shutil.rmtree(before, ignore_errors=True)
 
 
 def _sync_folder(path: Path) -> None:

@@ -66,13 +66,14 @@ def export_coolest(
         )
     seen, observation = measured.prepared, measured.observation
     camera = observation.camera or ({} if parameters.psf_fits else CAMERAS.get(parameters.telescope, {}))
+    band = camera.get("filter") or ("VIS" if camera.get("instrument") == "VIS" else "")  # Euclid's VIS has one filter
     image_of = {
         "image": np.asarray(seen.image, float) - model.background,
         "noise": np.asarray(seen.noise, float),
         "is_judged": np.isfinite(model.residual),
         "exposure_time": _exposure_time(observation.electrons, observation.zero_point, parameters.zero_point),
         "instrument": " ".join(camera[key] for key in ("telescope", "instrument") if key in camera),
-        "band": camera.get("filter", ""),
+        "band": band,
     }
     remarks = dict(remarks or {}) | {
         "background": f"{model.background:.6g} electrons per second per pixel, fitted, were subtracted from image.fits"

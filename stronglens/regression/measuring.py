@@ -223,7 +223,7 @@ class _Lenses:
                         export_coolest(
                             path, self.made_with, self.labels, measured, model, one.published, executor, remarks
                         )
-                        self._say(f"COOLEST: {path}/coolest.json, with image, noise map, mask and PSF")
+                        self._say(f"COOLEST: {path}")
                 except StronglensError as error:
                     problems.append(f"{measured.observation.name}: {error}")
                     notes.append(str(error))

@@ -5,6 +5,8 @@ Versions: coolest 0.1.11, lenstronomy 1.14.2, autolens 2026.10.26.1.
 
 import json
 import os
+import re
+from pathlib import Path
 
 import autolens as al
 import numpy as np
@@ -144,6 +146,17 @@ def test_lenstronomy_renders_our_model(scene, samples, tmp_path, monkeypatch, le
     np.testing.assert_array_equal(found["kwargs_data"]["noise_map"], np.flipud(NOISE))
     assert found["redshift_list"] == [0.3, 0.3, 0.9]  # lens, shear, source
     assert (found["Cosmo"].H0.value, found["Cosmo"].Om0) == (67.66, 0.30966)
+
+
+def test_the_documented_example_runs(scene, samples, tmp_path, monkeypatch):
+    write(tmp_path / "a", scene, samples)
+    page = (Path(__file__).parents[2] / "docs" / "real-lenses.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?coolest.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    exec(re.sub(r'chdir\(".*?"\)', 'chdir("a")', example), found)
+    assert found["image"].shape == (SIDE, SIDE)
+    assert found["kwargs"]["kwargs_model"]["lens_model_list"] == ["EPL", "SHEAR"]
 
 
 @pytest.mark.parametrize("index", [0.5, 0.8, 2.5, 4.0, 6.0])
