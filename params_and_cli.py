@@ -579,8 +579,8 @@ class Prediction(Parameters):
     )
     coolest: bool = switch(
         recorded=False,
-        help="write each lens's model as a COOLEST file, for other codes (needs a posterior, and the redshifts of "
-        "--published)",
+        help="write each lens's model as a COOLEST folder, for other codes: template, image, noise map and PSF (needs "
+        "a posterior, and the redshifts of --published)",
     )
     center: str = text(
         "image", help="where the lens is: image, in the middle of the file; brightest, at the light's peak near there; "

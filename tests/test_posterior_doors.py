@@ -105,7 +105,9 @@ def test_lens_is_measured_modelled_and_exported(trained, tmp_path, capsys):
     assert len(draws) == 300
     assert np.median(draws["lens-axis-ratio"]) == pytest.approx(float(rows["lens-axis-ratio"]["median"]), rel=1e-5)
     assert (folder / f"lens_{tmp_path.name}_lens.png").stat().st_size > 5000
-    exported = json.loads((folder / f"coolest_{tmp_path.name}_lens.json").read_text())
+    names = {"coolest.json", "image.fits", "mask.fits", "noise_map.fits", "psf.fits"}
+    assert {file.name for file in (folder / f"coolest_{tmp_path.name}_lens").iterdir()} == names
+    exported = json.loads((folder / f"coolest_{tmp_path.name}_lens" / "coolest.json").read_text())
     assert {entity["type"] for entity in exported["lensing_entities"]} == {"Galaxy", "MassField"}
     assert exported["meta"]["origin"] == "(x, y) = (+0.0000, +0.0000) arcsec from the middle of the image's file"
     assert "the training set than" in exported["meta"]["notes"]

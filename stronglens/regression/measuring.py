@@ -218,10 +218,10 @@ class _Lenses:
                         self.made_with, self.labels, draws, seen.image, seen.noise, seen.mask, executor
                     )
                     if self.parameters.coolest:
-                        path = folder / f"coolest_{stem}.json"
+                        path = folder / f"coolest_{stem}"
                         remarks = _remarks(measured)
                         export_coolest(
-                            path, self.made_with, self.labels, draws, model, one.published, executor, remarks
+                            path, self.made_with, self.labels, measured, model, one.published, executor, remarks
                         )
                         self._say(f"COOLEST: {path}")
                 except StronglensError as error:

@@ -7,10 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 import autolens as al
 import numpy as np
 import pytest
+from astropy.io import fits
 from autolens.interop.coolest import from_coolest
+from lenstronomy.Data.imaging_data import ImageData
+from lenstronomy.Data.psf import PSF
+from lenstronomy.ImSim.image_model import ImageModel
+from lenstronomy.LensModel.lens_model import LensModel
+from lenstronomy.LightModel.light_model import LightModel
+from lenstronomy.Util.coolest_interface import create_lenstronomy_from_coolest
 
 import params_and_cli as panel
 from stronglens import telescope
+from stronglens.measuring import Answer, Measurement
+from stronglens.observation import Observation, Prepared
 from stronglens.parameters import Range, RunError, ranges
 from stronglens.raytracing import einstein_radius
 from stronglens.regression import lens_shape
@@ -218,9 +227,11 @@ def test_what_is_not_learned_of_the_light_is_fitted_to_the_image(light, executor
     assert any("source is smooth" in note for note in model.notes)
     assert not any("edge" in note for note in model.notes)
 
-    path = tmp_path / "lens.json"
-    export_coolest(path, parameters, OF_MASS_AND_SOURCE, samples, model, PublishedLens({}, 0.3, 0.9), executor)
-    lens, _, source = json.loads(path.read_text())["lensing_entities"]
+    seen, published = measured(parameters, image, noise, samples), PublishedLens({}, 0.3, 0.9)
+    export_coolest(tmp_path / "lens", parameters, OF_MASS_AND_SOURCE, seen, model, published, executor)
+    lens, _, source = json.loads((tmp_path / "lens" / "coolest.json").read_text())["lensing_entities"]
+    with fits.open(tmp_path / "lens" / "mask.fits") as (hdu,):  # 1 where the model was compared with the image
+        np.testing.assert_array_equal(np.flipud(hdu.data) == 0, np.isnan(spoilt) | mask)
     of_light, of_mass = (lens[kind][0]["parameters"] for kind in ("light_model", "mass_model"))
     assert of_light["n"]["point_estimate"]["value"] == pytest.approx(model.fitted["lens-sersic"])
     for parameter in ("n", "q", "phi", "theta_eff", "center_x"):
@@ -269,14 +280,86 @@ def test_a_mean_beyond_the_training_set_is_said(lens, executor):
     assert any("src-effect" in note for note in model.notes)
 
 
-def test_a_coolest_file_holds_the_model(lens, executor, tmp_path):
+def measured(parameters, image, noise, draws, **known):
+    """A file of an image in the network's pixels, as the command has it once it is measured."""
+    seen = Observation(image, parameters.pixel_scale, parameters.zero_point, "lens.fits", **known)
+    prepared = Prepared(image, noise, np.zeros(image.shape, bool), 0.01, (0.0, 0.0))
+    return Measurement("lens.fits", seen, prepared, Answer(draws.mean(axis=0), draws), ())
+
+
+@pytest.mark.filterwarnings("ignore:`axes` should not be `None`:DeprecationWarning")  # lenstronomy's
+def test_lenstronomy_renders_the_model_that_is_exported(executor, tmp_path, monkeypatch):
+    # Farther from the edges than half a kernel: only ours blurs light from outside the field into it. The source to
+    # 1e-5 of its peak, both tracing 4 x 4 rays a pixel, ours in 32 bits; the lens's cusp, which ours integrates, with
+    # more rays, to 1e-3 of the peak.
+    parameters = parameters_of(
+        pixel_scale=0.1, over_sampling=4, einstein_radius_range=Range(0.8, 1), lens_center_var=0.1
+    )
+    simulator = make_simulator(parameters, threads=1)
+    images, labels, _ = simulator.simulate([0])
+    true = {name: float(values[0]) for name, values in labels.items()}
+    samples, image, noise = samples_of(true, width=1e-3), images[0] + 0.01, np.full(images[0].shape, 0.02)
+    model = model_lens(parameters, LABELS, samples, image, noise, None, executor)
+    seen, folder = measured(parameters, image, noise, samples), tmp_path / "coolest_lens"
+    export_coolest(folder, parameters, LABELS, seen, model, PublishedLens({}, 0.3, 0.9), executor)
+    monkeypatch.chdir(folder)
+    found = create_lenstronomy_from_coolest(str(folder / "coolest"))
+    names, values = found["kwargs_model"], found["kwargs_result"]
+    classes = {"lens": LensModel, "source_light": LightModel, "lens_light": LightModel}
+    models = [make(names[f"{kind}_model_list"]) for kind, make in classes.items()]
+
+    edge = len(simulator.telescope.psf) // 2
+
+    def differ(ours, rays, **which):
+        data, psf = ImageData(**found["kwargs_data"]), PSF(**found["kwargs_psf"])
+        rendered = ImageModel(data, psf, *models, kwargs_numerics={"supersampling_factor": rays})
+        theirs = rendered.image(values["kwargs_lens"], values["kwargs_source"], values["kwargs_lens_light"], **which)
+        return np.abs(np.flipud(theirs) - ours)[edge:-edge, edge:-edge].max() / ours.max()
+
+    assert differ(model.source, 4, lens_light_add=False) < 1e-5
+    assert differ(model.source + model.lens, 20) < 1e-3
+    data, sigma = (np.flipud(found["kwargs_data"][key]) for key in ("image_data", "noise_map"))
+    np.testing.assert_allclose((data - model.source - model.lens) / sigma, model.residual, atol=1e-6)
+    assert model.background == pytest.approx(0.01, abs=0.002)  # the image is written without it
+
+
+def test_a_coolest_folder_holds_the_model(lens, executor, tmp_path):
     parameters, image, noise, true = lens
     samples = samples_of(true, width=0.01)
     model = model_lens(parameters, LABELS, samples, image, noise, None, executor)
-    path, published = tmp_path / "lens.json", PublishedLens({}, 0.3, 0.9)
-    export_coolest(path, parameters, LABELS, samples, model, published, executor)
-    tracer = from_coolest(str(path))
+    folder, published = tmp_path / "lens", PublishedLens({}, 0.3, 0.9)
+    seen = measured(parameters, image, noise, samples)
+    export_coolest(folder, parameters, LABELS, seen, model, published, executor)
+    tracer = from_coolest(str(folder / "coolest.json"))
     assert tracer.galaxies[0].mass_0.centre[1] == pytest.approx(samples[:, 3].mean())
-    assert tracer.galaxies[1].light_0.intensity == pytest.approx(model.src_intensity)
+    # I_eff is per arcsec^2: PyAutoLens takes it for that of a pixel. Its b_n differs, within 0.5 % for n >= 0.9.
+    per_pixel = tracer.galaxies[1].light_0.intensity * parameters.pixel_scale**2
+    assert per_pixel == pytest.approx(model.src_intensity, rel=0.02)
     with pytest.raises(RunError, match="z_source"):
-        export_coolest(path, parameters, LABELS, samples, model, PublishedLens({}, 0.3), executor)
+        export_coolest(folder, parameters, LABELS, seen, model, PublishedLens({}, 0.3), executor)
+
+
+@pytest.mark.parametrize(
+    ("camera", "parameters", "expected"),
+    [
+        ({"telescope": "HST", "instrument": "ACS", "filter": "F606W"}, {}, ("HST ACS", "F606W")),  # the image's own
+        ({}, {}, ("EUCLID VIS", "VIS")),  # that of --telescope
+        ({}, {"telescope": "hst"}, ("HST ACS", "F814W")),
+        ({"instrument": "NIRCAM"}, {"telescope": "hst"}, ("NIRCAM", "")),
+        ({}, {"telescope": "none"}, ("", "")),  # nobody knows
+    ],
+)
+def test_the_camera_is_named(lens, executor, tmp_path, camera, parameters, expected):
+    made_with, image, noise, true = lens
+    samples = samples_of(true)
+    model = model_lens(made_with, LABELS, samples, image, noise, None, executor)
+    parameters = parameters_of(**{"snr_min": 0.0} | parameters)
+    seen = measured(parameters, image, noise, samples, camera=camera, electrons=1000.0)
+    brighter = dataclasses.replace(seen.observation, zero_point=parameters.zero_point + 2.5)
+    for observation, seconds in ((seen.observation, 1e3), (brighter, 1e4)):  # one e-/s of the network's is 10 of these
+        seen = dataclasses.replace(seen, observation=observation)
+        export_coolest(tmp_path / "a", parameters, LABELS, seen, model, PublishedLens({}, 0.3, 0.9), executor)
+        template = json.loads((tmp_path / "a" / "coolest.json").read_text())
+        assert template["observation"]["exposure_time"] == pytest.approx(seconds)
+    assert (template["instrument"]["name"], template["instrument"]["band"]) == expected
+    assert template["observation"]["mag_zero_point"] == parameters.zero_point
