@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stronglens import telescope
 from stronglens.measuring import Answer, Measurement, check_network, measure_files, refuse, write_measurements
+from stronglens.measuring.naming import name_files
 from stronglens.parameters import Column, RunError, StronglensError, UsageError
 from stronglens.plotting import save_figure, write_captions
 from stronglens.regression.export import export_coolest
@@ -204,9 +205,10 @@ class _Lenses:
     def draw(self, found: Sequence[_Found], executor) -> list[str]:
         """Draw a figure of each lens, write its draws and its COOLEST file; return what went wrong."""
         folder, problems = self.parameters.figures_dir, []
-        stems = _name_files([one.measurement.path for one in found])
-        for one, stem in zip(found, stems, strict=True):
-            measured, model = one.measurement, None
+        paths = self.parameters.predict
+        stems = {path: file.stem for path, file in zip(paths, name_files(paths), strict=True)}
+        for one in found:
+            measured, model, stem = one.measurement, None, stems[one.measurement.path]
             write_draws(folder / f"draws_{stem}.csv", one.columns, one.values)
             notes = list(measured.answer.notes)
             if executor is None:
@@ -272,16 +274,6 @@ def _find_simulation(record: dict, rebuild):
         if kernel.shape != there.shape or not np.allclose(kernel, there, atol=1e-7):
             raise RunError(f"no model image: {made_with.psf_fits} is no longer the one that the network learned from")
     return made_with
-
-
-def _name_files(paths: list[str]) -> list[str]:
-    """Return a name for the figures of each file: its folder's and its own, numbered where several share it."""
-    names = []
-    for path in map(PurePath, paths):
-        name = "_".join(filter(None, (path.parent.name, path.name.split(".")[0])))
-        earlier = sum(name == other.rsplit("~", 1)[0] for other in names)
-        names.append(f"{name}~{earlier + 1}" if earlier else name)
-    return names
 
 
 def _add_deviations(caption: str, draws: np.ndarray) -> str:
