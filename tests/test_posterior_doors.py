@@ -101,6 +101,11 @@ def test_lens_is_measured_modelled_and_exported(trained, tmp_path, capsys):
     assert set(rows) == {*LABELS.split(","), "lens-axis-ratio"}
     assert float(rows["einstein-radius-sie"]["published"]) == 1.2
     assert rows["einstein-radius-sie"]["unlike-percentile"] == measured["unlike-percentile"]
+    # One statistic everywhere: the median, which a change of variable moves along, named in the header.
+    assert {name: measured[f"{name}-median"] for name in LABELS.split(",")} == {
+        name: rows[name]["median"] for name in LABELS.split(",")
+    }
+    assert not set(LABELS.split(",")) & set(measured)
     draws = np.genfromtxt(folder / f"draws_{tmp_path.name}_lens.csv", delimiter=",", names=True, deletechars="")
     assert len(draws) == 300
     assert np.median(draws["lens-axis-ratio"]) == pytest.approx(float(rows["lens-axis-ratio"]["median"]), rel=1e-5)

@@ -33,6 +33,8 @@ from stronglens.regression.published import (
 )
 
 NOT_RECORDED = "how like its training set this image is cannot be said: the network is of an older version"
+MEDIANS = "median $\\pm$ standard deviation"
+"""Head of the numbers of a posterior beside an image."""
 AT_END, MANY = 0.01, 0.25
 """So large a share of a posterior in the last hundredth of a label's range: it ends where the training set does."""
 
@@ -67,7 +69,8 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     columns = [Column.from_dict(item) for item in record["labels"]]
     answer = _Answering(parameters, network, record, posterior, columns)
     measurements, refused = measure_files(parameters, network, record, answer)
-    heads = [f"{column.name} [{column.unit}]" if column.unit else column.name for column in columns]
+    names = [f"{column.name}-median" if posterior else column.name for column in columns]
+    heads = [f"{name} [{column.unit}]" if column.unit else name for name, column in zip(names, columns, strict=True)]
     values = np.array([measurement.values for measurement in measurements]).reshape(-1, len(columns))
     captions = write_captions(values, columns, most=len(columns))
     worth = _worth(columns, posterior is not None)
@@ -105,7 +108,7 @@ class _Answering:
             values, draws = self.network.predict(image[None], verbose=0)[0], None
         else:
             draws = self.posterior.sample(seen["summary"], self.parameters.posterior_draws, self.parameters.seed)[0]
-            values = draws.mean(axis=0)
+            values = np.percentile(draws.astype(float), 50, axis=0)  # as in `summarize`, to the last digit
             notes += find_limits(self.columns, draws)
         if not np.isfinite(values).all():
             raise RunError("the network makes of it what is no number")
@@ -278,7 +281,7 @@ def _find_simulation(record: dict, rebuild):
 
 def _add_deviations(caption: str, draws: np.ndarray) -> str:
     lines = zip(caption.splitlines(), draws.std(axis=0), strict=True)
-    return "\n".join(rf"{line} $\pm$ {deviation:.2g}" for line, deviation in lines)
+    return "\n".join([MEDIANS, *(rf"{line} $\pm$ {deviation:.2g}" for line, deviation in lines)])
 
 
 def _worth(columns: list[Column], has_posterior: bool) -> list[str]:

@@ -70,7 +70,7 @@ def test_a_stem_loses_the_ending_of_its_format_and_nothing_else(path, stem):
 def test_stems_differ_on_every_file_system(paths):
     found = {unicodedata.normalize("NFC", stem).casefold() for stem in stems(*paths)}
     assert len(found) == len(paths)
-    assert max(len(os.fsencode(stem)) for stem in found) <= 210  # of 255, of which a figure's prefix and ending take some
+    assert max(len(os.fsencode(stem)) for stem in found) <= 210  # of 255: a figure's name has a prefix and an ending
     assert dict(zip(paths, stems(*paths), strict=True)) == dict(
         zip(paths[::-1], stems(*paths[::-1]), strict=True)
     )  # in any order
