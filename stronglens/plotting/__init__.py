@@ -7,6 +7,8 @@ touched: every drawing function works inside `style()` and returns a `Figure`, w
 
 from stronglens.plotting.curves import best_epoch, scale_losses
 from stronglens.plotting.images import (
+    DIVERGING,
+    INDICES,
     PanelGrid,
     add_colour_bar,
     asinh_norm,
@@ -15,6 +17,7 @@ from stronglens.plotting.images import (
     inches,
     length_unit,
     symmetric_ticks,
+    write_index,
 )
 from stronglens.plotting.panels import draw_panels, title_grid
 from stronglens.plotting.style import BLUE, FORMATS, GREEN, GREY, ORANGE, check_cmap, new_figure, save_figure, style
@@ -34,9 +37,11 @@ from stronglens.plotting.words import (
 
 __all__ = [
     "BLUE",
+    "DIVERGING",
     "FORMATS",
     "GREEN",
     "GREY",
+    "INDICES",
     "ORANGE",
     "PanelGrid",
     "add_colour_bar",
@@ -65,4 +70,5 @@ __all__ = [
     "typeset_minus",
     "unit_of",
     "write_captions",
+    "write_index",
 ]
