@@ -8,11 +8,11 @@ touched: every drawing function works inside `style()` and returns a `Figure`, w
 from stronglens.plotting.curves import best_epoch, scale_losses
 from stronglens.plotting.images import (
     DIVERGING,
-    INDICES,
     PanelGrid,
     add_colour_bar,
     asinh_norm,
     draw_image,
+    explain_indices,
     grid_shape,
     inches,
     length_unit,
@@ -41,7 +41,6 @@ __all__ = [
     "FORMATS",
     "GREEN",
     "GREY",
-    "INDICES",
     "ORANGE",
     "PanelGrid",
     "add_colour_bar",
@@ -53,6 +52,7 @@ __all__ = [
     "count_of",
     "draw_image",
     "draw_panels",
+    "explain_indices",
     "fit_text",
     "format_values",
     "grid_shape",

@@ -13,9 +13,6 @@ from stronglens.plotting.style import new_figure
 DIVERGING = "RdBu_r"
 """Colour map of values of either sign: white at zero, red above it, blue below."""
 
-INDICES = "#: index of the image in the dataset"
-"""Line that explains what `write_index` writes."""
-
 
 def grid_shape(count: int, columns_max: int | None = None) -> tuple[int, int]:
     """Return rows and columns of a grid, about square and never taller than wide."""
@@ -85,6 +82,12 @@ def write_index(axes: Axes, index: int) -> None:
     """Write an image's index in its dataset into the upper right corner of its panel, as ``#137``."""
     text = axes.text(0.97, 0.96, f"#{index}", transform=axes.transAxes, ha="right", va="top", color="white", size=7.0)
     text.set_path_effects([withStroke(linewidth=1.5, foreground="0.1")])  # legible on any colour map
+
+
+def explain_indices(figure: Figure) -> None:
+    """Say in the lower left corner of a figure what `write_index` wrote into its panels."""
+    left, up = 0.1 / figure.get_figwidth(), 0.08 / figure.get_figheight()
+    figure.text(left, up, "#: index in the dataset", va="bottom", color="0.35", size=7.0)
 
 
 def length_unit(pixel_scale: float | None) -> str:

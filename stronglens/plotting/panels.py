@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from stronglens.plotting.images import INDICES, PanelGrid, draw_image, length_unit, write_index
+from stronglens.plotting.images import PanelGrid, draw_image, explain_indices, length_unit, write_index
 from stronglens.plotting.words import add_title, caption_size
 
 LINE = 0.155  # inches from one line of small text to the next
@@ -60,7 +60,8 @@ def draw_panels(
             axes.set_title(caption, fontsize=size, pad=3, linespacing=1.15, loc="left")
         if indices is not None:
             write_index(axes, indices[index])
-    subtitle = subtitle if indices is None else f"{subtitle}; {INDICES}"
+    if indices is not None:
+        explain_indices(grid.figure)
     grid.add_bar(norm, cmap, bar)
     title_grid(grid, title, subtitle, length_unit(pixel_scale))
     return grid.figure

@@ -200,7 +200,7 @@ def test_samples_are_readable(count, paired, pixel_scale):
     figure = draw_samples(images, TITLES, effects, pixel_scale)
     words = assert_readable(figure)
     assert sum(bool(axes.images) for axes in figure.axes) >= 3 * min(count, 4) * (2 if paired else 1)
-    for needed in (*TITLES, f"x [{'arcsec' if pixel_scale else 'pixels'}]", "brightness [own peak pixel]"):
+    for needed in (*TITLES, f"x [{'arcsec' if pixel_scale else 'pixels'}]", "brightness [peak of the image]"):
         assert needed in words
     assert ("effect [σ of the pixel noise]" in words) == paired
     assert words.count("none") == (min(count, 4) if paired else 0)
@@ -248,13 +248,15 @@ def test_mistakes_are_readable_and_the_surest_first(count, pixel_scale):
 def test_every_panel_carries_the_index_of_its_image():
     images, (true, probabilities, _) = draw_lenses(100), draw_said(100)
     rows = np.arange(100) * 7 + 1000  # indices in the dataset, of which these images are a part
+    assert_readable(draw_mistakes(images, true, probabilities, CLASSES, 0.1, 1, indices=rows))
     figure = draw_mistakes(images, true, probabilities, CLASSES, 0.1, 9, indices=rows)
     words = assert_readable(figure)
-    assert "#: index of the image in the dataset" in words
+    assert "#: index in the dataset" in words
     for axes in figure.axes[:9]:
         place = (int(axes.texts[0].get_text().removeprefix("#")) - 1000) // 7
         np.testing.assert_array_equal(np.asarray(axes.images[0].get_array()), images[place])
         assert probabilities[place].argmax() != true[place]
+    assert_readable(draw_samples([images[:1]], CLASSES[:1], None, 0.1, indices=[[0]]))
     samples = [images[4 * k : 4 * k + 4] for k in range(3)]
     for effects in (None, [None, *samples[1:]]):
         figure = draw_samples(samples, CLASSES, effects, 0.1, indices=np.arange(12).reshape(3, 4))

@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike
 from stronglens.parameters import Column
 from stronglens.plotting import (
     DIVERGING,
-    INDICES,
     PanelGrid,
     add_title,
     asinh_norm,
     count_of,
     draw_image,
     draw_panels,
+    explain_indices,
     format_values,
     style,
     symbol_of,
@@ -94,11 +94,10 @@ def draw_activations(
         axes = grid.add_panel(0)
         draw_image(axes, image, pixel_scale, norm, cmap)
         grid.add_bar(norm, cmap, BRIGHTNESS)
-        subtitle = f"{image.shape[1]} × {image.shape[0]} pixels, asinh stretch"
         if index is not None:
             write_index(axes, index)
-            subtitle += f"; {INDICES}"
-        title_grid(grid, "Input image", subtitle)
+            explain_indices(grid.figure)
+        title_grid(grid, "Input image", f"{image.shape[1]} × {image.shape[0]} pixels, asinh stretch")
         field = f"{image.shape[1] * pixel_scale:.3g}″ × {image.shape[0] * pixel_scale:.3g}″"
         figures = {"activations-input": grid.figure}
         for layer, maps in enumerate(activations, start=1):
@@ -178,7 +177,7 @@ def _draw_layer(layer: int, maps: np.ndarray, field: str, cmap: str) -> Figure:
     )
     axes = grid.add_panel(0)
     axes.imshow(mosaic, cmap=cmap, norm=norm, interpolation="nearest")
-    axes.set_facecolor("0.45" if is_signed else "white")  # of the gaps: a map's zero is white, too
+    axes.set_facecolor("0.65" if is_signed else "white")  # of the gaps: a map's zero is white, too
     axes.set_xticks([])
     rows = [f"{k * across + 1}–{min((k + 1) * across, filters)}" for k in range(down)]
     axes.set_yticks(np.arange(down) * (height + gap) + height / 2 - 0.5, rows)

@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike
 
 from stronglens.plotting import (
     DIVERGING,
-    INDICES,
     add_colour_bar,
     add_title,
     asinh_norm,
     draw_image,
     draw_panels,
+    explain_indices,
     fit_text,
     inches,
     length_unit,
@@ -98,7 +98,7 @@ def draw_samples(
                 )
         low = figure.get_figheight() - top - 0.36 - tall
         add_colour_bar(
-            figure, inches(figure, left + inside + 0.1, low, 0.12, tall), norm, cmap, "brightness [own peak pixel]"
+            figure, inches(figure, left + inside + 0.1, low, 0.12, tall), norm, cmap, "brightness [peak of the image]"
         )
         if paired:
             box = inches(figure, left + inside + 0.95, low, 0.12, tall)
@@ -108,9 +108,9 @@ def draw_samples(
         up = (bottom + row * len(images) / 2) / figure.get_figheight()
         figure.text(0.08 / figure.get_figwidth(), up, f"y [{length_unit(pixel_scale)}]", rotation=90, va="center")
         pair = "right in each pair: image minus the image of the same lens with smooth dark matter, without noise"
-        subtitle = pair if paired else "each image in units of its own peak"
-        subtitle = subtitle if indices is None else f"{subtitle}; {INDICES}"
-        add_title(figure, "Examples of each class", subtitle)
+        add_title(figure, "Examples of each class", pair if paired else "each image in units of its own peak")
+        if indices is not None:
+            explain_indices(figure)
     return figure
 
 
