@@ -85,9 +85,9 @@ def write_index(axes: Axes, index: int) -> None:
 
 
 def explain_indices(figure: Figure) -> None:
-    """Say in the lower left corner of a figure what `write_index` wrote into its panels."""
-    left, up = 0.1 / figure.get_figwidth(), 0.08 / figure.get_figheight()
-    figure.text(left, up, "#: index in the dataset", va="bottom", color="0.35", size=7.0)
+    """Say in the lower right corner of a figure what `write_index` wrote into its panels."""
+    right, up = 1 - 0.1 / figure.get_figwidth(), 0.08 / figure.get_figheight()
+    figure.text(right, up, "#: index in the dataset", ha="right", va="bottom", color="0.35", size=7.0)
 
 
 def length_unit(pixel_scale: float | None) -> str:

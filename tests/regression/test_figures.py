@@ -1,5 +1,6 @@
 """Figures of the regression task: everything labelled, nothing outside, nothing on top of other text."""
 
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from readable_figures import assert_readable, visible_texts
 
 from stronglens.parameters import Column
 from stronglens.plotting import save_figure, write_captions
+from stronglens.regression import report
 from stronglens.regression.figures import (
     draw_activations,
     draw_gallery,
@@ -176,6 +178,35 @@ def test_every_panel_carries_the_index_of_its_image(images):
     figure = draw_activations(images[0], [], 0.1, index=1234567)["activations-input"]
     assert_readable(figure)
     assert indices_of(figure) == ["#1234567"]
+
+
+def test_the_report_numbers_images_as_the_dataset_does(images, monkeypatch):
+    """Of tested rows 100 to 143 the indices are those of the dataset, not places among the tested."""
+
+    class Images:
+        def __getitem__(self, rows):
+            return images[rows]
+
+        def __len__(self):
+            return len(images)
+
+        def subset(self, rows):
+            return images[rows]
+
+    monkeypatch.setattr(report, "convolution_activations", lambda eye, image: [])
+    rows = np.arange(100, 144)
+    truth, predicted = draw_labels(144, 3)
+    drawn = report.draw_all(
+        SimpleNamespace(cmap="magma", subplots_number=4, posterior="flow"),
+        SimpleNamespace(images=Images(), manifest={"telescope": {"pixel-scale": 0.1}}),
+        rows, truth, predicted[rows], COLUMNS[:3], None, {"loss": [1.0]}, None,
+    )  # fmt: skip
+    for name in ("samples", "best_predictions", "worst_predictions", "activations-input"):
+        indices = [int(text.removeprefix("#")) for text in indices_of(drawn[name])]
+        assert len(indices) == (1 if name == "activations-input" else 4)
+        for axes, index in zip(drawn[name].axes, indices, strict=False):
+            np.testing.assert_array_equal(np.asarray(axes.images[0].get_array()), images[index])
+    assert "true → posterior mean" in words_of(drawn["worst_predictions"])
 
 
 def indices_of(figure):

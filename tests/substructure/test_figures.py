@@ -200,9 +200,9 @@ def test_samples_are_readable(count, paired, pixel_scale):
     figure = draw_samples(images, TITLES, effects, pixel_scale)
     words = assert_readable(figure)
     assert sum(bool(axes.images) for axes in figure.axes) >= 3 * min(count, 4) * (2 if paired else 1)
-    for needed in (*TITLES, f"x [{'arcsec' if pixel_scale else 'pixels'}]", "brightness [peak of the image]"):
+    for needed in (*TITLES, f"x [{'arcsec' if pixel_scale else 'pixels'}]", "brightness [image peak]"):
         assert needed in words
-    assert ("effect [σ of the pixel noise]" in words) == paired
+    assert ("effect [σ of pixel noise]" in words) == paired
     assert words.count("none") == (min(count, 4) if paired else 0)
     assert ("image minus the image of the same lens with smooth dark matter, without noise" in words) == paired
 

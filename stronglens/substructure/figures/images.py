@@ -37,7 +37,7 @@ def draw_samples(
     pixel_scale: float | None,
     cmap: str = "magma",
     *,
-    effect_unit: str = "σ of the pixel noise",
+    effect_unit: str = "σ of pixel noise",
     indices: Sequence[Sequence[int]] | None = None,
 ) -> Figure:
     """Draw a row of images for each class and, beside each image, what it owes to its substructure.
@@ -98,7 +98,7 @@ def draw_samples(
                 )
         low = figure.get_figheight() - top - 0.36 - tall
         add_colour_bar(
-            figure, inches(figure, left + inside + 0.1, low, 0.12, tall), norm, cmap, "brightness [peak of the image]"
+            figure, inches(figure, left + inside + 0.1, low, 0.12, tall), norm, cmap, "brightness [image peak]"
         )
         if paired:
             box = inches(figure, left + inside + 0.95, low, 0.12, tall)
