@@ -75,13 +75,13 @@ def test_no_more_posteriors_are_tested_than_fit_in_memory(trained, tmp_path, mon
 
 
 def test_lens_is_measured_modelled_and_exported(trained, tmp_path, capsys):
-    image = tmp_path / "lens.pickle"
+    image = tmp_path / "J0946.1+10.pickle"
     with open(trained / "dataset" / "images" / "000003.pickle", "rb") as file:
         image.write_bytes(pickle.dumps(pickle.load(file).astype(np.float64)))
     table = tmp_path / "published.csv"
     table.write_text(
         "file,einstein_radius_arcsec,einstein_radius_convention,axis_ratio,z_lens,z_source\n"
-        "lens.pickle,1.2,intermediate axis,0.9,0.3,1.5\n"
+        "J0946.1+10.pickle,1.2,intermediate axis,0.9,0.3,1.5\n"
     )
     arguments = [f"--predict={image}", "--pixel-scale=0.3", "--unit=e-/s", "--zero-point=25.72", f"--published={table}"]
     folder = tmp_path / "measured"
@@ -101,13 +101,18 @@ def test_lens_is_measured_modelled_and_exported(trained, tmp_path, capsys):
     assert set(rows) == {*LABELS.split(","), "lens-axis-ratio"}
     assert float(rows["einstein-radius-sie"]["published"]) == 1.2
     assert rows["einstein-radius-sie"]["unlike-percentile"] == measured["unlike-percentile"]
-    draws = np.genfromtxt(folder / f"draws_{tmp_path.name}_lens.csv", delimiter=",", names=True, deletechars="")
+    # One statistic everywhere: the median, which a change of variable moves along, named in the header.
+    assert {name: measured[f"{name}-median"] for name in LABELS.split(",")} == {
+        name: rows[name]["median"] for name in LABELS.split(",")
+    }
+    assert not set(LABELS.split(",")) & set(measured)
+    draws = np.genfromtxt(folder / f"draws_{tmp_path.name}_J0946.1+10.csv", delimiter=",", names=True, deletechars="")
     assert len(draws) == 300
     assert np.median(draws["lens-axis-ratio"]) == pytest.approx(float(rows["lens-axis-ratio"]["median"]), rel=1e-5)
-    assert (folder / f"lens_{tmp_path.name}_lens.png").stat().st_size > 5000
+    assert (folder / f"lens_{tmp_path.name}_J0946.1+10.png").stat().st_size > 5000
     names = {"coolest.json", "image.fits", "mask.fits", "noise_map.fits", "psf.fits"}
-    assert {file.name for file in (folder / f"coolest_{tmp_path.name}_lens").iterdir()} == names
-    exported = json.loads((folder / f"coolest_{tmp_path.name}_lens" / "coolest.json").read_text())
+    assert {file.name for file in (folder / f"coolest_{tmp_path.name}_J0946.1+10").iterdir()} == names
+    exported = json.loads((folder / f"coolest_{tmp_path.name}_J0946.1+10" / "coolest.json").read_text())
     assert {entity["type"] for entity in exported["lensing_entities"]} == {"Galaxy", "MassField"}
     assert exported["meta"]["origin"] == "(x, y) = (+0.0000, +0.0000) arcsec from the middle of the image's file"
     assert "the training set than" in exported["meta"]["notes"]

@@ -33,6 +33,7 @@ def draw_measured(
     texts: Sequence[str],
     pixel_scale: float,
     cmap: str = "magma",
+    unit: str = "e-/s",
 ) -> Figure:
     """Draw what each file holds, beside what the network saw of it and the values that it predicts.
 
@@ -48,8 +49,11 @@ def draw_measured(
     pixel_scale : float, arcsec
         Of the images seen.
     cmap : str
+    unit : str
+        Of a pixel of the images seen: another than e-/s where files are taken as they are, and of the files then, too.
     """
     files = min(len(observations), MOST_FILES)
+    file_unit = "counts/s" if unit == "e-/s" else unit
     size, row_height = 2.3, 2.95
     with style():
         figure = new_figure(9.6, 0.75 + row_height * files + 0.2)
@@ -60,8 +64,8 @@ def draw_measured(
             name = plain_text(observation.name, longest=110)
             fit_text(figure, 0.6 / 9.6, top, name, 9.0, smallest=7.0, width=8.8, weight="bold")
             for left, image, hidden, scale, label in (
-                (0.6, observation.image, observation.hidden, observation.pixel_scale, "in the file [counts/s]"),
-                (4.1, seen.image, seen.mask, pixel_scale, "seen by the network [e-/s]"),
+                (0.6, observation.image, observation.hidden, observation.pixel_scale, f"in the file [{file_unit}]"),
+                (4.1, seen.image, seen.mask, pixel_scale, f"seen by the network [{unit}]"),
             ):
                 axes = figure.add_axes(inches(figure, left, bottom, size, size))
                 norm = asinh_norm(image)

@@ -61,7 +61,7 @@ def name_files(paths: Sequence[str | os.PathLike]) -> list[FileName]:
     full_paths = [_resolve(os.fspath(path)) for path in paths]
     given = {full: os.fspath(path) for full, path in zip(reversed(full_paths), reversed(paths), strict=True)}
     ordered = sorted(given)
-    least = [2 if os.sep in given[full].removeprefix("./") else 1 for full in ordered]
+    least = [2 if os.sep in given[full].removeprefix("./").rstrip(os.sep) else 1 for full in ordered]
     names = _number(map(_to_line, _shorten(ordered, least)), str)
     stems = _number(map(_to_stem, names), _fold)
     named = dict(zip(ordered, map(FileName, map(given.get, ordered), names, stems), strict=True))

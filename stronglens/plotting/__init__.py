@@ -7,14 +7,17 @@ touched: every drawing function works inside `style()` and returns a `Figure`, w
 
 from stronglens.plotting.curves import best_epoch, scale_losses
 from stronglens.plotting.images import (
+    DIVERGING,
     PanelGrid,
     add_colour_bar,
     asinh_norm,
     draw_image,
+    explain_indices,
     grid_shape,
     inches,
     length_unit,
     symmetric_ticks,
+    write_index,
 )
 from stronglens.plotting.panels import draw_panels, title_grid
 from stronglens.plotting.style import BLUE, FORMATS, GREEN, GREY, ORANGE, check_cmap, new_figure, save_figure, style
@@ -34,6 +37,7 @@ from stronglens.plotting.words import (
 
 __all__ = [
     "BLUE",
+    "DIVERGING",
     "FORMATS",
     "GREEN",
     "GREY",
@@ -48,6 +52,7 @@ __all__ = [
     "count_of",
     "draw_image",
     "draw_panels",
+    "explain_indices",
     "fit_text",
     "format_values",
     "grid_shape",
@@ -65,4 +70,5 @@ __all__ = [
     "typeset_minus",
     "unit_of",
     "write_captions",
+    "write_index",
 ]

@@ -5,9 +5,13 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
 from stronglens.plotting.style import new_figure
+
+DIVERGING = "RdBu_r"
+"""Colour map of values of either sign: white at zero, red above it, blue below."""
 
 
 def grid_shape(count: int, columns_max: int | None = None) -> tuple[int, int]:
@@ -72,6 +76,18 @@ def draw_image(axes: Axes, image: ArrayLike, pixel_scale: float | None, norm: No
         axes.set_xticks([])
         axes.set_yticks([])
     return artist
+
+
+def write_index(axes: Axes, index: int) -> None:
+    """Write an image's index in its dataset into the upper right corner of its panel, as ``#137``."""
+    text = axes.text(0.97, 0.96, f"#{index}", transform=axes.transAxes, ha="right", va="top", color="white", size=7.0)
+    text.set_path_effects([withStroke(linewidth=1.5, foreground="0.1")])  # legible on any colour map
+
+
+def explain_indices(figure: Figure) -> None:
+    """Say in the lower right corner of a figure what `write_index` wrote into its panels."""
+    right, up = 1 - 0.1 / figure.get_figwidth(), 0.08 / figure.get_figheight()
+    figure.text(right, up, "#: index in the dataset", ha="right", va="bottom", color="0.35", size=7.0)
 
 
 def length_unit(pixel_scale: float | None) -> str:

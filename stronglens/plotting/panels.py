@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from stronglens.plotting.images import PanelGrid, draw_image, length_unit
+from stronglens.plotting.images import PanelGrid, draw_image, explain_indices, length_unit, write_index
 from stronglens.plotting.words import add_title, caption_size
 
 LINE = 0.155  # inches from one line of small text to the next
@@ -22,6 +22,7 @@ def draw_panels(
     title: str,
     subtitle: str = "",
     narrowest: float = 1.15,
+    indices: Sequence[int] | None = None,
 ) -> Figure:
     """Draw images in a square grid with a caption above each and one colour bar.
 
@@ -41,6 +42,8 @@ def draw_panels(
     title, subtitle : str
     narrowest : float, inches
         Panels are no narrower, so that captions can be read.
+    indices : sequence of N int, optional
+        Of the images in their dataset: written into each panel.
     """
     columns = int(np.ceil(np.sqrt(len(images))))
     width = next(size for most, size in ((1, 3.4), (2, 2.6), (4, 2.0), (8, 1.5), (99, 1.15)) if columns <= most)
@@ -55,6 +58,10 @@ def draw_panels(
         axes.tick_params(labelleft=at_left, labelbottom=at_bottom, left=at_left, bottom=at_bottom)
         if caption:
             axes.set_title(caption, fontsize=size, pad=3, linespacing=1.15, loc="left")
+        if indices is not None:
+            write_index(axes, indices[index])
+    if indices is not None:
+        explain_indices(grid.figure)
     grid.add_bar(norm, cmap, bar)
     title_grid(grid, title, subtitle, length_unit(pixel_scale))
     return grid.figure

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
 from stronglens import telescope
 from stronglens.measuring import Answer, Measurement, check_network, measure_files, refuse, write_measurements
+from stronglens.measuring.naming import name_files
 from stronglens.parameters import Column, RunError, StronglensError, UsageError
 from stronglens.plotting import save_figure, write_captions
 from stronglens.regression.export import export_coolest
@@ -32,6 +32,8 @@ from stronglens.regression.published import (
 )
 
 NOT_RECORDED = "how like its training set this image is cannot be said: the network is of an older version"
+MEDIANS = "median $\\pm$ standard deviation"
+"""Head of the numbers of a posterior beside an image."""
 AT_END, MANY = 0.01, 0.25
 """So large a share of a posterior in the last hundredth of a label's range: it ends where the training set does."""
 
@@ -66,7 +68,8 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     columns = [Column.from_dict(item) for item in record["labels"]]
     answer = _Answering(parameters, network, record, posterior, columns)
     measurements, refused = measure_files(parameters, network, record, answer)
-    heads = [f"{column.name} [{column.unit}]" if column.unit else column.name for column in columns]
+    names = [f"{column.name}-median" if posterior else column.name for column in columns]
+    heads = [f"{name} [{column.unit}]" if column.unit else name for name, column in zip(names, columns, strict=True)]
     values = np.array([measurement.values for measurement in measurements]).reshape(-1, len(columns))
     captions = write_captions(values, columns, most=len(columns))
     worth = _worth(columns, posterior is not None)
@@ -104,7 +107,7 @@ class _Answering:
             values, draws = self.network.predict(image[None], verbose=0)[0], None
         else:
             draws = self.posterior.sample(seen["summary"], self.parameters.posterior_draws, self.parameters.seed)[0]
-            values = draws.mean(axis=0)
+            values = np.percentile(draws.astype(float), 50, axis=0)  # as in `summarize`, to the last digit
             notes += find_limits(self.columns, draws)
         if not np.isfinite(values).all():
             raise RunError("the network makes of it what is no number")
@@ -204,9 +207,10 @@ class _Lenses:
     def draw(self, found: Sequence[_Found], executor) -> list[str]:
         """Draw a figure of each lens, write its draws and its COOLEST file; return what went wrong."""
         folder, problems = self.parameters.figures_dir, []
-        stems = _name_files([one.measurement.path for one in found])
-        for one, stem in zip(found, stems, strict=True):
-            measured, model = one.measurement, None
+        paths = self.parameters.predict
+        stems = {path: file.stem for path, file in zip(paths, name_files(paths), strict=True)}
+        for one in found:
+            measured, model, stem = one.measurement, None, stems[one.measurement.path]
             write_draws(folder / f"draws_{stem}.csv", one.columns, one.values)
             notes = list(measured.answer.notes)
             if executor is None:
@@ -279,19 +283,9 @@ def _find_simulation(record: dict, rebuild):
     return made_with
 
 
-def _name_files(paths: list[str]) -> list[str]:
-    """Return a name for the figures of each file: its folder's and its own, numbered where several share it."""
-    names = []
-    for path in map(PurePath, paths):
-        name = "_".join(filter(None, (path.parent.name, path.name.split(".")[0])))
-        earlier = sum(name == other.rsplit("~", 1)[0] for other in names)
-        names.append(f"{name}~{earlier + 1}" if earlier else name)
-    return names
-
-
 def _add_deviations(caption: str, draws: np.ndarray) -> str:
     lines = zip(caption.splitlines(), draws.std(axis=0), strict=True)
-    return "\n".join(rf"{line} $\pm$ {deviation:.2g}" for line, deviation in lines)
+    return "\n".join([MEDIANS, *(rf"{line} $\pm$ {deviation:.2g}" for line, deviation in lines)])
 
 
 def _worth(columns: list[Column], has_posterior: bool) -> list[str]:

@@ -88,7 +88,8 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     save_network(network, parameters.model_file, record | {"metrics": metrics} | seen)
     drawn = draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, eye)
     if samples is not None:
-        drawn |= draw_posterior(truth[rows], samples, learned, columns, metrics["posterior"], name)
+        first = f"{name} image #{rows[0]}"
+        drawn |= draw_posterior(truth[rows], samples, learned, columns, metrics["posterior"], first)
     for stem, figure in drawn.items():
         save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
     say(f"Figures: {folder}/ ({', '.join(drawn)}; metrics.json, predictions.csv, logs/)")
@@ -116,18 +117,20 @@ def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, hist
     errors = np.sqrt(np.mean(((predicted - truth[rows]) / deviation) ** 2, axis=1))
     typical = int(np.argsort(errors)[len(errors) // 2])
     loss = "mean squared error" if parameters.posterior == "none" else "negative log density"
+    estimate = "" if parameters.posterior == "none" else "posterior mean"
     drawn = {
         "samples": figures.draw_samples(
-            dataset.images[:count], write_captions(truth[:count], columns), scale, cmap, count
+            dataset.images[:count], write_captions(truth[:count], columns), scale, cmap, count,
+            indices=range(len(dataset.images)),
         ),
         "losses": figures.draw_losses(history, loss),
-        "predictions": figures.draw_predictions(truth[rows], predicted, columns, metrics),
-    }
+        "predictions": figures.draw_predictions(truth[rows], predicted, columns, metrics, estimate),
+    }  # fmt: skip
     activations = convolution_activations(eye, images[typical])
-    drawn |= figures.draw_activations(images[typical], activations, scale, cmap)
+    drawn |= figures.draw_activations(images[typical], activations, scale, cmap, index=int(rows[typical]))
     for which in ("best", "worst"):
         drawn[f"{which}_predictions"] = figures.draw_gallery(
-            images, truth[rows], predicted, columns, errors, scale, which, count, cmap
+            images, truth[rows], predicted, columns, errors, scale, which, count, cmap, rows, estimate or "predicted"
         )
     return drawn
 
@@ -142,14 +145,14 @@ def draw_posterior(truth, samples, learned, columns, metrics, name):
     learned : (M, L), the truth of those that were trained on
     columns : list of L Column
     metrics : dict, as `posterior_metrics` returns it
-    name : str, of the set of images: ``test``
+    name : str, of the first of the images: ``test image #137``
     """
     return {
         "coverage": figures.draw_coverage(metrics, columns),
         "ranks": figures.draw_ranks(metrics, columns),
         "contraction": figures.draw_contraction(truth, samples, learned, columns),
         "posteriors": figures.draw_posteriors(truth, samples, columns),
-        "corner": figures.draw_corner(samples[0], columns, truth=truth[0], name=f"the first {name} image"),
+        "corner": figures.draw_corner(samples[0], columns, truth=truth[0], name=name),
     }
 
 

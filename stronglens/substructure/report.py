@@ -113,7 +113,7 @@ def draw_all(lesson, rows, true, probabilities, metrics, history, effects, signi
     drawn = {
         "samples": figures.draw_samples(
             [dataset.images[chosen] for chosen in samples], classes, changes, scale, parameters.cmap,
-            effect_unit="pixel noise" if is_noisy else "peak of the image",
+            effect_unit="σ of pixel noise" if is_noisy else "image peak", indices=samples,
         ),
         "history": figures.draw_history(history),
         "roc": figures.draw_roc(true[rows], probabilities, classes, metrics),
@@ -121,7 +121,7 @@ def draw_all(lesson, rows, true, probabilities, metrics, history, effects, signi
         "reliability": figures.draw_reliability(metrics),
         "mistakes": figures.draw_mistakes(
             dataset.images.subset(rows), true[rows], probabilities, classes, scale, parameters.subplots_number,
-            parameters.cmap, unit=unit,
+            parameters.cmap, unit=unit, indices=rows,
         ),
     }  # fmt: skip
     if significances:

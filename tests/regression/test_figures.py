@@ -1,5 +1,6 @@
 """Figures of the regression task: everything labelled, nothing outside, nothing on top of other text."""
 
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from readable_figures import assert_readable, visible_texts
 
 from stronglens.parameters import Column
 from stronglens.plotting import save_figure, write_captions
+from stronglens.regression import report
 from stronglens.regression.figures import (
     draw_activations,
     draw_gallery,
@@ -132,7 +134,7 @@ def test_activations_show_the_input_and_each_layer(images):
     for layer, filters in zip((1, 2, 3), (32, 64, 128), strict=True):
         words = words_of(figures[f"activations-layer-{layer}"])
         assert f"Convolution layer {layer}: {filters} filters" in words
-        assert "activation (no unit)" in words
+        assert "activation [dimensionless]" in words
         assert f"–{filters}" in words
     assert "[e-/s per pixel]" in words_of(figures["activations-input"])
 
@@ -143,6 +145,82 @@ def test_each_filter_stands_in_its_place(images):
     picture = np.asarray(draw_activations(images[0], [maps], 0.1)["activations-layer-1"].axes[0].images[0].get_array())
     assert (picture[5:9, 5:9] == 1).all()
     assert np.nansum(picture) == 16
+
+
+@pytest.mark.parametrize("activation", [np.tanh, lambda x: np.where(x > 0, x, 0.1 * x), lambda x: np.maximum(x, 0)])
+def test_signed_activations_are_white_at_zero(images, activation):
+    """In a sequential map the sign cannot be seen: zero has another colour in each layer."""
+    maps = activation(np.random.default_rng(1).normal(0.5, 1, (8, 8, 16)))
+    (picture,) = draw_activations(images[0], [maps], 0.1, "viridis")["activations-layer-1"].axes[0].images
+    is_signed = maps.min() < 0
+    assert picture.get_cmap().name == ("RdBu_r" if is_signed else "viridis")
+    assert picture.norm.vmin == (-picture.norm.vmax if is_signed else 0.0)
+    assert picture.norm.vmax == pytest.approx(np.percentile(np.abs(maps), 99.8))
+    if is_signed:
+        assert min(picture.to_rgba(np.zeros((1, 1)))[0, 0]) > 0.96
+        assert picture.axes.get_facecolor()[0] < 0.7  # the gaps between maps are not white
+
+
+def test_every_panel_carries_the_index_of_its_image(images):
+    rows = np.arange(144) * 7 + 1000  # indices in the dataset, of which these images are a part
+    errors = np.random.default_rng(3).permutation(144).astype(float)
+    true, predicted = draw_labels(144, 3)
+    for which, order in (("best", np.argsort(errors)), ("worst", np.argsort(-errors))):
+        figure = draw_gallery(images, true, predicted, COLUMNS[:3], errors, 0.1, which, 9, indices=rows)
+        assert_readable(figure)
+        assert indices_of(figure) == [f"#{row}" for row in rows[order[:9]]]
+        for axes, place in zip(figure.axes, order[:9], strict=False):
+            np.testing.assert_array_equal(np.asarray(axes.images[0].get_array()), images[place])
+        assert "#: index in the dataset" in words_of(figure)
+    figure = draw_samples(images, [], 0.1, n=16, indices=range(144))
+    assert_readable(figure)
+    assert indices_of(figure) == [f"#{row}" for row in range(16)]
+    figure = draw_activations(images[0], [], 0.1, index=1234567)["activations-input"]
+    assert_readable(figure)
+    assert indices_of(figure) == ["#1234567"]
+
+
+def test_the_report_numbers_images_as_the_dataset_does(images, monkeypatch):
+    """Of tested rows 100 to 143 the indices are those of the dataset, not places among the tested."""
+
+    class Images:
+        def __getitem__(self, rows):
+            return images[rows]
+
+        def __len__(self):
+            return len(images)
+
+        def subset(self, rows):
+            return images[rows]
+
+    monkeypatch.setattr(report, "convolution_activations", lambda eye, image: [])
+    rows = np.arange(100, 144)
+    truth, predicted = draw_labels(144, 3)
+    drawn = report.draw_all(
+        SimpleNamespace(cmap="magma", subplots_number=4, posterior="flow"),
+        SimpleNamespace(images=Images(), manifest={"telescope": {"pixel-scale": 0.1}}),
+        rows, truth, predicted[rows], COLUMNS[:3], None, {"loss": [1.0]}, None,
+    )  # fmt: skip
+    for name in ("samples", "best_predictions", "worst_predictions", "activations-input"):
+        indices = [int(text.removeprefix("#")) for text in indices_of(drawn[name])]
+        assert len(indices) == (1 if name == "activations-input" else 4)
+        for axes, index in zip(drawn[name].axes, indices, strict=False):
+            np.testing.assert_array_equal(np.asarray(axes.images[0].get_array()), images[index])
+    assert "true → posterior mean" in words_of(drawn["worst_predictions"])
+
+
+def indices_of(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts if text.get_text().startswith("#")]
+
+
+def test_what_an_estimate_is_stands_in_the_figures(images):
+    true, predicted = draw_labels(144, 2)
+    gallery = draw_gallery(
+        images, true, predicted, COLUMNS[:2], predicted[:, 0], 0.1, n=4, estimate="posterior mean"
+    )
+    assert "true → posterior mean" in words_of(gallery)
+    drawn = words_of(draw_predictions(true, predicted, COLUMNS[:2], estimate="posterior mean"))
+    assert "predicted: posterior mean" in drawn
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, np.nan])

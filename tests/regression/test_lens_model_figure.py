@@ -53,6 +53,8 @@ def test_with_a_model(width, tmp_path):
     for expected in ("einstein-radius-sie", "1.31", r"a\$b_^/data.fits"):
         assert expected in words
     assert ("no" in words.splitlines()) == (width < 0.1)  # a ratio of 0.3 lies outside but for the widest
+    bars = [text for text in (axes.get_xlabel() for axes in figure.axes) if text in ("e-/s\nper pixel", "σ")]
+    assert bars == [*["e-/s\nper pixel"] * 3, "σ"]  # a colour bar has a unit
     save_figure(figure, tmp_path / "figure.png")
 
 

@@ -200,9 +200,9 @@ def test_samples_are_readable(count, paired, pixel_scale):
     figure = draw_samples(images, TITLES, effects, pixel_scale)
     words = assert_readable(figure)
     assert sum(bool(axes.images) for axes in figure.axes) >= 3 * min(count, 4) * (2 if paired else 1)
-    for needed in (*TITLES, f"x [{'arcsec' if pixel_scale else 'pixels'}]", "brightness [own peak]"):
+    for needed in (*TITLES, f"x [{'arcsec' if pixel_scale else 'pixels'}]", "brightness [image peak]"):
         assert needed in words
-    assert ("effect [pixel noise]" in words) == paired
+    assert ("effect [σ of pixel noise]" in words) == paired
     assert words.count("none") == (min(count, 4) if paired else 0)
     assert ("image minus the image of the same lens with smooth dark matter, without noise" in words) == paired
 
@@ -243,6 +243,26 @@ def test_mistakes_are_readable_and_the_surest_first(count, pixel_scale):
     assert f"true {CLASSES[true[first]]},\nsaid {said} ({probabilities[first].max():.0%})" in words
     assert f"{len(wrong)} of 100 test images" in words
     assert ("x [arcsec]" in words) == (pixel_scale is not None)
+
+
+def test_every_panel_carries_the_index_of_its_image():
+    images, (true, probabilities, _) = draw_lenses(100), draw_said(100)
+    rows = np.arange(100) * 7 + 1000  # indices in the dataset, of which these images are a part
+    assert_readable(draw_mistakes(images, true, probabilities, CLASSES, 0.1, 1, indices=rows))
+    figure = draw_mistakes(images, true, probabilities, CLASSES, 0.1, 9, indices=rows)
+    words = assert_readable(figure)
+    assert "#: index in the dataset" in words
+    for axes in figure.axes[:9]:
+        place = (int(axes.texts[0].get_text().removeprefix("#")) - 1000) // 7
+        np.testing.assert_array_equal(np.asarray(axes.images[0].get_array()), images[place])
+        assert probabilities[place].argmax() != true[place]
+    assert_readable(draw_samples([images[:1]], CLASSES[:1], None, 0.1, indices=[[0]]))
+    samples = [images[4 * k : 4 * k + 4] for k in range(3)]
+    for effects in (None, [None, *samples[1:]]):
+        figure = draw_samples(samples, CLASSES, effects, 0.1, indices=np.arange(12).reshape(3, 4))
+        assert_readable(figure)
+        written = [axes.texts[0].get_text() for axes in figure.axes if axes.texts]
+        assert [text for text in written if text != "none"] == [f"#{index}" for index in range(12)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 40])

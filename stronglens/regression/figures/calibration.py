@@ -112,8 +112,8 @@ def draw_ranks(metrics: Mapping, columns: Sequence[Column]) -> Figure:
             if at_bottom:
                 below.set_xlabel("rank of the truth / draws")
         subtitle = (
-            f"{metrics['images']:,} test images, {metrics['draws']:,} draws each; {metrics['level']:.0%} bands of "
-            "chance: of each bin above, of all whole curves below; a hollow in the middle: over-confident"
+            f"{metrics['images']:,} test images; {metrics['level']:.0%} bands of chance: "
+            "of a bin above, of whole curves below; hollow in the middle: over-confident"
         )
         add_title(figure, "Ranks of the truth among posterior draws", subtitle)
     return figure

@@ -105,7 +105,11 @@ def draw_generalisation_gap(histories: Mapping[str, Mapping[str, Sequence[float]
 
 
 def draw_predictions(
-    true: ArrayLike, predicted: ArrayLike, columns: Sequence[Column], metrics: Mapping | None = None
+    true: ArrayLike,
+    predicted: ArrayLike,
+    columns: Sequence[Column],
+    metrics: Mapping | None = None,
+    estimate: str = "",
 ) -> Figure:
     """Draw predicted against true values of each label, and the residuals below.
 
@@ -115,6 +119,8 @@ def draw_predictions(
     columns : sequence of L Column
     metrics : mapping, optional
         As `stronglens.evaluation.regression_metrics` returns it: R^2 and RMSE are written in a corner.
+    estimate : str
+        What the predicted values are, in words, where they are not a network's output.
     """
     true, predicted = np.asarray(true, dtype=float), np.asarray(predicted, dtype=float)
     across = min(len(columns), 4)
@@ -129,6 +135,8 @@ def draw_predictions(
             entries = metrics["labels"].get(column.name) if metrics else None
             _draw_label(above, below, true[:, place], predicted[:, place], column, entries)
         subtitle = f"{count_of(len(true), 'test image')}; dashed: predicted = true"
+        subtitle += f"; predicted: {estimate}" if estimate else ""
+        subtitle += "; darker: more images (logarithmic)" if len(true) > MANY_POINTS else ""
         add_title(figure, "Predicted against true values", subtitle)
     return figure
 

@@ -9,17 +9,20 @@ from numpy.typing import ArrayLike
 
 from stronglens.parameters import Column
 from stronglens.plotting import (
+    DIVERGING,
     PanelGrid,
     add_title,
     asinh_norm,
     count_of,
     draw_image,
     draw_panels,
+    explain_indices,
     format_values,
     style,
     symbol_of,
     title_grid,
     unit_of,
+    write_index,
 )
 
 BRIGHTNESS = "brightness [e-/s per pixel]"
@@ -33,6 +36,7 @@ def draw_samples(
     cmap: str = "magma",
     n: int = 16,
     title: str = "Simulated lenses",
+    indices: Sequence[int] | None = None,
 ) -> Figure:
     """Draw the first n images in one stretch, so that bright and faint can be told apart.
 
@@ -45,18 +49,28 @@ def draw_samples(
     cmap : str
     n : int
     title : str
+    indices : sequence of N int, optional
+        Of the images in their dataset: written into each panel.
     """
     images = np.asarray(images)[:n]
     captions = list(captions)[: len(images)] or [""] * len(images)
     with style():
         subtitle = f"{count_of(len(images), 'image')}, one asinh stretch; axes in arcsec"
-        return draw_panels(images, captions, pixel_scale, asinh_norm(images), cmap, BRIGHTNESS, title, subtitle)
+        norm = asinh_norm(images)
+        return draw_panels(images, captions, pixel_scale, norm, cmap, BRIGHTNESS, title, subtitle, indices=indices)
 
 
 def draw_activations(
-    image: ArrayLike, activations: Sequence[ArrayLike], pixel_scale: float, cmap: str = "magma"
+    image: ArrayLike,
+    activations: Sequence[ArrayLike],
+    pixel_scale: float,
+    cmap: str = "magma",
+    index: int | None = None,
 ) -> dict[str, Figure]:
     """Draw an input image, and what each filter of each convolution layer makes of it.
+
+    A layer with negative activations (tanh, GELU, sums of residual blocks) is drawn in a diverging colour map centred
+    on zero, one without (ReLU) in ``cmap`` from zero on.
 
     Parameters
     ----------
@@ -65,6 +79,8 @@ def draw_activations(
         One a layer, each covering the field of the image.
     pixel_scale : float, arcsec
     cmap : str
+    index : int, optional
+        Of the image in its dataset: written into its panel.
 
     Returns
     -------
@@ -78,6 +94,9 @@ def draw_activations(
         axes = grid.add_panel(0)
         draw_image(axes, image, pixel_scale, norm, cmap)
         grid.add_bar(norm, cmap, BRIGHTNESS)
+        if index is not None:
+            write_index(axes, index)
+            explain_indices(grid.figure)
         title_grid(grid, "Input image", f"{image.shape[1]} × {image.shape[0]} pixels, asinh stretch")
         field = f"{image.shape[1] * pixel_scale:.3g}″ × {image.shape[0] * pixel_scale:.3g}″"
         figures = {"activations-input": grid.figure}
@@ -96,6 +115,8 @@ def draw_gallery(
     which: str = "best",
     n: int = 16,
     cmap: str = "magma",
+    indices: Sequence[int] | None = None,
+    estimate: str = "predicted",
 ) -> Figure:
     """Draw the test images that the network measures best, or worst, with true -> predicted values.
 
@@ -110,6 +131,10 @@ def draw_gallery(
     which : {"best", "worst"}
     n : int
     cmap : str
+    indices : sequence of N int, optional
+        Of the images in their dataset: written into each panel.
+    estimate : str
+        What the predicted values are, in words.
     """
     true, predicted, errors = (np.asarray(array) for array in (true, predicted, errors))
     order = np.argsort(errors if which == "best" else -errors, kind="stable")[:n]
@@ -124,9 +149,11 @@ def draw_gallery(
     with style():
         left_out = f" ({len(shown)} of {len(columns)} labels)" if len(columns) > len(shown) else ""
         title = f"Test images measured {which}"
-        subtitle = f"true → predicted{left_out}, {which} first; one asinh stretch"
+        subtitle = f"true → {estimate}{left_out}, {which} first; one asinh stretch"
         norm = asinh_norm(images)
-        return draw_panels(images, captions, pixel_scale, norm, cmap, BRIGHTNESS, title, subtitle, narrowest=1.3)
+        if indices is not None:
+            indices = np.asarray(indices)[order]
+        return draw_panels(images, captions, pixel_scale, norm, cmap, BRIGHTNESS, title, subtitle, 1.3, indices)
 
 
 def _draw_layer(layer: int, maps: np.ndarray, field: str, cmap: str) -> Figure:
@@ -141,23 +168,23 @@ def _draw_layer(layer: int, maps: np.ndarray, field: str, cmap: str) -> Figure:
         y, x = row * (height + gap), column * (width + gap)
         mosaic[y : y + height, x : x + width] = maps[:, :, index]
     finite = maps[np.isfinite(maps)]
-    low, high = np.percentile(finite, [0.2, 99.8]) if finite.size else (0.0, 1.0)
-    if high - low < 1e-6:
-        low, high = low - 0.5e-6, high + 0.5e-6
-    norm = Normalize(low, high)
+    reach = max(float(np.percentile(np.abs(finite), 99.8)), 1e-6) if finite.size else 1.0
+    is_signed = bool((finite < 0).any())
+    norm, cmap = (Normalize(-reach, reach), DIVERGING) if is_signed else (Normalize(0.0, reach), cmap)
     panel_width = 7.2 if across == 8 else 10.5
     grid = PanelGrid(
         1, (panel_width, panel_width * mosaic.shape[0] / mosaic.shape[1]), caption=0.0, bar=True, bottom=0.15
     )
     axes = grid.add_panel(0)
     axes.imshow(mosaic, cmap=cmap, norm=norm, interpolation="nearest")
+    axes.set_facecolor("0.65" if is_signed else "white")  # of the gaps: a map's zero is white, too
     axes.set_xticks([])
     rows = [f"{k * across + 1}–{min((k + 1) * across, filters)}" for k in range(down)]
     axes.set_yticks(np.arange(down) * (height + gap) + height / 2 - 0.5, rows)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    grid.add_bar(norm, cmap, "activation (no unit)")
+    grid.add_bar(norm, cmap, "activation [dimensionless]")
     add_title(
         grid.figure,
         f"Convolution layer {layer}: {filters} filters",

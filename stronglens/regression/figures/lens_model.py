@@ -128,7 +128,9 @@ def _draw_images(figure, boxes, size, image, mask, pixel_scale, model, cmap) -> 
         if place == 0:
             axes.set_ylabel("y [arcsec]", labelpad=1)
         axes.tick_params(labelleft=place == 0)
-        add_colour_bar(figure, inches(figure, left + size + 0.05, bottom, 0.08, size), one_norm, one_cmap, "")
+        bar = add_colour_bar(figure, inches(figure, left + size + 0.05, bottom, 0.08, size), one_norm, one_cmap, "")
+        # Below the bar: there is no room beside it.
+        bar.ax.set_xlabel("σ" if title.startswith("residual") else "e-/s\nper pixel", fontsize=6.5, labelpad=2)
         if is_hidden is not None:
             _hatch(axes, is_hidden, pixel_scale)
         if model is not None and place in (0, 2):

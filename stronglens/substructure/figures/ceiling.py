@@ -9,7 +9,7 @@ from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike
 
 from stronglens.evaluation import REFERENCE
-from stronglens.plotting import GREY, add_title, fit_text, inches, new_figure, plain_text, style
+from stronglens.plotting import GREY, add_title, fit_text, inches, new_figure, plain_text, style, typeset_minus
 from stronglens.substructure.figures.look import COLOURS, JUDGES, MARKERS, SPARE, entry_text, share_text
 
 TOLD_APART = "Where the classes can be told apart"
@@ -236,4 +236,4 @@ def _share_head(share: Mapping | None) -> str:
         return "no ceiling was computed"
     if share["value"] is None:
         return f"share undefined: {share['reason']}"
-    return f"{share_text(share)} of the ceiling"
+    return f"{typeset_minus(share_text(share))} of the ceiling"

@@ -146,8 +146,8 @@ def draw_reliability(metrics: Mapping) -> Figure:
             else:
                 below.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True, min_n_ticks=1))
         frame = {"fc": "white", "ec": "none", "alpha": 0.85, "pad": 1.5}
-        above.text(0.04, 0.96, "too timid", transform=above.transAxes, va="top", color=GREY, size=8, bbox=frame)
-        above.text(0.96, 0.04, "too sure", transform=above.transAxes, ha="right", color=GREY, size=8, bbox=frame)
+        above.text(0.04, 0.96, "under-confident", transform=above.transAxes, va="top", color=GREY, size=8, bbox=frame)
+        above.text(0.96, 0.04, "over-confident", transform=above.transAxes, ha="right", color=GREY, size=8, bbox=frame)
         above.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
         above.tick_params(labelbottom=False)
         below.set(xlabel="probability of the likeliest class", ylabel="images")

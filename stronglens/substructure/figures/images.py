@@ -8,21 +8,23 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from stronglens.plotting import (
+    DIVERGING,
     add_colour_bar,
     add_title,
     asinh_norm,
     draw_image,
     draw_panels,
+    explain_indices,
     fit_text,
     inches,
     length_unit,
     new_figure,
     plain_text,
     style,
+    write_index,
 )
 from stronglens.substructure.figures.look import COLOURS, SPARE, count_text
 
-EFFECT_MAP = "RdBu_r"
 MOST_EXAMPLES = 4
 BAR_TEXT = 2.0  # inches that the text beside a colour bar is long
 PANEL, CLOSE, APART = 1.3, 0.05, 0.2  # inches: a panel's side, the gap inside a pair, and between pairs
@@ -35,7 +37,8 @@ def draw_samples(
     pixel_scale: float | None,
     cmap: str = "magma",
     *,
-    effect_unit: str = "pixel noise",
+    effect_unit: str = "σ of pixel noise",
+    indices: Sequence[Sequence[int]] | None = None,
 ) -> Figure:
     """Draw a row of images for each class and, beside each image, what it owes to its substructure.
 
@@ -54,6 +57,8 @@ def draw_samples(
         None where it is unknown.
     cmap : str
     effect_unit : str
+    indices : sequence of C sequence of n int, optional
+        Of the images in their dataset: written into each panel.
     """
     images = [_divide_by_peak(some[:MOST_EXAMPLES]) for some in images]
     paired = effects is not None and any(some is not None for some in effects)
@@ -80,6 +85,8 @@ def draw_samples(
             for place, image in enumerate(some):
                 axes = figure.add_axes(inches(figure, left + place * step, low, PANEL, height))
                 _draw_framed(axes, image, pixel_scale, norm, cmap, at_left=place == 0, at_bottom=last)
+                if indices is not None:
+                    write_index(axes, indices[k][place])
                 if paired:
                     axes = figure.add_axes(inches(figure, left + place * step + PANEL + CLOSE, low, PANEL, height))
                     _draw_effect(
@@ -91,17 +98,19 @@ def draw_samples(
                 )
         low = figure.get_figheight() - top - 0.36 - tall
         add_colour_bar(
-            figure, inches(figure, left + inside + 0.1, low, 0.12, tall), norm, cmap, "brightness [own peak]"
+            figure, inches(figure, left + inside + 0.1, low, 0.12, tall), norm, cmap, "brightness [image peak]"
         )
         if paired:
             box = inches(figure, left + inside + 0.95, low, 0.12, tall)
-            add_colour_bar(figure, box, spread, EFFECT_MAP, f"effect [{effect_unit}]")
+            add_colour_bar(figure, box, spread, DIVERGING, f"effect [{effect_unit}]")
         middle = (left + inside / 2) / figure.get_figwidth()
         figure.text(middle, 0.08 / figure.get_figheight(), f"x [{length_unit(pixel_scale)}]", ha="center", va="bottom")
         up = (bottom + row * len(images) / 2) / figure.get_figheight()
         figure.text(0.08 / figure.get_figwidth(), up, f"y [{length_unit(pixel_scale)}]", rotation=90, va="center")
         pair = "right in each pair: image minus the image of the same lens with smooth dark matter, without noise"
         add_title(figure, "Examples of each class", pair if paired else "each image in units of its own peak")
+        if indices is not None:
+            explain_indices(figure)
     return figure
 
 
@@ -115,6 +124,7 @@ def draw_mistakes(
     cmap: str = "magma",
     *,
     unit: str = "e-/s per pixel",
+    indices: Sequence[int] | None = None,
 ) -> Figure:
     """Draw the images about which the network was surest and wrong.
 
@@ -131,6 +141,8 @@ def draw_mistakes(
     cmap : str
     unit : str
         Of the images.
+    indices : sequence of N int, optional
+        Of the images in their dataset: written into each panel.
     """
     true, probabilities = np.asarray(true), np.asarray(probabilities, dtype=float)
     said, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
@@ -148,9 +160,10 @@ def draw_mistakes(
         names = [plain_text(name) for name in classes]
         captions = [f"true {names[true[k]]},\nsaid {names[said[k]]} ({sure[k]:.0%})" for k in order]
         subtitle = f"{share} taken for another class, the surest first; one asinh stretch"
-        return draw_panels(
-            shown, captions, pixel_scale, asinh_norm(shown), cmap, f"brightness [{unit}]", title, subtitle, 1.3
-        )
+        if indices is not None:
+            indices = np.asarray(indices)[order]
+        bar = f"brightness [{unit}]"
+        return draw_panels(shown, captions, pixel_scale, asinh_norm(shown), cmap, bar, title, subtitle, 1.3, indices)
 
 
 def _divide_by_peak(images: ArrayLike) -> np.ndarray:
@@ -176,6 +189,6 @@ def _draw_framed(axes, image, pixel_scale, norm, cmap, at_left: bool, at_bottom:
 def _draw_effect(axes, effect, image, pixel_scale, norm, at_bottom: bool) -> None:
     none = effect is None or not np.any(effect)
     effect = np.zeros_like(image) if effect is None else effect
-    _draw_framed(axes, effect, pixel_scale, norm, EFFECT_MAP, at_left=False, at_bottom=at_bottom)
+    _draw_framed(axes, effect, pixel_scale, norm, DIVERGING, at_left=False, at_bottom=at_bottom)
     if none:
         axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", va="center", color="0.4")
