@@ -27,6 +27,7 @@ ONLY_IN = {
 MAY_IMPORT = {  # rooms of the middle floor that know one another; the rest know only parameters
     "observation": {"dataset"},
     "networks": {"scaling", "training"},
+    "out_of_distribution": {"training"},
 }
 
 JOIN = {  # rooms that join others for every task

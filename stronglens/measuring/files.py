@@ -4,8 +4,8 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -45,12 +45,18 @@ class Answer:
     draws : (S, L) from its posterior, or None
     notes : what it says of itself
     percentile : per cent of images like the training set's that are nearer to it; None where that is not known
+    warnings : those of the notes that make its values doubtful: red in figures
+    cells : more columns of the image's row in ``measured.csv``, by name
+    problem : why there are no values, or None
     """
 
     values: np.ndarray
     draws: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     percentile: float | None = None
+    warnings: tuple[str, ...] = ()
+    cells: Mapping[str, str] = field(default_factory=dict)
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Measurement:
 
 
 def measure_files(
-    parameters, network, record: dict, answer: Callable[[np.ndarray], Answer]
+    parameters, network, record: dict, answer: Callable[[np.ndarray], list[Answer]]
 ) -> tuple[list[Measurement], list[str]]:
     """Measure every file that can be used.
 
@@ -93,7 +99,7 @@ def measure_files(
     parameters : TrainingParameters
     network : keras.Model
     record : dict, as saved with the network
-    answer : callable, (H, W) e-/s -> Answer
+    answer : callable, (N, H, W) e-/s -> list of N Answer
 
     Returns
     -------
@@ -151,10 +157,9 @@ def measure_files(
             notes = (*observation.notes, *notes, *prepared.notes, *compared)
             if is_as_distributed:
                 notes = (AS_DISTRIBUTED,)
-            try:
-                answered = answer(prepared.image)
-            except StronglensError as error:
-                raise RunError(f"{observation.name}: {error}") from None
+            (answered,) = answer(prepared.image[None])
+            if answered.problem:
+                raise RunError(f"{observation.name}: {answered.problem}")
         except StronglensError as error:
             refused.append(str(error))
             continue
@@ -171,6 +176,8 @@ def write_measurements(
     captions: Sequence[str],
     worth: Sequence[str],
     tables: Sequence[str] | None = None,
+    verdicts: Sequence[str] = (),
+    doubtful: Sequence[Collection[int]] = (),
 ) -> None:
     """Print a table, write ``measured.csv`` and the figure of what the network saw.
 
@@ -184,6 +191,8 @@ def write_measurements(
     captions : a text for each measurement, some lines, for the figure
     worth : lines that say what such numbers are worth
     tables : lines to print in place of the table of outputs and the notes
+    verdicts : sequence of L str, a word below each head of that table
+    doubtful : the lines of each caption that are to be in red
 
     Raises
     ------
@@ -193,7 +202,7 @@ def write_measurements(
     folder = parameters.figures_dir
     if measurements:
         if not parameters.quiet:
-            lines = [*_table(measurements, heads), *_notes(measurements), ""] if tables is None else tables
+            lines = [*_table(measurements, heads, verdicts), *_notes(measurements), ""] if tables is None else tables
             print("\n".join([*lines, *worth]))
         write_whole(folder / "measured.csv", _csv(measurements, heads))
         figure = draw_measured(
@@ -202,6 +211,8 @@ def write_measurements(
             captions,
             pixel_scale,
             parameters.cmap,
+            [measurement.answer.warnings for measurement in measurements],
+            doubtful,
         )
         path = save_figure(figure, folder / f"measured.{parameters.figure_format}")
         if not parameters.quiet:
@@ -337,13 +348,14 @@ def _sides(shape: tuple[int, int]) -> str:
     return f"{shape[1]} x {shape[0]}"
 
 
-def _table(measurements: list[Measurement], heads: Sequence[str]) -> list[str]:
-    width = max(len(measurement.observation.name) for measurement in measurements)
-    lines = [" " * width + "  " + "  ".join(heads)]
-    for measurement in measurements:
-        cells = [f"{value:>{len(head)}.4g}" for value, head in zip(measurement.values, heads, strict=True)]
-        lines.append(f"{measurement.observation.name:<{width}}  " + "  ".join(cells))
-    return lines
+def _table(measurements: list[Measurement], heads: Sequence[str], verdicts: Sequence[str] = ()) -> list[str]:
+    rows = [["", *heads], *([["learned", *verdicts]] if verdicts else [])]
+    rows += [[one.observation.name, *(f"{value:.4g}" for value in one.values)] for one in measurements]
+    first, *widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    return [
+        "  ".join([f"{name:<{first}}", *(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))])
+        for name, *cells in rows
+    ]
 
 
 def _notes(measurements: list[Measurement]) -> list[str]:
@@ -353,12 +365,14 @@ def _notes(measurements: list[Measurement]) -> list[str]:
 def _csv(measurements: list[Measurement], heads: Sequence[str]) -> str:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    of_image = ["field-x", "field-y", "unlike-percentile", "notes"]
+    more = list(measurements[0].answer.cells)
+    of_image = ["field-x", "field-y", "unlike-percentile", *more, "notes"]
     writer.writerow(["file", *(head.split(" [")[0] for head in heads), *of_image])
     for measurement in measurements:
         values = [f"{float(value):.7g}" for value in measurement.values]
         y, x = measurement.prepared.centre
         percentile = measurement.answer.percentile
         cells = [f"{x:.4f}", f"{y:.4f}", "" if percentile is None else f"{percentile:.1f}"]
+        cells += [measurement.answer.cells[name] for name in more]
         writer.writerow([measurement.observation.name, *values, *cells, "; ".join(measurement.notes)])
     return table.getvalue()

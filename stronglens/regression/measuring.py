@@ -1,10 +1,9 @@
 """What is measured on a telescope image, and what it is worth."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -12,11 +11,19 @@ import numpy as np
 
 from stronglens import telescope
 from stronglens.measuring import Answer, Measurement, check_network, measure_files, refuse, write_measurements
+from stronglens.out_of_distribution import Likeness, TrainingSetComparison
 from stronglens.parameters import Column, RunError, StronglensError, UsageError
 from stronglens.plotting import save_figure, write_captions
 from stronglens.regression.export import export_coolest
-from stronglens.regression.familiarity import Familiarity, View
 from stronglens.regression.figures import draw_lens_model
+from stronglens.regression.label_verdict import (
+    LabelVerdict,
+    add_derived,
+    describe_verdicts,
+    judge_image,
+    judge_labels,
+    list_learned,
+)
 from stronglens.regression.lens_model import model_lens
 from stronglens.regression.lens_shape import columns_of_shape
 from stronglens.regression.posterior import Posterior
@@ -31,7 +38,6 @@ from stronglens.regression.published import (
     write_posteriors,
 )
 
-NOT_RECORDED = "how like its training set this image is cannot be said: the network is of an older version"
 AT_END, MANY = 0.01, 0.25
 """So large a share of a posterior in the last hundredth of a label's range: it ends where the training set does."""
 
@@ -62,53 +68,73 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     for name in ("published", "coolest"):
         if posterior is None and getattr(parameters, name):
             raise UsageError(f"--{name} needs a network that gives a posterior: train one with --posterior=flow")
-    lenses = _Lenses(parameters, record, rebuild) if posterior else None  # refuses before the work what it cannot do
     columns = [Column.from_dict(item) for item in record["labels"]]
-    answer = _Answering(parameters, network, record, posterior, columns)
+    verdicts = judge_labels(record, [column.name for column in columns])
+    # Refuses before the work what it cannot do.
+    lenses = _Lenses(parameters, record, rebuild, verdicts) if posterior else None
+    answer = _Answering(parameters, network, record, posterior, verdicts)
     measurements, refused = measure_files(parameters, network, record, answer)
     heads = [f"{column.name} [{column.unit}]" if column.unit else column.name for column in columns]
     values = np.array([measurement.values for measurement in measurements]).reshape(-1, len(columns))
     captions = write_captions(values, columns, most=len(columns))
-    worth = _worth(columns, posterior is not None)
+    if posterior is not None:
+        captions = [_add_deviations(text, one.answer.draws) for text, one in zip(captions, measurements, strict=True)]
+    here = [judge_image(verdicts, one.answer.draws) for one in measurements]
+    captions = [_add_verdicts(text, some.values()) for text, some in zip(captions, here, strict=True)]
+    doubtful = [[place for place, one in enumerate(some.values()) if one.is_doubtful] for some in here]
+    worth = [*_wrapped(describe_verdicts(verdicts)), *_worth(columns, posterior is not None)]
+    words = [one.word for one in verdicts.values()]
     if posterior is None or not measurements:
-        write_measurements(parameters, record["pixel-scale"], measurements, refused, heads, captions, worth)
+        write_measurements(
+            parameters, record["pixel-scale"], measurements, refused, heads, captions, worth, None, words, doubtful
+        )
         return
-    captions = [_add_deviations(text, one.answer.draws) for text, one in zip(captions, measurements, strict=True)]
     found = lenses.summarize(measurements)
     tables = lenses.write_tables(found)
-    write_measurements(parameters, record["pixel-scale"], measurements, [], heads, captions, worth, tables)
+    write_measurements(
+        parameters, record["pixel-scale"], measurements, [], heads, captions, worth, tables, words, doubtful
+    )
     with open_simulation() if lenses.why_no_model is None else nullcontext() as executor:
         problems = lenses.draw(found, executor)
     refuse([*refused, *problems])
 
 
 class _Answering:
-    """What the network makes of an image: called with (H, W), e-/s."""
+    """What the network makes of images: called with (N, H, W), e-/s; returns N of Answer."""
 
-    def __init__(self, parameters, network, record, posterior, columns):
-        self.parameters, self.network, self.posterior, self.columns = parameters, network, posterior, columns
-        self.familiarity = Familiarity.from_dict(record.get("familiarity"))
+    def __init__(self, parameters, network, record, posterior, verdicts: dict[str, LabelVerdict]):
+        self.parameters, self.posterior, self.verdicts = parameters, posterior, verdicts
+        self.columns = [Column.from_dict(item) for item in record["labels"]]
+        self.compare = TrainingSetComparison(network, record, posterior)
 
-    @cached_property
-    def view(self) -> View:
-        """Made when the first image is there: by then the network is known to be of this task."""
-        return View(self.network, self.posterior)
-
-    def __call__(self, image: np.ndarray) -> Answer:
-        seen = self.view(image[None])
-        if self.familiarity is None:
-            notes, percentile = [NOT_RECORDED], None
-        else:
-            notes, percentile = [self.familiarity.describe(seen)], float(self.familiarity.percentile(seen)[0])
+    def __call__(self, images: np.ndarray) -> list[Answer]:
+        seen, likeness = self.compare(images)
         if self.posterior is None:
-            values, draws = self.network.predict(image[None], verbose=0)[0], None
-        else:
-            draws = self.posterior.sample(seen["summary"], self.parameters.posterior_draws, self.parameters.seed)[0]
-            values = draws.mean(axis=0)
-            notes += find_limits(self.columns, draws)
-        if not np.isfinite(values).all():
-            raise RunError("the network makes of it what is no number")
-        return Answer(values, draws, tuple(notes), percentile)
+            return [self._answer(values, None, said) for values, said in zip(seen["output"], likeness, strict=True)]
+        number, seed = self.parameters.posterior_draws, self.parameters.seed
+        draws = self.posterior.sample(seen["summary"], number, seed, is_common=True)
+        return [self._answer(some.mean(axis=0), some, said) for some, said in zip(draws, likeness, strict=True)]
+
+    def _answer(self, values: np.ndarray, draws: np.ndarray | None, likeness: Sequence[Likeness]) -> Answer:
+        problem = None if np.isfinite(values).all() else "the network returned NaN or infinity"
+        notes = [one.text for one in likeness]
+        if draws is not None and not problem:
+            notes += [*find_limits(self.columns, draws), *find_wide(self.verdicts, draws)]
+        return Answer(
+            values,
+            draws,
+            tuple(notes),
+            likeness[0].percentile,
+            warnings=tuple(one.text for one in likeness if one.is_unlike),
+            cells={"learned": list_learned(self.verdicts)},
+            problem=problem,
+        )
+
+
+def find_wide(verdicts: Mapping[str, LabelVerdict], draws: np.ndarray) -> list[str]:
+    """Say of which labels a posterior (S, L) is as wide as the prior, although the network has learned them."""
+    found = [name for name, one in judge_image(verdicts, draws).items() if one.is_wide]
+    return [f"as wide as the prior here, though learned: {', '.join(found)}"] if found else []
 
 
 def find_limits(columns: Sequence[Column], draws: np.ndarray) -> list[str]:
@@ -158,7 +184,8 @@ class _Found:
 class _Lenses:
     """Posteriors of measured lenses: beside what is published of them, as tables, figures and files for others."""
 
-    def __init__(self, parameters, record: dict, rebuild):
+    def __init__(self, parameters, record: dict, rebuild, verdicts: dict[str, LabelVerdict]):
+        self.verdicts = verdicts
         self.parameters, self.learned = parameters, [Column.from_dict(item) for item in record["labels"]]
         self.labels = [column.name for column in self.learned]
         self.pixel_scale = record["pixel-scale"]
@@ -188,7 +215,10 @@ class _Lenses:
         for one in measurements:
             columns, values = derive_quantities(self.learned, one.answer.draws, self.lens_model)
             published = self.published[one.path]
-            found.append(_Found(one, columns, values, published, summarize(columns, values, published.values)))
+            verdicts = judge_image(self.verdicts, one.answer.draws)
+            verdicts = add_derived(verdicts, [column.name for column in columns])
+            summaries = summarize(columns, values, published.values, verdicts)
+            found.append(_Found(one, columns, values, published, summaries))
         return found
 
     def write_tables(self, found: Sequence[_Found]) -> list[str]:
@@ -208,7 +238,7 @@ class _Lenses:
         for one, stem in zip(found, stems, strict=True):
             measured, model = one.measurement, None
             write_draws(folder / f"draws_{stem}.csv", one.columns, one.values)
-            notes = list(measured.answer.notes)
+            notes = [note for note in measured.answer.notes if note not in measured.answer.warnings]
             if executor is None:
                 notes.append(self.why_no_model)
             else:
@@ -219,7 +249,7 @@ class _Lenses:
                     )
                     if self.parameters.coolest:
                         path = folder / f"coolest_{stem}.json"
-                        remarks = _remarks(measured)
+                        remarks = _remarks(measured, self.verdicts)
                         export_coolest(
                             path, self.made_with, self.labels, draws, model, one.published, executor, remarks
                         )
@@ -230,6 +260,7 @@ class _Lenses:
             figure = draw_lens_model(
                 measured.observation.name, measured.prepared.image, measured.prepared.mask, self.pixel_scale,
                 one.columns, one.values, one.summaries, model, notes, self.parameters.cmap,
+                [*measured.answer.warnings, *describe_verdicts(self.verdicts)],
             )  # fmt: skip
             path = save_figure(figure, folder / f"lens_{stem}.{self.parameters.figure_format}")
             self._say(f"Posterior: {path}, draws_{stem}.csv")
@@ -240,13 +271,15 @@ class _Lenses:
             print(line)
 
 
-def _remarks(measured: Measurement) -> dict[str, str]:
+def _remarks(measured: Measurement, verdicts: dict[str, LabelVerdict]) -> dict[str, str]:
     """Return what a file for other codes says of an image."""
     y, x = measured.prepared.centre
     return {
         "image": measured.observation.name,
         "origin": f"(x, y) = ({x:+.4f}, {y:+.4f}) arcsec from the middle of the image's file",
         "notes": "; ".join(measured.answer.notes),
+        "learned": list_learned(verdicts),
+        "doubtful": "; ".join(describe_verdicts(verdicts)),
     }
 
 
@@ -287,6 +320,16 @@ def _name_files(paths: list[str]) -> list[str]:
 def _add_deviations(caption: str, draws: np.ndarray) -> str:
     lines = zip(caption.splitlines(), draws.std(axis=0), strict=True)
     return "\n".join(rf"{line} $\pm$ {deviation:.2g}" for line, deviation in lines)
+
+
+def _add_verdicts(caption: str, verdicts: Iterable[LabelVerdict]) -> str:
+    """Write behind each line of a caption what makes its label doubtful."""
+    lines = zip(caption.splitlines(), verdicts, strict=True)
+    return "\n".join(f"{line}  {one.word.lower()}" if one.is_doubtful else line for line, one in lines)
+
+
+def _wrapped(lines: Iterable[str]) -> list[str]:
+    return [part for line in lines for part in textwrap.wrap(line, 116, subsequent_indent="  ", break_on_hyphens=False)]
 
 
 def _worth(columns: list[Column], has_posterior: bool) -> list[str]:

@@ -32,9 +32,9 @@ class Network:
     inputs, output_shape = (SimpleNamespace(shape=(None, 64, 64)),), (None, 1)
 
 
-def mean(image):
-    """Answer with an image's mean, so that a test can see what the network was given."""
-    return Answer(image.mean(keepdims=True)[0])
+def mean(images):
+    """Answer with each image's mean, so that a test can see what the network was given."""
+    return [Answer(np.array([image.mean()])) for image in images]
 
 
 def parameters(folder, *words):
