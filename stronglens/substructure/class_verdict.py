@@ -12,17 +12,17 @@ class ClassVerdict:
     ----------
     is_learned : bool or None
         Whether the 95 % interval of its accuracy on the test images lies above chance; None where that is not known.
-    accuracy : str, with its interval
-    chance : str, the accuracy of always naming the commonest class
+    accuracy : (value, low, high), with its 95 % interval; empty where it is not known
+    chance : float or None, the accuracy of always naming the commonest class
     told : dict of class to bool
         Whether the 95 % interval of its area under the ROC curve lies above 0.5.
     areas : dict of class to str, those areas with their intervals
-    lines : tuple of str, for the terminal
+    miscalibration : str, by how much the probabilities are off where that is more than chance
     """
 
     is_learned: bool | None = None
-    accuracy: str = ""
-    chance: str = ""
+    accuracy: tuple[float, ...] = ()
+    chance: float | None = None
     told: Mapping[str, bool] = field(default_factory=dict)
     areas: Mapping[str, str] = field(default_factory=dict)
     miscalibration: str = ""
@@ -32,7 +32,9 @@ class ClassVerdict:
         """What the terminal says of it."""
         if self.is_learned is None:
             return ["Not known whether the network has learned the classes: no test is recorded in its file."]
-        lines = [f"Accuracy on the network's own test images: {self.accuracy}; by chance {self.chance}."]
+        value, low, high = self.accuracy
+        measured = f"{value:.3f} (95 %: {low:.3f} to {high:.3f})"
+        lines = [f"Accuracy on the network's own test images: {measured}; by chance {self.chance:.3f}."]
         if not self.is_learned:
             lines.append(
                 "NOT LEARNED: this accuracy is not above chance, so that the probabilities say nothing of the image."
@@ -49,14 +51,18 @@ class ClassVerdict:
         """The same in short, for a figure."""
         if self.is_learned is None:
             return ["", "accuracy not known"]
+        value, low, high = self.accuracy
         warning = ["not learned: at chance"] if not self.is_learned else []
-        return ["", f"accuracy {self.accuracy}", f"by chance {self.chance}", *warning]
+        return ["", f"accuracy {value:.2f} ({low:.2f} to {high:.2f})", f"by chance {self.chance:.2f}", *warning]
 
     @property
     def cells(self) -> dict[str, str]:
         """Columns of ``measured.csv``."""
         learned = {None: "unknown", True: "yes", False: "no"}[self.is_learned]
-        return {"learned": learned, "accuracy": self.accuracy, "accuracy-by-chance": self.chance}
+        numbers = (*(self.accuracy or (None,) * 3), self.chance)
+        heads = ("accuracy", "accuracy-low", "accuracy-high", "accuracy-by-chance")
+        written = ("" if number is None else f"{number:.4f}" for number in numbers)
+        return {"learned": learned} | dict(zip(heads, written, strict=True))
 
     def word_of(self, name: str) -> str:
         """Return what the terminal's table writes below a class: whether it was learned."""
@@ -83,8 +89,8 @@ def judge_classes(record: Mapping, classes: Sequence[str]) -> ClassVerdict:
         error, expected = metrics["calibration_error"]["value"], metrics["calibration_error_by_chance"]["high"]
         return ClassVerdict(
             accuracy["low"] > chance,
-            _text(accuracy),
-            f"{chance:.3f}",
+            tuple(float(accuracy[key]) for key in ("value", "low", "high")),
+            float(chance),
             {name: area["low"] is not None and area["low"] > 0.5 for name, area in areas.items()},
             {name: _text(area) for name, area in areas.items()},
             f"probabilities are off by {error:.2f} in the mean; a calibrated network's by {expected:.2f} at most"

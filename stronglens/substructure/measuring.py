@@ -39,7 +39,9 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     captions = [_caption(classes, one.answer.values, verdict) for one in measurements]
     heads, words = [f"P({name})" for name in classes], [verdict.word_of(name) for name in classes]
     lines = [part for line in verdict.lines for part in textwrap.wrap(line, 116, subsequent_indent="  ")]
-    red = [] if verdict.is_learned is not False else range(len(classes) + len(verdict.caption))
+    red = [place for place, word in enumerate(words) if word == "NO"]
+    if verdict.is_learned is False:
+        red = range(len(classes) + len(verdict.caption))
     write_measurements(
         parameters, record["pixel-scale"], measurements, refused, heads, captions, [*lines, *WORTH], None, words,
         [red] * len(measurements),

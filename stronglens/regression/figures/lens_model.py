@@ -213,7 +213,7 @@ def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float) ->
             cells.append({None: "", True: "yes", False: "no"}[one.is_inside])
         rows.append((cells, one.is_inside, one.verdict.is_doubtful))
     room = width - left - 0.15
-    places = np.array([0.0, 0.365, 0.575, 0.785, 0.91, 1.0] if has_published else [0.0, 0.38, 0.585, 0.79, 1.0]) * room
+    places = np.array([0.0, 0.365, 0.575, 0.775, 0.895, 1.0] if has_published else [0.0, 0.38, 0.585, 0.79, 1.0]) * room
     size = caption_size(figure, [cells[3] for cells, *_ in rows], (places[3] - places[2]) * 0.94, size=7.5)
     for line, (cells, inside, is_doubtful) in enumerate(rows):
         for column, cell in enumerate(cells):
