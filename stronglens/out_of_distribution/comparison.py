@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stronglens.out_of_distribution.features import BLOCK, ImageFeatures
-from stronglens.out_of_distribution.lens_light import HIGHEST, find_limit, measure_central_excess
+from stronglens.out_of_distribution.lens_light import UNRECORDED, find_limit, measure_central_excess
 from stronglens.out_of_distribution.score import Likeness, OutOfDistribution
 from stronglens.training import keras
 
@@ -76,8 +76,8 @@ class TrainingSetComparison:
         self._reach = _reach(record)
         self._limit = None
         if _lacks_lens_light(record):
-            limit = record.get("central-excess", HIGHEST)
-            self._limit = float(limit) if isinstance(limit, (int, float)) and np.isfinite(limit) else HIGHEST
+            limit = record.get("central-excess", UNRECORDED)
+            self._limit = float(limit) if isinstance(limit, (int, float)) and np.isfinite(limit) else UNRECORDED
 
     @cached_property
     def _features(self) -> ImageFeatures:

@@ -1,5 +1,6 @@
 """Files through a network: what the flags do, what the notes and the figure say. The network is a stand-in."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from params_and_cli import OVERRIDES, TrainingParameters
 from stronglens.measuring import Answer, measure_files, write_measurements
 from stronglens.measuring.figures import draw_measured
 from stronglens.parameters import Column, RunError, UsageError, parse
+from stronglens.plotting import RED
 
 RECORD = {
     "task": "regression",
@@ -187,6 +189,32 @@ def test_measured_images_are_readable(tmp_path, lens, count):
         assert (ends[:, 1].min(), ends[:, 1].max()) == pytest.approx(
             (side - 0.1 * rows.max() - 0.1, side - 0.1 * rows.min())
         )
+
+
+def test_warnings_are_red_in_the_figure_and_a_column_of_the_table(lens, tmp_path):
+    unlike = "UNLIKE THE TRAINING SET: farther from it than any image like it, " + "and so on " * 20
+    answers = [Answer(np.ones(2), notes=(unlike,), warnings=(unlike,), cells={"learned": "a: yes; b: no"})]
+    given = parameters(tmp_path, f"-p={lens}")
+    measurements, _ = measure_files(given, Network(), RECORD, lambda images: answers)
+    (found,) = measurements
+    write_measurements(given, 0.1, measurements, [], ["a", "b [s]"], ["a = 1\nb = 1"], [], None, ["yes", "NO"], [[1]])
+    (row,) = csv.DictReader((tmp_path / "measured.csv").read_text().splitlines())
+    assert row["learned"] == "a: yes; b: no"
+    assert unlike.strip() in row["notes"]
+    pair = [found.observation] * 2, [found.prepared] * 2, ["a = 1\nb = 1"] * 2
+    figure = draw_measured(*pair, 0.1, warnings=[(), answers[0].warnings], doubtful=[[], [1]])
+    assert_readable(figure)
+    red = [text.get_text() for text in figure.texts if text.get_color() == RED]
+    assert red[0].startswith("UNLIKE THE TRAINING SET")
+    assert red[-1] == "b = 1"
+    assert not [text for text in draw_measured(*pair, 0.1).texts if text.get_color() == RED]
+
+
+def test_a_network_that_returns_no_number_refuses_the_file_alone(lens, tmp_path):
+    _, (reason,) = measure_files(
+        parameters(tmp_path, f"-p={lens}"), Network(), RECORD, lambda images: [Answer(np.ones(1), problem="NaN")]
+    )
+    assert reason.endswith("data.fits: NaN")
 
 
 @pytest.mark.parametrize(

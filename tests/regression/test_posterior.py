@@ -83,6 +83,17 @@ def test_draws_beyond_all_labels_are_drawn_anew(networks, monkeypatch):
     assert np.mean(farthest > 1.499) < 0.01  # not moved to the edge
 
 
+@pytest.mark.parametrize("kind", ["flow", "gaussian"])
+def test_an_images_draws_do_not_depend_on_those_beside_it(networks, kind):
+    posterior = Posterior(networks[kind], record_of(kind, make_space(2)))
+    images = np.random.default_rng(5).normal(0, 1, (3, SIDE, SIDE)).astype(np.float32)
+    seen = build_feature_extractor(networks[kind]).predict(images, verbose=0)
+    together = posterior.sample(seen, 50, 3, is_common=True)
+    for row in range(3):
+        # As measured alone, by this version or an older one; but for rounding.
+        np.testing.assert_allclose(together[row], posterior.sample(seen[[row]], 50, 3)[0], rtol=1e-4, atol=1e-5)
+
+
 def test_gaussian_is_scipys(networks):
     network, random = networks["gaussian"], np.random.default_rng(3)
     images, points = random.normal(0, 1, (5, SIDE, SIDE)).astype(np.float32), random.normal(0, 1, (5, 2))
