@@ -549,8 +549,8 @@ class Prediction(Parameters):
 
     predict: tuple[str, ...] = names(
         (), shortcut="p", many=True,
-        help="images to measure: files (.fits, .npy, .pickle), folders of them, Zarr arrays of cut-outs (N, H, W), or a "
-        ".txt file with a path a line",
+        help="images to measure: files (.fits, .npy, .pickle), folders of them, Zarr arrays of cut-outs (N, H, W), or "
+        "a .txt file with a path a line",
     )
     hdu: str | None = text(None, help="name or number of the FITS extension that holds the image")
     planes: str | None = text(

@@ -121,14 +121,14 @@ def draw_samples(dataset_dir: Path, model_file: Path, draws: int = 1000) -> tupl
     """Return the truth (N, 5) of the test images and draws (N, S, 5) of their posteriors, as labels."""
     from stronglens.dataset import load_dataset
     from stronglens.learning.training import predict
-    from stronglens.regression.familiarity import build_eye
+    from stronglens.out_of_distribution import build_feature_extractor
     from stronglens.regression.posterior import Posterior
     from stronglens.training import load_network
 
     dataset = load_dataset(dataset_dir, "regression", lambda number: None)
     network, record = load_network(model_file)
     rows = np.asarray(record["split"]["test"])
-    summaries = predict(build_eye(network), dataset.images.subset(rows))
+    summaries = predict(build_feature_extractor(network), dataset.images.subset(rows))
     return dataset.column_values(LABELS)[rows], Posterior(network, record).sample(summaries, draws, seed=0)
 
 

@@ -180,23 +180,23 @@ def study(model_file: Path, number: int, dataset_dir: Path | None = None) -> tup
     -------
     dict of results, one example image (H, W) of each kind, and the pixel scale, arcsec
     """
-    from stronglens.regression.familiarity import FAR, Familiarity, View
+    from stronglens.out_of_distribution import FAR, ImageFeatures, OutOfDistribution
+    from stronglens.out_of_distribution.comparison import MOST_TRAINING
     from stronglens.regression.posterior import Posterior
-    from stronglens.regression.report import MOST_SUMMARIES
     from stronglens.training import load_network
 
     network, record = load_network(model_file)
     labels = [item["name"] for item in record["labels"]]
     radius = next((name for name in RADII if name in labels), None)
     posterior = Posterior(network, record) if record.get("posterior") else None
-    view = View(network, posterior)
+    view = ImageFeatures(network, posterior)
     if dataset_dir:
         images = load_dataset(dataset_dir, "regression").images
         valid, test = (np.array(record["split"][part], int) for part in ("valid", "test"))
-        train = np.setdiff1d(np.arange(len(images)), [*valid, *test])[:MOST_SUMMARIES]
-        familiarity = Familiarity.fit(view(images.subset(train)), view(images.subset(valid)))
+        train = np.setdiff1d(np.arange(len(images)), [*valid, *test])[:MOST_TRAINING]
+        familiarity = OutOfDistribution.fit(view(images.subset(train)), view(images.subset(valid)))
     else:
-        familiarity = Familiarity.from_dict(record.get("familiarity"))
+        familiarity = OutOfDistribution.from_dict(record.get("familiarity"))
     if familiarity is None or radius is None or record.get("simulation") is None:
         raise RunError(f"{model_file} did not learn {' or '.join(RADII)} from simulated images of today's version")
     made_with = from_manifest(panel.SimulationParameters, record["simulation"], panel.OVERRIDES)

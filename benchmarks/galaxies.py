@@ -158,7 +158,7 @@ def study(model_file: Path, galaxies: list[Galaxy], number: int) -> tuple[dict, 
     results, and for the figure a dict of images (N, H, W) of photographed galaxies, their true radii and signals to
     noise (N,), draws of their radii (N, S) and the pixel scale
     """
-    from stronglens.regression.familiarity import FAR, Familiarity, View
+    from stronglens.out_of_distribution import FAR, ImageFeatures, OutOfDistribution
     from stronglens.regression.posterior import Posterior
     from stronglens.training import load_network
 
@@ -167,8 +167,8 @@ def study(model_file: Path, galaxies: list[Galaxy], number: int) -> tuple[dict, 
     radius = next((name for name in RADII if name in names), None)
     if radius is None or not record.get("posterior") or (record.get("simulation") or {}).get("lens-model") != "sie":
         raise RunError(f"{model_file} does not give the posterior of an isothermal lens's Einstein radius")
-    posterior, familiarity = Posterior(network, record), Familiarity.from_dict(record["familiarity"])
-    view, place = View(network, posterior), names.index(radius)
+    posterior, familiarity = Posterior(network, record), OutOfDistribution.from_dict(record["familiarity"])
+    view, place = ImageFeatures(network, posterior), names.index(radius)
     made_with = from_manifest(panel.SimulationParameters, record["simulation"], panel.OVERRIDES)
     work = Simulation(replace(made_with, seed=made_with.seed + SEED), galaxies)
     with open_executor(1) as executor:  # PyAutoLens: a process of its own

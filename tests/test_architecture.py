@@ -28,6 +28,7 @@ MAY_IMPORT = {  # rooms of the middle floor that know one another; the rest know
     "observation": {"dataset"},
     "networks": {"scaling", "training"},
     "training": {"network_archive"},
+    "out_of_distribution": {"training"},
 }
 
 JOIN = {  # rooms that join others for every task

@@ -100,6 +100,16 @@ def test_lens_is_measured_modelled_and_exported(trained, tmp_path, capsys):
         rows = {row["label"]: row for row in csv.DictReader(file)}
     assert set(rows) == {*LABELS.split(","), "lens-axis-ratio"}
     assert float(rows["einstein-radius-sie"]["published"]) == 1.2
+    # Two epochs on 56 images: what was not learned is said in every output, and not compared.
+    verdicts = dict(text.split(": ") for text in measured["learned"].split("; "))
+    metrics = json.loads((trained / "figures" / "metrics.json").read_text())["labels"]
+    for label, row in rows.items():
+        if label in metrics:
+            assert row["learned"] == verdicts[label]
+            assert row["learned"] == "no" or metrics[label]["r2"]["low"] > 0
+        assert (row["inside-95"] == "") == (row["published"] == "" or row["learned"] == "no")
+    assert "no" in verdicts.values()
+    assert "NOT LEARNED by this network" in said
     assert rows["einstein-radius-sie"]["unlike-percentile"] == measured["unlike-percentile"]
     # One statistic everywhere: the median, which a change of variable moves along, named in the header.
     assert {name: measured[f"{name}-median"] for name in LABELS.split(",")} == {
@@ -116,6 +126,8 @@ def test_lens_is_measured_modelled_and_exported(trained, tmp_path, capsys):
     assert {entity["type"] for entity in exported["lensing_entities"]} == {"Galaxy", "MassField"}
     assert exported["meta"]["origin"] == "(x, y) = (+0.0000, +0.0000) arcsec from the middle of the image's file"
     assert "the training set than" in exported["meta"]["notes"]
+    assert exported["meta"]["learned"] == measured["learned"]
+    assert "NOT LEARNED by this network" in exported["meta"]["doubtful"]
 
 
 def test_a_table_of_other_lenses_is_refused(trained, tmp_path, capsys):

@@ -2,13 +2,14 @@
 
 from stronglens.evaluation.bins import auc_in_bins
 from stronglens.evaluation.bootstrap import count_draws, draw_resamples, make_entry, undefined
-from stronglens.evaluation.calibration import posterior_metrics
+from stronglens.evaluation.calibration import NOT_CONSTRAINED, posterior_metrics
 from stronglens.evaluation.classification import classification_metrics, classification_table
 from stronglens.evaluation.ranking import REFERENCE, area_under_curve, odds_against, roc_curve
 from stronglens.evaluation.regression import metrics_table, regression_metrics
 from stronglens.evaluation.verdict import describe_calibration
 
 __all__ = [
+    "NOT_CONSTRAINED",
     "REFERENCE",
     "area_under_curve",
     "auc_in_bins",

@@ -43,7 +43,7 @@ def describe_calibration(metrics: dict, units: Mapping[str, str | None]) -> list
             contraction = found["contraction"]["value"]
             wider = contraction < -NOT_CONSTRAINED - 2 * CONTRACTION_NOISE
             its = "its posterior is wider than its prior" if wider else "its posterior is its prior"
-            lines.append(f"not constrained by these images: {name} ({its}, contraction {_number(contraction, '.2f')})")
+            lines.append(f"not learned: {name} ({its}, contraction {_number(contraction, '.2f')})")
     outside = {name: found["outside_boundaries"] or 0 for name, found in metrics["labels"].items()}
     if any(outside.values()):
         name = max(outside, key=outside.get)

@@ -11,6 +11,7 @@ from stronglens.measuring.files import (
     refuse,
     write_measurements,
 )
+from stronglens.measuring.images import list_images
 
 __all__ = [
     "MOST_LENSES",
@@ -19,6 +20,7 @@ __all__ = [
     "Results",
     "check_network",
     "check_request",
+    "list_images",
     "measure_files",
     "refuse",
     "write_measurements",

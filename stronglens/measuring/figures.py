@@ -1,6 +1,6 @@
 """The figure of measured files."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +10,8 @@ from matplotlib.patches import Rectangle
 
 from stronglens.observation import Observation, Prepared
 from stronglens.plotting import (
+    LINE,
+    RED,
     add_colour_bar,
     add_title,
     asinh_norm,
@@ -19,10 +21,14 @@ from stronglens.plotting import (
     new_figure,
     plain_text,
     style,
+    wrap_warnings,
+    write_warnings,
 )
 
 MOST_FILES = 12
 """Rows in the figure."""
+WIDTH = 8.8
+"""Of the text above a file's images, inches."""
 OUTLINE = "#62d2ff"
 """Of filled pixels: light blue, which none of the usual colour maps of images has."""
 
@@ -34,6 +40,9 @@ def draw_measured(
     pixel_scale: float,
     cmap: str = "magma",
     unit: str = "e-/s",
+    warnings: Sequence[Sequence[str]] = (),
+    doubtful: Sequence[Collection[int]] = (),
+    number: int | None = None,
 ) -> Figure:
     """Draw what each file holds, beside what the network saw of it and the values that it predicts.
 
@@ -51,18 +60,28 @@ def draw_measured(
     cmap : str
     unit : str
         Of a pixel of the images seen: another than e-/s where files are taken as they are, and of the files then, too.
+    warnings : sequence of sequences of str, optional
+        Of each file, why its values are not to be trusted: in red below its name.
+    doubtful : sequence of collections of int, optional
+        Of each file, the lines of its text that are drawn in red.
+    number : int, optional
+        Of all images, where not all are given.
     """
     files = min(len(observations), MOST_FILES)
     file_unit = "counts/s" if unit == "e-/s" else unit
+    warnings = [wrap_warnings(some, WIDTH) for some in warnings[:files]] or [[]] * files
     size, row_height = 2.3, 2.95
     with style():
-        figure = new_figure(9.6, 0.75 + row_height * files + 0.2)
+        figure = new_figure(9.6, 0.75 + row_height * files + LINE * sum(map(len, warnings)) + 0.2)
+        bottom = figure.get_figheight() - 0.75 + 0.4
         for row in range(files):
-            bottom = figure.get_figheight() - 0.75 - row_height * (row + 1) + 0.4
+            bottom -= row_height + LINE * len(warnings[row])
             observation, seen = observations[row], prepared[row]
-            top = (bottom + size + 0.1) / figure.get_figheight()
+            top = bottom + size + 0.1 + LINE * len(warnings[row])
             name = plain_text(observation.name, longest=110)
-            fit_text(figure, 0.6 / 9.6, top, name, 9.0, smallest=7.0, width=8.8, weight="bold")
+            at = 0.6 / 9.6, top / figure.get_figheight()
+            fit_text(figure, *at, name, 9.0, smallest=7.0, width=WIDTH, weight="bold")
+            write_warnings(figure, 0.6, top - 0.05, warnings[row], WIDTH)
             for left, image, hidden, scale, label in (
                 (0.6, observation.image, observation.hidden, observation.pixel_scale, f"in the file [{file_unit}]"),
                 (4.1, seen.image, seen.mask, pixel_scale, f"seen by the network [{unit}]"),
@@ -83,8 +102,10 @@ def draw_measured(
             pitch = min(0.2, (row_height - 0.2) / max(len(lines), 1))
             for k, line in enumerate(lines):
                 height = (bottom + size - 0.05 - pitch * k) / figure.get_figheight()
-                fit_text(figure, 7.45 / 9.6, height, line, 10.0, smallest=6.5, va="top")
-        more = f"; {files} of {len(observations)} files" if len(observations) > files else ""
+                color = RED if doubtful and k in doubtful[row] else "black"
+                fit_text(figure, 7.45 / 9.6, height, line, 10.0, smallest=6.5, va="top", color=color)
+        number = number or len(observations)
+        more = f"; {files} of {number:,} images" if number > files else ""
         outlined = "; outlined: filled" if any(one.mask.any() for one in prepared[:files]) else ""
         below = f"left, the file with the network's field framed; right, its input{outlined}{more}"
         add_title(figure, "Measured images", below)

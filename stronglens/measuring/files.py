@@ -3,9 +3,9 @@
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ BATCH_PIXELS, MOST_IN_BATCH = 2**18, 256
 READERS = 4
 """Threads that read and prepare images while the network works."""
 
-OF_IMAGE = ("field-x", "field-y", "unlike-percentile", "notes")
+OF_IMAGE = ("field-x", "field-y", "unlike-percentile")
 """Columns of ``measured.csv`` beside what a network gives."""
 
 SETTINGS = (
@@ -71,12 +71,18 @@ class Answer:
     draws : (S, L) from its posterior, or None
     notes : what it says of itself
     percentile : per cent of images like the training set's that are nearer to it; None where that is not known
+    warnings : those of the notes that make its values doubtful: red in figures
+    cells : more columns of the image's row in ``measured.csv``, by name
+    problem : why there are no values, or None
     """
 
     values: np.ndarray
     draws: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     percentile: float | None = None
+    warnings: tuple[str, ...] = ()
+    cells: Mapping[str, str] = field(default_factory=dict)
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,25 +92,33 @@ class Measurement:
     Attributes
     ----------
     image : ImageFile
-    name : str, for tables and figures: the image's, with the FITS extension that was read
+    observation : Observation
+        Without its pixels, but for images that are drawn.
     prepared : Prepared, what the network saw, its noise and what was filled
-    answer : Answer
     notes : what was decided on the way, and what the network says of itself
-    observation : Observation or None
-        The whole image of the file, kept for those that are drawn.
+    answer : Answer or None, before the network was asked
     """
 
     image: ImageFile
-    name: str
+    observation: Observation
     prepared: Prepared
-    answer: Answer
     notes: tuple[str, ...]
-    observation: Observation | None = None
+    answer: Answer | None = None
+
+    @property
+    def name(self) -> str:
+        """For tables, messages and figures: the image's, with the FITS extension that was read."""
+        return self.observation.name
 
     @property
     def values(self) -> np.ndarray:
         """What the network gives for each output: (L,)."""
         return self.answer.values
+
+    @property
+    def seen(self) -> np.ndarray:
+        """What the network saw: (H, W) float32, e-/s."""
+        return self.prepared.image
 
 
 @dataclass(frozen=True)
@@ -117,15 +131,17 @@ class Results:
     measured : int, those that were measured, in earlier runs too where this one was resumed
     kept : list of Measurement
         All of this run if there are at most ``MOST_LENSES`` images, else the first ``MOST_FILES``.
-    refused : list of str, the reason for each image that cannot be used
-    unlike : int, images measured in this run that are unlike the training set
+    refused : list of str, reasons for which images cannot be used, ``MOST_REASONS`` at most; all are in ``refused.csv``
+    refused_number : int, of those images
+    warned : int, images measured in this run whose values are doubtful (see `Answer.warnings`)
     """
 
     number: int
     measured: int
     kept: list[Measurement]
     refused: list[str]
-    unlike: int = 0
+    refused_number: int
+    warned: int
 
 
 def measure_files(
@@ -134,6 +150,7 @@ def measure_files(
     record: dict,
     answer: Callable[[np.ndarray], Sequence[Answer]],
     heads: Sequence[str],
+    cells: Sequence[str] = (),
     more_columns: Mapping[str, Sequence[str]] | None = None,
     more_rows: Callable[[Measurement], Mapping[str, list]] | None = None,
 ) -> Results:
@@ -147,11 +164,12 @@ def measure_files(
     parameters : TrainingParameters
     network : keras.Model
     record : dict, as saved with the network
-    answer : callable, (N, H, W) float32, e-/s -> N Answers
+    answer : callable, (N, H, W) float32, e-/s -> N of Answer
     heads : sequence of L str, what the outputs are: ``src-center-x [arcsec]``
+    cells : sequence of str, names of the cells that each `Answer` has
     more_columns : mapping, optional
-        Columns of other tables, by their names, which begin with ``file`` and ``path``.
-    more_rows : callable, Measurement -> rows of each of those tables, without the file and the path
+        Columns of other tables, by their names, beside ``file`` and ``path``.
+    more_rows : callable, Measurement -> rows of each of those tables, without file and path
 
     Returns
     -------
@@ -167,92 +185,107 @@ def measure_files(
     check_cmap(parameters.cmap)
     read = ImageReader(parameters, record, *check_network(parameters, network, record))
     images = list_images(parameters.predict, parameters.planes, parameters.hdu)
-    if not read.is_as_distributed:
-        _require_any(parameters, images, "mask")
-        _require_any(parameters, images, "noise_map")
-    headers = {"measured": ["file", "path", *(head.split(" [")[0] for head in heads), *OF_IMAGE]}
+    read.check_flags(images)
+    headers = {"measured": ["file", "path", *(head.split(" [")[0] for head in heads), *OF_IMAGE, *cells, "notes"]}
     headers |= {name: ["file", "path", *columns] for name, columns in (more_columns or {}).items()}
     headers["refused"] = ["path", "reason"]
-    tables = GrowingTables(parameters.figures_dir, headers, _settings(parameters), parameters.resume)
+    has_many = len(images) > MOST_LENSES  # few are measured again: each has a figure, which may be missing
+    tables = GrowingTables(parameters.figures_dir, headers, _settings(parameters), parameters.resume and has_many)
     todo = [image for image in images if str(image) not in tables.done]
-    measured, kept, refused, unlike = len(images) - len(todo), [], [], 0
+    measured, kept, refused, refused_number, warned = len(images) - len(todo), [], [], 0, 0
     if measured and not parameters.quiet:
         print(f"Resuming: {measured:,} images are measured, {len(todo):,} to do")
-    most = len(images) if len(images) <= MOST_LENSES else MOST_FILES
+    most = MOST_FILES if has_many else len(images)
     with tables, Progress(len(todo), "measuring", "images", parameters.quiet) as progress:
         for batch in _in_batches(todo, read, answer, batch_size(read.shape)):
             for one in batch:
                 if isinstance(one, _Refused):
                     tables.add({"refused": [[str(one.image), one.reason]]})
-                    refused.append(one.reason)
+                    refused_number += 1
+                    refused += [one.reason] * (len(refused) < MOST_REASONS)
                     continue
                 rows = {"measured": [_row(one)]} | (more_rows(one) if more_rows else {})
                 tables.add({name: [[one.name, str(one.image), *row] for row in some] for name, some in rows.items()})
                 measured += 1
-                unlike += one.answer.is_unlike
-                if len(kept) < most:
-                    kept.append(one if len(kept) < MOST_FILES else replace(one, observation=None))
+                warned += bool(one.answer.warnings)
+                kept += [one] * (len(kept) < most)
             tables.flush()
             progress.advance(len(batch))
-    return Results(len(images), measured, kept, refused, unlike)
+    return Results(len(images), measured, kept, refused, refused_number, warned)
 
 
 def write_measurements(
     parameters,
-    pixel_scale: float,
+    record: Mapping,
     results: Results,
     heads: Sequence[str],
     captions: Sequence[str],
     worth: Sequence[str],
     tables: Sequence[str] | None = None,
+    verdicts: Sequence[str] = (),
+    doubtful: Sequence[Collection[int]] = (),
 ) -> None:
     """Print a table, and draw what the network saw; say where everything is.
 
     Parameters
     ----------
     parameters : TrainingParameters
-    pixel_scale : float, arcsec, of what the network sees
+    record : mapping, as saved with the network
     results : Results
     heads : sequence of L str, what the outputs are: ``src-center-x [arcsec]``
     captions : a text for each measurement that is kept, some lines, for the figure
     worth : lines that say what such numbers are worth
     tables : lines to print in place of the table of outputs and the notes
+    verdicts : sequence of L str, a word below each head of that table
+    doubtful : the lines of each caption that are to be in red
     """
     folder, kept = parameters.figures_dir, results.kept
     say = (lambda line: None) if parameters.quiet else print
-    if not results.measured:
-        return
+    where = f"Table: {folder / 'measured.csv'}"
     if kept:
-        lines = [*_table(kept, heads), *_notes(kept), ""] if tables is None else tables
+        lines = [*_table(kept, heads, verdicts), *_notes(kept), ""] if tables is None else tables
         say("\n".join([*lines, *worth]))
         drawn = kept[:MOST_FILES]
         figure = draw_measured(
             [one.observation for one in drawn],
             [one.prepared for one in drawn],
             captions,
-            pixel_scale,
+            float(record["pixel-scale"]),
             parameters.cmap,
-            number=results.number,
+            record.get("image-unit", "e-/s"),
+            [one.answer.warnings for one in drawn],
+            doubtful,
+            results.number,
         )
         path = save_figure(figure, folder / f"measured.{parameters.figure_format}")
+        where += f"; what the network saw: {path}"
     if results.number > MOST_LENSES:
-        refused = f", {len(results.refused):,} refused" if results.refused else ""
-        say(f"{results.measured:,} images measured, {results.unlike:,} of them unlike the training set{refused}")
-    say(f"Table: {folder / 'measured.csv'}" + (f"; what the network saw: {path}" if kept else ""))
+        refused = f", {results.refused_number:,} refused (refused.csv)" if results.refused_number else ""
+        say(
+            f"{results.measured:,} images measured{refused}; {results.warned:,} of this run with a warning. Of more "
+            f"than {MOST_LENSES} images there are tables, and no figures, draws or models of each"
+        )
+    if results.measured:
+        say(where)
 
 
-def refuse(reasons: Sequence[str]) -> None:
-    """Say for which reasons images were refused, if any were.
+def refuse(results: Results, problems: Sequence[str] = ()) -> None:
+    """Say for which reasons images were refused, if any were, and what else went wrong.
 
     Raises
     ------
     RunError
-        With the last one.
+        With the last reason.
     """
-    for reason in reasons[: min(MOST_REASONS, len(reasons)) - 1]:
+    if results.refused_number > len(results.refused):
+        more = results.refused_number - len(results.refused)
+        problems = [*problems, f"{more:,} more images were refused: refused.csv has the reasons"]
+    _stop_for([*results.refused, *problems])
+
+
+def _stop_for(reasons: Sequence[str]) -> None:
+    for reason in reasons[:-1]:
         print(f"error: {reason}", file=sys.stderr)
-    if len(reasons) > MOST_REASONS:
-        print(f"error: {len(reasons) - MOST_REASONS:,} more like these, in refused.csv", file=sys.stderr)
     if reasons:
         raise RunError(reasons[-1])
 
@@ -278,6 +311,12 @@ class ImageReader:
         if self.is_as_distributed:
             _refuse_calibration(parameters)
         self.center = read_center(parameters.center)
+
+    def check_flags(self, images: Sequence[ImageFile]) -> None:
+        """Refuse masks and noise maps that none of the images has: names that were mistyped."""
+        if not self.is_as_distributed:
+            _require_any(self.parameters, images, "mask")
+            _require_any(self.parameters, images, "noise_map")
 
     def __call__(self, image: ImageFile, is_kept: bool = False) -> Measurement:
         parameters, raw = self.parameters, self.is_as_distributed
@@ -313,7 +352,9 @@ class ImageReader:
         )
         compared = (*_compare_camera(observation, self.record), *_compare_noise(prepared, self.record))
         notes = (AS_DISTRIBUTED,) if raw else (*observation.notes, *notes, *prepared.notes, *compared)
-        return Measurement(image, observation.name, prepared, NO_ANSWER, notes, observation if is_kept else None)
+        if not is_kept:
+            observation = replace(observation, image=np.empty((0, 0)), noise=None, mask=None)
+        return Measurement(image, observation, prepared, notes)
 
 
 def batch_size(shape: tuple[int, int]) -> int:
@@ -364,8 +405,8 @@ def _answer_batch(batch: list, answer, size: int) -> list[Measurement | _Refused
     for one in batch:
         if (found := answers.get(id(one))) is None:
             done.append(one)
-        elif not np.isfinite(found.values).all():
-            done.append(_Refused(one.image, f"{one.name}: the network returned NaN or infinity"))
+        elif found.problem:
+            done.append(_Refused(one.image, f"{one.name}: {found.problem}"))
         else:
             done.append(replace(one, answer=found, notes=(*found.notes, *one.notes)))
     return done
@@ -396,9 +437,7 @@ def check_request(parameters) -> None:
         gone = [str(image) for image in images if not Path(image.path).exists()]
         raise RunError(f"{error}{'; no such file: ' * bool(gone)}{_some(gone)}") from None
     read = ImageReader(parameters, record, *check_record(parameters, record))
-    if not read.is_as_distributed:
-        _require_any(parameters, images, "mask")
-        _require_any(parameters, images, "noise_map")
+    read.check_flags(images)
     tried = np.unique(np.linspace(0, len(images) - 1, len(images) if len(images) <= MOST_LENSES else MOST_REASONS))
     reasons = []
     for number in tried.astype(int):
@@ -407,7 +446,7 @@ def check_request(parameters) -> None:
             return
         except StronglensError as error:
             reasons.append(str(error))
-    refuse(reasons)
+    _stop_for(reasons)
 
 
 def check_record(parameters, record: dict) -> tuple[tuple[int, int], float, float | None]:
@@ -559,13 +598,14 @@ def _settings(parameters) -> dict[str, Any]:
     return of_network | {key: written[key] for key in SETTINGS if key in written}
 
 
-def _table(measurements: list[Measurement], heads: Sequence[str]) -> list[str]:
-    width = max(len(measurement.name) for measurement in measurements)
-    lines = [" " * width + "  " + "  ".join(heads)]
-    for measurement in measurements:
-        cells = [f"{value:>{len(head)}.4g}" for value, head in zip(measurement.values, heads, strict=True)]
-        lines.append(f"{measurement.name:<{width}}  " + "  ".join(cells))
-    return lines
+def _table(measurements: list[Measurement], heads: Sequence[str], verdicts: Sequence[str] = ()) -> list[str]:
+    rows = [["", *heads], *([["learned", *verdicts]] if verdicts else [])]
+    rows += [[one.name, *(f"{value:.4g}" for value in one.values)] for one in measurements]
+    first, *widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    return [
+        "  ".join([f"{name:<{first}}", *(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))])
+        for name, *cells in rows
+    ]
 
 
 def _notes(measurements: list[Measurement]) -> list[str]:
@@ -576,5 +616,6 @@ def _row(one: Measurement) -> list[str]:
     """Return the row of ``measured.csv`` without file and path."""
     y, x = one.prepared.centre
     percentile = one.answer.percentile
-    of_image = [f"{x:.4f}", f"{y:.4f}", "" if percentile is None else f"{percentile:.1f}", "; ".join(one.notes)]
-    return [*(f"{float(value):.7g}" for value in one.values), *of_image]
+    of_image = [f"{x:.4f}", f"{y:.4f}", "" if percentile is None else f"{percentile:.1f}"]
+    values = [f"{float(value):.7g}" for value in one.values]
+    return [*values, *of_image, *one.answer.cells.values(), "; ".join(one.notes)]

@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -77,18 +78,22 @@ class GrowingTables:
             self._files[name].flush()
 
     def _finish(self) -> None:
-        first = next(iter(self.headers))
+        has_rows = {name: self._has_rows(name) for name in self.headers}
+        nothing = not has_rows[next(iter(self.headers))]
         for name in reversed(self.headers):
             part, whole = self._part(name), self.folder / f"{name}.csv"
-            with open(part, "rb+") as file:
-                is_empty = sum(1 for _ in zip(file, range(2), strict=False)) < 2
-                os.fsync(file.fileno())
-            if is_empty and name != first:
-                part.unlink()
-                whole.unlink(missing_ok=True)
-            else:
+            if has_rows[name]:
                 os.replace(part, whole)
+            else:
+                part.unlink()
+                if not nothing:  # else tables of an earlier run stay
+                    whole.unlink(missing_ok=True)
         self._settings_path.unlink(missing_ok=True)
+
+    def _has_rows(self, name: str) -> bool:
+        with open(self._part(name), "rb+") as file:
+            os.fsync(file.fileno())
+            return len(list(islice(file, 2))) == 2
 
     def _begin(self) -> set[str]:
         first = next(iter(self.headers))

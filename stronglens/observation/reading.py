@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stronglens.dataset import is_zarr, read_zarr_plane, zarr_shape
+from stronglens.dataset import is_zarr, read_npy, read_zarr_plane, zarr_shape
 from stronglens.observation.calibration import calibrate, find_pixel_scale
 from stronglens.parameters import RunError, UsageError
 
@@ -294,6 +294,8 @@ def _map_npy(path: Path, name: str) -> NDArray[Any]:
             warnings.simplefilter("ignore")
             # Mapped: a damaged header can claim more than fits into memory.
             pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError:  # an image beside a number, in an array of objects?
+        pixels = read_npy(path)
     except Exception as error:
         raise RunError(f"{name}: not a readable .npy file ({_first_line(error)})") from error
     if pixels.ndim == 3 and 1 in (pixels.shape[0], pixels.shape[2]):  # one channel, as others write them

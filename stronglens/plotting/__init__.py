@@ -21,6 +21,7 @@ from stronglens.plotting.images import (
 )
 from stronglens.plotting.panels import draw_panels, title_grid
 from stronglens.plotting.style import BLUE, FORMATS, GREEN, GREY, ORANGE, check_cmap, new_figure, save_figure, style
+from stronglens.plotting.warnings import LINE, RED, wrap_warnings, write_warnings
 from stronglens.plotting.words import (
     add_title,
     caption_size,
@@ -41,7 +42,9 @@ __all__ = [
     "FORMATS",
     "GREEN",
     "GREY",
+    "LINE",
     "ORANGE",
+    "RED",
     "PanelGrid",
     "add_colour_bar",
     "add_title",
@@ -69,6 +72,8 @@ __all__ = [
     "title_grid",
     "typeset_minus",
     "unit_of",
+    "wrap_warnings",
     "write_captions",
     "write_index",
+    "write_warnings",
 ]

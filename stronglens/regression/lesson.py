@@ -1,6 +1,7 @@
 """What the regression task is to learn from a dataset."""
 
 import sys
+from collections.abc import Mapping
 
 from stronglens.dataset import split_indices
 from stronglens.learning.lesson import Lesson
@@ -89,15 +90,26 @@ def warn_of_unseen(made_with: dict, labels) -> list[str]:
     made_with : dict, the parameters in the dataset's manifest
     labels : sequence of str
     """
-    unseen = {}
-    if made_with.get("redshift-effects") == "none":
-        unseen |= dict.fromkeys(("src-redshift", "lens-redshift"), "--redshift-effects none")
-    if made_with.get("lens-light") == "off" and made_with.get("lens-model") == "sie":
-        light = [f"lens-{name}" for name in ("intensity", "magnitude", "effect", "sersic")]
-        unseen |= dict.fromkeys((*light, "light-ellip-x", "light-ellip-y"), "--lens-light off")
+    unseen = find_unseen(made_with)
     return [
         f"the dataset was simulated with {unseen[label]}, so that {label} leaves no trace in its images and cannot be "
         "learned from them"
         for label in labels
         if label in unseen
     ]
+
+
+def find_unseen(made_with: Mapping) -> dict[str, str]:
+    """Return the labels that leave no trace in simulated images, each with the flag that takes it away.
+
+    Parameters
+    ----------
+    made_with : mapping, the parameters in the dataset's manifest
+    """
+    unseen = {}
+    if made_with.get("redshift-effects") == "none":
+        unseen |= dict.fromkeys(("src-redshift", "lens-redshift"), "--redshift-effects none")
+    if made_with.get("lens-light") == "off" and made_with.get("lens-model") == "sie":
+        light = [f"lens-{name}" for name in ("intensity", "magnitude", "effect", "sersic")]
+        unseen |= dict.fromkeys((*light, "light-ellip-x", "light-ellip-y"), "--lens-light off")
+    return unseen

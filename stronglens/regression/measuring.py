@@ -1,37 +1,53 @@
 """What is measured on a telescope image, and what it is worth."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from stronglens import telescope
-from stronglens.measuring import Answer, Measurement, check_network, measure_files, refuse, write_measurements
-from stronglens.measuring.naming import name_files
+from stronglens.measuring import (
+    MOST_LENSES,
+    Answer,
+    Measurement,
+    check_network,
+    list_images,
+    measure_files,
+    refuse,
+    write_measurements,
+)
+from stronglens.out_of_distribution import Likeness, TrainingSetComparison
 from stronglens.parameters import Column, RunError, StronglensError, UsageError
 from stronglens.plotting import save_figure, write_captions
 from stronglens.regression.export import export_coolest
-from stronglens.regression.familiarity import Familiarity, View
 from stronglens.regression.figures import draw_lens_model
+from stronglens.regression.label_verdict import (
+    LabelVerdict,
+    add_derived,
+    describe_verdicts,
+    judge_image,
+    judge_labels,
+    list_learned,
+)
 from stronglens.regression.lens_model import model_lens
 from stronglens.regression.lens_shape import columns_of_shape
 from stronglens.regression.posterior import Posterior
 from stronglens.regression.published import (
+    POSTERIOR_COLUMNS,
     PublishedLens,
     PublishedTable,
     Summary,
     derive_quantities,
+    posterior_rows,
     posterior_table,
     summarize,
     write_draws,
-    write_posteriors,
 )
 
-NOT_RECORDED = "how like its training set this image is cannot be said: the network is of an older version"
 MEDIANS = "median $\\pm$ standard deviation"
 """Head of the numbers of a posterior beside an image."""
 AT_END, MANY = 0.01, 0.25
@@ -64,54 +80,65 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     for name in ("published", "coolest"):
         if posterior is None and getattr(parameters, name):
             raise UsageError(f"--{name} needs a network that gives a posterior: train one with --posterior=flow")
-    lenses = _Lenses(parameters, record, rebuild) if posterior else None  # refuses before the work what it cannot do
     columns = [Column.from_dict(item) for item in record["labels"]]
-    answer = _Answering(parameters, network, record, posterior, columns)
-    measurements, refused = measure_files(parameters, network, record, answer)
+    verdicts = judge_labels(record, [column.name for column in columns])
+    # Refuses before the work what it cannot do.
+    lenses = _Lenses(parameters, record, rebuild, verdicts) if posterior else None
+    answer = _Answering(parameters, network, record, posterior, verdicts)
     names = [f"{column.name}-median" if posterior else column.name for column in columns]
     heads = [f"{name} [{column.unit}]" if column.unit else name for name, column in zip(names, columns, strict=True)]
-    values = np.array([measurement.values for measurement in measurements]).reshape(-1, len(columns))
-    captions = write_captions(values, columns, most=len(columns))
-    worth = _worth(columns, posterior is not None)
-    if posterior is None or not measurements:
-        write_measurements(parameters, record["pixel-scale"], measurements, refused, heads, captions, worth)
-        return
-    captions = [_add_deviations(text, one.answer.draws) for text, one in zip(captions, measurements, strict=True)]
-    found = lenses.summarize(measurements)
-    tables = lenses.write_tables(found)
-    write_measurements(parameters, record["pixel-scale"], measurements, [], heads, captions, worth, tables)
-    with open_simulation() if lenses.why_no_model is None else nullcontext() as executor:
-        problems = lenses.draw(found, executor)
-    refuse([*refused, *problems])
+    more = (lenses.table, lenses.rows) if lenses else ()
+    results = measure_files(parameters, network, record, answer, heads, ["learned"], *more)
+    captions, doubtful = _captions(results.kept, columns, verdicts)
+    worth = [*_wrapped(describe_verdicts(verdicts)), *_worth(columns, posterior is not None)]
+    words = [one.word for one in verdicts.values()]
+    found = [lenses.summarize(one) for one in results.kept] if lenses else []
+    tables = lenses.describe(found) if lenses else None
+    write_measurements(parameters, record, results, heads, captions, worth, tables, words, doubtful)
+    problems = []
+    if lenses and results.number <= MOST_LENSES and found:
+        with open_simulation() if lenses.why_no_model is None else nullcontext() as executor:
+            problems = lenses.draw(found, executor)
+    refuse(results, problems)
 
 
 class _Answering:
-    """What the network makes of an image: called with (H, W), e-/s."""
+    """What the network makes of images: called with (N, H, W), e-/s; returns N of Answer."""
 
-    def __init__(self, parameters, network, record, posterior, columns):
-        self.parameters, self.network, self.posterior, self.columns = parameters, network, posterior, columns
-        self.familiarity = Familiarity.from_dict(record.get("familiarity"))
+    def __init__(self, parameters, network, record, posterior, verdicts: dict[str, LabelVerdict]):
+        self.parameters, self.posterior, self.verdicts = parameters, posterior, verdicts
+        self.columns = [Column.from_dict(item) for item in record["labels"]]
+        self.compare = TrainingSetComparison(network, record, posterior)
 
-    @cached_property
-    def view(self) -> View:
-        """Made when the first image is there: by then the network is known to be of this task."""
-        return View(self.network, self.posterior)
-
-    def __call__(self, image: np.ndarray) -> Answer:
-        seen = self.view(image[None])
-        if self.familiarity is None:
-            notes, percentile = [NOT_RECORDED], None
-        else:
-            notes, percentile = [self.familiarity.describe(seen)], float(self.familiarity.percentile(seen)[0])
+    def __call__(self, images: np.ndarray) -> list[Answer]:
+        seen, likeness = self.compare(images)
         if self.posterior is None:
-            values, draws = self.network.predict(image[None], verbose=0)[0], None
-        else:
-            draws = self.posterior.sample(seen["summary"], self.parameters.posterior_draws, self.parameters.seed)[0]
-            values = np.percentile(draws.astype(float), 50, axis=0)  # as in `summarize`, to the last digit
-            notes += find_limits(self.columns, draws)
-        if not np.isfinite(values).all():
-            raise RunError("the network makes of it what is no number")
-        return Answer(values, draws, tuple(notes), percentile)
+            return [self._answer(values, None, said) for values, said in zip(seen["output"], likeness, strict=True)]
+        number, seed = self.parameters.posterior_draws, self.parameters.seed
+        draws = self.posterior.sample(seen["summary"], number, seed, is_common=True)
+        medians = np.percentile(draws.astype(float), 50, axis=1)  # as in `summarize`, to the last digit
+        return [self._answer(*one) for one in zip(medians, draws, likeness, strict=True)]
+
+    def _answer(self, values: np.ndarray, draws: np.ndarray | None, likeness: Sequence[Likeness]) -> Answer:
+        problem = None if np.isfinite(values).all() else "the network returned NaN or infinity"
+        notes = [one.text for one in likeness]
+        if draws is not None and not problem:
+            notes += [*find_limits(self.columns, draws), *find_wide(self.verdicts, draws)]
+        return Answer(
+            values,
+            draws,
+            tuple(notes),
+            likeness[0].percentile,
+            warnings=tuple(one.text for one in likeness if one.is_unlike),
+            cells={"learned": list_learned(self.verdicts)},
+            problem=problem,
+        )
+
+
+def find_wide(verdicts: Mapping[str, LabelVerdict], draws: np.ndarray) -> list[str]:
+    """Say of which labels a posterior (S, L) is as wide as the prior, although the network has learned them."""
+    found = [name for name, one in judge_image(verdicts, draws).items() if one.is_wide]
+    return [f"as wide as the prior here, though learned: {', '.join(found)}"] if found else []
 
 
 def find_limits(columns: Sequence[Column], draws: np.ndarray) -> list[str]:
@@ -161,7 +188,8 @@ class _Found:
 class _Lenses:
     """Posteriors of measured lenses: beside what is published of them, as tables, figures and files for others."""
 
-    def __init__(self, parameters, record: dict, rebuild):
+    def __init__(self, parameters, record: dict, rebuild, verdicts: dict[str, LabelVerdict]):
+        self.verdicts = verdicts
         self.parameters, self.learned = parameters, [Column.from_dict(item) for item in record["labels"]]
         self.labels = [column.name for column in self.learned]
         self.pixel_scale = record["pixel-scale"]
@@ -169,7 +197,11 @@ class _Lenses:
         # Which quantities there are does not depend on their values.
         known, _ = derive_quantities(self.learned, np.zeros((1, len(self.learned))), self.lens_model)
         table = PublishedTable(parameters.published, known) if parameters.published else None
-        self.published = {path: table.of(path) if table else PublishedLens({}) for path in parameters.predict}
+        images = list_images(parameters.predict, parameters.planes, parameters.hdu)
+        if parameters.coolest and len(images) > MOST_LENSES:
+            raise UsageError(f"--coolest: at most {MOST_LENSES} images have a model each; these are {len(images):,}")
+        paths = {image.path for image in images}
+        self.published = {path: table.of(path) if table else PublishedLens({}) for path in paths}
         if table and not any(lens.is_listed for lens in self.published.values()):
             raise UsageError(
                 f"--published={parameters.published}: none of its rows is of a measured file; its column file has the "
@@ -185,34 +217,35 @@ class _Lenses:
                 raise RunError(f"--coolest: {error}") from None
             self.why_no_model = str(error)
 
-    def summarize(self, measurements: Sequence[Measurement]) -> list[_Found]:
-        """Return what was found of each lens."""
-        found = []
-        for one in measurements:
-            columns, values = derive_quantities(self.learned, one.answer.draws, self.lens_model)
-            published = self.published[one.path]
-            found.append(_Found(one, columns, values, published, summarize(columns, values, published.values)))
-        return found
+    table = MappingProxyType({"posteriors": POSTERIOR_COLUMNS})
 
-    def write_tables(self, found: Sequence[_Found]) -> list[str]:
-        """Write ``posteriors.csv`` and return the lines of a table for each file."""
-        named = [(one.measurement.observation.name, one) for one in found]
-        path = self.parameters.figures_dir / "posteriors.csv"
-        write_posteriors(path, [(name, one.summaries, one.measurement.answer.percentile) for name, one in named])
+    def rows(self, one: Measurement) -> dict[str, list[list[str]]]:
+        """Return the rows of an image in ``posteriors.csv``."""
+        return {"posteriors": posterior_rows(self.summarize(one).summaries, one.answer.percentile)}
+
+    def summarize(self, one: Measurement) -> _Found:
+        """Return what was found of a lens."""
+        columns, values = derive_quantities(self.learned, one.answer.draws, self.lens_model)
+        published = self.published[one.image.path]
+        verdicts = judge_image(self.verdicts, one.answer.draws)
+        verdicts = add_derived(verdicts, [column.name for column in columns])
+        return _Found(one, columns, values, published, summarize(columns, values, published.values, verdicts))
+
+    def describe(self, found: Sequence[_Found]) -> list[str]:
+        """Return the lines of a table for each image."""
         lines = []
-        for name, one in named:
-            lines += [*posterior_table(name, one.summaries, [*one.measurement.notes, *one.published.notes]), ""]
+        for one in found:
+            notes = [*one.measurement.notes, *one.published.notes]
+            lines += [*posterior_table(one.measurement.name, one.summaries, notes), ""]
         return [*lines, self.why_no_model, ""] if self.why_no_model else lines
 
     def draw(self, found: Sequence[_Found], executor) -> list[str]:
         """Draw a figure of each lens, write its draws and its COOLEST file; return what went wrong."""
         folder, problems = self.parameters.figures_dir, []
-        paths = self.parameters.predict
-        stems = {path: file.stem for path, file in zip(paths, name_files(paths), strict=True)}
         for one in found:
-            measured, model, stem = one.measurement, None, stems[one.measurement.path]
+            measured, model, stem = one.measurement, None, one.measurement.image.stem
             write_draws(folder / f"draws_{stem}.csv", one.columns, one.values)
-            notes = list(measured.answer.notes)
+            notes = [note for note in measured.answer.notes if note not in measured.answer.warnings]
             if executor is None:
                 notes.append(self.why_no_model)
             else:
@@ -223,17 +256,18 @@ class _Lenses:
                     )
                     if self.parameters.coolest:
                         path = folder / f"coolest_{stem}"
-                        remarks = _remarks(measured)
+                        remarks = _remarks(measured, self.verdicts)
                         export_coolest(
                             path, self.made_with, self.labels, measured, model, one.published, executor, remarks
                         )
                         self._say(f"COOLEST: {path}")
                 except StronglensError as error:
-                    problems.append(f"{measured.observation.name}: {error}")
+                    problems.append(f"{measured.name}: {error}")
                     notes.append(str(error))
             figure = draw_lens_model(
-                measured.observation.name, measured.prepared.image, measured.prepared.mask, self.pixel_scale,
+                measured.name, measured.prepared.image, measured.prepared.mask, self.pixel_scale,
                 one.columns, one.values, one.summaries, model, notes, self.parameters.cmap,
+                [*measured.answer.warnings, *describe_verdicts(self.verdicts)],
             )  # fmt: skip
             path = save_figure(figure, folder / f"lens_{stem}.{self.parameters.figure_format}")
             self._say(f"Posterior: {path}, draws_{stem}.csv")
@@ -244,13 +278,15 @@ class _Lenses:
             print(line)
 
 
-def _remarks(measured: Measurement) -> dict[str, str]:
+def _remarks(measured: Measurement, verdicts: dict[str, LabelVerdict]) -> dict[str, str]:
     """Return what a file for other codes says of an image."""
     y, x = measured.prepared.centre
     return {
-        "image": measured.observation.name,
+        "image": measured.name,
         "origin": f"(x, y) = ({x:+.4f}, {y:+.4f}) arcsec from the middle of the image's file",
         "notes": "; ".join(measured.answer.notes),
+        "learned": list_learned(verdicts),
+        "doubtful": "; ".join(describe_verdicts(verdicts)),
     }
 
 
@@ -283,9 +319,28 @@ def _find_simulation(record: dict, rebuild):
     return made_with
 
 
-def _add_deviations(caption: str, draws: np.ndarray) -> str:
-    lines = zip(caption.splitlines(), draws.std(axis=0), strict=True)
-    return "\n".join([MEDIANS, *(rf"{line} $\pm$ {deviation:.2g}" for line, deviation in lines)])
+def _captions(
+    kept: Sequence[Measurement], columns: Sequence[Column], verdicts: dict[str, LabelVerdict]
+) -> tuple[list[str], list[list[int]]]:
+    """Return what is written beside each image, and which lines of it are doubtful."""
+    values = np.array([one.values for one in kept]).reshape(-1, len(columns))
+    captions, doubtful = [], []
+    for one, text in zip(kept, write_captions(values, columns, most=len(columns)), strict=True):
+        draws, lines = one.answer.draws, text.splitlines()
+        here = list(judge_image(verdicts, draws).values())
+        if draws is not None:
+            deviations = zip(lines, draws.std(axis=0), strict=True)
+            lines = [rf"{line} $\pm$ {deviation:.2g}" for line, deviation in deviations]
+        words = [f"  {its.word.lower()}" if its.is_doubtful else "" for its in here]
+        lines = [line + word for line, word in zip(lines, words, strict=True)]
+        head = [] if draws is None else [MEDIANS]
+        captions.append("\n".join([*head, *lines]))
+        doubtful.append([place for place, its in enumerate(here, len(head)) if its.is_doubtful])
+    return captions, doubtful
+
+
+def _wrapped(lines: Iterable[str]) -> list[str]:
+    return [part for line in lines for part in textwrap.wrap(line, 116, subsequent_indent="  ", break_on_hyphens=False)]
 
 
 def _worth(columns: list[Column], has_posterior: bool) -> list[str]:

@@ -83,7 +83,7 @@ class Posterior:
             base, seen = keras.Input((self.dimensions,)), keras.Input(network.get_layer("summary").output.shape[1:])
             self._inverse = keras.Model([base, seen], self._head(base, conditions=seen, inverse=True))
 
-    def sample(self, summaries: np.ndarray, number: int, seed: int) -> np.ndarray:
+    def sample(self, summaries: np.ndarray, number: int, seed: int, is_common: bool = False) -> np.ndarray:
         """Draw from the posterior of each image.
 
         What comes to lie farther out than any training label (`FARTHEST`) is drawn anew.
@@ -91,9 +91,11 @@ class Posterior:
         Parameters
         ----------
         summaries : ndarray (N, F)
-            What the network sees in images (see `familiarity.build_eye`).
+            What the network sees in images (see `out_of_distribution.build_feature_extractor`).
         number : int, draws S for each
         seed : int
+        is_common : bool
+            Whether every image gets the same random numbers, so that its draws do not depend on the images beside it.
 
         Returns
         -------
@@ -105,20 +107,27 @@ class Posterior:
         block = max(1, POINTS_AT_ONCE // number)
         for start in range(0, len(summaries), block):
             some = np.asarray(summaries[start : start + block], np.float32)
-            points = self._draw(random, np.repeat(some, number, axis=0))
+            if is_common:
+                random = np.random.default_rng(seed)
+            points = self._draw(random, np.repeat(some, number, axis=0), number if is_common else None)
             found = self.space.to_labels(points.reshape(len(some), number, -1)[..., :labels])
             out[start : start + block] = np.clip(found.astype(np.float32), *self.space.float32_bounds)
         return out
 
-    def _draw(self, random: np.random.Generator, summaries: np.ndarray) -> np.ndarray:
-        """Return a point of the space for each summary: (N, D)."""
-        points = self._carry(random.standard_normal((len(summaries), self.dimensions), np.float32), summaries)
+    def _draw(self, random: np.random.Generator, summaries: np.ndarray, period: int | None) -> np.ndarray:
+        """Return a point of the space for each summary: (N, D), from random numbers of that period."""
+
+        def base(chosen: np.ndarray) -> np.ndarray:
+            number = period or np.count_nonzero(chosen)
+            drawn = random.standard_normal((number, self.dimensions), np.float32)
+            return np.tile(drawn, (len(chosen) // period, 1))[chosen] if period else drawn
+
+        points = self._carry(base(np.full(len(summaries), True)), summaries)
         for _ in range(TRIES):
             is_lost = ~(np.abs(points) <= FARTHEST).all(axis=1)  # not a number, too
             if not is_lost.any():
                 break
-            again = random.standard_normal((np.count_nonzero(is_lost), self.dimensions), np.float32)
-            points[is_lost] = self._carry(again, summaries[is_lost])
+            points[is_lost] = self._carry(base(is_lost), summaries[is_lost])
         return np.clip(points, -FARTHEST, FARTHEST)
 
     def _carry(self, base: np.ndarray, summaries: np.ndarray) -> np.ndarray:

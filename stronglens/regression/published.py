@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from stronglens.dataset import write_whole
 from stronglens.parameters import Column, RunError
 from stronglens.plotting import round_to_error
+from stronglens.regression.label_verdict import LabelVerdict
 from stronglens.regression.lens_shape import intermediate_axis_radius
 from stronglens.simulation.columns import DERIVED_COLUMNS
 
@@ -33,6 +34,7 @@ class Summary:
     mean, deviation : float
     low_95, low_68, median, high_68, high_95 : float, ends of central intervals
     published : float or None
+    verdict : LabelVerdict, what is known of the network's measurements of it
     """
 
     column: Column
@@ -44,6 +46,7 @@ class Summary:
     high_68: float
     high_95: float
     published: float | None = None
+    verdict: LabelVerdict = field(default_factory=LabelVerdict)
 
     @property
     def central(self) -> tuple[float, ...]:
@@ -52,13 +55,14 @@ class Summary:
 
     @property
     def difference(self) -> float | None:
-        """The median over the published value, less 1; None where there is none, or it is 0."""
-        return self.median / self.published - 1 if self.published else None
+        """The median over the published value, less 1; None where there is none, it is 0, or nothing was measured."""
+        return self.median / self.published - 1 if self.published and self.verdict.is_comparable else None
 
     @property
     def is_inside(self) -> bool | None:
-        """Whether the published value lies inside the central 95 % interval."""
-        return None if self.published is None else self.low_95 <= self.published <= self.high_95
+        """Whether the published value lies inside the central 95 % interval; None as for the difference."""
+        is_known = self.published is not None and self.verdict.is_comparable
+        return None if not is_known else self.low_95 <= self.published <= self.high_95
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,12 @@ def derive_quantities(
     return columns, np.stack(values, axis=1)
 
 
-def summarize(columns: Sequence[Column], samples: np.ndarray, published: Mapping[str, float]) -> list[Summary]:
+def summarize(
+    columns: Sequence[Column],
+    samples: np.ndarray,
+    published: Mapping[str, float],
+    verdicts: Mapping[str, LabelVerdict] | None = None,
+) -> list[Summary]:
     """Return a summary of each quantity.
 
     Parameters
@@ -118,11 +127,20 @@ def summarize(columns: Sequence[Column], samples: np.ndarray, published: Mapping
     columns : sequence of L Column
     samples : (S, L)
     published : dict of name to float; other names may be in it
+    verdicts : dict of name to LabelVerdict, optional
     """
+    verdicts = verdicts or {}
     samples = np.asarray(samples, float)
     ends = np.percentile(samples, PERCENTILES, axis=0).T.tolist()
     return [
-        Summary(column, float(mean), float(deviation), *five, published=published.get(column.name))
+        Summary(
+            column,
+            float(mean),
+            float(deviation),
+            *five,
+            published=published.get(column.name),
+            verdict=verdicts.get(column.name, LabelVerdict()),
+        )
         for column, mean, deviation, five in zip(columns, samples.mean(axis=0), samples.std(axis=0), ends, strict=True)
     ]
 
@@ -131,10 +149,17 @@ def posterior_table(name: str, summaries: Sequence[Summary], notes: Iterable[str
     """Return lines for the terminal: a file's name, and a line for each quantity."""
     has_published = any(summary.published is not None for summary in summaries)
     rows = [["", "median", "68 %", "95 %", *(["published", "difference", "in 95 %"] if has_published else [])]]
+    rows[0].insert(1, "learned")
     for one in summaries:
         unit = f" [{one.column.unit}]" if one.column.unit else ""
         median, low_68, high_68, low_95, high_95 = round_to_error(one.central, one.deviation)
-        cells = [f"{one.column.name}{unit}", median, f"{low_68} to {high_68}", f"{low_95} to {high_95}"]
+        cells = [
+            f"{one.column.name}{unit}",
+            one.verdict.word,
+            median,
+            f"{low_68} to {high_68}",
+            f"{low_95} to {high_95}",
+        ]
         if has_published:
             cells.append("" if one.published is None else f"{one.published:.4g}")
             cells.append("" if one.difference is None else f"{one.difference:+.1%}")
@@ -149,27 +174,31 @@ def posterior_table(name: str, summaries: Sequence[Summary], notes: Iterable[str
     return [name, *(f"  {line}" for line in lines), *(f"  {note}" for note in notes)]
 
 
-def write_posteriors(path: Path, summaries: Iterable[tuple[str, Sequence[Summary], float | None]]) -> None:
-    """Write ``posteriors.csv``: a row for each file and quantity.
+POSTERIOR_COLUMNS = (
+    *("label", "unit", "median", "mean", "sd", "p2.5", "p16", "p84", "p97.5"),
+    *("published", "relative-difference", "inside-95", "unlike-percentile"),
+    *("learned", "calibrated", "as-wide-as-prior"),
+)
+"""Of ``posteriors.csv``, beside the columns that name the image."""
+
+
+def posterior_rows(summaries: Iterable[Summary], percentile: float | None) -> list[list[str]]:
+    """Return the rows of an image in ``posteriors.csv``, one a quantity, under `POSTERIOR_COLUMNS`.
 
     Parameters
     ----------
-    path : Path
-    summaries : triples of a file's name, its summaries, and how unlike the training set it is (see `Answer`)
+    summaries : iterable of Summary
+    percentile : how unlike the training set the image is (see `Answer`)
     """
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    heads = ["p2.5", "p16", "p84", "p97.5", "published", "relative-difference", "inside-95"]
-    writer.writerow(["file", "label", "unit", "median", "mean", "sd", *heads, "unlike-percentile"])
-    for name, some, percentile in summaries:
-        for one in some:
-            numbers = [one.median, one.mean, one.deviation, one.low_95, one.low_68, one.high_68, one.high_95]
-            numbers += [one.published, one.difference]
-            cells = ["" if number is None else f"{number:.7g}" for number in numbers]
-            inside = {None: "", True: "yes", False: "no"}[one.is_inside]
-            unlike = "" if percentile is None else f"{percentile:.1f}"
-            writer.writerow([name, one.column.name, one.column.unit or "", *cells, inside, unlike])
-    write_whole(path, table.getvalue())
+    rows, words = [], {None: "", True: "yes", False: "no"}
+    unlike = "" if percentile is None else f"{percentile:.1f}"
+    for one in summaries:
+        numbers = [one.median, one.mean, one.deviation, one.low_95, one.low_68, one.high_68, one.high_95]
+        numbers += [one.published, one.difference]
+        cells = ["" if number is None else f"{number:.7g}" for number in numbers]
+        verdicts = [one.verdict.learned, words[one.verdict.is_calibrated], words[one.verdict.is_wide]]
+        rows.append([one.column.name, one.column.unit or "", *cells, words[one.is_inside], unlike, *verdicts])
+    return rows
 
 
 def write_draws(path: Path, columns: Sequence[Column], samples: np.ndarray) -> None:

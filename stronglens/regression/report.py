@@ -10,16 +10,13 @@ from stronglens.dataset import write_whole
 from stronglens.evaluation import describe_calibration, metrics_table, posterior_metrics, regression_metrics
 from stronglens.learning.lesson import Lesson
 from stronglens.learning.training import predict
+from stronglens.out_of_distribution import ImageFeatures, build_feature_extractor, describe_training_set
 from stronglens.parameters import RunError
 from stronglens.plotting import save_figure, write_captions
 from stronglens.regression import figures
-from stronglens.regression.familiarity import Familiarity, View, build_eye
 from stronglens.regression.network import convolution_activations
 from stronglens.regression.posterior import Posterior
 from stronglens.training import load_network, save_network
-
-MOST_SUMMARIES = 5000
-"""Training images that say what is familiar: a covariance of 256 numbers is then good to a few per cent."""
 
 MOST_POSTERIORS = 10_000
 """Test images, or validation images, whose posteriors are drawn: 1,000 draws of 17 labels fill 0.7 GB."""
@@ -50,7 +47,7 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     rows, name = lesson.test
     if name != "test":
         say("No images were kept for the test (--test-split=0): the metrics are those of the validation set")
-    eye, posterior, samples = build_eye(network), None, None
+    extractor, posterior, samples = build_feature_extractor(network), None, None
     if parameters.posterior != "none" and len(rows) > MOST_POSTERIORS:
         say(f"Posteriors are tested on {MOST_POSTERIORS:,} of the {len(rows):,} {name} images")
         rows = rows[np.linspace(0, len(rows) - 1, MOST_POSTERIORS).astype(int)]
@@ -59,7 +56,7 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
         predicted = predict(network, images)
     else:
         posterior = Posterior(network, record)
-        samples = posterior.sample(predict(eye, images), parameters.posterior_draws, parameters.seed)
+        samples = posterior.sample(predict(extractor, images), parameters.posterior_draws, parameters.seed)
         predicted = samples.mean(axis=1)
     if not np.isfinite(predicted).all():
         raise RunError(f"the network in {parameters.model_file} predicts values that are not finite: train it anew")
@@ -84,9 +81,9 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     table = _predictions(dataset, rows, parameters.labels, truth[rows], predicted, samples)
     write_whole(folder / "predictions.csv", table)
-    seen = {"familiarity": _learn_what_is_familiar(View(network, posterior), lesson).to_dict()}
+    seen = describe_training_set(ImageFeatures(network, posterior), dataset.images, lesson.split, record)
     save_network(network, parameters.model_file, record | {"metrics": metrics} | seen)
-    drawn = draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, eye)
+    drawn = draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, extractor)
     if samples is not None:
         first = f"{name} image #{rows[0]}"
         drawn |= draw_posterior(truth[rows], samples, learned, columns, metrics["posterior"], first)
@@ -96,7 +93,7 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     return metrics
 
 
-def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, eye):
+def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, extractor):
     """Return the figures of the report that all networks have: dict of file stem to figure.
 
     Parameters
@@ -109,7 +106,7 @@ def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, hist
     columns : list of L Column
     metrics : dict, as `regression_metrics` returns it
     history : dict of lists, a value an epoch
-    eye : keras.Model, as `build_eye` returns it
+    extractor : keras.Model, as `build_feature_extractor` returns it
     """
     images, cmap, count = dataset.images.subset(rows), parameters.cmap, parameters.subplots_number
     scale = dataset.manifest["telescope"]["pixel-scale"]
@@ -126,7 +123,7 @@ def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, hist
         "losses": figures.draw_losses(history, loss),
         "predictions": figures.draw_predictions(truth[rows], predicted, columns, metrics, estimate),
     }  # fmt: skip
-    activations = convolution_activations(eye, images[typical])
+    activations = convolution_activations(extractor, images[typical])
     drawn |= figures.draw_activations(images[typical], activations, scale, cmap, index=int(rows[typical]))
     for which in ("best", "worst"):
         drawn[f"{which}_predictions"] = figures.draw_gallery(
@@ -154,16 +151,6 @@ def draw_posterior(truth, samples, learned, columns, metrics, name):
         "posteriors": figures.draw_posteriors(truth, samples, columns),
         "corner": figures.draw_corner(samples[0], columns, truth=truth[0], name=name),
     }
-
-
-def _learn_what_is_familiar(view: View, lesson: Lesson) -> Familiarity:
-    # Stored images: with --simulate none of them was trained on, but they are like those that were.
-    parts = []
-    for name, most in (("train", MOST_SUMMARIES), ("valid", MOST_POSTERIORS)):
-        rows = lesson.split[name]
-        rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
-        parts.append(view(lesson.dataset.images.subset(rows)))
-    return Familiarity.fit(*parts)
 
 
 def _boundaries(columns) -> list[tuple[float, float]]:

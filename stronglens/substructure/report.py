@@ -16,6 +16,7 @@ from stronglens.evaluation import (
 )
 from stronglens.learning.lesson import Lesson
 from stronglens.learning.training import predict
+from stronglens.out_of_distribution import ImageFeatures, describe_training_set
 from stronglens.parameters import RunError
 from stronglens.plotting import save_figure
 from stronglens.substructure import figures
@@ -88,7 +89,8 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     folder = parameters.figures_dir
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     write_whole(folder / "predictions.csv", _predictions(dataset, rows, true[rows], probabilities, classes))
-    save_network(network, parameters.model_file, record | {"metrics": metrics})
+    seen = describe_training_set(ImageFeatures(network), dataset.images, lesson.split, record)
+    save_network(network, parameters.model_file, record | {"metrics": metrics} | seen)
     drawn = draw_all(lesson, rows, true, probabilities, metrics, history, effects, significances)
     for stem, figure in drawn.items():
         save_figure(figure, folder / f"{stem}.{parameters.figure_format}")

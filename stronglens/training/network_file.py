@@ -16,6 +16,7 @@ from stronglens.network_archive import FORMAT, RECORD, first_line, read_archive
 from stronglens.parameters import RunError, UsageError
 from stronglens.training.device import keras, wake_bayesflow
 
+
 def require_model_path(path: str | os.PathLike) -> Path:
     """Return the path of a network's file, or say why it cannot be one.
 

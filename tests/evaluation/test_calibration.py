@@ -133,7 +133,7 @@ def test_a_posterior_that_is_its_prior_is_not_constrained():
     found = measure(truth, samples, prior)
     assert found["labels"]["blurred"]["contraction"]["value"] == pytest.approx(0, abs=0.03)
     assert [found["labels"][name]["constrained"] for name in NAMES] == [True, True, False]
-    assert "not constrained by these images: blurred (its posterior is its prior, contraction " in words(found)
+    assert "not learned: blurred (its posterior is its prior, contraction " in words(found)
     assert "images: middling" not in words(found)
     # As wide as the prior, but about means that follow the truth: wrong, and yet something was learned.
     found = measure(truth, samples + truth[:, None] - samples.mean(axis=1, keepdims=True), prior)

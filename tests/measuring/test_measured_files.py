@@ -1,5 +1,6 @@
 """Files through a network: what the flags do, what the notes and the figure say. The network is a stand-in."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +11,10 @@ from readable_figures import assert_readable
 from small_observations import galaxy, noise, write_fits
 
 from params_and_cli import OVERRIDES, TrainingParameters
-from stronglens.measuring import Answer, measure_files, write_measurements
+from stronglens.measuring import Answer, measure_files, refuse, write_measurements
 from stronglens.measuring.figures import draw_measured
 from stronglens.parameters import Column, RunError, UsageError, parse
+from stronglens.plotting import RED
 
 RECORD = {
     "task": "regression",
@@ -32,9 +34,9 @@ class Network:
     inputs, output_shape = (SimpleNamespace(shape=(None, 64, 64)),), (None, 1)
 
 
-def mean(image):
-    """Answer with an image's mean, so that a test can see what the network was given."""
-    return Answer(image.mean(keepdims=True)[0])
+def mean(images):
+    """Answer with each image's mean, so that a test can see what the network was given."""
+    return [Answer(np.array([image.mean()])) for image in images]
 
 
 def parameters(folder, *words):
@@ -43,7 +45,11 @@ def parameters(folder, *words):
 
 
 def measure(folder, *words, record=RECORD):
-    return measure_files(parameters(folder, *words), Network(), record, mean)
+    results = measure_files(parameters(folder, *words), Network(), record, mean, HEADS)
+    return results.kept, results.refused
+
+
+HEADS = ["einstein-radius [arcsec]"]
 
 
 def one(folder, *words, record=RECORD):
@@ -128,15 +134,16 @@ def test_images_as_others_made_them_take_no_flags(lens, tmp_path):
     np.save(tmp_path / "public.npy", noise((64, 64)))
     words = ["--quiet", f"--figures-dir={tmp_path}", f"-p={tmp_path / 'public.npy'}"]
     given = parse(TrainingParameters, words, program="x", overrides=OVERRIDES)
-    (found,), _ = measure_files(given, Network(), record, mean)
+    (found,) = measure_files(given, Network(), record, mean, HEADS).kept
     assert len(found.notes) == 1
     for flag in ("--mask=mask.fits", "--noise-map=noise.npy", "--center=brightest"):
         given = parse(TrainingParameters, [*words, flag], program="x", overrides=OVERRIDES)
         with pytest.raises(UsageError, match=f"{flag.split('=')[0]} means nothing to a network"):
-            measure_files(given, Network(), record, mean)
+            measure_files(given, Network(), record, mean, HEADS)
     np.save(tmp_path / "public.npy", np.where(np.eye(64) > 0, np.nan, noise((64, 64))))
     given = parse(TrainingParameters, words, program="x", overrides=OVERRIDES)
-    assert "64 of 4096 pixels inside the field are NaN" in measure_files(given, Network(), record, mean)[1][0]
+    (reason,) = measure_files(given, Network(), record, mean, HEADS).refused
+    assert "64 of 4096 pixels inside the field are NaN" in reason
 
 
 def test_noise_is_held_against_all_that_was_drawn(lens):
@@ -151,14 +158,14 @@ def test_noise_is_held_against_all_that_was_drawn(lens):
 
 def test_table_and_figure_of_what_was_filled(lens, tmp_path):
     given = parameters(tmp_path, f"-p={lens}", "--center=brightest", "--mask=mask.fits")
-    measurements, refused = measure_files(given, Network(), RECORD, mean)
-    write_measurements(given, 0.1, measurements, refused, ["einstein-radius [arcsec]"], ["1.2"], [])
+    results = measure_files(given, Network(), RECORD, mean, HEADS)
+    write_measurements(given, RECORD, results, HEADS, ["1.2"], [])
     written = (tmp_path / "measured.csv").read_text()
     assert "centred on the light's peak" in written
     assert "masked: filled" in written
     assert (tmp_path / "measured.png").stat().st_size > 5000
     with pytest.raises(RunError, match="is broken"):
-        write_measurements(given, 0.1, [], ["it is broken"], ["einstein-radius [arcsec]"], [], [])
+        refuse(replace(results, refused=["it is broken"], refused_number=1))
 
 
 @pytest.mark.parametrize("count", [1, 20])
@@ -193,6 +200,33 @@ def test_measured_images_are_readable(tmp_path, lens, count):
         assert (ends[:, 1].min(), ends[:, 1].max()) == pytest.approx(
             (side - 0.1 * rows.max() - 0.1, side - 0.1 * rows.min())
         )
+
+
+def test_warnings_are_red_in_the_figure_and_a_column_of_the_table(lens, tmp_path):
+    unlike = "UNLIKE THE TRAINING SET: farther from it than any image like it, " + "and so on " * 20
+    answers = [Answer(np.ones(2), notes=(unlike,), warnings=(unlike,), cells={"learned": "a: yes; b: no"})]
+    given = parameters(tmp_path, f"-p={lens}")
+    heads = ["a", "b [s]"]
+    results = measure_files(given, Network(), RECORD, lambda images: answers, heads, ["learned"])
+    (found,) = results.kept
+    write_measurements(given, RECORD, results, heads, ["a = 1\nb = 1"], [], None, ["yes", "NO"], [[1]])
+    (row,) = csv.DictReader((tmp_path / "measured.csv").read_text().splitlines())
+    assert row["learned"] == "a: yes; b: no"
+    assert unlike.strip() in row["notes"]
+    pair = [found.observation] * 2, [found.prepared] * 2, ["a = 1\nb = 1"] * 2
+    figure = draw_measured(*pair, 0.1, warnings=[(), answers[0].warnings], doubtful=[[], [1]])
+    assert_readable(figure)
+    red = [text.get_text() for text in figure.texts if text.get_color() == RED]
+    assert red[0].startswith("UNLIKE THE TRAINING SET")
+    assert red[-1] == "b = 1"
+    assert not [text for text in draw_measured(*pair, 0.1).texts if text.get_color() == RED]
+
+
+def test_a_network_that_returns_no_number_refuses_the_file_alone(lens, tmp_path):
+    given = parameters(tmp_path, f"-p={lens}")
+    results = measure_files(given, Network(), RECORD, lambda images: [Answer(np.ones(1), problem="NaN")], HEADS)
+    (reason,) = results.refused
+    assert reason.endswith("data.fits: NaN")
 
 
 @pytest.mark.parametrize(

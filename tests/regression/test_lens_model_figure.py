@@ -5,8 +5,9 @@ import pytest
 from readable_figures import assert_readable
 
 from stronglens.parameters import Column
-from stronglens.plotting import save_figure
+from stronglens.plotting import RED, save_figure
 from stronglens.regression.figures import draw_lens_model
+from stronglens.regression.label_verdict import LabelVerdict
 from stronglens.regression.lens_model import LensModel
 from stronglens.regression.lens_shape import critical_curve
 from stronglens.regression.published import derive_quantities, summarize
@@ -20,7 +21,7 @@ VALUES = {
 COLUMNS = [Column(name, "arcsec" if "center" in name else None, f"x_{{{k}}}", "") for k, name in enumerate(VALUES)]
 
 
-def draw(count=15, published=None, has_model=True, mask=None, notes=(), width=0.01):
+def draw(count=15, published=None, has_model=True, mask=None, notes=(), width=0.01, verdicts=None, warnings=()):
     rng = np.random.default_rng(0)
     y, x = np.mgrid[1.575:-1.6:-0.05, -1.575:1.6:0.05]
     arcs = 0.3 * np.exp(-((np.hypot(x, y) - 1.2) ** 2) / 0.01) * (x > 0)
@@ -35,9 +36,9 @@ def draw(count=15, published=None, has_model=True, mask=None, notes=(), width=0.
     )  # fmt: skip
     samples = np.array(list(VALUES.values())[:count]) + width * rng.normal(size=(500, count))
     columns, samples = derive_quantities(COLUMNS[:count], samples, "sie")
-    summaries = summarize(columns, samples, published or {})
+    summaries = summarize(columns, samples, published or {}, verdicts)
     name, model = "a$b_^/data.fits", model if has_model else None
-    return draw_lens_model(name, image, mask, 0.05, columns, samples, summaries, model, notes)
+    return draw_lens_model(name, image, mask, 0.05, columns, samples, summaries, model, notes, warnings=warnings)
 
 
 @pytest.mark.parametrize("width", [1e-4, 0.01, 0.5])
@@ -64,6 +65,22 @@ def test_without_a_model(count):
     assert "without a model" in words
     assert "nothing published" in words
     assert "residual" not in words
+
+
+def in_red(figure):
+    return " ".join(text.get_text() for text in figure.texts if text.get_color() == RED)
+
+
+@pytest.mark.parametrize("published", [None, {"src-center-x": 0.1, "einstein-radius-sie": 1.31}])
+def test_what_is_not_to_be_trusted_is_red(published):
+    verdicts = {"src-center-x": LabelVerdict("no"), "shear-1": LabelVerdict("yes", is_calibrated=False)}
+    figure = draw(published=published, verdicts=verdicts, warnings=["UNLIKE THE TRAINING SET: " + "far " * 60])
+    assert_readable(figure)
+    red = in_red(figure)
+    for words in ("UNLIKE THE TRAINING SET", "not learned", "src-center-x", "shear-1"):
+        assert words in red
+    assert "einstein-radius-sie" not in red
+    assert in_red(draw()) == ""
 
 
 def test_quantities_that_do_not_vary():

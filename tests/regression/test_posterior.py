@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from stronglens.networks import build_trunk
+from stronglens.out_of_distribution import build_feature_extractor
 from stronglens.parameters import Column, RunError
 from stronglens.regression import posterior as posterior_module
-from stronglens.regression.familiarity import build_eye
 from stronglens.regression.label_space import LabelSpace
 from stronglens.regression.posterior import Posterior, build_posterior, dimensions_of
 from stronglens.scaling import ImageScaling
@@ -63,7 +63,7 @@ def test_density_is_that_of_the_draws(networks, kind):
 
     space = make_space(2)
     posterior = Posterior(network, record_of(kind, space))
-    draws = posterior.sample(build_eye(network).predict(image, verbose=0), 20_000, 0)[0]
+    draws = posterior.sample(build_feature_extractor(network).predict(image, verbose=0), 20_000, 0)[0]
     inside = space.to_space(draws)
     expected = (density[:, None] * points).sum(axis=0) * cell
     # Four standard errors of 20,000 draws of a deviation of about 1.
@@ -76,17 +76,28 @@ def test_density_is_that_of_the_draws(networks, kind):
 def test_draws_beyond_all_labels_are_drawn_anew(networks, monkeypatch):
     monkeypatch.setattr(posterior_module, "FARTHEST", 1.5)  # not 8: of this network no draw goes so far
     space = make_space(2)
-    seen = build_eye(networks["flow"]).predict(np.ones((1, SIDE, SIDE), np.float32), verbose=0)
+    seen = build_feature_extractor(networks["flow"]).predict(np.ones((1, SIDE, SIDE), np.float32), verbose=0)
     draws = space.to_space(Posterior(networks["flow"], record_of("flow", space)).sample(seen, 5000, 0))
     farthest = np.abs(draws).max(axis=-1)
     assert farthest.max() < 1.501
     assert np.mean(farthest > 1.499) < 0.01  # not moved to the edge
 
 
+@pytest.mark.parametrize("kind", ["flow", "gaussian"])
+def test_an_images_draws_do_not_depend_on_those_beside_it(networks, kind):
+    posterior = Posterior(networks[kind], record_of(kind, make_space(2)))
+    images = np.random.default_rng(5).normal(0, 1, (3, SIDE, SIDE)).astype(np.float32)
+    seen = build_feature_extractor(networks[kind]).predict(images, verbose=0)
+    together = posterior.sample(seen, 50, 3, is_common=True)
+    for row in range(3):
+        # As measured alone, by this version or an older one; but for rounding.
+        np.testing.assert_allclose(together[row], posterior.sample(seen[[row]], 50, 3)[0], rtol=1e-4, atol=1e-5)
+
+
 def test_gaussian_is_scipys(networks):
     network, random = networks["gaussian"], np.random.default_rng(3)
     images, points = random.normal(0, 1, (5, SIDE, SIDE)).astype(np.float32), random.normal(0, 1, (5, 2))
-    summaries = build_eye(network).predict(images, verbose=0)
+    summaries = build_feature_extractor(network).predict(images, verbose=0)
     numbers = np.asarray(network.get_layer("gaussian")(summaries), float)
     for row, point, found in zip(
         numbers, points, network.predict([images, points.astype(np.float32)], verbose=0), strict=True
@@ -104,7 +115,8 @@ def test_file_survives_and_is_sealed(networks, kind, tmp_path):
     again, record = load_network(path)
     images = np.random.default_rng(4).normal(0, 1, (3, SIDE, SIDE)).astype(np.float32)
     draws = [
-        Posterior(one, record).sample(build_eye(one).predict(images, verbose=0), 100, 5) for one in (network, again)
+        Posterior(one, record).sample(build_feature_extractor(one).predict(images, verbose=0), 100, 5)
+        for one in (network, again)
     ]
     assert np.array_equal(*draws)
     assert draws[0].shape == (3, 100, 2)
@@ -176,7 +188,7 @@ def test_learns_a_posterior_that_is_known(kind, labels, tmp_path):
     )
     known = 0.4 / np.sqrt(SIDE * half)
     posterior = Posterior(*load_network(tmp_path / "learned.keras"))
-    draws = posterior.sample(build_eye(network).predict(images[1400:], verbose=0), 500, 7)
+    draws = posterior.sample(build_feature_extractor(network).predict(images[1400:], verbose=0), 500, 7)
     assert draws.min() >= 0
     assert draws.max() <= 1
     away = (truth[1400:] > 0.2) & (truth[1400:] < 0.8)  # the ends cut the posterior off

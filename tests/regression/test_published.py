@@ -1,6 +1,5 @@
 """Published values: matched to files, compared like with like."""
 
-import csv
 
 import numpy as np
 import pytest
@@ -8,11 +7,12 @@ import pytest
 from stronglens.parameters import Column, RunError
 from stronglens.regression.measuring import find_limits
 from stronglens.regression.published import (
+    POSTERIOR_COLUMNS,
     PublishedTable,
     derive_quantities,
+    posterior_rows,
     posterior_table,
     summarize,
-    write_posteriors,
 )
 
 SIE = Column("einstein-radius-sie", "arcsec", r"\theta_{\rm E,SIE}", "")
@@ -108,8 +108,8 @@ def test_summaries_at_the_terminal_and_in_the_table(tmp_path):
     assert lines[2].endswith("yes")
     assert lines[-2].endswith("NO")
     assert lines[-1].strip() == "a note"
-    write_posteriors(tmp_path / "posteriors.csv", [("d.fits", summaries, 99.31)])
-    rows = list(csv.DictReader((tmp_path / "posteriors.csv").read_text().splitlines()))
+    rows = [dict(zip(POSTERIOR_COLUMNS, row, strict=True)) for row in posterior_rows(summaries, 99.31)]
+    assert rows[0]["unlike-percentile"] == "99.3"
     assert [row["label"] for row in rows] == [column.name for column in columns]
     assert float(rows[0]["p97.5"]) - float(rows[0]["p2.5"]) == pytest.approx(2 * 1.96 * 0.02, rel=0.1)
     assert rows[0]["inside-95"] == "yes"

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -125,12 +126,42 @@ def test_telescope_images_are_classified(trained, tmp_path, capsys):
     flags = ["--task=substructure", f"--model-file={trained / 'n.keras'}", f"--figures-dir={tmp_path}"]
     files = [f"--predict={tmp_path / 'lens.npy'}", "-ps=0.1", "--unit=e-/s", "-zp=25.94"]
     assert model_and_figures.main([*flags, *files]) == 0
-    assert "P(vortex)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "P(vortex)" in said
     (row,) = table(tmp_path / "measured.csv")
+    # What the network's own test says of it: after one epoch on 63 images its accuracy is at chance.
+    metrics = json.loads((trained / "figures" / "metrics.json").read_text())
+    chance = metrics["baseline"]["accuracy"]["value"]
+    assert chance == pytest.approx(1 / 3)
+    assert float(row["accuracy"]) == pytest.approx(metrics["accuracy"]["value"], abs=1e-4)
+    assert float(row["accuracy-by-chance"]) == pytest.approx(chance, abs=1e-4)
+    assert row["learned"] == ("yes" if metrics["accuracy"]["low"] > chance else "no")
+    assert ("NOT LEARNED: this accuracy is not above chance" in said) == (row["learned"] == "no")
+    assert f"by chance {chance:.3f}" in said
+    assert 0 <= float(row["unlike-percentile"]) <= 100
+    assert "farther from the training set than" in row["notes"]
     assert sum(float(row[f"P({name})"]) for name in ("no", "sphere", "vortex")) == pytest.approx(1, abs=1e-4)
     code, line = refused(capsys, model_and_figures, f"--model-file={trained / 'n.keras'}", files[0])
     assert code == 1
     assert "trained for --task substructure" in line
+
+
+def test_light_of_a_lens_is_said_where_none_was_trained_with(trained, simulated, tmp_path, capsys):
+    y, x = np.mgrid[15.5:-16:-1, -15.5:16] * 0.1
+    images = []
+    for index in range(30):
+        with open(simulated / "images" / f"{index:06d}.pickle", "rb") as file:
+            images.append(np.asarray(pickle.load(file)))
+    light = 2 * np.max(images[0]) * np.exp(-np.hypot(x, y) / 0.2)
+    for index, image in enumerate(images):
+        np.save(tmp_path / f"own{index}.npy", image)
+    np.save(tmp_path / "light.npy", images[0] + light)
+    flags = ["--task=substructure", f"--model-file={trained / 'n.keras'}", f"--figures-dir={tmp_path}", "--quiet"]
+    files = ["--predict", *map(str, sorted(tmp_path.glob("*.npy"))), "-ps=0.1", "--unit=e-/s", "-zp=25.94"]
+    assert model_and_figures.main([*flags, *files]) == 0
+    notes = {row["file"].split("/")[-1]: row["notes"] for row in table(tmp_path / "measured.csv")}
+    assert "trained without the light of lenses (--lens-light=off)" in notes.pop("light.npy")
+    assert not any("LIGHT AT THE CENTRE" in note for note in notes.values())  # 1 % of images like these have it
 
 
 def test_public_folders_through_both_doors(public, tmp_path, capsys):

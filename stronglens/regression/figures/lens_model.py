@@ -13,7 +13,9 @@ from stronglens.parameters import Column
 from stronglens.plotting import (
     BLUE,
     GREY,
+    LINE,
     ORANGE,
+    RED,
     add_colour_bar,
     add_title,
     asinh_norm,
@@ -28,6 +30,8 @@ from stronglens.plotting import (
     symbol_of,
     typeset_minus,
     unit_of,
+    wrap_warnings,
+    write_warnings,
 )
 from stronglens.regression.figures.corner import draw_corner_panels
 
@@ -52,6 +56,7 @@ def draw_lens_model(
     model=None,
     notes: Sequence[str] = (),
     cmap: str = "magma",
+    warnings: Sequence[str] = (),
 ) -> Figure:
     """Draw a measured lens: image, model at the posterior's mean, residual over noise, posterior, table.
 
@@ -71,6 +76,8 @@ def draw_lens_model(
     notes : sequence of str
         Written below the title: how near the image is to those of the training, why there is no model.
     cmap : str
+    warnings : sequence of str
+        Why values are not to be trusted: in red above the notes.
     """
     image = np.asarray(image, float)
     samples = np.asarray(samples, float)
@@ -80,18 +87,21 @@ def draw_lens_model(
     notes = [line for line in (*notes, *(model.notes if model is not None else ())) if line]
     table_height = 0.5 + 0.2 * (len(summaries) + 1)
     lower = max(side + 0.65, table_height)
-    top = 0.75 + 0.17 * len(notes)
+    warnings = wrap_warnings(warnings, 11.3)
+    top = 0.75 + 0.17 * len(notes) + LINE * len(warnings)
     with style():
         figure = new_figure(11.6, top + 0.25 + panel + 0.55 + lower + 0.1)
         height = figure.get_figheight()
         add_title(figure, plain_text(name, longest=110), _judge(model))
-        for k, line in enumerate(notes):
+        write_warnings(figure, 0.15, height - 0.6, warnings, 11.3)
+        for k, line in enumerate(notes, start=len(warnings)):
             place = 0.15 / 11.6, 1 - (0.6 + 0.17 * k) / height
             fit_text(figure, *place, plain_text(line, longest=400), 8.0, smallest=6.0, va="top", color="0.35")
         bottom = height - top - 0.25 - panel
         boxes = [(0.55 + place * (panel + 0.66), bottom) for place in range(across)]
         _draw_images(figure, boxes, panel, image, mask, pixel_scale, model, cmap)
-        place, published = (0.85, bottom - 0.7 - side), np.array([one.published for one in summaries], dtype=float)
+        marks = [one.published if one.verdict.is_comparable else None for one in summaries]
+        place, published = (0.85, bottom - 0.7 - side), np.array(marks, dtype=float)
         draw_corner_panels(figure, place, side, samples[:, shown], [columns[k] for k in shown], published[shown])
         _draw_table(figure, summaries, 0.85 + side + 0.45, bottom - 0.62)
     return figure
@@ -188,26 +198,31 @@ def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float) ->
     """Write median, intervals and published value of each quantity."""
     width, height = figure.get_figwidth(), figure.get_figheight()
     has_published = any(one.published is not None for one in summaries)
-    heads = ["", "median", "68 %", "95 %", *(["published", "in 95 %"] if has_published else [])]
-    rows = [(heads, None)]
+    heads = ["", "median", "68 %", "95 %", *(["published", "in 95 %"] if has_published else ["learned"])]
+    rows = [(heads, None, None)]
     for one in summaries:
         median, low_68, high_68, low_95, high_95 = map(typeset_minus, round_to_error(one.central, one.deviation))
         unit = unit_of(one.column)
         head = f"{plain_text(one.column.name)}  {symbol_of(one.column) if one.column.symbol else ''}"
         cells = [head, median + unit, f"{low_68} to {high_68}", f"{low_95} to {high_95}"]
-        if has_published:
+        word = one.verdict.word.lower()
+        if not has_published:
+            cells.append(word)
+        elif not one.verdict.is_comparable:
+            cells += ["", word]
+        else:
             cells.append("" if one.published is None else typeset_minus(f"{one.published:.4g}") + unit)
             cells.append({None: "", True: "yes", False: "no"}[one.is_inside])
-        rows.append((cells, one.is_inside))
+        rows.append((cells, one.is_inside, one.verdict.is_doubtful))
     room = width - left - 0.15
-    places = np.array([0.0, 0.365, 0.575, 0.785, 0.91, 1.0] if has_published else [0.0, 0.46, 0.72, 1.0]) * room
-    size = caption_size(figure, [cells[3] for cells, _ in rows], (places[3] - places[2]) * 0.94, size=7.5)
-    for line, (cells, inside) in enumerate(rows):
+    places = np.array([0.0, 0.365, 0.575, 0.775, 0.895, 1.0] if has_published else [0.0, 0.38, 0.585, 0.79, 1.0]) * room
+    size = caption_size(figure, [cells[3] for cells, *_ in rows], (places[3] - places[2]) * 0.94, size=7.5)
+    for line, (cells, inside, is_doubtful) in enumerate(rows):
         for column, cell in enumerate(cells):
             figure.text(
                 (left + places[column]) / width, (top - 0.2 * line) / height, cell, fontsize=size, va="top",
                 ha="left" if column == 0 else "right", weight="bold" if line == 0 else "normal",
-                color=ORANGE if inside is False and column >= 4 else "0.1",
+                color=RED if is_doubtful else ORANGE if inside is False and column >= 4 else "0.1",
             )  # fmt: skip
     text = "orange: published" if has_published else "nothing published to compare with"
     text += "; blue: 68 % (dashed, dark) and 95 % (light) of the posterior"

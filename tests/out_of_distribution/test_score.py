@@ -5,17 +5,9 @@ import pytest
 from scipy.stats import kstest
 
 from stronglens.networks import build_trunk
+from stronglens.out_of_distribution.features import ImageFeatures, find_middle, measure_texture
+from stronglens.out_of_distribution.score import ASPECTS, QUANTILES, MahalanobisScore, OutOfDistribution, RatioScore
 from stronglens.parameters import Column, RunError
-from stronglens.regression.familiarity import (
-    ASPECTS,
-    QUANTILES,
-    Excess,
-    Familiarity,
-    Measure,
-    View,
-    find_middle,
-    measure_texture,
-)
 from stronglens.regression.label_space import LabelSpace
 from stronglens.regression.network import build_network
 from stronglens.regression.posterior import Posterior, build_posterior
@@ -35,14 +27,14 @@ def draw(number, seed, moved=(), by=0.0):
 
 
 @pytest.fixture(scope="module")
-def familiarity():
-    return Familiarity.fit(draw(2000, 0), draw(2000, 1))
+def distribution():
+    return OutOfDistribution.fit(draw(2000, 0), draw(2000, 1))
 
 
 def test_distance_is_mahalanobis():
     rng = np.random.default_rng(0)
     seen = rng.normal(size=(50_000, 3)) @ np.diag([1.0, 10.0, 0.2]) + [5, -3, 0]
-    measure = Measure.fit(seen, seen)
+    measure = MahalanobisScore.fit(seen, seen)
     # Two deviations along any axis are 2 in one of three numbers, up to the floor of 0.1 % and the noise of 50,000.
     for axis, deviation in enumerate((1.0, 10.0)):
         place = np.array([[5.0, -3.0, 0.0]])
@@ -54,7 +46,7 @@ def test_distance_is_mahalanobis():
 def test_a_width_counts_where_it_is_most_in_excess():
     rng = np.random.default_rng(2)
     usual = np.array([0.1, 1.0, 5.0]) * np.exp(0.01 * rng.normal(size=(2000, 3)))
-    measure = Excess.fit(usual, usual)
+    measure = RatioScore.fit(usual, usual)
     found = measure.distance(np.array([[0.1, 1.0, 5.0], [0.1, 3.0, 10.0], [0.01, 0.5, 5.0]]))
     np.testing.assert_allclose(found, [1, 3, 1], rtol=0.01)  # narrower ones count for nothing
     assert (measure.score(usual) > 1).sum() == 20  # a hundredth
@@ -64,13 +56,13 @@ def test_distance_does_not_depend_on_the_axes_that_are_chosen():
     rng = np.random.default_rng(1)
     seen, others = rng.normal(size=(500, 4)), rng.normal(size=(20, 4))
     turn = np.linalg.qr(rng.normal(size=(4, 4)))[0]
-    here = Measure.fit(seen, others).distance(others)
-    there = Measure.fit(7 * seen @ turn + 2, 7 * others @ turn + 2).distance(7 * others @ turn + 2)
+    here = MahalanobisScore.fit(seen, others).distance(others)
+    there = MahalanobisScore.fit(7 * seen @ turn + 2, 7 * others @ turn + 2).distance(7 * others @ turn + 2)
     np.testing.assert_allclose(there, here, rtol=1e-8)
 
 
-def test_percentiles_of_images_like_the_training_set_are_uniform(familiarity):
-    found = familiarity.percentile(draw(1000, 2))
+def test_percentiles_of_images_like_the_training_set_are_uniform(distribution):
+    found = distribution.percentile(draw(1000, 2))
     # Of 1,000, and of the 2,000 that the scale was made of: p of a right scale is above 0.1 % all but always.
     assert kstest(found / 100, "uniform").pvalue > 1e-3
     # One in a hundred is called unlike: a Poisson number of 10 +- 4.
@@ -78,54 +70,56 @@ def test_percentiles_of_images_like_the_training_set_are_uniform(familiarity):
 
 
 @pytest.mark.parametrize("aspect", ASPECTS)
-def test_what_is_far_in_one_aspect_alone_is_called_unlike_and_says_in_which(familiarity, aspect):
+def test_what_is_far_in_one_aspect_alone_is_called_unlike_and_says_in_which(distribution, aspect):
     far = draw(200, 3, moved=[aspect], by=10.0)
-    assert (familiarity.percentile(far) > 99).all()
-    said = familiarity.describe({name: values[:1] for name, values in far.items()})
+    assert (distribution.percentile(far) > 99).all()
+    said = distribution.judge({name: values[:1] for name, values in far.items()})[0].text
     assert said.startswith("UNLIKE THE TRAINING SET: farther from it than any image like it")
     assert (ASPECTS[aspect] if aspect != "width" else "its posterior is") in said
 
 
-def test_usual_image_is_described_by_its_percentile(familiarity):
+def test_usual_image_is_described_by_its_percentile(distribution):
     seen = {name: values[:1] for name, values in draw(1, 4).items()}
-    percent = familiarity.percentile(seen)[0]
-    assert familiarity.describe(seen) == f"farther from the training set than {percent:.0f} % of images like it"
+    percent = distribution.percentile(seen)[0]
+    assert distribution.judge(seen)[0].text == f"farther from the training set than {percent:.0f} % of images like it"
 
 
 @pytest.mark.parametrize("aspect", ASPECTS)
 def test_an_odd_image_among_a_few_hundred_blinds_no_aspect(aspect):
     like, odd = draw(200, 1), draw(1, 7, moved=[aspect], by=30.0)
-    familiarity = Familiarity.fit(draw(2000, 0), {name: np.append(like[name], odd[name], axis=0) for name in like})
-    assert np.mean(familiarity.percentile(draw(200, 3, moved=[aspect], by=10.0)) > 99) > 0.9
+    distribution = OutOfDistribution.fit(
+        draw(2000, 0), {name: np.append(like[name], odd[name], axis=0) for name in like}
+    )
+    assert np.mean(distribution.percentile(draw(200, 3, moved=[aspect], by=10.0)) > 99) > 0.9
 
 
-def test_a_wide_posterior_is_described_as_one(familiarity):
+def test_a_wide_posterior_is_described_as_one(distribution):
     wide = draw(1, 3)
     wide["width"] *= 1e4
-    line = familiarity.describe(wide)
+    line = distribution.judge(wide)[0].text
     assert "times as wide as is usual, or at the end of what the network knows; there may be no lens" in line
 
 
 def test_few_images_make_none_unlike():
-    few = Familiarity.fit(draw(2000, 0), draw(20, 1))
-    line = few.describe({name: values[:1] for name, values in draw(1, 4, moved=ASPECTS, by=9.0).items()})
+    few = OutOfDistribution.fit(draw(2000, 0), draw(20, 1))
+    line = few.judge({name: values[:1] for name, values in draw(1, 4, moved=ASPECTS, by=9.0).items()})[0].text
     assert "100 % of images like it, of which the validation set has only 20" in line
     assert "UNLIKE" not in line
 
 
-def test_record_survives_json(familiarity):
-    again = Familiarity.from_dict(json.loads(json.dumps(familiarity.to_dict())))
+def test_record_survives_json(distribution):
+    again = OutOfDistribution.from_dict(json.loads(json.dumps(distribution.to_dict())))
     others = draw(50, 5, moved=["centre"], by=1.0)
-    np.testing.assert_allclose(again.percentile(others), familiarity.percentile(others), atol=0.01)  # of a hundred
+    np.testing.assert_allclose(again.percentile(others), distribution.percentile(others), atol=0.01)  # of a hundred
     assert again.quantiles.shape == QUANTILES.shape
     # Without a record, or with one of other aspects, nothing can be said.
-    assert Familiarity.from_dict(None) is None
-    older = {name: value for name, value in familiarity.to_dict().items() if name != "version"}
-    assert Familiarity.from_dict(older | {"picture": older.pop("width")}) is None
+    assert OutOfDistribution.from_dict(None) is None
+    older = {name: value for name, value in distribution.to_dict().items() if name != "version"}
+    assert OutOfDistribution.from_dict(older | {"picture": older.pop("width")}) is None
     seen, unseen = draw(500, 0), draw(200, 1)
     del seen["width"], unseen["width"]  # of a network without a posterior
-    bare = Familiarity.fit(seen, unseen)
-    assert list(Familiarity.from_dict(bare.to_dict()).measures) == ["summary", "centre", "texture"]
+    bare = OutOfDistribution.fit(seen, unseen)
+    assert list(OutOfDistribution.from_dict(bare.to_dict()).measures) == ["summary", "centre", "texture"]
 
 
 def change(record, *path, to):
@@ -153,9 +147,9 @@ def change(record, *path, to):
         (("texture", "far"), 0.0),
     ],
 )
-def test_damaged_record_is_refused(familiarity, path, value):
+def test_damaged_record_is_refused(distribution, path, value):
     with pytest.raises(RunError, match="damaged: train it anew"):
-        Familiarity.from_dict(change(familiarity.to_dict(), *path, to=value))
+        OutOfDistribution.from_dict(change(distribution.to_dict(), *path, to=value))
 
 
 def test_the_middle_of_the_light_follows_it_and_a_neighbour():
@@ -196,10 +190,10 @@ def test_network_sees_noise_that_it_never_saw():
 
     train, labels = simulate(600, 0.02), rng.normal(size=(600, 2))
     network = build_network((16, 16), fit_image_scaling(train), fit_label_scaling(labels, ("a", "b")))  # untrained
-    view = View(network)
-    familiarity = Familiarity.fit(view(train), view(simulate(400, 0.02)))
-    assert np.mean(familiarity.percentile(view(simulate(200, 0.02))) > 99) < 0.05  # 2 of 200, and noise
-    assert np.mean(familiarity.percentile(view(simulate(200, 0.06))) > 99) > 0.9
+    features = ImageFeatures(network)
+    distribution = OutOfDistribution.fit(features(train), features(simulate(400, 0.02)))
+    assert np.mean(distribution.percentile(features(simulate(200, 0.02))) > 99) < 0.05  # 2 of 200, and noise
+    assert np.mean(distribution.percentile(features(simulate(200, 0.06))) > 99) > 0.9
 
 
 def test_width_is_that_of_the_posterior_in_the_space_of_labels():
@@ -212,8 +206,8 @@ def test_width_is_that_of_the_posterior_in_the_space_of_labels():
     head.set_weights([np.zeros_like(head.kernel), np.array([0, 0, 1, 0, 0, 0, 0, 0], np.float32)])
     posterior = Posterior(network, {"posterior": "gaussian", "label-space": space.to_dict()})
     images = np.zeros((200, 8, 8), np.float32)
-    widths = View(network, posterior)(images)["width"]
+    widths = ImageFeatures(network, posterior)(images)["width"]
     assert widths.shape == (200, 2)
     # 20,000 draws of each: known to 0.5 %.
     np.testing.assert_allclose(np.sqrt(np.square(widths).mean(axis=0)), [np.exp(-1), 1], rtol=0.02)
-    assert "width" not in View(network)(images)
+    assert "width" not in ImageFeatures(network)(images)

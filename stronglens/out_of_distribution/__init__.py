@@ -1,0 +1,15 @@
+"""Whether an image is like those that a network was trained on: for the networks of all tasks."""
+
+from stronglens.out_of_distribution.comparison import TrainingSetComparison, describe_training_set
+from stronglens.out_of_distribution.features import ImageFeatures, build_feature_extractor
+from stronglens.out_of_distribution.score import FAR, Likeness, OutOfDistribution
+
+__all__ = [
+    "FAR",
+    "ImageFeatures",
+    "Likeness",
+    "OutOfDistribution",
+    "TrainingSetComparison",
+    "build_feature_extractor",
+    "describe_training_set",
+]
