@@ -185,7 +185,7 @@ def test_measured_images_are_readable(tmp_path, lens, count):
         bars = [axes.get_ylabel() for axes in figure.axes if not axes.images and axes.get_ylabel()]
         assert bars == ["in the file [as distributed]", "seen by the network [as distributed]"]
     if count == 20:
-        assert "12 of 20 files" in words
+        assert "12 of 20 images" in words
     original, seen = figure.axes[0], figure.axes[2]
     frame = original.patches[0]
     assert (frame.get_x() + 3.2, frame.get_y() + 3.2) == pytest.approx((1.0, 0.0), abs=0.06)
