@@ -17,6 +17,7 @@ from stronglens.observation import (
     find_beside,
     place_center,
     prepare,
+    read_background,
     read_center,
     read_observation,
 )
@@ -31,6 +32,12 @@ CAMERAS = {
 
 OTHER_NOISE = 1.5
 """A factor between the noise of an image and that of the training images that is worth a line."""
+
+OTHER_LEVEL = 2.0
+"""Of the background, beyond the range of the training images' levels, in units of its noise: worth a line."""
+
+MOST_OF_SKY = 0.8
+"""Simulated images of 48 pixels, which the lens fills, have 0.8 of the sky's level in their faintest parts at most."""
 
 AS_DISTRIBUTED = "taken as it is, as the images were that the network learned from: neither scaled nor calibrated"
 
@@ -116,7 +123,7 @@ def measure_files(
     else:
         _require_any(parameters, "mask")
         _require_any(parameters, "noise_map")
-    center = read_center(parameters.center)
+    center, background = read_center(parameters.center), read_background(parameters.background)
     measurements, refused = [], []
     for path in parameters.predict:
         try:
@@ -130,6 +137,7 @@ def measure_files(
                 gain=parameters.gain,
                 mask=parameters.mask,
                 noise_map=parameters.noise_map,
+                background=0.0 if isinstance(background, str) else background,
             )
             if is_as_distributed and observation.image.shape != shape:
                 raise RunError(
@@ -146,6 +154,7 @@ def measure_files(
                 zero_point=zero_point,
                 centre=centre,
                 bad_pixels="refuse" if is_as_distributed else parameters.bad_pixels,
+                subtract_background=background == "fit",
             )
             compared = (*_compare_camera(observation, record), *_compare_noise(prepared, record))
             notes = (*observation.notes, *notes, *prepared.notes, *compared)
@@ -269,7 +278,7 @@ def _refuse_calibration(parameters) -> None:
         for name in ("pixel_scale", "zero_point", "unit", "exposure_time", "gain", "mask", "noise_map")
         if getattr(parameters, name) is not None
     ]
-    given += ["center"] * (parameters.center != "image")
+    given += ["center"] * (parameters.center != "image") + ["background"] * (parameters.background != "none")
     for name in given:
         raise UsageError(
             f"--{name.replace('_', '-')} means nothing to a network that learned from images that others made: "
@@ -309,24 +318,50 @@ def _compare_camera(observation: Observation, record: dict) -> list[str]:
 
 
 def _compare_noise(prepared: Prepared, record: dict) -> list[str]:
-    """Say that an image is of other noise than the training images, whose sky and read-out the record knows.
+    """Say that an image's background has another noise, or another level, than those of the training images."""
+    noise, level = prepared.background_noise, prepared.background_level
+    learned_noise, learned_level = _background_of_training(record, "noise"), _background_of_training(record, "level")
+    said = []
+    if learned_noise is not None and np.isfinite(noise):
+        ratio = noise / np.clip(noise, *learned_noise)
+        if not 1 / OTHER_NOISE <= ratio <= OTHER_NOISE:
+            said.append(
+                f"its background noise is {ratio:.2g} times that of the training images: the network never saw such "
+                "noise"
+            )
+    if learned_level is not None and np.isfinite(level):
+        beyond = level - np.clip(level, *learned_level)
+        if abs(beyond) > OTHER_LEVEL * np.nan_to_num(noise):
+            said.append(
+                f"its faintest parts have {level:.3g} e-/s in a pixel, those of the training images "
+                f"{learned_level[0]:.2g} to {learned_level[1]:.2g}: was {'the' if beyond > 0 else 'too much'} sky "
+                "subtracted? --background=fit subtracts the level of its outskirts"
+            )
+    return said
 
-    Their background has a variance of (sky t + exposures read_noise^2) / t^2, in (e-/s)^2.
+
+def _background_of_training(record: dict, what: str) -> tuple[float, float] | None:
+    """Return the range of the background's ``noise`` or ``level`` in the training images [e-/s], None if unknown.
+
+    It was measured on them. Networks of older versions know their camera alone: its background has a variance of
+    (sky t + exposures read_noise^2) / t^2, in (e-/s)^2, and its level is less than MOST_OF_SKY of the sky's.
     """
     try:
-        camera = {key: np.asarray(value, float) for key, value in record["camera"].items()}
-        times = np.atleast_1d(camera["exposure-time"])  # both ends, where it was drawn
-        if not (times > 0).all():  # no camera
-            return []
-        learned = np.sqrt(camera["sky"] * times + camera["exposures"] * camera["read-noise"] ** 2) / times
+        if record.get("background"):
+            low, high = map(float, record["background"][what])
+        else:
+            camera = {key: np.asarray(value, float) for key, value in record["camera"].items()}
+            times = np.atleast_1d(camera["exposure-time"])  # both ends, where it was drawn
+            if not (times > 0).all():  # no camera
+                return None
+            noise = np.sqrt(camera["sky"] * times + camera["exposures"] * camera["read-noise"] ** 2) / times
+            high = float(noise.max() if what == "noise" else MOST_OF_SKY * camera["sky"])
+            low = float(noise.min() if what == "noise" else -high)
     except (KeyError, TypeError, ValueError, AttributeError):
-        return []
-    if not (np.isfinite(learned).all() and (learned > 0).all()):
-        return []
-    ratio = prepared.background_noise / np.clip(prepared.background_noise, learned.min(), learned.max())
-    if 1 / OTHER_NOISE <= ratio <= OTHER_NOISE:
-        return []
-    return [f"its background noise is {ratio:.2g} times that of the training images: the network never saw such noise"]
+        return None
+    if not (np.isfinite([low, high]).all() and low <= high and (what == "level" or low > 0)):
+        return None
+    return low, high
 
 
 def _is_as_distributed(record: dict) -> bool:

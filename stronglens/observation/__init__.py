@@ -9,17 +9,20 @@ known is asked for.
 """
 
 from stronglens.observation.centring import place_center, read_center
-from stronglens.observation.noise import measure_noise
+from stronglens.observation.level import read_background
+from stronglens.observation.noise import describe_backgrounds, measure_noise
 from stronglens.observation.preparing import Prepared, prepare
 from stronglens.observation.reading import Observation, find_beside, read_observation
 
 __all__ = [
     "Observation",
     "Prepared",
+    "describe_backgrounds",
     "find_beside",
     "measure_noise",
     "place_center",
     "prepare",
+    "read_background",
     "read_center",
     "read_observation",
 ]
