@@ -36,9 +36,6 @@ OTHER_NOISE = 1.5
 OTHER_LEVEL = 2.0
 """Of the background, beyond the range of the training images' levels, in units of its noise: worth a line."""
 
-MOST_OF_SKY = 0.8
-"""Simulated images of 48 pixels, which the lens fills, have 0.8 of the sky's level in their faintest parts at most."""
-
 AS_DISTRIBUTED = "taken as it is, as the images were that the network learned from: neither scaled nor calibrated"
 
 
@@ -333,8 +330,8 @@ def _compare_noise(prepared: Prepared, record: dict) -> list[str]:
         beyond = level - np.clip(level, *learned_level)
         if abs(beyond) > OTHER_LEVEL * np.nan_to_num(noise):
             said.append(
-                f"its faintest parts have {level:.3g} e-/s in a pixel, those of the training images "
-                f"{learned_level[0]:.2g} to {learned_level[1]:.2g}: was {'the' if beyond > 0 else 'too much'} sky "
+                f"its background is {level:.3g} e-/s in a pixel, that of the training images {learned_level[0]:.2g} to "
+                f"{learned_level[1]:.2g}: was {'the' if beyond > 0 else 'too much'} sky "
                 "subtracted? --background=fit subtracts the level of its outskirts"
             )
     return said
@@ -343,20 +340,21 @@ def _compare_noise(prepared: Prepared, record: dict) -> list[str]:
 def _background_of_training(record: dict, what: str) -> tuple[float, float] | None:
     """Return the range of the background's ``noise`` or ``level`` in the training images [e-/s], None if unknown.
 
-    It was measured on them. Networks of older versions know their camera alone: its background has a variance of
-    (sky t + exposures read_noise^2) / t^2, in (e-/s)^2, and its level is less than MOST_OF_SKY of the sky's.
+    It was measured on them. Networks of older versions know their camera alone, whose background has a variance of
+    (sky t + exposures read_noise^2) / t^2, in (e-/s)^2.
     """
     try:
         if record.get("background"):
             low, high = map(float, record["background"][what])
+        elif what == "level":
+            return None
         else:
             camera = {key: np.asarray(value, float) for key, value in record["camera"].items()}
             times = np.atleast_1d(camera["exposure-time"])  # both ends, where it was drawn
             if not (times > 0).all():  # no camera
                 return None
             noise = np.sqrt(camera["sky"] * times + camera["exposures"] * camera["read-noise"] ** 2) / times
-            high = float(noise.max() if what == "noise" else MOST_OF_SKY * camera["sky"])
-            low = float(noise.min() if what == "noise" else -high)
+            low, high = float(noise.min()), float(noise.max())
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     if not (np.isfinite([low, high]).all() and low <= high and (what == "level" or low > 0)):

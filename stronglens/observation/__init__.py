@@ -9,8 +9,8 @@ known is asked for.
 """
 
 from stronglens.observation.centring import place_center, read_center
-from stronglens.observation.level import read_background
-from stronglens.observation.noise import describe_backgrounds, measure_noise
+from stronglens.observation.level import describe_backgrounds, read_background
+from stronglens.observation.noise import measure_noise
 from stronglens.observation.preparing import Prepared, prepare
 from stronglens.observation.reading import Observation, find_beside, read_observation
 

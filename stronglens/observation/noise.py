@@ -24,25 +24,22 @@ FEWEST = 300
 
 
 class Background(NamedTuple):
-    """The faintest quarter of an image.
+    """The noise of an image's faintest quarter.
 
     Attributes
     ----------
     noise : float, unit of the image
         Standard deviation of a pixel; 0 where there is no noise.
-    level : float, unit of the image
-        Median brightness. NaN where there are too few pixels.
     is_reliable : bool
         False where the image is too small or too full of light: its noise is then an upper limit.
     """
 
     noise: float
-    level: float
     is_reliable: bool
 
 
 def measure_background(image: NDArray[np.floating], lag: int = LAG) -> Background:
-    """Measure the noise and the brightness of an image where it is faintest.
+    """Measure the noise of an image where it is faintest.
 
     The noise follows from the second differences ``a - 2 b + c`` of pixels at a distance of `lag`, taken along columns
     and then along rows: sums of nine pixels that have 36 times the variance of a pixel and are zero for a smooth
@@ -71,46 +68,22 @@ def measure_background(image: NDArray[np.floating], lag: int = LAG) -> Backgroun
     known = np.isfinite(difference)
     noisy = known & (difference != 0)
     if not noisy.any() or 2 * np.count_nonzero(noisy) < np.count_nonzero(known):
-        return Background(0.0, float(np.median(mean[known])) if known.any() else np.nan, bool(known.any()))
+        return Background(0.0, bool(known.any()))
     size, mean = np.abs(difference[noisy]) / 6, mean[noisy]
     number = int(np.ceil(FAINTEST * len(mean)))
     order = np.argpartition(mean, [number - 1, min(2 * number, len(mean)) - 1])
     faintest, second = order[:number], order[number : 2 * number]
     noise = float(np.median(size[faintest])) / MEDIAN
-    level = float(np.median(mean[faintest]))
     is_reliable = number >= FEWEST
     if is_reliable:
         is_reliable = np.median(size[second]) / MEDIAN <= MORE_NOISE * noise
-        is_reliable &= np.median(mean[second]) - level <= MORE_LIGHT * noise
-    return Background(noise, level, bool(is_reliable))
+        is_reliable &= np.median(mean[second]) - np.median(mean[faintest]) <= MORE_LIGHT * noise
+    return Background(noise, bool(is_reliable))
 
 
 def measure_noise(image: NDArray[np.floating], lag: int = LAG) -> float:
     """Return the standard deviation of the noise in the background of an image, as `measure_background` does."""
     return measure_background(image, lag).noise
-
-
-def describe_backgrounds(images, most: int = 500) -> dict[str, list[float]]:
-    """Return the range of noise and of level of the background over a set of images, for a network's record.
-
-    Parameters
-    ----------
-    images : array-like (N, H, W)
-    most : int
-        Number of images that are measured at most, spread evenly over all.
-
-    Returns
-    -------
-    dict of ``noise`` and ``level`` to their 0.5 and 99.5 % quantiles, unit of the images; empty where nothing is
-    measurable
-    """
-    rows = np.unique(np.linspace(0, len(images) - 1, min(len(images), most)).astype(int))
-    measured = np.array([measure_background(image)[:2] for image in np.asarray(images[rows], np.float64)])
-    measured = measured[np.isfinite(measured).all(axis=1)]
-    if not len(measured):
-        return {}
-    quantiles = np.percentile(measured, [0.5, 99.5], axis=0)
-    return {name: list(map(float, quantiles[:, column])) for column, name in enumerate(("noise", "level"))}
 
 
 def draw_noise(like: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -43,7 +43,7 @@ class Prepared:
         Standard deviation of the background's pixels: of the noise map, or as the image itself shows it. 0 where there
         is no noise, NaN where the image is too small or too full of light to measure it.
     background_level : float, e-/s
-        Median brightness of a pixel in the faintest quarter of the field.
+        Level of a pixel far from the lens, as fitted to the field's outskirts (see `level.fit_background`).
     centre : (float, float), arcsec
         (y, x) of the field's centre from that of the observation, y up.
     notes : tuple of str
@@ -134,7 +134,10 @@ def prepare(
     cut, centre_cut = _cut(observation, shape, pixel_scale, centre, notes)
     if subtract_background:
         half = max(shape) * pixel_scale / observation.pixel_scale / 2
-        level = fit_background(observation, _middle(observation, centre), half)
+        known = np.where(observation.hidden, np.nan, image)
+        level = fit_background(known, _middle(observation, centre), half)
+        if np.isnan(level):
+            raise RunError(f"{name}: its outskirts are hidden: no background can be fitted; give --background=VALUE")
         image = image - level
         observation = replace(observation, image=image)
         notes.append(f"a background of {level:.4g} counts/s in a pixel of the file subtracted, fitted to the outskirts")
@@ -154,7 +157,7 @@ def prepare(
     mask = cut.add(observation.hidden[cut.window].astype(float)) > 1e-6
     background = _measure_background(observation, cut, shape, pixel_scale, centre)
     noise, scatter = _find_noise(observation, cut, field, factor, background, notes)
-    level = measure_background(field.astype(np.float64)).level
+    level = fit_background(field.astype(np.float64))
     return Prepared(field, noise, mask, scatter, level, centre_cut, tuple(notes))
 
 
