@@ -593,6 +593,10 @@ class Prediction(Parameters):
     noise_map: str | None = text(
         None, help="file (looked for beside each image first) or FITS extension with each pixel's standard deviation",
     )
+    background: str = text(
+        "none", help="background to subtract, where the sky was not: none; fit, the level of the image's outskirts; or "
+        "a value in the unit of the files",
+    )
     bad_pixels: str = choice(
         "fill", ("fill", "refuse"), help="what happens to an image whose field holds NaN, or pixels that the noise map "
         "says are bad: filled up to 5 % of the field",

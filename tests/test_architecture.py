@@ -33,7 +33,7 @@ MAY_IMPORT = {  # rooms of the middle floor that know one another; the rest know
 
 JOIN = {  # rooms that join others for every task
     "simulation": {"sampling", "cosmology", "raytracing", "telescope", "dataset", "execution"},
-    "learning": {"simulation", "dataset", "scaling", "training"},
+    "learning": {"simulation", "dataset", "observation", "scaling", "training"},
     "measuring": {"observation", "dataset", "plotting", "execution", "network_archive"},
 }
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from stronglens.learning.lesson import Lesson
+from stronglens.observation import describe_backgrounds
 from stronglens.scaling import fit_image_scaling
 from stronglens.simulation.fresh import FreshLenses
 from stronglens.training import describe_device, fit
@@ -49,7 +50,7 @@ def learn(lesson: Lesson, fresh: FreshLenses | None, build: Callable, **choices)
     device = describe_device(parameters.batch_size)
     say(device[0].upper() + device[1:])
     record = dataset.describe(lesson.labels) | {"split": {name: rows.tolist() for name, rows in split.items()}}
-    record |= choices.pop("record", {})
+    record |= {"background": describe_backgrounds(images)} | choices.pop("record", {})
     if fresh:
         record |= {"fresh": fresh.describe(), "split": record["split"] | {"train": []}}
     return fit(

@@ -24,6 +24,7 @@ from stronglens.observation import (
     find_beside,
     place_center,
     prepare,
+    read_background,
     read_center,
     read_observation,
 )
@@ -57,6 +58,9 @@ SETTINGS = (
     *("center", "mask", "noise-map", "bad-pixels", "background"),
 )
 """Flags that measurements depend on."""
+
+OTHER_LEVEL = 2.0
+"""Of the background, beyond the range of the training images' levels, in units of its noise: worth a line."""
 
 AS_DISTRIBUTED = "taken as it is, as the images were that the network learned from: neither scaled nor calibrated"
 
@@ -310,7 +314,7 @@ class ImageReader:
         self.is_as_distributed = _is_as_distributed(record)
         if self.is_as_distributed:
             _refuse_calibration(parameters)
-        self.center = read_center(parameters.center)
+        self.center, self.background = read_center(parameters.center), read_background(parameters.background)
 
     def check_flags(self, images: Sequence[ImageFile]) -> None:
         """Refuse masks and noise maps that none of the images has: names that were mistyped."""
@@ -332,6 +336,7 @@ class ImageReader:
             gain=parameters.gain,
             mask=parameters.mask,
             noise_map=parameters.noise_map,
+            background=0.0 if isinstance(self.background, str) else self.background,
         )
         if raw and observation.image.shape != self.shape:
             raise RunError(
@@ -349,6 +354,7 @@ class ImageReader:
             zero_point=self.zero_point,
             centre=centre,
             bad_pixels="refuse" if raw else parameters.bad_pixels,
+            subtract_background=self.background == "fit",
         )
         compared = (*_compare_camera(observation, self.record), *_compare_noise(prepared, self.record))
         notes = (AS_DISTRIBUTED,) if raw else (*observation.notes, *notes, *prepared.notes, *compared)
@@ -430,6 +436,7 @@ def check_request(parameters) -> None:
     """
     check_cmap(parameters.cmap)
     read_center(parameters.center)
+    read_background(parameters.background)
     images = list_images(parameters.predict, parameters.planes, parameters.hdu)
     try:
         record, _ = read_archive(parameters.model_file)
@@ -516,7 +523,7 @@ def _refuse_calibration(parameters) -> None:
         for name in ("pixel_scale", "zero_point", "unit", "exposure_time", "gain", "mask", "noise_map")
         if getattr(parameters, name) is not None
     ]
-    given += ["center"] * (parameters.center != "image")
+    given += ["center"] * (parameters.center != "image") + ["background"] * (parameters.background != "none")
     for name in given:
         raise UsageError(
             f"--{name.replace('_', '-')} means nothing to a network that learned from images that others made: "
@@ -556,24 +563,51 @@ def _compare_camera(observation: Observation, record: dict) -> list[str]:
 
 
 def _compare_noise(prepared: Prepared, record: dict) -> list[str]:
-    """Say that an image is of other noise than the training images, whose sky and read-out the record knows.
+    """Say that an image's background has another noise, or another level, than those of the training images."""
+    noise, level = prepared.background_noise, prepared.background_level
+    learned_noise, learned_level = _background_of_training(record, "noise"), _background_of_training(record, "level")
+    said = []
+    if learned_noise is not None and np.isfinite(noise):
+        ratio = noise / np.clip(noise, *learned_noise)
+        if not 1 / OTHER_NOISE <= ratio <= OTHER_NOISE:
+            said.append(
+                f"its background noise is {ratio:.2g} times that of the training images: the network never saw such "
+                "noise"
+            )
+    if learned_level is not None and np.isfinite(level):
+        beyond = level - np.clip(level, *learned_level)
+        if abs(beyond) > OTHER_LEVEL * np.nan_to_num(noise):
+            said.append(
+                f"its background is {level:.3g} e-/s in a pixel, that of the training images {learned_level[0]:.2g} to "
+                f"{learned_level[1]:.2g}: was {'the' if beyond > 0 else 'too much'} sky "
+                "subtracted? --background=fit subtracts the level of its outskirts"
+            )
+    return said
 
-    Their background has a variance of (sky t + exposures read_noise^2) / t^2, in (e-/s)^2.
+
+def _background_of_training(record: dict, what: str) -> tuple[float, float] | None:
+    """Return the range of the background's ``noise`` or ``level`` in the training images [e-/s], None if unknown.
+
+    It was measured on them. Networks of older versions know their camera alone, whose background has a variance of
+    (sky t + exposures read_noise^2) / t^2, in (e-/s)^2.
     """
     try:
-        camera = {key: np.asarray(value, float) for key, value in record["camera"].items()}
-        times = np.atleast_1d(camera["exposure-time"])  # both ends, where it was drawn
-        if not (times > 0).all():  # no camera
-            return []
-        learned = np.sqrt(camera["sky"] * times + camera["exposures"] * camera["read-noise"] ** 2) / times
+        if record.get("background"):
+            low, high = map(float, record["background"][what])
+        elif what == "level":
+            return None
+        else:
+            camera = {key: np.asarray(value, float) for key, value in record["camera"].items()}
+            times = np.atleast_1d(camera["exposure-time"])  # both ends, where it was drawn
+            if not (times > 0).all():  # no camera
+                return None
+            noise = np.sqrt(camera["sky"] * times + camera["exposures"] * camera["read-noise"] ** 2) / times
+            low, high = float(noise.min()), float(noise.max())
     except (KeyError, TypeError, ValueError, AttributeError):
-        return []
-    if not (np.isfinite(learned).all() and (learned > 0).all()):
-        return []
-    ratio = prepared.background_noise / np.clip(prepared.background_noise, learned.min(), learned.max())
-    if 1 / OTHER_NOISE <= ratio <= OTHER_NOISE:
-        return []
-    return [f"its background noise is {ratio:.2g} times that of the training images: the network never saw such noise"]
+        return None
+    if not (np.isfinite([low, high]).all() and low <= high and (what == "level" or low > 0)):
+        return None
+    return low, high
 
 
 def _is_as_distributed(record: dict) -> bool:

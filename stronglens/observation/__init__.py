@@ -10,6 +10,7 @@ known is asked for.
 
 from stronglens.dataset import is_zarr
 from stronglens.observation.centring import place_center, read_center
+from stronglens.observation.level import describe_backgrounds, read_background
 from stronglens.observation.noise import measure_noise
 from stronglens.observation.preparing import Prepared, prepare
 from stronglens.observation.reading import FILE_ENDINGS, Observation, count_planes, find_beside, read_observation
@@ -19,11 +20,13 @@ __all__ = [
     "Observation",
     "Prepared",
     "count_planes",
+    "describe_backgrounds",
     "find_beside",
     "is_zarr",
     "measure_noise",
     "place_center",
     "prepare",
+    "read_background",
     "read_center",
     "read_observation",
 ]

@@ -1,13 +1,16 @@
 """What a FITS header, or the user, says of an image's pixels: scale, unit, zero point."""
 
-import re
 from typing import Any
 
 import numpy as np
 
+from stronglens.observation.units import Unit, read_unit
 from stronglens.parameters import RunError
 
-PIXEL_SCALE_KEYS = ("PIXSCALE", "PIXSCAL", "PIXSCAL1", "PIXELSCL", "PIXSCAX", "SECPIX", "SECPIX1", "D001SCAL")
+PIXEL_SCALE_KEYS = (
+    *("PIXSCALE", "PIXSCAL", "PIXSCAL1", "PIXELSCL", "PIXSCAX", "SECPIX", "SECPIX1", "XPIXSCAL", "D001SCAL"),
+)
+OTHER_AXIS = {"PIXSCAL1": "PIXSCAL2", "PIXSCAX": "PIXSCAY", "SECPIX1": "SECPIX2", "XPIXSCAL": "YPIXSCAL"}
 ZERO_POINT_KEYS = (
     *("MAGZERO", "MAGZPT", "MAGZP", "MAG_ZP", "MAGZEROP", "ZEROPNT", "ZEROPOIN", "ZEROPT", "ZP", "ZPT", "ZP_AB"),
     *("ABZP", "ABMAGZP", "PHOTZP", "PHOT_ZP", "PHOTZPT"),
@@ -17,9 +20,10 @@ GAIN_KEYS = ("EGAIN", "GAIN")
 # HST's PHOTZPT = -21.1 is the constant of STMAG, not a zero point of counts, and lies outside.
 ZERO_POINT_LIMITS = (0.0, 50.0)
 
-# AB magnitude of one unit of these, 3631 Jy being magnitude 0 (Oke & Gunn 1983, ApJ 266, 713).
-FLUX_DENSITIES = {"jy": 8.9, "megajy": -6.1, "mjy": 16.4, "ujy": 23.9, "njy": 31.4, "nanomaggy": 22.5, "nmgy": 22.5}
-SQUARE_ARCSEC = (np.pi / 180 / 3600) ** 2  # in steradian
+JANSKY = 8.9
+"""AB magnitude of 1 Jy, 3631 Jy being magnitude 0 (Oke & Gunn 1983, ApJ 266, 713)."""
+SQUARE = 0.01
+"""Pixels are square where width and height, or the two diagonals, differ by less than this share."""
 ANGLES = {"deg": 3600.0, "degree": 3600.0, "degrees": 3600.0, "arcsec": 1.0, "arcmin": 60.0, "rad": 206264.806247}
 
 
@@ -29,14 +33,21 @@ def find_pixel_scale(headers: list[Any], name: str, given: float | None, notes: 
     Raises
     ------
     RunError
-        If the pixels are not square.
+        If the header's pixels are not square, and no pixel scale is given; with one a note says so.
     """
-    found = _pixel_scale_of_wcs(headers[0], name, given) if headers else None
+    found, shape = _pixel_of_wcs(headers[0]) if headers else (None, "")
     if found is None:
-        found = _header_number(headers, PIXEL_SCALE_KEYS, low=1e-6)[1]
+        found, shape = _pixel_of_keys(headers)
+    if shape and given is None:
+        raise RunError(f"{name}: its pixels are not square ({shape}); resample it first")
     if given is None:
         return found
-    if found is not None and abs(given / found - 1) > 0.05:
+    if shape:
+        notes.append(
+            f"its header says that its pixels are not square ({shape}): taken as squares of --pixel-scale={given:g}, "
+            "which changes all shapes and radii; resample it first, unless the header is wrong"
+        )
+    elif found is not None and abs(given / found - 1) > 0.05:
         notes.append(f"--pixel-scale={given:g} taken, although the header says {found:.4g} arcsec")
     return float(given)
 
@@ -64,7 +75,10 @@ def calibrate(
     written = next(
         (text for text in (str(_header_value(header, "BUNIT") or "").strip() for header in headers) if text), ""
     )
-    per_flux = _zero_point_of_flux(written, pixel_scale, name) if unit is None else None
+    its_unit = read_unit(written)
+    if unit is None:
+        _refuse_other_scales(headers, its_unit, written, name, pixel_scale, zero_point)
+    per_flux = _zero_point_of_flux(its_unit, written, pixel_scale, headers, name) if unit is None else None
     if per_flux is not None:
         if zero_point is not None and abs(zero_point - per_flux) > 0.01:
             notes.append(f"--zero-point={zero_point:g} taken, although BUNIT = {written} means {per_flux:.2f}")
@@ -72,14 +86,20 @@ def calibrate(
         notes.append(f"BUNIT = {written} means a zero point of {per_flux:.2f}")
         return 1.0, per_flux, None
 
-    understood = unit or _understand_unit(written)
+    understood = unit or (its_unit.counts if its_unit else None)
+    if unit and its_unit and its_unit.counts != unit:
+        notes.append(f"--unit={unit} taken, although the header says BUNIT = {written}")
     if understood is None and written and zero_point is None:
-        raise RunError(f"{name}: its unit, BUNIT = {written!r}, is not understood; give --unit or --zero-point")
+        raise _missing(
+            name, pixel_scale, f"its unit, BUNIT = {written!r}, is not understood; give --unit or --zero-point"
+        )
     seconds_key, seconds = (
         ("--exposure-time", exposure_time) if exposure_time else _header_number(headers, EXPOSURE_KEYS)
     )
     gain_key, electrons = ("--gain", gain) if gain else _header_number(headers, GAIN_KEYS)
     key, stored = _header_number(headers, ZERO_POINT_KEYS, low=ZERO_POINT_LIMITS[0], high=ZERO_POINT_LIMITS[1])
+    if stored is None and (flux := _header_number(headers, ("FLUXMAG0",))[1]):  # Hyper Suprime-Cam's
+        key, stored = "2.5 log10 FLUXMAG0", 2.5 * float(np.log10(flux))
     if zero_point is None and stored is not None and unit is None:
         notes.append(f"{key} = {stored:g} taken as the zero point of the pixels as they are stored")
         return 1.0, stored, _electrons_in_one(understood, seconds, electrons)
@@ -90,23 +110,26 @@ def calibrate(
     elif stored is not None and abs(zero_point - stored) > 0.01:
         notes.append(f"--zero-point={zero_point:g} taken, although the header has {key} = {stored:g}")
     if understood is None and zero_point is None:
-        raise RunError(f"{name}: neither unit nor zero point is known; give --unit or --zero-point")
+        raise _missing(name, pixel_scale, "neither unit nor zero point is known; give --unit or --zero-point")
     if understood is None:
         notes.append(f"no unit is known: pixels taken as counts per second of zero point {zero_point:.2f}")
         return 1.0, zero_point, None
 
     factor = 1.0
+    needs_gain = understood.startswith("adu") and zero_point is None and electrons is None
     if not understood.endswith("/s"):
         if seconds is None:
             stays = f", or --unit={understood}/s if the zero point is that of the pixels as they are stored"
-            raise RunError(f"{name}: total counts ({understood}) need --exposure-time{stays if zero_point else ''}")
+            more = " and --zero-point or --gain" if needs_gain else ""
+            reason = f"total counts ({understood}) need --exposure-time{more}{stays if zero_point else ''}"
+            raise _missing(name, pixel_scale, reason)
         factor /= seconds
         notes.append(f"divided by {seconds:g} s ({seconds_key}), its unit being {understood}")
     if not understood.startswith("adu"):
         return factor, zero_point, seconds
+    if needs_gain:
+        raise _missing(name, pixel_scale, "a unit in adu needs --zero-point or --gain")
     if zero_point is None:
-        if electrons is None:
-            raise RunError(f"{name}: a unit in adu needs --zero-point or --gain")
         notes.append(f"multiplied by {electrons:g} e-/adu ({gain_key})")
         return factor * electrons, None, seconds
     if gain is not None:
@@ -121,14 +144,24 @@ def _electrons_in_one(unit: str | None, seconds: float | None, gain: float | Non
     return None if unit is None or None in factors else float(np.prod(factors))
 
 
-def _pixel_scale_of_wcs(header: Any, name: str, given: float | None) -> float | None:
-    """Return arcsec per pixel from the CD matrix or CDELT (Calabretta & Greisen 2002), None without either."""
+def _missing(name: str, pixel_scale: float | None, reason: str) -> RunError:
+    """Return an error that names all that is missing, the pixel scale too."""
+    scale = "its pixel scale is not known; give --pixel-scale in arcsec; and " if pixel_scale is None else ""
+    return RunError(f"{name}: {scale}{reason}")
+
+
+def _pixel_of_wcs(header: Any) -> tuple[float | None, str]:
+    """Return arcsec per pixel from the CD matrix or CDELT (Calabretta & Greisen 2002), and what is not square about it.
+
+    The columns of the matrix are the sides of a pixel on the sky. It is square, in whatever orientation and also
+    mirrored, where the two singular values are equal; their product is its area.
+    """
     # CDELT = 1 stands in many headers without meaning: it counts for axes on the sky alone.
     kinds = [str(_header_value(header, f"CTYPE{axis}") or "").upper() for axis in (1, 2)]
     units = [str(_header_value(header, f"CUNIT{axis}") or "").strip().lower() for axis in (1, 2)]
     on_the_sky = all(kind.startswith(("RA", "DEC", "GL", "EL")) or kind[1:4] == "LON" for kind in kinds)
     if not on_the_sky and not all(unit in ANGLES for unit in units):
-        return None
+        return None, ""
     numbers = {}
     for key in (f"{kind}{axes}" for kind in ("CD", "PC") for axes in ("1_1", "1_2", "2_1", "2_2")):
         numbers[key] = _header_number([header], (key,), low=-np.inf)[1]
@@ -139,7 +172,7 @@ def _pixel_scale_of_wcs(header: Any, name: str, given: float | None) -> float | 
     else:
         steps = [_header_number([header], (f"CDELT{axis}",), low=-np.inf)[1] for axis in (1, 2)]
         if None in steps:
-            return None
+            return None, ""
         diagonal = {"PC1_1": 1.0, "PC2_2": 1.0}
         turn = {
             key: diagonal.get(key, 0.0) if numbers[key] is None else numbers[key] for key in numbers if key[0] == "P"
@@ -147,58 +180,82 @@ def _pixel_scale_of_wcs(header: Any, name: str, given: float | None) -> float | 
         matrix = np.array([[turn["PC1_1"], turn["PC1_2"]], [turn["PC2_1"], turn["PC2_2"]]]) * np.array(steps)[:, None]
     with np.errstate(all="ignore"):
         matrix = matrix * np.array([[ANGLES.get(unit, 3600.0)] for unit in units])
-        width, height = np.hypot(matrix[0], matrix[1])
+        width, height = np.hypot(*matrix)
     if not (np.isfinite([width, height]).all() and min(width, height) > 1e-6):
-        return None
-    if abs(width / height - 1) > 0.01 and given is None:
-        raise RunError(f"{name}: its pixels are not square ({width:.4g} x {height:.4g} arcsec); resample it first")
-    return float(np.sqrt(width * height))
+        return None, ""
+    long, short = np.linalg.svd(matrix, compute_uv=False)
+    if not short > 1e-3 * long:  # no area
+        return None, ""
+    shape = ""
+    if long / short - 1 > SQUARE:
+        angle = np.degrees(np.arccos(np.clip(matrix[:, 0] @ matrix[:, 1] / (width * height), -1, 1)))
+        shape = f"{width:.4g} x {height:.4g} arcsec, sides at {angle:.4g} degrees"
+    return float(np.sqrt(long * short)), shape
 
 
-def _understand_unit(text: str) -> str | None:
-    """Return e-/s, e-, adu/s or adu for the many ways in which headers write them, None for anything else."""
-    plain = re.sub(r"[\s*.^()]", "", text.lower())
-    match = re.fullmatch(
-        r"(e-?|el|electrons?|photoelectrons?|adus?|dn|counts?|cts?)(/s|/secs?|/seconds?|s-1|sec-1|persecond)?", plain
-    )
-    if match is None:
-        return None
-    counts = "e-" if match[1].startswith(("e", "p")) else "adu"
-    return counts + ("/s" if match[2] else "")
+def _pixel_of_keys(headers: list[Any]) -> tuple[float | None, str]:
+    """Return arcsec per pixel from keys such as PIXSCALE, and what is not square about it."""
+    key, found = _header_number(headers, PIXEL_SCALE_KEYS, low=1e-6)
+    other = _header_number(headers, (OTHER_AXIS[key],), low=1e-6)[1] if key in OTHER_AXIS else None
+    if other is None:
+        return found, ""
+    is_square = abs(found / other - 1) <= SQUARE
+    return float(np.sqrt(found * other)), "" if is_square else f"{found:.4g} x {other:.4g} arcsec"
 
 
-def _zero_point_of_flux(text: str, pixel_scale: float | None, name: str) -> float | None:
+def _refuse_other_scales(
+    headers: list[Any], unit: Unit | None, written: str, name: str, pixel_scale: float | None, zero_point: float | None
+) -> None:
+    """Refuse numbers that are not proportional to a flux in a pixel."""
+    if all(_header_number(headers, (key,), low=-np.inf)[1] is not None for key in ("BSOFTEN", "BOFFSET")):
+        raise RunError(
+            f"{name}: its pixels are on Pan-STARRS's asinh scale (BSOFTEN, BOFFSET): convert them to fluxes first; "
+            "if they are, give --unit"
+        )
+    if unit is not None and unit.refusal and zero_point is None:
+        raise _missing(name, pixel_scale, f"its unit, BUNIT = {written!r}, is {unit.refusal}: convert it first")
+
+
+def _zero_point_of_flux(
+    unit: Unit | None, written: str, pixel_scale: float | None, headers: list[Any], name: str
+) -> float | None:
     """Return the AB zero point of a flux density such as nJy or MJy/sr, None for other units."""
-    plain = re.sub(r"[\s*.^()]", "", text.replace("µ", "u").replace("μ", "u"))
-    # Case tells milli from mega, and nothing else here.
-    density = plain.lower()
-    if plain.startswith("MJ"):
-        density = density.replace("mjy", "megajy")
-    if density.endswith(("/sr", "sr-1")):
-        density = density.removesuffix("/sr").removesuffix("sr-1")
-        if density in FLUX_DENSITIES and pixel_scale is None:
-            raise RunError(f"{name}: its unit, {text}, needs a pixel scale; give --pixel-scale in arcsec")
-        area = SQUARE_ARCSEC * (pixel_scale or 1.0) ** 2
-    else:
-        area = 1.0
-    if density not in FLUX_DENSITIES:
+    if unit is None or (unit.jansky is None and unit.per_wavelength is None):
         return None
-    return FLUX_DENSITIES[density] - 2.5 * float(np.log10(area))
+    if unit.is_per_arcsec2 and pixel_scale is None:
+        raise RunError(f"{name}: its unit, {written}, needs a pixel scale; give --pixel-scale in arcsec")
+    area = -5 * float(np.log10(pixel_scale)) if unit.is_per_arcsec2 else 0.0
+    if unit.jansky is not None:
+        return JANSKY - 2.5 * float(np.log10(unit.jansky)) + area
+    wavelength = _header_number(headers, ("PHOTPLAM",))[1]
+    if wavelength is None:
+        raise _missing(
+            name,
+            pixel_scale,
+            f"its unit, BUNIT = {written!r}, is a flux density per wavelength, and the header has no pivot wavelength "
+            "(PHOTPLAM): convert it to Jy first",
+        )
+    return _zero_point_of_wavelength(unit.per_wavelength, wavelength) + area
 
 
 def _zero_point_of_photflam(headers: list[Any], notes: list[str]) -> float | None:
-    """Return the AB zero point of one count per second from HST's PHOTFLAM and PHOTPLAM.
-
-    ZP_AB = -2.5 log10(PHOTFLAM) - 5 log10(PHOTPLAM) - 2.408 (Bohlin et al. 2011, AJ 141, 173; HST data handbooks).
-    """
+    """Return the AB zero point of one count per second from HST's PHOTFLAM and PHOTPLAM."""
     flux, wavelength = (_header_number(headers, (key,))[1] for key in ("PHOTFLAM", "PHOTPLAM"))
     if flux is None or wavelength is None:
         return None
-    value = -2.5 * float(np.log10(flux)) - 5 * float(np.log10(wavelength)) - 2.408
+    value = _zero_point_of_wavelength(flux, wavelength)
     if not ZERO_POINT_LIMITS[0] < value < ZERO_POINT_LIMITS[1]:
         return None
     notes.append(f"zero point {value:.3f} from PHOTFLAM and PHOTPLAM")
     return value
+
+
+def _zero_point_of_wavelength(flux: float, wavelength: float) -> float:
+    """Return the AB magnitude of a flux density [erg/s/cm^2/Angstrom] at a pivot wavelength [Angstrom].
+
+    ZP_AB = -2.5 log10(PHOTFLAM) - 5 log10(PHOTPLAM) - 2.408 (Bohlin et al. 2011, AJ 141, 173; HST data handbooks).
+    """
+    return -2.5 * float(np.log10(flux)) - 5 * float(np.log10(wavelength)) - 2.408
 
 
 def _header_number(

@@ -1,12 +1,13 @@
 """An observation -> the pixels, field and zero point of a network's images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stronglens.observation.filling import fill_hidden
-from stronglens.observation.noise import measure_noise
+from stronglens.observation.level import fit_background
+from stronglens.observation.noise import FAINTEST, Background, measure_background
 from stronglens.observation.reading import Observation, check_array
 from stronglens.parameters import RunError
 
@@ -19,6 +20,7 @@ CONTEXT = 24
 """Pixels of the file about the field that help to fill the field's hidden ones."""
 NOISE_FIELD = 2
 """The noise of the background is measured on as many fields' width about the lens, where the file has them."""
+TOO_SMALL = "this file is too small, or too full of light, to measure its noise"
 TIMES_OFF = 3.0
 """A noise map that differs from the scatter of the pixels by more than this factor is not what it should be.
 
@@ -38,7 +40,10 @@ class Prepared:
     mask : ndarray (H, W) bool
         True where the image was filled, at least in part.
     background_noise : float, e-/s
-        Standard deviation of the background's pixels as the image itself shows it; 0 where there is no noise.
+        Standard deviation of the background's pixels: of the noise map, or as the image itself shows it. 0 where there
+        is no noise, NaN where the image is too small or too full of light to measure it.
+    background_level : float, e-/s
+        Level of a pixel far from the lens, as fitted to the field's outskirts (see `level.fit_background`).
     centre : (float, float), arcsec
         (y, x) of the field's centre from that of the observation, y up.
     notes : tuple of str
@@ -49,6 +54,7 @@ class Prepared:
     noise: NDArray[np.float32]
     mask: NDArray[np.bool_]
     background_noise: float
+    background_level: float
     centre: tuple[float, float]
     notes: tuple[str, ...] = ()
 
@@ -78,6 +84,7 @@ def prepare(
     zero_point: float | None,
     centre: tuple[float, float] = (0.0, 0.0),
     bad_pixels: str = "fill",
+    subtract_background: bool = False,
 ) -> Prepared:
     """Bring an observation to the zero point, pixel scale and field of a network's images.
 
@@ -106,6 +113,8 @@ def prepare(
         (y, x) of the centre of the field, from the centre of the observation, y up.
     bad_pixels : {"fill", "refuse"}
         Whether pixels inside the field that are NaN or infinite, or of absurd noise, are filled.
+    subtract_background : bool
+        Whether the constant level of the outskirts is subtracted (see `level.fit_background`).
 
     Returns
     -------
@@ -123,6 +132,15 @@ def prepare(
     if observation.pixel_scale is None:
         raise RunError(f"{name}: its pixel scale is not known; give --pixel-scale in arcsec")
     cut, centre_cut = _cut(observation, shape, pixel_scale, centre, notes)
+    if subtract_background:
+        half = max(shape) * pixel_scale / observation.pixel_scale / 2
+        known = np.where(observation.hidden, np.nan, image)
+        level = fit_background(known, _middle(observation, centre), half)
+        if np.isnan(level):
+            raise RunError(f"{name}: its outskirts are hidden: no background can be fitted; give --background=VALUE")
+        image = image - level
+        observation = replace(observation, image=image)
+        notes.append(f"a background of {level:.4g} counts/s in a pixel of the file subtracted, fitted to the outskirts")
     inside = image[cut.window].astype(np.float64)
     _check_hidden(observation, cut, bad_pixels, notes)
     known = inside[~observation.hidden[cut.window]]
@@ -137,9 +155,10 @@ def prepare(
     if not np.isfinite(field).all() or np.ptp(field) == 0:
         raise RunError(f"{name}: its values do not fit single precision; look at its unit and zero point")
     mask = cut.add(observation.hidden[cut.window].astype(float)) > 1e-6
-    scatter = _measure_background(observation, cut, shape, pixel_scale, centre) * factor
-    noise = _find_noise(observation, cut, field, factor, scatter, notes)
-    return Prepared(field, noise, mask, float(scatter), centre_cut, tuple(notes))
+    background = _measure_background(observation, cut, shape, pixel_scale, centre)
+    noise, scatter = _find_noise(observation, cut, field, factor, background, notes)
+    level = fit_background(field.astype(np.float64))
+    return Prepared(field, noise, mask, scatter, level, centre_cut, tuple(notes))
 
 
 def _cut(
@@ -274,8 +293,8 @@ def _factor(observation: Observation, zero_point: float | None) -> tuple[float, 
 
 def _measure_background(
     observation: Observation, cut: _Cut, shape: tuple[int, int], pixel_scale: float, centre: tuple[float, float]
-) -> float:
-    """Return the noise of the background in pixels like the field's, of counts per second, in and about the field."""
+) -> Background:
+    """Measure the background in pixels like the field's, of counts per second, in and about the field."""
     image = np.where(observation.hidden, np.nan, observation.image)
     ratio = 1.0 if cut.rows is None else pixel_scale / observation.pixel_scale
     middle = _middle(observation, centre)
@@ -288,13 +307,13 @@ def _measure_background(
         rows, columns = (
             slice(max(int(at - count / 2), 0), int(at + count / 2)) for at, count in zip(middle, room, strict=True)
         )
-        return measure_noise(image[rows, columns])
+        return measure_background(image[rows, columns])
     wide = _resample(image.shape, tuple(room), ratio, middle)
     known = np.isfinite(image[wide.window])
     # A pixel that any hidden one falls into is unknown: 0 times NaN is NaN too, hence two sums.
     resampled = wide.add(np.where(known, image[wide.window], 0.0))
     resampled[wide.add((~known).astype(float)) > 1e-6] = np.nan
-    return measure_noise(resampled)
+    return measure_background(resampled)
 
 
 def _find_noise(
@@ -302,10 +321,12 @@ def _find_noise(
     cut: _Cut,
     field: NDArray[np.float32],
     factor: float,
-    scatter: float,
+    background: Background,
     notes: list[str],
-) -> NDArray[np.float32]:
-    """Return the noise (H, W) of the field's pixels in its unit, and note where it comes from."""
+) -> tuple[NDArray[np.float32], float]:
+    """Return the noise (H, W) of the field's pixels and that of its background; note where it comes from."""
+    scatter, is_reliable = background.noise * factor, background.is_reliable
+    typical = scatter if is_reliable else np.nan
     faintest = 1e-6 * float(np.abs(field).max())  # no pixel is worth more than single precision
     if observation.noise is not None:
         noise, bad = observation.noise[cut.window], observation.bad[cut.window]
@@ -313,16 +334,16 @@ def _find_noise(
             raise RunError(f"{observation.name}: its noise map has no usable value inside the field")
         noise = np.where(bad, np.median(noise[~bad]), noise)
         noise = factor * np.sqrt(cut.add_variance(noise**2))
-        typical = float(np.percentile(noise, 25))
+        typical = float(np.percentile(noise, 100 * FAINTEST / 2))  # the middle of the faintest, as measured
         notes.append(f"noise of its noise map, {typical:.3g} e-/s in the background")
-        if scatter > 0 and not 1 / TIMES_OFF < typical / scatter < TIMES_OFF:
+        if is_reliable and scatter > 0 and not 1 / TIMES_OFF < typical / scatter < TIMES_OFF:
             notes.append(
                 f"its noise map is {typical / scatter:.2g} times the scatter of its pixels: it should be a standard "
                 "deviation, neither a variance nor a weight, in the unit of the image"
             )
     elif scatter == 0:
         noise = np.zeros(field.shape)
-        notes.append("no noise can be seen in it, and no noise map was given")
+        notes.append("no noise can be seen in it, and no noise map was given" if is_reliable else TOO_SMALL)
     else:
         photons = 0.0
         if observation.electrons:
@@ -333,8 +354,9 @@ def _find_noise(
             if observation.electrons
             else "the same everywhere: what bright pixels have more needs --noise-map, or --unit and --exposure-time"
         )
-        notes.append(f"noise estimated from the image: {scatter:.3g} e-/s in the background, {more}")
-    return np.maximum(noise, max(faintest, np.finfo(np.float32).tiny)).astype(np.float32)
+        how = "noise estimated from the image:" if is_reliable else f"{TOO_SMALL}: at most"
+        notes.append(f"{how} {scatter:.3g} e-/s in the background, {more}")
+    return np.maximum(noise, max(faintest, np.finfo(np.float32).tiny)).astype(np.float32), float(typical)
 
 
 def _compare_fields(

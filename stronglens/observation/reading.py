@@ -87,6 +87,7 @@ def read_observation(
     gain: float | None = None,
     mask: str | None = None,
     noise_map: str | None = None,
+    background: float = 0.0,
 ) -> Observation:
     """Read an image in .fits, .npy or .pickle and calibrate it to counts per second.
 
@@ -113,6 +114,8 @@ def read_observation(
         file; ``FILE[EXTENSION]`` for one of another's. Masked is what is not zero; noise is a standard deviation in the
         unit of the image as it is stored. Element [i, j] belongs to [i, j] of the image, whatever the kinds of the two
         files; of a cube the plane of the image is taken. Where there is no such file, a note says so.
+    background : float
+        Subtracted from all pixels, in the unit of the image as it is stored.
 
     Returns
     -------
@@ -142,11 +145,14 @@ def read_observation(
         raise RunError(f"{name}: its pixels cannot be read ({_first_line(error)})") from error
     scale = find_pixel_scale(headers, name, pixel_scale, notes)
     factor, zero_point, electrons = calibrate(headers, name, scale, zero_point, unit, exposure_time, gain, notes)
+    if background:
+        notes.append(f"a background of {background:g} subtracted from the pixels as they are stored")
     masked = None if mask is None else _read_beside(path, mask, "--mask", image.shape, plane, name, notes)
     noise = None if noise_map is None else _read_beside(path, noise_map, "--noise-map", image.shape, plane, name, notes)
     if noise is not None and not (np.isfinite(noise) & (noise > 0)).any():
         raise RunError(f"{name}: its noise map ({noise_map}) has no value above zero")
     with np.errstate(all="ignore"):
+        image -= background
         image *= factor
         noise = None if noise is None else noise * factor
     masked = None if masked is None else masked != 0  # NaN too

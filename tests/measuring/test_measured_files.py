@@ -95,7 +95,8 @@ def test_each_flag_does_what_it_says(lens, tmp_path):
 def test_other_noise_than_the_training_images_is_said(lens, tmp_path):
     image = 3 * NOISE * noise((120, 120))
     write_fits(lens, image)
-    assert any("3 times that of the training images" in note for note in one(tmp_path, f"-p={lens}").notes)
+    (note,) = [note for note in one(tmp_path, f"-p={lens}").notes if "times that of the training images" in note]
+    assert float(note.split()[4]) == pytest.approx(3, rel=0.1)
     silent = {key: value for key, value in RECORD.items() if key != "camera"}
     for record in (silent, RECORD | {"camera": {"sky": "much"}}, RECORD | {"camera": None, "lens-center": 3}):
         assert not any("training images:" in note for note in one(tmp_path, f"-p={lens}", record=record).notes)

@@ -221,7 +221,8 @@ def test_photons_add_to_the_noise_where_their_number_is_known():
 def test_a_variance_for_a_noise_map_is_noticed():
     image = 0.01 * noise()
     found = prepare(observe(image, noise=np.full((100, 100), 1e-4)), **EUCLID)
-    assert any("0.01 times the scatter of its pixels" in note for note in found.notes)
+    (ratio,) = [float(note.split()[4]) for note in found.notes if "times the scatter of its pixels" in note]
+    assert ratio == pytest.approx(0.01, rel=0.1)
     found = prepare(observe(image, noise=np.full((100, 100), 0.01)), **EUCLID)
     assert not any("times the scatter" in note for note in found.notes)
 
