@@ -105,6 +105,7 @@ class ImageRenderer:
         self.lens_light = lens_light
         self.shape = (shape[0] + 2 * padding, shape[1] + 2 * padding)
         self.precision = precision
+        self.refine_source = refine_source
         self.chunk_size = chunk_size
         on_cpu = not has_gpu()
         self.piece = min(_PIECE, chunk_size) if on_cpu else chunk_size
