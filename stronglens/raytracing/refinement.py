@@ -107,11 +107,14 @@ def _expected_error(light, traced):
     v, u = stretch * ((1 + cosine) * y - sine * x), stretch * ((1 - cosine) * x - sine * y)
     sides = list(zip(*(jnp.gradient(axis, axis=(-2, -1)) for axis in (v, u)), strict=True))
     squared_size = sum(dv * dv + du * du for dv, du in sides)
-    # No nearer to the centre than a quarter of the cell: what is there is split, or has to do without.
-    squared_radius = v * v + u * u + squared_size / 16 + 1e-16
+    # Cells about the centre count alike, wherever their middles are: if there are more than can be split, on a ring,
+    # those that are split must not be the ones whose middles are too bright.
+    squared_radius = jnp.maximum(v * v + u * u, squared_size / 3) + 1e-16
     radial = sum((v * dv + u * du) ** 2 for dv, du in sides) / squared_radius
     power = jnp.exp(jnp.log(squared_radius / light.effective_radius**2) / (2 * light.sersic_index))
     slope = light.sersic_constant / light.sersic_index * power  # -dlnI/dlnr
     scale = light.intensity * jnp.exp(-light.sersic_constant * (power - 1)) * slope / squared_radius
     curvature = (slope + 2 - 1 / light.sersic_index) * radial - squared_size
-    return scale * (1 + slope) * squared_size, scale * curvature / 24
+    # The series holds away from the centre alone; nearer cells are split, or left as they are on a ring of many.
+    correction = jnp.where(v * v + u * u > squared_size, scale * curvature / 24, 0)
+    return scale * (1 + slope) * squared_size, correction

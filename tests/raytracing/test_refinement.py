@@ -29,7 +29,7 @@ def draw_scene(lens_model="sie", effective_radius=0.03, sersic_index=4.0, clumps
 
 LENSES = {
     "sie": {"einstein_radius_sie": 0.5, "lens_ellip_x": 0.15, "lens_ellip_y": -0.1, "shear_1": 0.03, "shear_2": -0.05},
-    "composite": {"lens_intensity": 1.0, "lens_effect": 0.5, "masslight_ratio": 1.2, "halo_kappa": 0.02},
+    "composite": {"lens_intensity": 1.0, "lens_effect": 0.5, "masslight_ratio": 0.2, "halo_kappa": 0.02},
 }
 
 
@@ -56,16 +56,17 @@ def test_a_compact_source_has_the_flux_asked_for(telescope, effective_radius, se
     np.testing.assert_allclose(images.sum(axis=(1, 2)), flux, rtol=0.01)
 
 
-def test_images_of_a_compact_source_are_those_of_many_rays(lens_model="sie"):
+@pytest.mark.parametrize(("lens_model", "rays"), [("sie", 64), ("composite", 32)])
+def test_images_of_a_compact_source_are_those_of_many_rays(lens_model, rays):
     # An index of 2: at 3 and more 64x64 rays are themselves not exact.
     scene = draw_scene(lens_model, 0.03, 2.0, clumps=1, **LENSES[lens_model])
     scene |= {"clump_1_intensity": np.full(NUMBER, 5.0), "clump_1_center_x": scene["src_center_x"] + 0.1}
     options = {"chunk_size": NUMBER, "clumps": 1}
-    truth, _ = ImageRenderer(lens_model, False, SHAPE, PIXEL_SCALE, 64, **options)(scene)
+    truth, _ = ImageRenderer(lens_model, False, SHAPE, PIXEL_SCALE, rays, **options)(scene)
     image, _ = ImageRenderer(lens_model, False, SHAPE, PIXEL_SCALE, 4, refine_source=True, **options)(scene)
     coarse, _ = ImageRenderer(lens_model, False, SHAPE, PIXEL_SCALE, 4, **options)(scene)
     flux, worst = errors(image, truth)
-    assert flux < 0.005
+    assert flux < 0.01
     assert worst < 0.02
     assert errors(coarse, truth)[1] > 3 * worst
 
@@ -118,3 +119,14 @@ def test_precisions_agree_and_an_image_does_not_depend_on_its_neighbours():
 )
 def test_the_ranges_decide_whether_finer_rays_are_needed(needed, values):
     assert simulator(**values).renderer.refine_source == needed
+
+
+def test_a_ring_keeps_its_flux():
+    # A source nearly behind a round lens: more cells about the cusp than can be split. Those that are split must not be
+    # the brightest, whose middles are nearest to the cusp: the flux of the ring would be 18 % too small, or 1 % here.
+    scene = draw_scene("sie", 0.06, 3.0, einstein_radius_sie=0.6)
+    scene |= {"src_center_x": np.array([0.02, 0.0, -0.014, 0.05]), "src_center_y": np.array([0.0, 0.02, 0.014, 0.0])}
+    scene |= {"src_ellip_x": np.zeros(NUMBER), "src_ellip_y": np.zeros(NUMBER)}
+    truth, _ = ImageRenderer("sie", False, SHAPE, PIXEL_SCALE, 48, chunk_size=NUMBER)(scene)
+    image, _ = ImageRenderer("sie", False, SHAPE, PIXEL_SCALE, 4, chunk_size=NUMBER, refine_source=True)(scene)
+    assert errors(image, truth)[0] < 0.01
