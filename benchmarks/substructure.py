@@ -42,7 +42,7 @@ class EveryMass(Tiles):
             total = self.sum_masses(*axes, [column[:, None] for column in halos], turned)
             return [total.imag.ravel(), total.real.ravel()]
 
-        return deflections
+        return deflections, None  # a source without a cusp to refine
 
 
 def measure(seconds: float) -> dict:

@@ -26,6 +26,7 @@ from stronglens.raytracing.perturbers import (  # noqa: E402
     enclosed_strength,
     total_mass_of_truncated_nfw,
 )
+from stronglens.raytracing.refinement import needs_refinement  # noqa: E402
 from stronglens.raytracing.scene import SCENE_COLUMNS, clump_columns, columns_of_clump  # noqa: E402
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "einstein_radius",
     "enclosed_strength",
     "has_gpu",
+    "needs_refinement",
     "sersic_flux",
     "source_flux_in_field",
     "total_mass_of_truncated_nfw",

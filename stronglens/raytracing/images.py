@@ -60,6 +60,8 @@ class ImageRenderer:
         Whether the light of a lens ``sie`` has another ellipticity than its mass: scenes then hold ``OWN_LIGHT`` too.
     clumps : int
         How many clumps a source may have: scenes then hold `clump_columns` too, of intensity 0 where there are fewer.
+    refine_source : bool
+        Whether pixels around the source's cusp get finer rays (:mod:`stronglens.raytracing.refinement`).
 
     Attributes
     ----------
@@ -88,6 +90,7 @@ class ImageRenderer:
         perturbers: str | None = None,
         own_light: bool = False,
         clumps: int = 0,
+        refine_source: bool = False,
     ):
         if lens_model not in SCENE_COLUMNS:
             raise ValueError(f"lens_model must be one of {', '.join(SCENE_COLUMNS)}, not {lens_model!r}")
@@ -102,6 +105,7 @@ class ImageRenderer:
         self.lens_light = lens_light
         self.shape = (shape[0] + 2 * padding, shape[1] + 2 * padding)
         self.precision = precision
+        self.refine_source = refine_source
         self.chunk_size = chunk_size
         on_cpu = not has_gpu()
         self.piece = min(_PIECE, chunk_size) if on_cpu else chunk_size
@@ -115,7 +119,7 @@ class ImageRenderer:
         self._tiles = Tiles(self.shape, pixel_scale, over_sampling, perturbers, precision) if perturbers else None
         self._tracer = ImageTracer(
             lens_model, self.columns, lens_light, self.shape, pixel_scale, over_sampling, precision, self.batch_size,
-            integrate_cusp, self._tiles,
+            integrate_cusp, refine_source, self._tiles,
         )  # fmt: skip
 
     def __call__(self, scene: Scene, perturbers: Perturbers | None = None) -> tuple[np.ndarray, np.ndarray | None]:

@@ -166,7 +166,9 @@ class Tiles:
         return (across < along[:, None]).reshape(-1, len(x))
 
     def sum_deflections(self, turns, halos, near, is_far):
-        """Return a function (rays (R, 2), index of the ray in a pixel) -> deflections (y, x), for one lens, in JAX.
+        """Return two functions that give the deflections (y, x) of rays (R, 2) by one lens's masses, in JAX.
+
+        The first takes the rays in the order of tiles, and the index of these rays in a pixel, the second any rays.
 
         Parameters
         ----------
@@ -197,7 +199,25 @@ class Tiles:
                 angles.append((smooth.reshape(-1, tiles) + own).ravel())
             return angles
 
-        return deflections
+        def deflections_anywhere(rays):
+            y, x = rays.T
+            row = self._find_tile(self.centre_y[0] - y, self.count[0])
+            column = self._find_tile(x - self.centre_x[0], self.count[1])
+            tile = row * self.count[1] + column
+            along, across = (
+                _interpolation(self.node, (place - jnp.asarray(centre, self.dtype)[index]) / self.half_side, jnp)
+                for place, centre, index in ((y, self.centre_y, row), (x, self.centre_x, column))
+            )
+            smooth = (far[:, :, tile] * along.T[:, None] * across.T).sum(axis=(0, 1))
+            near = [column[:, tile] for column in beside]
+            total = smooth + self.sum_masses(y[None], x[None], near, turns[0])[0]
+            return [total.imag, total.real]
+
+        return deflections, deflections_anywhere
+
+    def _find_tile(self, distance, count):
+        """Return which tile along an axis has a distance, arcsec, from the middle of the first."""
+        return jnp.clip(jnp.floor(distance / (2 * self.half_side) + 0.5).astype(int), 0, count - 1)
 
     def sum_masses(self, ray_y, ray_x, halos, turns, is_far=None):
         """Return the deflections alpha_x + i alpha_y of rays (R, tiles) by masses (C, tiles or 1) of every tile."""
@@ -262,13 +282,13 @@ def _bucket(number: int, smallest: int) -> int:
     return smallest
 
 
-def _interpolation(node: np.ndarray, place: np.ndarray) -> np.ndarray:
+def _interpolation(node: np.ndarray, place, xp=np):
     """Return the weights (..., nodes) with which values at nodes give one at a place."""
     weights = []
     for mine in range(len(node)):
         others = np.delete(node, mine)
-        weights.append(np.prod((place[..., None] - others) / (node[mine] - others), axis=-1))
-    return np.stack(weights, axis=-1)
+        weights.append(xp.prod((place[..., None] - others) / (node[mine] - others), axis=-1))
+    return xp.stack(weights, axis=-1)
 
 
 def _reach_by_strength(node: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

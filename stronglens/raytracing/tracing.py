@@ -1,5 +1,6 @@
 """What one compiled program traces: rays back to the source, pixel by pixel, for a piece of a chunk."""
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stronglens.raytracing.cusp import integrate_block, replace_block
+from stronglens.raytracing.refinement import refine_image
 from stronglens.raytracing.scene import FAST, build_lens, build_source
 from stronglens.raytracing.tiles import PARTS, Tiles
 
@@ -34,6 +36,7 @@ class ImageTracer:
     precision: str
     batch_size: int
     integrate_cusp: bool
+    refine_source: bool
     tiles: Tiles | None
 
     def render_piece(self, *arrays):
@@ -83,48 +86,68 @@ class ImageTracer:
         scene, masses, lights = self._build_lens(*row)
         source = build_source(scene, FAST)
 
-        perturb = self.tiles.sum_deflections(*perturbers) if perturbers else None
+        perturb, perturb_anywhere = self.tiles.sum_deflections(*perturbers) if perturbers else (None, None)
 
-        def trace(rays, index):
+        def trace_back(rays, perturb):
             grid = _grid(rays)
             deflections = [mass.deflections_yx_2d_from(grid, xp=jnp).array for mass in masses.values()]
             # Components one by one: arrays of pairs would not become vector instructions, nor would transposed ones.
             angles = [sum(pairs[:, axis] for pairs in deflections) for axis in (0, 1)]
             if perturb:
-                angles = [one + other for one, other in zip(angles, perturb(rays, index), strict=True)]
+                angles = [one + other for one, other in zip(angles, perturb(rays), strict=True)]
             traced = [rays[:, axis] - angles[axis] for axis in (0, 1)]
-            traced = jax.lax.optimization_barrier(traced)
+            return jax.lax.optimization_barrier(traced)
+
+        def trace_in_order(rays, index):
+            return trace_back(rays, perturb and functools.partial(perturb, index=index))
+
+        def shine(traced):
             grid = _grid(jnp.stack(traced, axis=-1))
-            image = sum(light.image_2d_from(grid, xp=jnp).array for light in source.values())
+            return sum(light.image_2d_from(grid, xp=jnp).array for light in source.values())
+
+        def trace(rays, index):
+            image = shine(trace_in_order(rays, index))
             if not self.lens_light:
                 return (image,)
             lens = sum(light.image_2d_from(_grid(rays), xp=jnp).array for light in lights.values())
             return jax.lax.optimization_barrier((image, lens))
 
-        if perturbers:
-            return [self.tiles.to_image(image) for image in self._average(trace, self.tiles.rays())]
-        rays = pixel_centers(self.shape, self.pixel_scale).T
-        return [image.reshape(self.shape) for image in self._average(trace, rays)]
+        rays = self.tiles.rays() if perturbers else pixel_centers(self.shape, self.pixel_scale).T
+        to_image = self.tiles.to_image if perturbers else lambda image: image.reshape(self.shape)
+        images = [to_image(image) for image in self._average(trace, rays)]
+        if self.refine_source:
+            middle = self.over_sampling // 2 * (self.over_sampling + 1)
+            traced = [to_image(axis) for axis in trace_in_order(self._ray_of_pixels(rays, middle), middle)]
+            images[0] = refine_image(
+                images[0], traced, lambda rays: trace_back(rays, perturb_anywhere), shine, source["light"],
+                self.pixel_scale, self.over_sampling,
+            )  # fmt: skip
+        return images
 
     def _average(self, trace, rays):
         """Return the mean over a pixel's rays: one ray of every pixel at a time, to stay in the cache."""
-        offsets = ((np.arange(self.over_sampling) + 0.5) / self.over_sampling - 0.5) * self.pixel_scale
-        offsets = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 2)
-        rays, offsets = jnp.asarray(rays, self.precision), jnp.asarray(offsets, self.precision)
+        number = self.over_sampling**2
 
         def trace_ray(index):
-            shifted = jax.lax.optimization_barrier([rays[axis] + offsets[index, axis] for axis in (0, 1)])
-            return trace(jnp.stack(shifted, axis=-1), index)
+            return trace(self._ray_of_pixels(rays, index), index)
 
-        if len(offsets) == 1:
+        if number == 1:
             return trace_ray(0)
 
         def add_ray(index, sums):
             return jax.tree.map(jnp.add, sums, trace_ray(index))
 
         zero = jnp.zeros(rays.shape[1], self.precision)
-        sums = jax.lax.fori_loop(0, len(offsets), add_ray, (zero, zero) if self.lens_light else (zero,))
-        return jax.tree.map(lambda total: total / len(offsets), sums)
+        sums = jax.lax.fori_loop(0, number, add_ray, (zero, zero) if self.lens_light else (zero,))
+        return jax.tree.map(lambda total: total / number, sums)
+
+    def _ray_of_pixels(self, centres, index):
+        """Return the ray of an index in every pixel, (R, 2), from their centres (2, R)."""
+        offsets = ((np.arange(self.over_sampling) + 0.5) / self.over_sampling - 0.5) * self.pixel_scale
+        offsets = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 2)
+        centres, offsets = jnp.asarray(centres, self.precision), jnp.asarray(offsets, self.precision)
+        shifted = jax.lax.optimization_barrier([centres[axis] + offsets[index, axis] for axis in (0, 1)])
+        return jnp.stack(shifted, axis=-1)
 
 
 def pixel_centers(shape: tuple[int, int], pixel_scale: float) -> np.ndarray:

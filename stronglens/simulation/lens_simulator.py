@@ -13,6 +13,7 @@ from stronglens.raytracing import (
     Perturbers,
     einstein_radius,
     has_gpu,
+    needs_refinement,
     sersic_flux,
     source_flux_in_field,
 )
@@ -111,6 +112,12 @@ class LensSimulator:
                     perturbers=self.perturber_profile,
                     own_light=self.has_own_light,
                     clumps=self.parameters.src_clumps,
+                    refine_source=needs_refinement(
+                        self.parameters.src_effect_range.low,
+                        self.parameters.src_sersic_range.high,
+                        self.parameters.pixel_scale,
+                        self.parameters.over_sampling,
+                    ),
                 )
             return self._renderer
 
