@@ -150,7 +150,7 @@ def test_images_as_others_made_them_take_no_flags(lens, tmp_path):
 def test_noise_is_held_against_all_that_was_drawn(lens):
     def notes(times):
         record = RECORD | {"camera": RECORD["camera"] | {"exposure-time": times}}
-        return [note for note in one("x", f"-p={lens}", record=record).notes if "background noise" in note]
+        return [note for note in one(lens.parent, f"-p={lens}", record=record).notes if "background noise" in note]
 
     assert notes([1132.0, 2264.0]) == []
     (note,) = notes([400.0, 800.0])
