@@ -134,7 +134,8 @@ def test_a_table_of_other_lenses_is_refused(trained, tmp_path, capsys):
     image, table = trained / "dataset" / "images" / "000003.pickle", tmp_path / "published.csv"
     table.write_text("name,axis_ratio\nSLACSJ0946,0.8\n")
     where = [f"--figures-dir={tmp_path}", f"--model-file={trained / 'n.keras'}"]
-    code, line = refused(capsys, *where, f"--predict={image}", f"--published={table}")
+    given = [f"--predict={image}", "--pixel-scale=0.3", "--unit=e-/s", "--zero-point=25.72"]
+    code, line = refused(capsys, *where, *given, f"--published={table}")
     assert code == 2
     assert "none of its rows is of a measured file" in line
 

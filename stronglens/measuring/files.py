@@ -445,6 +445,9 @@ def check_request(parameters) -> None:
         raise RunError(f"{error}{'; no such file: ' * bool(gone)}{_some(gone)}") from None
     read = ImageReader(parameters, record, *check_record(parameters, record))
     read.check_flags(images)
+    for name in ("published", "coolest"):
+        if getattr(parameters, name) and not record.get("posterior"):
+            raise UsageError(f"--{name} needs a network that gives a posterior: train one with --posterior=flow")
     tried = np.unique(np.linspace(0, len(images) - 1, len(images) if len(images) <= MOST_LENSES else MOST_REASONS))
     reasons = []
     for number in tried.astype(int):

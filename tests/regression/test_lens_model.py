@@ -19,6 +19,7 @@ from lenstronomy.Util.coolest_interface import create_lenstronomy_from_coolest
 import params_and_cli as panel
 from stronglens import telescope
 from stronglens.measuring import Answer, Measurement
+from stronglens.measuring.images import ImageFile
 from stronglens.observation import Observation, Prepared
 from stronglens.parameters import Range, RunError, ranges
 from stronglens.raytracing import einstein_radius
@@ -283,8 +284,8 @@ def test_a_mean_beyond_the_training_set_is_said(lens, executor):
 def measured(parameters, image, noise, draws, **known):
     """A file of an image in the network's pixels, as the command has it once it is measured."""
     seen = Observation(image, parameters.pixel_scale, parameters.zero_point, "lens.fits", **known)
-    prepared = Prepared(image, noise, np.zeros(image.shape, bool), 0.01, (0.0, 0.0))
-    return Measurement("lens.fits", seen, prepared, Answer(draws.mean(axis=0), draws), ())
+    prepared = Prepared(image, noise, np.zeros(image.shape, bool), 0.01, 0.0, (0.0, 0.0))
+    return Measurement(ImageFile("lens.fits"), seen, prepared, (), Answer(draws.mean(axis=0), draws))
 
 
 @pytest.mark.filterwarnings("ignore:`axes` should not be `None`:DeprecationWarning")  # lenstronomy's
