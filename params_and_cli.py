@@ -523,7 +523,7 @@ class Learning(Parameters):
         help="train on fresh simulations each epoch in place of the stored training images; validate and test on "
         "stored ones"
     )
-    resume: bool = switch(recorded=False, help="go on with an interrupted training, or with --predict of many images")
+    resume: bool = switch(recorded=False, help="go on with an interrupted training, or with measuring many images")
     model_file: Path = text("models/regression.keras", help="where the trained network is kept")
     ceiling_images: int = number(
         100, valid=(0, 100_000), applies=SUBSTRUCTURE,

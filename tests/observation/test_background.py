@@ -59,9 +59,14 @@ def measure(simulated, folder, images, *words, record=None, noise_map=None):
         *(f"--pixel-scale={simulated.camera['pixel-scale']}", *words, "--predict", *map(str, paths)),
     ]
     parameters = parse(TrainingParameters, words, program="model_and_figures.py", overrides=OVERRIDES)
-    measured, refused = measure_files(parameters, network, record or simulated.record, lambda _: Answer(np.zeros(1)))
-    assert not refused
-    return measured
+
+    def answer(images):
+        return [Answer(np.zeros(1)) for _ in images]
+
+    results = measure_files(parameters, network, record or simulated.record, answer, ["einstein-radius"])
+    assert not results.refused
+    assert len(results.kept) == len(images)
+    return results.kept
 
 
 def share(measured, words):
