@@ -13,9 +13,7 @@ def test_distances_are_astropys():
     # 1e-6: the interpolation's error; Planck18 is flat to 1e-10, and its neutrinos are in the table
     np.testing.assert_allclose(d_lens, Planck18.angular_diameter_distance(Z_LENS).value, rtol=1e-6)
     np.testing.assert_allclose(d_source, Planck18.angular_diameter_distance(Z_SOURCE).value, rtol=1e-6)
-    np.testing.assert_allclose(
-        d_lens_source, Planck18.angular_diameter_distance(Z_LENS, Z_SOURCE).value, rtol=1e-6
-    )
+    np.testing.assert_allclose(d_lens_source, Planck18.angular_diameter_distance(Z_LENS, Z_SOURCE).value, rtol=1e-6)
 
 
 def test_convergence_scale_is_ratio_of_critical_densities():

@@ -121,9 +121,7 @@ class _Word:
     values: tuple[str, ...]
 
 
-def _read_words(
-    cls: type[Parameters], argv: Sequence[str], others: Mapping[str, type[Parameters]]
-) -> Iterator[_Word]:
+def _read_words(cls: type[Parameters], argv: Sequence[str], others: Mapping[str, type[Parameters]]) -> Iterator[_Word]:
     flags: dict[str, Declaration | None] = dict.fromkeys((CONFIG, PRINT_CONFIG))
     for declaration in declarations(cls).values():
         flags[declaration.flag] = declaration

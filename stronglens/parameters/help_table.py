@@ -100,7 +100,7 @@ def labels_table(columns: Iterable[Column], title: str, width: int | None = None
     for row in [header, tuple("-" * size for size in (*widths, len(header[3]))), *rows]:
         cells = "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=False))
         first, *more = _wrap(row[3], width, indent) or [""]
-        lines += [f"{cells}  {first[len(indent):]}".rstrip(), *more]
+        lines += [f"{cells}  {first[len(indent) :]}".rstrip(), *more]
     return "\n".join(lines)
 
 

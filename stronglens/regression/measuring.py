@@ -248,9 +248,7 @@ class _Lenses:
             else:
                 seen, draws = measured.prepared, measured.answer.draws
                 try:
-                    model = model_lens(
-                        self.made_with, self.labels, draws, seen.image, seen.noise, seen.mask, executor
-                    )
+                    model = model_lens(self.made_with, self.labels, draws, seen.image, seen.noise, seen.mask, executor)
                     if self.parameters.coolest:
                         path = folder / f"coolest_{stem}"
                         remarks = _remarks(measured, self.verdicts)

@@ -63,9 +63,7 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     columns = [dataset.columns[label] for label in parameters.labels]
     units = {column.name: column.unit for column in columns}
     learned = truth[lesson.split["train"]]
-    metrics = regression_metrics(
-        truth[rows], predicted, learned.mean(axis=0), parameters.labels, seed=parameters.seed
-    )
+    metrics = regression_metrics(truth[rows], predicted, learned.mean(axis=0), parameters.labels, seed=parameters.seed)
     metrics["set"] = name
     say("")
     say(metrics_table(metrics, units))

@@ -34,13 +34,17 @@ COLUMNS = {
         "subhalo-mass", "Msun", r"M_{\rm sub}", "mass of all sub-halos, or of the vortex, as it lenses", drawn=False
     ),
     "einstein-radius-smooth": Column(
-        "einstein-radius-smooth", "arcsec", r"\theta_{\rm E,smooth}",
+        "einstein-radius-smooth",
+        "arcsec",
+        r"\theta_{\rm E,smooth}",
         "Einstein radius of the smooth lens alone, on the intermediate axis: smaller than einstein-radius-sie where it "
         "gave up the mass of its substructure",
         drawn=False,
     ),
     "substructure-snr": Column(
-        "substructure-snr", None, r"d_{\rm known}",
+        "substructure-snr",
+        None,
+        r"d_{\rm known}",
         "signal-to-noise of what the substructure does to the image, by a matched filter that knows the smooth lens "
         "and the source: sqrt of the sum over pixels of (image - smooth image)^2 over the variance of the smooth one",
         drawn=False,
@@ -146,9 +150,10 @@ class SubstructureSimulator(LensSimulator):
             derived["einstein-radius"] = _widen(radius, perturbers, *centre)
         unit = cosmology.point_mass_strength(1.0, *self._redshifts(draws), self.parameters.mass_distances)
         # Of what was drawn for it, the same for all classes: a rule that refuses one of them more would tell it.
-        share = np.maximum(draws["substructure-mass"] * unit, _mean_total(self.parameters) * unit) / np.maximum(
-            radius, 1e-9
-        ) ** 2
+        share = (
+            np.maximum(draws["substructure-mass"] * unit, _mean_total(self.parameters) * unit)
+            / np.maximum(radius, 1e-9) ** 2
+        )
         kind = class_of(indices)
         return derived | {
             "einstein-radius-sie": drawn,

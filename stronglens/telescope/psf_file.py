@@ -244,9 +244,7 @@ def _choose(hdus: Any, extension: str | None, name: str) -> int:
     return next(iter(planes))
 
 
-def _clean(
-    stamp: NDArray[np.float64], name: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float, list[str]]:
+def _clean(stamp: NDArray[np.float64], name: str) -> tuple[NDArray[np.float64], NDArray[np.float64], float, list[str]]:
     """Subtract the background and fill pixels without a value.
 
     Returns
@@ -298,9 +296,7 @@ def _clean(
         light = stamp[ring & known]
         # A ring has light if it is brighter than nothing, given the error of the background, or than the outskirts.
         errors = [scatter / np.sqrt(max(1, some.size)) for some in (light, outskirts)]
-        faintest = min(
-            SIGNIFICANCE * np.hypot(errors[0], error), level - background + SIGNIFICANCE * np.hypot(*errors)
-        )
+        faintest = min(SIGNIFICANCE * np.hypot(errors[0], error), level - background + SIGNIFICANCE * np.hypot(*errors))
         if light.size and light.mean() <= faintest:
             cut = inner
             break

@@ -45,9 +45,7 @@ def blur(images: np.ndarray, psf: np.ndarray | None) -> np.ndarray:
     return blurred.clip(min=0)  # the FFT leaves -1e-8 of the peak where there is no light
 
 
-def observe(
-    source, lens, telescope: Telescope, wanted_snr=None, exposure_time=None, peak_noise=None
-) -> tuple:
+def observe(source, lens, telescope: Telescope, wanted_snr=None, exposure_time=None, peak_noise=None) -> tuple:
     """Blur what was rendered, and measure what is known without noise.
 
     Parameters

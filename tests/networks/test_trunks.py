@@ -68,9 +68,7 @@ def test_a_head_has_seeds_of_its_own():
     assert not set(taken) & set(seeds)
 
 
-@pytest.mark.parametrize(
-    ("kind", "first"), [("resnet", (16, 24, 32)), ("convnext", (8, 12, 64))], ids=NEW
-)
+@pytest.mark.parametrize(("kind", "first"), [("resnet", (16, 24, 32)), ("convnext", (8, 12, 64))], ids=NEW)
 def test_three_layers_show_what_it_sees(kind, first):
     network = build_network((32, 48), SCALING, fit_label_scaling(np.eye(3), "abc"), kind=kind)
     seen = convolution_activations(network, np.ones((32, 48)))

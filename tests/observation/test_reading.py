@@ -56,6 +56,7 @@ def test_npy_has_its_first_row_at_the_top(tmp_path):
         np.save(tmp_path / "a.npy", one_channel)
         np.testing.assert_array_equal(read_observation(tmp_path / "a.npy", **KNOWN).image, image)
 
+
 # Scaled and unsigned pixels. FITS standard 4.0, sections 4.4.2.5 and 5.2.5: value = BZERO + BSCALE * stored; an integer
 # equal to BLANK has no value; unsigned integers are stored as signed ones with BZERO = 2^(bits - 1).
 
@@ -418,5 +419,3 @@ def test_foreign_files_are_refused(tmp_path, content, ending):
     path.write_bytes(content)
     with pytest.raises(RunError):
         read_observation(path, **KNOWN)
-
-

@@ -151,7 +151,7 @@ def test_what_is_printed_reads_back_the_same(cls, data, tmp_path_factory):
 
 
 def test_print_config_reads_back_through_the_command_line(file):
-    argv = ["--telescope=hst", "-srs=2", "-scx=-0.1,0.2", "--psf-fits=a \\ \"b\".fits"]
+    argv = ["--telescope=hst", "-srs=2", "-scx=-0.1,0.2", '--psf-fits=a \\ "b".fits']
     assert read(file(printed_config(*argv))) == read(*argv)
 
 

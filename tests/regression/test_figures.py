@@ -215,9 +215,7 @@ def indices_of(figure):
 
 def test_what_an_estimate_is_stands_in_the_figures(images):
     true, predicted = draw_labels(144, 2)
-    gallery = draw_gallery(
-        images, true, predicted, COLUMNS[:2], predicted[:, 0], 0.1, n=4, estimate="posterior mean"
-    )
+    gallery = draw_gallery(images, true, predicted, COLUMNS[:2], predicted[:, 0], 0.1, n=4, estimate="posterior mean")
     assert "true → posterior mean" in words_of(gallery)
     drawn = words_of(draw_predictions(true, predicted, COLUMNS[:2], estimate="posterior mean"))
     assert "predicted: posterior mean" in drawn

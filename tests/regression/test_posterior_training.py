@@ -56,7 +56,7 @@ def test_a_flow_goes_on_as_if_nothing_had_happened(tmp_path):
 
 TRAIN_ON_TWO = f"""
     import json, sys
-    sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}, {str(Path(__file__).parent)!r}]
+    sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}, {str(Path(__file__).parent)!r}]
     from stronglens.training import keras
     if keras.config.backend() == "tensorflow":
         import tensorflow

@@ -1,6 +1,5 @@
 """Published values: matched to files, compared like with like."""
 
-
 import numpy as np
 import pytest
 

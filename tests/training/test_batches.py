@@ -137,9 +137,7 @@ def test_streamed_images_train_as_images_in_memory_do_to_the_bit(tmp_path):
     images, labels = make_blobs(175)
     streamed, checked = StreamedImages(images[:130]), StreamedImages(images[130:])
     one = train(tmp_path, (streamed, labels[:130]), valid=(checked, labels[130:]))
-    two = train(
-        tmp_path, (images[:130], labels[:130]), name="memory.keras", valid=(images[130:], labels[130:])
-    )
+    two = train(tmp_path, (images[:130], labels[:130]), name="memory.keras", valid=(images[130:], labels[130:]))
     assert same(one, two)
     for source in (streamed, checked):
         assert source.missed == 0  # all of it was read ahead

@@ -22,7 +22,7 @@ PAIR = ["cpu:0", "cpu:1"]
 WAKE_TWO = f"""
     import json, sys
     from pathlib import Path
-    sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}, {str(Path(__file__).parent)!r}]
+    sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}, {str(Path(__file__).parent)!r}]
     from stronglens.training import keras
     if keras.config.backend() == "tensorflow":
         import tensorflow

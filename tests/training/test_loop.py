@@ -145,7 +145,7 @@ def killed(tmp_path):
         f"""
         import sys, time
         from pathlib import Path
-        sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}, {str(Path(__file__).parent)!r}]
+        sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}, {str(Path(__file__).parent)!r}]
         import test_loop
         from stronglens.training.keeper import Keeper
         finished = Keeper.on_epoch_end
@@ -338,7 +338,7 @@ def test_jax_trains_and_is_quiet(tmp_path):
         f"""
         import sys
         from pathlib import Path
-        sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}, {str(Path(__file__).parent)!r}]
+        sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}, {str(Path(__file__).parent)!r}]
         import test_loop
         from stronglens.training import keras
         assert keras.config.backend() == "jax"

@@ -162,9 +162,7 @@ def _draw_contours(axes: Axes, x: np.ndarray, y: np.ndarray, across, up) -> None
     inside = np.cumsum(order) / order.sum()
     thresholds = sorted({float(order[min(np.searchsorted(inside, share), len(order) - 1)]) for share in SHARES})
     thresholds = [threshold for threshold in thresholds if threshold < density.max()]
-    middles = [
-        edges[0] + (edges[1] - edges[0]) * (np.arange(-2, len(edges) + 1) + 0.5) for edges in (x_edges, y_edges)
-    ]
+    middles = [edges[0] + (edges[1] - edges[0]) * (np.arange(-2, len(edges) + 1) + 0.5) for edges in (x_edges, y_edges)]
     for threshold, alpha in zip(thresholds, (0.25, 0.4), strict=False):
         axes.contourf(*middles, density, [threshold, density.max()], colors=[BLUE], alpha=alpha)
     axes.contour(*middles, density, thresholds, colors=BLUE, linewidths=0.8)
