@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
             examples=panel.EXAMPLES["generate_data.py"],
             version=panel.PROGRAM_VERSION,
             presets=panel.PRESETS,
-            commands=panel.DOORS,
+            commands=panel.COMMANDS,
         )
         execution.check_machines(parameters.workers, parameters.scheduler)
         say = (lambda line: None) if parameters.quiet else print

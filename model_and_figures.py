@@ -22,11 +22,11 @@ def main(arguments: list[str] | None = None) -> int:
             examples=panel.EXAMPLES["model_and_figures.py"],
             version=panel.PROGRAM_VERSION,
             presets=panel.PRESETS,
-            commands=panel.DOORS,
+            commands=panel.COMMANDS,
             label_help=list_labels,
         )
         check_machines(parameters.workers, parameters.scheduler)
-        from stronglens.learning.lesson import check_together
+        from stronglens.learning.plan import check_together
 
         check_together(parameters)
         require_folder(parameters.figures_dir, "--figures-dir")
@@ -51,35 +51,35 @@ def learn(parameters) -> None:
         dataset = load_dataset(parameters.dataset_dir, parameters.task, progress.advance)
     if not dataset.images.in_memory:
         say(f"Reading {describe_bytes(dataset.images.nbytes)} of images as they are needed: they do not fit in memory")
-    lesson = room(parameters, "lesson").plan_lesson(
+    plan = room(parameters, "plan").plan_training(
         parameters, dataset, made_with, lambda units, what: count(units, what, parameters), say
     )
 
     from stronglens.training import remove_state
 
-    with simulate(lesson) as fresh:
-        history = room(parameters, "learning").train_network(lesson, fresh)
-    room(parameters, "report").write_report(lesson, history)
+    with simulate(plan) as fresh:
+        history = room(parameters, "train").train_network(plan, fresh)
+    room(parameters, "report").write_report(plan, history)
     remove_state(parameters.model_file)  # until here a killed run has nothing to train again
     say(f"Network: {parameters.model_file}")
 
 
 @contextmanager
-def simulate(lesson):
+def simulate(plan):
     """Start what simulates training images while the network trains; give None where stored ones are trained on."""
-    parameters = lesson.parameters
+    parameters = plan.parameters
     if not parameters.simulate:
         yield None
         return
     from stronglens.simulation.chunks import describe_environment
-    from stronglens.simulation.fresh import FreshLenses
+    from stronglens.simulation.stream import SimulationStream
 
     make = room(parameters, "simulator").make_simulator
-    stored, number = lesson.dataset.manifest["number"], len(lesson.split["train"])
+    stored, number = plan.dataset.manifest["number"], len(plan.split["train"])
     workers = 0 if parameters.scheduler else max(1, parameters.workers)  # JAX and TensorFlow: a process each
     describe = partial(describe_environment, panel.PROGRAM_VERSION)
     with open_executor(workers, parameters.scheduler, describe) as executor:
-        yield FreshLenses(make, lesson.made_with, stored, number, lesson.known, executor)
+        yield SimulationStream(make, plan.made_with, stored, number, plan.label_columns, executor)
 
 
 def room(parameters, name: str):

@@ -717,12 +717,12 @@ EXAMPLES = {
     ),
 }
 
-DOORS = {"generate_data.py": SimulationParameters, "model_and_figures.py": TrainingParameters}
+COMMANDS = {"generate_data.py": SimulationParameters, "model_and_figures.py": TrainingParameters}
 
 
 def fill_readme(readme: str) -> str:
     """Return the text of the README with its parameter tables written anew from the declarations."""
-    for program, parameters in DOORS.items():
+    for program, parameters in COMMANDS.items():
         start = readme.index("\n", readme.index(f"<!-- {program} -->")) + 1
         end = readme.index("<!-- end -->", start)
         readme = readme[:start] + "\n" + markdown_table(parameters, OVERRIDES, "####") + "\n" + readme[end:]

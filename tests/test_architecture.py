@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = sorted((ROOT / "stronglens").rglob("*.py"))
-DOORS = [ROOT / "generate_data.py", ROOT / "model_and_figures.py"]
+COMMANDS = [ROOT / "generate_data.py", ROOT / "model_and_figures.py"]
 TASKS = {"regression", "substructure"}
 
 ONLY_IN = {
@@ -77,7 +77,7 @@ def test_imports_run_upwards(path):
             assert other not in TASKS, f"a task imports a task: {module}"
 
 
-@pytest.mark.parametrize("path", PACKAGE + DOORS, ids=ids(PACKAGE + DOORS))
+@pytest.mark.parametrize("path", PACKAGE + COMMANDS, ids=ids(PACKAGE + COMMANDS))
 def test_libraries_live_in_their_rooms(path):
     rooms = {path.stem, *path.parts}
     for module in imported_modules(path):
@@ -90,7 +90,7 @@ def test_the_package_itself_imports_nothing():
     assert list(imported_modules(ROOT / "stronglens" / "__init__.py")) == []
 
 
-@pytest.mark.parametrize("path", DOORS, ids=ids(DOORS))
+@pytest.mark.parametrize("path", COMMANDS, ids=ids(COMMANDS))
 def test_doors_stay_short(path):
     code = [line for line in path.read_text().splitlines() if line.strip() and not line.strip().startswith("#")]
     assert len(code) < 100, "a door names stages; the work belongs in the package"

@@ -14,7 +14,7 @@ import params_and_cli as panel
 from stronglens.parameters import Range, UsageError, columns, declarations, parse
 
 ROOT = Path(__file__).parent.parent
-DOORS = {"generate_data.py": panel.SimulationParameters, "model_and_figures.py": panel.TrainingParameters}
+COMMANDS = {"generate_data.py": panel.SimulationParameters, "model_and_figures.py": panel.TrainingParameters}
 
 ORIGINAL_FLAGS = {
     "generate_data.py": {
@@ -46,16 +46,16 @@ DEFAULTS = {  # of the report's Table 1, and of the issue where the table is sil
 
 
 def read(program, *argv, **more):
-    return parse(DOORS[program], argv, program=program, version="1", overrides=panel.OVERRIDES, **more)
+    return parse(COMMANDS[program], argv, program=program, version="1", overrides=panel.OVERRIDES, **more)
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_flags_of_the_original_scripts_are_kept(program):
-    shortcuts = {item.flag: item.shortcut for item in declarations(DOORS[program]).values()}
+    shortcuts = {item.flag: item.shortcut for item in declarations(COMMANDS[program]).values()}
     assert ORIGINAL_FLAGS[program].items() <= shortcuts.items()
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_defaults_are_those_of_the_report(program):
     parameters = read(program)
     assert {name: getattr(parameters, name) for name in DEFAULTS[program]} == DEFAULTS[program]
@@ -68,19 +68,19 @@ def test_hubble_has_its_own_defaults():
 
 
 def test_overrides_name_parameters_and_hold_what_they_may():
-    declared = {name: item for cls in DOORS.values() for name, item in declarations(cls).items()}
+    declared = {name: item for cls in COMMANDS.values() for name, item in declarations(cls).items()}
     for (chooser, choice), defaults in panel.OVERRIDES.items():
         assert choice in declared[chooser].choices
         assert defaults.keys() <= declared.keys()
-        for cls in DOORS.values():
+        for cls in COMMANDS.values():
             if chooser in declarations(cls):
                 condition = dict([item.applies] if (item := declared[chooser]).applies else [])
                 cls.of(panel.OVERRIDES, **condition, **{chooser: choice})  # raises where a value will not do
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_declarations_are_complete(program):
-    declared = declarations(DOORS[program])
+    declared = declarations(COMMANDS[program])
     for item in declared.values():
         assert item.help, item.flag
         assert not item.help.endswith("."), item.flag
@@ -114,7 +114,7 @@ def test_places_turn_with_the_sky_and_shapes_twice_as_fast(task, lens_model):
         assert column.pair == (ends if spin else None), name
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_examples_work(program):
     for what, command in panel.EXAMPLES[program]:
         door, *argv = shlex.split(command)
@@ -127,7 +127,7 @@ def test_examples_work(program):
             read(program, *argv)
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_both_commands_share_a_face(program):
     shared = ["--seed=3", "--dataset-dir=there", "--quiet", "--task=regression"]
     parameters = read(program, *shared)
@@ -148,7 +148,7 @@ print(json.dumps(sorted(name for name in sys.modules if "." not in name)), file=
 """
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_help_wakes_no_large_library(program):
     code = WAKES.format(module=program.removesuffix(".py"))
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -157,7 +157,7 @@ def test_help_wakes_no_large_library(program):
     assert "--dataset-dir" in done.stdout
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_help_comes_at_once(program):
     seconds = []
     for _ in range(3):
@@ -177,7 +177,7 @@ def test_help_survives_a_reader_that_leaves():
 
 
 def test_wrong_flags_end_with_code_2_and_one_line():
-    for program in DOORS:
+    for program in COMMANDS:
         done = subprocess.run([sys.executable, program, "--sed=3"], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 2
         assert done.stdout == ""

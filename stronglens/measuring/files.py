@@ -66,7 +66,7 @@ AS_DISTRIBUTED = "taken as it is, as the images were that the network learned fr
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """What a network makes of an image.
 
     Attributes
@@ -100,14 +100,14 @@ class Measurement:
         Without its pixels, but for images that are drawn.
     prepared : Prepared, what the network saw, its noise and what was filled
     notes : what was decided on the way, and what the network says of itself
-    answer : Answer or None, before the network was asked
+    answer : Prediction or None, before the network was asked
     """
 
     image: ImageFile
     observation: Observation
     prepared: Prepared
     notes: tuple[str, ...]
-    answer: Answer | None = None
+    answer: Prediction | None = None
 
     @property
     def name(self) -> str:
@@ -137,7 +137,7 @@ class Results:
         All of this run if there are at most ``MOST_LENSES`` images, else the first ``MOST_FILES``.
     refused : list of str, reasons for which images cannot be used, ``MOST_REASONS`` at most; all are in ``refused.csv``
     refused_number : int, of those images
-    warned : int, images measured in this run whose values are doubtful (see `Answer.warnings`)
+    warned : int, images measured in this run whose values are doubtful (see `Prediction.warnings`)
     """
 
     number: int
@@ -152,7 +152,7 @@ def measure_files(
     parameters,
     network,
     record: dict,
-    answer: Callable[[np.ndarray], Sequence[Answer]],
+    answer: Callable[[np.ndarray], Sequence[Prediction]],
     heads: Sequence[str],
     cells: Sequence[str] = (),
     more_columns: Mapping[str, Sequence[str]] | None = None,
@@ -168,9 +168,9 @@ def measure_files(
     parameters : TrainingParameters
     network : keras.Model
     record : dict, as saved with the network
-    answer : callable, (N, H, W) float32, e-/s -> N of Answer
+    answer : callable, (N, H, W) float32, e-/s -> N of Prediction
     heads : sequence of L str, what the outputs are: ``src-center-x [arcsec]``
-    cells : sequence of str, names of the cells that each `Answer` has
+    cells : sequence of str, names of the cells that each `Prediction` has
     more_columns : mapping, optional
         Columns of other tables, by their names, beside ``file`` and ``path``.
     more_rows : callable, Measurement -> rows of each of those tables, without file and path
@@ -224,7 +224,7 @@ def write_measurements(
     results: Results,
     heads: Sequence[str],
     captions: Sequence[str],
-    worth: Sequence[str],
+    caveats: Sequence[str],
     tables: Sequence[str] | None = None,
     verdicts: Sequence[str] = (),
     doubtful: Sequence[Collection[int]] = (),
@@ -248,7 +248,7 @@ def write_measurements(
     where = f"Table: {folder / 'measured.csv'}"
     if kept:
         lines = [*_table(kept, heads, verdicts), *_notes(kept), ""] if tables is None else tables
-        say("\n".join([*lines, *worth]))
+        say("\n".join([*lines, *caveats]))
         drawn = kept[:MOST_FILES]
         figure = draw_measured(
             [one.observation for one in drawn],

@@ -11,7 +11,7 @@ from readable_figures import assert_readable
 from small_observations import galaxy, noise, write_fits
 
 from params_and_cli import OVERRIDES, TrainingParameters
-from stronglens.measuring import Answer, measure_files, refuse, write_measurements
+from stronglens.measuring import Prediction, measure_files, refuse, write_measurements
 from stronglens.measuring.figures import draw_measured
 from stronglens.parameters import Column, RunError, UsageError, parse
 from stronglens.plotting import RED
@@ -35,8 +35,8 @@ class Network:
 
 
 def mean(images):
-    """Answer with each image's mean, so that a test can see what the network was given."""
-    return [Answer(np.array([image.mean()])) for image in images]
+    """Prediction with each image's mean, so that a test can see what the network was given."""
+    return [Prediction(np.array([image.mean()])) for image in images]
 
 
 def parameters(folder, *words):
@@ -205,7 +205,7 @@ def test_measured_images_are_readable(tmp_path, lens, count):
 
 def test_warnings_are_red_in_the_figure_and_a_column_of_the_table(lens, tmp_path):
     unlike = "UNLIKE THE TRAINING SET: farther from it than any image like it, " + "and so on " * 20
-    answers = [Answer(np.ones(2), notes=(unlike,), warnings=(unlike,), cells={"learned": "a: yes; b: no"})]
+    answers = [Prediction(np.ones(2), notes=(unlike,), warnings=(unlike,), cells={"learned": "a: yes; b: no"})]
     given = parameters(tmp_path, f"-p={lens}")
     heads = ["a", "b [s]"]
     results = measure_files(given, Network(), RECORD, lambda images: answers, heads, ["learned"])
@@ -225,7 +225,7 @@ def test_warnings_are_red_in_the_figure_and_a_column_of_the_table(lens, tmp_path
 
 def test_a_network_that_returns_no_number_refuses_the_file_alone(lens, tmp_path):
     given = parameters(tmp_path, f"-p={lens}")
-    results = measure_files(given, Network(), RECORD, lambda images: [Answer(np.ones(1), problem="NaN")], HEADS)
+    results = measure_files(given, Network(), RECORD, lambda images: [Prediction(np.ones(1), problem="NaN")], HEADS)
     (reason,) = results.refused
     assert reason.endswith("data.fits: NaN")
 

@@ -9,7 +9,7 @@ from parameter_strategies import argv_for, valid_values
 import params_and_cli as panel
 from stronglens.parameters import Range, UsageError, declarations, parse
 
-DOORS = [panel.SimulationParameters, panel.TrainingParameters]
+COMMANDS = [panel.SimulationParameters, panel.TrainingParameters]
 SLOW_TO_DRAW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
@@ -149,7 +149,7 @@ def test_labels_without_a_value_are_listed():
         assert "--predict needs a value" in refusal_of(*argv, cls=panel.TrainingParameters, label_help=label_help)
 
 
-@pytest.mark.parametrize("cls", DOORS)
+@pytest.mark.parametrize("cls", COMMANDS)
 @SLOW_TO_DRAW
 @given(st.data())
 def test_any_valid_values_can_be_asked_for(cls, data):
@@ -158,7 +158,7 @@ def test_any_valid_values_can_be_asked_for(cls, data):
 
 
 FLAGS = sorted(
-    {flag for cls in DOORS for item in declarations(cls).values() for flag in (item.flag, f"-{item.shortcut}")}
+    {flag for cls in COMMANDS for item in declarations(cls).values() for flag in (item.flag, f"-{item.shortcut}")}
     | {"--help", "--version", "--config", "--print-config"}
 )
 PIECES = ["1", "-1", "0.1,0.2", "2,1", "nan", "1e999", "true", "sie", "hst", ",", "-", "=", "--"]
@@ -166,7 +166,7 @@ SCRAPS = st.one_of(st.text(max_size=10), st.sampled_from(PIECES))
 WORDS = st.one_of(SCRAPS, st.sampled_from(FLAGS), st.tuples(st.sampled_from(FLAGS), SCRAPS).map("=".join))
 
 
-@pytest.mark.parametrize("cls", DOORS)
+@pytest.mark.parametrize("cls", COMMANDS)
 @SLOW_TO_DRAW
 @given(st.lists(WORDS, max_size=6))
 def test_garbage_is_refused_in_one_line(cls, argv):
@@ -204,4 +204,4 @@ def test_a_choice_in_capitals_brings_its_defaults_to_programs_too():
     ],
 )
 def test_a_flag_of_the_other_command_is_named_as_such(program, argv, line):
-    assert line in refusal_of(*argv, cls=panel.DOORS[program], commands=panel.DOORS)
+    assert line in refusal_of(*argv, cls=panel.COMMANDS[program], commands=panel.COMMANDS)

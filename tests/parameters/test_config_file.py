@@ -9,7 +9,7 @@ from parameter_strategies import valid_values
 import params_and_cli as panel
 from stronglens.parameters import Range, UsageError, declarations, parse
 
-DOORS = [panel.SimulationParameters, panel.TrainingParameters]
+COMMANDS = [panel.SimulationParameters, panel.TrainingParameters]
 SLOW_TO_DRAW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
@@ -119,7 +119,7 @@ def test_the_name_of_a_preset_is_named_as_one(name):
 
 def test_a_key_of_the_other_command_is_named_as_such(file):
     with pytest.raises(UsageError, match=r": epochs belongs to model_and_figures\.py"):
-        read(file("epochs = 3"), commands=panel.DOORS)
+        read(file("epochs = 3"), commands=panel.COMMANDS)
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path):
@@ -138,7 +138,7 @@ def test_the_configuration_in_effect_is_printed_with_its_meaning():
     assert max(map(len, text.splitlines())) <= 120
 
 
-@pytest.mark.parametrize("cls", DOORS)
+@pytest.mark.parametrize("cls", COMMANDS)
 @SLOW_TO_DRAW
 @given(data=st.data())
 def test_what_is_printed_reads_back_the_same(cls, data, tmp_path_factory):
@@ -155,14 +155,14 @@ def test_print_config_reads_back_through_the_command_line(file):
     assert read(file(printed_config(*argv))) == read(*argv)
 
 
-KEYS = st.sampled_from([item.key for cls in DOORS for item in declarations(cls).values()])
+KEYS = st.sampled_from([item.key for cls in COMMANDS for item in declarations(cls).values()])
 VALUES = st.sampled_from(
     ["1", "-1", "0.5", "nan", "inf", "true", "'a'", "''", "[]", "[1]", "[1, 2]", "[2, 1]", "['a', 'a']", "{a = 1}",
      "'1,2'", "1979-05-27", "[[1, 2]]", "9223372036854775808", "1e400", "'\\u0000'", '"\\u0000"', '"\\uFFFD"'],
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("cls", DOORS)
+@pytest.mark.parametrize("cls", COMMANDS)
 @SLOW_TO_DRAW
 @given(
     content=st.one_of(

@@ -4,18 +4,18 @@ import params_and_cli as panel
 from stronglens.parameters import Column, declarations, help_text, labels_table, markdown_table
 from stronglens.parameters.help_table import HEADER, terminal_width
 
-DOORS = {"generate_data.py": panel.SimulationParameters, "model_and_figures.py": panel.TrainingParameters}
+COMMANDS = {"generate_data.py": panel.SimulationParameters, "model_and_figures.py": panel.TrainingParameters}
 
 
 def table(program="generate_data.py", width=120):
-    return help_text(DOORS[program], program, panel.OVERRIDES, panel.EXAMPLES[program], width)
+    return help_text(COMMANDS[program], program, panel.OVERRIDES, panel.EXAMPLES[program], width)
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 @pytest.mark.parametrize("width", [50, 60, 80, 100, 120, 200])
 def test_every_flag_stands_unbroken_and_fits(program, width):
     text = table(program, width)
-    for declaration in declarations(DOORS[program]).values():
+    for declaration in declarations(COMMANDS[program]).values():
         rows = [line for line in text.splitlines() if line.split()[:1] == [declaration.flag]]
         assert len(rows) == 1
         assert declaration.shortcut is None or rows[0].split()[1] == f"-{declaration.shortcut}"
@@ -55,11 +55,11 @@ def test_other_defaults_are_told():
     assert "default" not in row  # the same number for all telescopes
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_groups_examples_and_flags_of_every_command_are_there(program):
     text = table(program)
     assert text.startswith(f"usage: {program}")
-    titles = [item.group for item in declarations(DOORS[program]).values()]
+    titles = [item.group for item in declarations(COMMANDS[program]).values()]
     assert sorted(set(titles), key=titles.index) == [line for line in text.splitlines() if line in titles]
     first_group = text.split(titles[0])[1].split("\n\n")[0]
     assert all(flag in first_group for flag in ("--help", "--version", "--config", "--print-config"))
@@ -68,10 +68,10 @@ def test_groups_examples_and_flags_of_every_command_are_there(program):
     assert "effective radius" in text or program != "generate_data.py"
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_markdown_has_a_row_for_every_parameter(program):
-    text = markdown_table(DOORS[program], panel.OVERRIDES)
-    for declaration in declarations(DOORS[program]).values():
+    text = markdown_table(COMMANDS[program], panel.OVERRIDES)
+    for declaration in declarations(COMMANDS[program]).values():
         assert f"| `{declaration.flag}` |" in text
         assert f"### {declaration.group}\n" in text
     for line in text.splitlines():

@@ -18,7 +18,7 @@ from lenstronomy.Util.coolest_interface import create_lenstronomy_from_coolest
 
 import params_and_cli as panel
 from stronglens import telescope
-from stronglens.measuring import Answer, Measurement
+from stronglens.measuring import Measurement, Prediction
 from stronglens.measuring.images import ImageFile
 from stronglens.observation import Observation, Prepared
 from stronglens.parameters import Range, RunError, ranges
@@ -285,7 +285,7 @@ def measured(parameters, image, noise, draws, **known):
     """A file of an image in the network's pixels, as the command has it once it is measured."""
     seen = Observation(image, parameters.pixel_scale, parameters.zero_point, "lens.fits", **known)
     prepared = Prepared(image, noise, np.zeros(image.shape, bool), 0.01, 0.0, (0.0, 0.0))
-    return Measurement(ImageFile("lens.fits"), seen, prepared, (), Answer(draws.mean(axis=0), draws))
+    return Measurement(ImageFile("lens.fits"), seen, prepared, (), Prediction(draws.mean(axis=0), draws))
 
 
 @pytest.mark.filterwarnings("ignore:`axes` should not be `None`:DeprecationWarning")  # lenstronomy's

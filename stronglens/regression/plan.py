@@ -4,18 +4,18 @@ import sys
 from collections.abc import Mapping
 
 from stronglens.dataset import split_indices
-from stronglens.learning.lesson import Lesson
+from stronglens.learning.plan import TrainingPlan
 from stronglens.parameters import UsageError
 from stronglens.sampling import Stream, generator
 
 
-def plan_lesson(parameters, dataset, made_with, progress, say) -> Lesson:
+def plan_training(parameters, dataset, made_with, progress, say) -> TrainingPlan:
     """Choose labels and split the images at random; warn of labels that cannot be learned.
 
     Parameters
     ----------
     parameters, dataset, made_with, progress, say
-        As in `Lesson`.
+        As in `TrainingPlan`.
 
     Raises
     ------
@@ -31,14 +31,14 @@ def plan_lesson(parameters, dataset, made_with, progress, say) -> Lesson:
     )
     for line in warn_of_unseen(dataset.manifest["parameters"], parameters.labels):
         print(f"warning: {line}", file=sys.stderr)
-    companions = ()
+    partner_columns = ()
     if parameters.augment == "on":
         require_isotropy(dataset.columns.values())
-        companions = find_companions(dataset.columns, parameters.labels)
-    return Lesson(parameters, dataset, split, parameters.labels, truth, made_with, progress, say, companions)
+        partner_columns = find_partner_columns(dataset.columns, parameters.labels)
+    return TrainingPlan(parameters, dataset, split, parameters.labels, truth, made_with, progress, say, partner_columns)
 
 
-def find_companions(columns, labels) -> tuple[str, ...]:
+def find_partner_columns(columns, labels) -> tuple[str, ...]:
     """Return the columns that turn together with some labels and are not among them.
 
     Parameters

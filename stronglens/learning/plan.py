@@ -11,7 +11,7 @@ from stronglens.parameters import UsageError
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingPlan:
     """What is to be learned, from what.
 
     Attributes
@@ -24,7 +24,7 @@ class Lesson:
     made_with : SimulationParameters of the dataset; None where others made its images
     progress : callable, (units, what) -> context manager with ``advance``
     say : callable, prints a line
-    companions : names of columns that are not learned, but turn together with one that is
+    partner_columns : names of columns that are not learned, but turn together with one that is
         Training needs their values where it turns images.
     """
 
@@ -36,12 +36,12 @@ class Lesson:
     made_with: Any
     progress: Callable
     say: Callable[[str], None]
-    companions: tuple[str, ...] = ()
+    partner_columns: tuple[str, ...] = ()
 
     @property
-    def known(self) -> tuple[str, ...]:
+    def label_columns(self) -> tuple[str, ...]:
         """Names of the columns that training is given: first those that are learned."""
-        return (*self.labels, *self.companions)
+        return (*self.labels, *self.partner_columns)
 
     @property
     def test(self) -> tuple[np.ndarray, str]:

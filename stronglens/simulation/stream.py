@@ -20,7 +20,7 @@ KEPT = 32
 """Chunks kept, finished or not: what several ask for is simulated once."""
 
 
-class FreshLenses:
+class SimulationStream:
     """One endless stream of simulated lenses that continues a dataset: image ``j`` has the index ``number + j``.
 
     No stored image has such an index, so that none of validation or test is ever trained on; and an image depends on

@@ -3,18 +3,18 @@
 import numpy as np
 
 from stronglens.dataset import CLASS_COLUMN, split_indices
-from stronglens.learning.lesson import Lesson
+from stronglens.learning.plan import TrainingPlan
 from stronglens.parameters import RunError
 from stronglens.sampling import Stream, generator
 
 
-def plan_lesson(parameters, dataset, made_with, progress, say) -> Lesson:
+def plan_training(parameters, dataset, made_with, progress, say) -> TrainingPlan:
     """Split the images at random, class by class.
 
     Parameters
     ----------
     parameters, dataset, made_with, progress, say
-        As in `Lesson`.
+        As in `TrainingPlan`.
 
     Raises
     ------
@@ -41,4 +41,4 @@ def plan_lesson(parameters, dataset, made_with, progress, say) -> Lesson:
         strata=classes[kind],
         test=dataset.test_images,
     )
-    return Lesson(parameters, dataset, split, (CLASS_COLUMN.name,), truth, made_with, progress, say)
+    return TrainingPlan(parameters, dataset, split, (CLASS_COLUMN.name,), truth, made_with, progress, say)
