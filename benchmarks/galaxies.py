@@ -169,7 +169,7 @@ def study(model_file: Path, galaxies: list[Galaxy], number: int) -> tuple[dict, 
         raise RunError(f"{model_file} does not give the posterior of an isothermal lens's Einstein radius")
     posterior, familiarity = Posterior(network, record), OutOfDistribution.from_dict(record["familiarity"])
     view, place = ImageFeatures(network, posterior), names.index(radius)
-    made_with = from_manifest(panel.SimulationParameters, record["simulation"], panel.OVERRIDES)
+    made_with = from_manifest(panel.RegressionSimulation, record["simulation"], panel.OVERRIDES)
     work = Simulation(replace(made_with, seed=made_with.seed + SEED), galaxies)
     with open_executor(1) as executor:  # PyAutoLens: a process of its own
         parts = [executor.submit(work, chunk) for chunk in range(-(-number // CHUNK_SIZE))]

@@ -34,7 +34,7 @@ def measure(seconds: float) -> dict:
     print(f"{'':<34}{'scalars alone':^27}{'matched filter against no: sphere':^36}{'vortex':^18}")
     print(f"{'recipe':<34}{'accuracy':>17}{'AUC':>8}  {'known':>16}{'refitted':>16}  {'known':>10}{'refitted':>10}")
     for name, values in RECIPES.items():
-        parameters = panel.SimulationParameters.of(panel.OVERRIDES, task="substructure", **values)
+        parameters = panel.SubstructureSimulation.of(panel.OVERRIDES, **values)
         simulator = simulator_of(make_simulator, parameters)
         features, kinds = [], []
         for start in range(0, IMAGES, CHUNK_SIZE):

@@ -199,7 +199,7 @@ def study(model_file: Path, number: int, dataset_dir: Path | None = None) -> tup
         familiarity = OutOfDistribution.from_dict(record.get("familiarity"))
     if familiarity is None or radius is None or record.get("simulation") is None:
         raise RunError(f"{model_file} did not learn {' or '.join(RADII)} from simulated images of today's version")
-    made_with = from_manifest(panel.SimulationParameters, record["simulation"], panel.OVERRIDES)
+    made_with = from_manifest(panel.RegressionSimulation, record["simulation"], panel.OVERRIDES)
     made_with = replace(made_with, seed=made_with.seed + SEED)
     kinds = [name for name in KINDS if made_with.lens_light == "on" or not needs_light(KINDS[name])]
     place, report, examples = labels.index(radius), {}, []

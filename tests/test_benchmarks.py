@@ -96,7 +96,7 @@ def test_images_that_are_unlike_differ_in_what_they_say_alone():
     import params_and_cli as panel
     from benchmarks.unlike import KINDS, LIKE, Simulation, simulator
 
-    parameters = panel.SimulationParameters.of(panel.OVERRIDES, **SMALL_PARAMETERS)
+    parameters = panel.RegressionSimulation.of(panel.OVERRIDES, **SMALL_PARAMETERS)
     images, labels, _ = simulator(parameters, 1.0, 1.0).simulate(range(128))
     found = {kind: Simulation(parameters, kind, "einstein-radius")(0) for kind in KINDS}
     same, truth = found[LIKE]
@@ -118,7 +118,7 @@ def test_a_galaxy_in_pixels_is_lensed_as_the_profile_that_it_shows():
     from benchmarks.galaxies import Galaxy, lens_galaxy, start_rays
     from benchmarks.unlike import simulator
 
-    parameters = panel.SimulationParameters.of(panel.OVERRIDES, lens_model="sie", grid_size=32, seed=3)
+    parameters = panel.RegressionSimulation.of(panel.OVERRIDES, lens_model="sie", grid_size=32, seed=3)
     lens_simulator = simulator(parameters, 1.0, 1.0)
     scene = lens_simulator.physical_scene(lens_simulator.draw(range(3)).draws)
     zeros = np.zeros(3)

@@ -129,7 +129,7 @@ def test_more_electrons_than_can_be_drawn_are_refused():
 def simulators():
     """One that computes with NumPy after ray tracing, one that leaves everything to JAX."""
     values = {"grid_size": 24, "over_sampling": 1, "pixel_scale": 0.25, "snr_range": (20.0, 80.0), "src_clumps": 2}
-    parameters = panel.SimulationParameters.of(overrides=panel.OVERRIDES, **values)
+    parameters = panel.RegressionSimulation.of(overrides=panel.OVERRIDES, **values)
     return [LensSimulator(parameters, chunk_size=32, on_device=on_device) for on_device in (False, True)]
 
 

@@ -1,12 +1,16 @@
-"""A plan to a trained network, and that to predictions."""
+"""Train a network by a plan; apply a network to many images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
+from stronglens.execution import open_executor
 from stronglens.learning.plan import TrainingPlan
 from stronglens.observation import describe_backgrounds
 from stronglens.scaling import fit_image_scaling
+from stronglens.simulation.chunks import describe_environment
 from stronglens.simulation.stream import SimulationStream
 from stronglens.training import describe_device, fit
 from stronglens.training.augmentation import find_pairs
@@ -33,7 +37,7 @@ def learn(plan: TrainingPlan, fresh: SimulationStream | None, build: Callable, *
     -------
     dict of lists, a value an epoch
     """
-    parameters, dataset, split, say = plan.parameters, plan.dataset, plan.split, plan.say
+    parameters, dataset, split, say = plan.parameters, plan.dataset, plan.split, plan.console.say
     train, valid = split["train"], split["valid"]
     if fresh is None:
         images, labels = dataset.images.subset(train), dataset.column_values(plan.label_columns)[train]
@@ -41,11 +45,11 @@ def learn(plan: TrainingPlan, fresh: SimulationStream | None, build: Callable, *
     else:
         images, labels = fresh.first()
         learned_from = fresh
-    with plan.progress(len(images), "measuring the images") as measured:
+    with plan.console.progress(len(images), "measuring the images") as measured:
         image_scaling = fit_image_scaling(images, measured.advance)
     network = build(images.shape[1:], image_scaling, labels[:, : len(plan.labels)])
     say(f"Network: {network.count_params():,} parameters; labels {', '.join(plan.labels)}")
-    source = "simulated anew each epoch" if fresh else "for training"
+    source = "simulated for each epoch" if fresh else "for training"
     say(f"Images: {len(train):,} {source}, {len(valid):,} for validation, {len(split['test']):,} for the test")
     device = describe_device(parameters.batch_size)
     say(device[0].upper() + device[1:])
@@ -79,8 +83,28 @@ def learn(plan: TrainingPlan, fresh: SimulationStream | None, build: Callable, *
     )
 
 
+@contextmanager
+def open_stream(plan: TrainingPlan, make: Callable, program_version: str) -> Iterator[SimulationStream | None]:
+    """Start processes that simulate training images; give None where stored ones are trained on.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    make : callable, makes the task's simulator
+    program_version : str
+    """
+    parameters = plan.parameters
+    if not parameters.simulate:
+        yield None
+        return
+    workers = 0 if parameters.scheduler else max(1, parameters.workers)  # JAX and TensorFlow: a process each
+    with open_executor(workers, parameters.scheduler, partial(describe_environment, program_version)) as executor:
+        stored, number = plan.dataset.manifest["number"], len(plan.split["train"])
+        yield SimulationStream(make, plan.made_with, stored, number, plan.label_columns, executor)
+
+
 def predict(network, images) -> np.ndarray:
-    """Put a network to images that need not fit in memory.
+    """Apply a network to a set of images in blocks: they need not fit in memory.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from stronglens.dataset import checksum
-from stronglens.execution import Progress
+from stronglens.execution import Console
 from stronglens.measuring.figures import MOST_FILES, draw_measured
 from stronglens.measuring.images import ImageFile, list_images
 from stronglens.measuring.tables import GrowingTables
@@ -165,7 +165,7 @@ def measure_files(
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : Parameters, of the training
     network : keras.Model
     record : dict, as saved with the network
     answer : callable, (N, H, W) float32, e-/s -> N of Prediction
@@ -197,10 +197,11 @@ def measure_files(
     tables = GrowingTables(parameters.figures_dir, headers, _settings(parameters), parameters.resume and has_many)
     todo = [image for image in images if str(image) not in tables.done]
     measured, kept, refused, refused_number, warned = len(images) - len(todo), [], [], 0, 0
-    if measured and not parameters.quiet:
-        print(f"Resuming: {measured:,} images are measured, {len(todo):,} to do")
+    console = Console(parameters.quiet)
+    if measured:
+        console.say(f"Resuming: {measured:,} images are measured, {len(todo):,} to do")
     most = MOST_FILES if has_many else len(images)
-    with tables, Progress(len(todo), "measuring", "images", parameters.quiet) as progress:
+    with tables, console.progress(len(todo), "measuring") as progress:
         for batch in _in_batches(todo, read, answer, batch_size(read.shape)):
             for one in batch:
                 if isinstance(one, _Refused):
@@ -233,7 +234,7 @@ def write_measurements(
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : Parameters, of the training
     record : mapping, as saved with the network
     results : Results
     heads : sequence of L str, what the outputs are: ``src-center-x [arcsec]``
@@ -244,7 +245,7 @@ def write_measurements(
     doubtful : the lines of each caption that are to be in red
     """
     folder, kept = parameters.figures_dir, results.kept
-    say = (lambda line: None) if parameters.quiet else print
+    say = Console(parameters.quiet).say
     where = f"Table: {folder / 'measured.csv'}"
     if kept:
         lines = [*_table(kept, heads, verdicts), *_notes(kept), ""] if tables is None else tables
@@ -284,14 +285,15 @@ def refuse(results: Results, problems: Sequence[str] = ()) -> None:
     if results.refused_number > len(results.refused):
         more = results.refused_number - len(results.refused)
         problems = [*problems, f"{more:,} more images were refused: refused.csv has the reasons"]
-    _stop_for([*results.refused, *problems])
+    if reasons := [*results.refused, *problems]:
+        raise _reported(reasons)
 
 
-def _stop_for(reasons: Sequence[str]) -> None:
+def _reported(reasons: Sequence[str]) -> RunError:
+    """Return an error with the last reason, once the others are printed."""
     for reason in reasons[:-1]:
         print(f"error: {reason}", file=sys.stderr)
-    if reasons:
-        raise RunError(reasons[-1])
+    return RunError(reasons[-1])
 
 
 class ImageReader:
@@ -301,7 +303,7 @@ class ImageReader:
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : Parameters, of the training
     record : dict, as saved with the network
     shape, pixel_scale, zero_point
         As returned by `check_network`.
@@ -418,14 +420,18 @@ def _answer_batch(batch: list, answer, size: int) -> list[Measurement | _Refused
     return done
 
 
-def check_request(parameters) -> None:
+def check_request(parameters) -> dict[str, Any]:
     """Refuse what can be refused without a network's library: it takes seconds to load.
 
     Of at most ``MOST_LENSES`` images each is read, of more a few; where none can be used, all reasons are given.
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : Parameters, of the training
+
+    Returns
+    -------
+    dict, the record of the network
 
     Raises
     ------
@@ -445,18 +451,15 @@ def check_request(parameters) -> None:
         raise RunError(f"{error}{'; no such file: ' * bool(gone)}{_some(gone)}") from None
     read = ImageReader(parameters, record, *check_record(parameters, record))
     read.check_flags(images)
-    for name in ("published", "coolest"):
-        if getattr(parameters, name) and not record.get("posterior"):
-            raise UsageError(f"--{name} needs a network that gives a posterior: train one with --posterior=flow")
     tried = np.unique(np.linspace(0, len(images) - 1, len(images) if len(images) <= MOST_LENSES else MOST_REASONS))
     reasons = []
     for number in tried.astype(int):
         try:
             read(images[number])
-            return
+            return record
         except StronglensError as error:
             reasons.append(str(error))
-    _stop_for(reasons)
+    raise _reported(reasons)
 
 
 def check_record(parameters, record: dict) -> tuple[tuple[int, int], float, float | None]:
@@ -464,7 +467,7 @@ def check_record(parameters, record: dict) -> tuple[tuple[int, int], float, floa
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : Parameters, of the training
     record : dict, as saved with the network
 
     Returns
@@ -501,7 +504,7 @@ def check_network(parameters, network, record: dict) -> tuple[tuple[int, int], f
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : Parameters, of the training
     network : keras.Model
     record : dict, as saved with the network
 

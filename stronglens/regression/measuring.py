@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from stronglens import telescope
+from stronglens.execution import Console
 from stronglens.measuring import (
     MOST_LENSES,
     Measurement,
@@ -62,10 +63,10 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : RegressionTraining
     network : keras.Model
     record : dict, as saved with the network
-    rebuild : callable, makes SimulationParameters of those in a record
+    rebuild : callable, makes RegressionSimulation of those in a record
     open_simulation : callable, opens an executor of another process, which may import PyAutoLens
 
     Raises
@@ -186,7 +187,7 @@ class _Lenses:
     """Posteriors of measured lenses: beside what is published of them, as tables, figures and files for others."""
 
     def __init__(self, parameters, record: dict, rebuild, verdicts: dict[str, LabelVerdict]):
-        self.verdicts = verdicts
+        self.verdicts, self.console = verdicts, Console(parameters.quiet)
         self.parameters, self.learned = parameters, [Column.from_dict(item) for item in record["labels"]]
         self.labels = [column.name for column in self.learned]
         self.pixel_scale = record["pixel-scale"]
@@ -255,7 +256,7 @@ class _Lenses:
                         export_coolest(
                             path, self.made_with, self.labels, measured, model, one.published, executor, remarks
                         )
-                        self._say(f"COOLEST: {path}")
+                        self.console.say(f"COOLEST: {path}")
                 except StronglensError as error:
                     problems.append(f"{measured.name}: {error}")
                     notes.append(str(error))
@@ -265,12 +266,8 @@ class _Lenses:
                 [*measured.answer.warnings, *describe_verdicts(self.verdicts)],
             )  # fmt: skip
             path = save_figure(figure, folder / f"lens_{stem}.{self.parameters.figure_format}")
-            self._say(f"Posterior: {path}, draws_{stem}.csv")
+            self.console.say(f"Posterior: {path}, draws_{stem}.csv")
         return problems
-
-    def _say(self, line: str) -> None:
-        if not self.parameters.quiet:
-            print(line)
 
 
 def _remarks(measured: Measurement, verdicts: dict[str, LabelVerdict]) -> dict[str, str]:
@@ -286,7 +283,7 @@ def _remarks(measured: Measurement, verdicts: dict[str, LabelVerdict]) -> dict[s
 
 
 def _find_simulation(record: dict, rebuild):
-    """Return the SimulationParameters of a network's training set.
+    """Return the RegressionSimulation of a network's training set.
 
     Raises
     ------

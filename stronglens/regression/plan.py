@@ -1,27 +1,31 @@
-"""What the regression task is to learn from a dataset."""
+"""What the regression task learns from a dataset."""
 
-import sys
 from collections.abc import Mapping
 
-from stronglens.dataset import split_indices
-from stronglens.learning.plan import TrainingPlan
-from stronglens.parameters import UsageError
+from stronglens.dataset import read_manifest, split_indices
+from stronglens.execution import Console
+from stronglens.learning.plan import TrainingPlan, find_partner_columns, load_training_set, require_isotropy
+from stronglens.parameters import Column, RunError, labels_table
 from stronglens.sampling import Stream, generator
 
 
-def plan_training(parameters, dataset, made_with, progress, say) -> TrainingPlan:
-    """Choose labels and split the images at random; warn of labels that cannot be learned.
+def plan_training(parameters, console: Console, rebuild) -> TrainingPlan:
+    """Load the dataset, choose labels and split the images at random; warn of labels that cannot be learned.
 
     Parameters
     ----------
-    parameters, dataset, made_with, progress, say
-        As in `TrainingPlan`.
+    parameters : RegressionTraining
+    console : Console
+    rebuild : callable, makes the parameters of a simulation of those in a manifest
 
     Raises
     ------
+    RunError
+        When there is no complete dataset of this task.
     UsageError
         When the dataset lacks a label, or has too few images; when its images cannot be turned.
     """
+    dataset, made_with = load_training_set(parameters, console, rebuild)
     truth = dataset.column_values(parameters.labels)
     split = split_indices(
         dataset.manifest["number"],
@@ -30,56 +34,31 @@ def plan_training(parameters, dataset, made_with, progress, say) -> TrainingPlan
         generator(parameters.seed, Stream.SPLIT),
     )
     for line in warn_of_unseen(dataset.manifest["parameters"], parameters.labels):
-        print(f"warning: {line}", file=sys.stderr)
+        console.warn(line)
     partner_columns = ()
     if parameters.augment == "on":
         require_isotropy(dataset.columns.values())
         partner_columns = find_partner_columns(dataset.columns, parameters.labels)
-    return TrainingPlan(parameters, dataset, split, parameters.labels, truth, made_with, progress, say, partner_columns)
+    return TrainingPlan(parameters, dataset, split, parameters.labels, truth, made_with, console, partner_columns)
 
 
-def find_partner_columns(columns, labels) -> tuple[str, ...]:
-    """Return the columns that turn together with some labels and are not among them.
-
-    Parameters
-    ----------
-    columns : dict of name to Column
-    labels : sequence of str
-    """
-    partners = [name for label in labels for name in columns[label].pair or ()]
-    return tuple(dict.fromkeys(name for name in partners if name not in labels))
-
-
-def require_isotropy(columns) -> None:
-    """Refuse to turn images where turned ones are no longer drawn from what the others are.
+def list_labels(parameters, rebuild) -> str:
+    """Return the table of labels that can be learned from the dataset, or from a default one where there is none.
 
     Parameters
     ----------
-    columns : iterable of Column
-
-    Raises
-    ------
-    UsageError
-        Names the columns whose ranges a quarter turn or a flip changes.
+    parameters : RegressionTraining
+    rebuild : callable, makes the parameters of a simulation of those in a manifest
     """
-    priors = {column.name: column.prior for column in columns}
-    for column in columns:
-        if column.spin is None:
-            raise UsageError(
-                "--augment=on must know how the dataset's columns turn with the sky, and its manifest is from before "
-                "that was written down: simulate it again, or give --augment=off"
-            )
-        if not column.spin or not column.drawn:  # what follows from others turns as they do
-            continue
-        # A quarter turn mixes the components of a place; those of an ellipticity or a shear only change their signs.
-        mixed = column.pair if column.spin % 2 else (column.name,)
-        if len({priors[name] for name in mixed}) > 1 or priors[mixed[0]][0] != -priors[mixed[0]][1]:
-            one = "one range -v,v" if len(mixed) > 1 else "a range -v,v"
-            found = " and ".join(f"{priors[name][0]:g},{priors[name][1]:g}" for name in mixed)
-            raise UsageError(
-                f"--augment=on would change the prior of the dataset: {' and '.join(mixed)} must be drawn from {one}, "
-                f"not {found}; simulate it so, or give --augment=off"
-            )
+    from stronglens.regression.simulator import make_simulator
+
+    try:
+        manifest = read_manifest(parameters.dataset_dir, parameters.task)
+        columns = [Column.from_dict(item) for item in manifest["columns"]]
+        return labels_table(columns, f"Labels that can be learned from the dataset in {parameters.dataset_dir}:")
+    except RunError:
+        columns = make_simulator(rebuild({"task": parameters.task})).columns.values()
+        return labels_table(columns, "Labels that can be learned from a default dataset (there is none yet):")
 
 
 def warn_of_unseen(made_with: dict, labels) -> list[str]:

@@ -42,7 +42,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     RunError
         If the network predicts values that are not finite.
     """
-    parameters, dataset, truth, say = plan.parameters, plan.dataset, plan.truth, plan.say
+    parameters, dataset, truth, say = plan.parameters, plan.dataset, plan.truth, plan.console.say
     network, record = load_network(parameters.model_file)
     rows, name = plan.test
     if name != "test":
@@ -96,7 +96,7 @@ def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, hist
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : RegressionTraining
     dataset : Dataset
     rows : (N,) int, of the images that are tested
     truth : (M, L), of all images, unit of each label

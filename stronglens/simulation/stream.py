@@ -29,7 +29,7 @@ class SimulationStream:
     Parameters
     ----------
     make : callable, makes the task's simulator (see :mod:`stronglens.simulation.chunks`)
-    parameters : SimulationParameters, those of the dataset
+    parameters : Parameters, of a simulation, those of the dataset
     stored : int, images in the dataset
     number : int, images of an epoch
     labels : sequence of L str, the columns that are asked for
@@ -80,7 +80,7 @@ class FreshSimulation:
     Attributes
     ----------
     make : callable, makes the task's simulator
-    parameters : SimulationParameters
+    parameters : Parameters, of a simulation
     first : int, index of the stream's first image
     labels : tuple of L str
     """

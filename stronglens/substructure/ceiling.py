@@ -65,7 +65,7 @@ def measure_effects(plan: TrainingPlan, rows: np.ndarray) -> MeasuredEffects:
     measure = EffectMeasurement(make_simulator, plan.made_with)
     pieces = [rows[start : start + PIECE] for start in range(0, len(rows), PIECE)]
     # In another process: importing PyAutoLens would change this one's JAX (see stronglens.simulation.chunks).
-    with plan.progress(len(rows), "measuring the ceiling") as progress, open_executor(1) as executor:
+    with plan.console.progress(len(rows), "measuring the ceiling") as progress, open_executor(1) as executor:
         draws = [{name: table[name].to_numpy(float)[piece] for name in columns} for piece in pieces]
         waiting = [executor.submit(measure, work) for work in zip(pieces, draws, strict=True)]
         measured = []

@@ -60,7 +60,7 @@ def draw_subhalos(parameters, seed: int, index: int, total: float) -> tuple[np.n
 
     Parameters
     ----------
-    parameters : SimulationParameters
+    parameters : SubstructureSimulation
     index : int, of the image
     total : Msun, the mass that they are scaled to, where their number is not given
 

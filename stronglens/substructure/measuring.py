@@ -22,7 +22,7 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : SubstructureTraining
     network : keras.Model
     record : dict, as saved with the network
     rebuild, open_simulation

@@ -55,7 +55,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     -------
     dict, the metrics
     """
-    parameters, dataset, say = plan.parameters, plan.dataset, plan.say
+    parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
     classes = dataset.manifest["classes"]
     network, record = load_network(parameters.model_file)
     rows, name = plan.test

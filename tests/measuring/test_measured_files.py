@@ -10,7 +10,7 @@ import pytest
 from readable_figures import assert_readable
 from small_observations import galaxy, noise, write_fits
 
-from params_and_cli import OVERRIDES, TrainingParameters
+from params_and_cli import OVERRIDES, RegressionTraining
 from stronglens.measuring import Prediction, measure_files, refuse, write_measurements
 from stronglens.measuring.figures import draw_measured
 from stronglens.parameters import Column, RunError, UsageError, parse
@@ -41,7 +41,7 @@ def mean(images):
 
 def parameters(folder, *words):
     words = ["--unit=e-/s", "--zero-point=25.72", "--pixel-scale=0.1", "--quiet", f"--figures-dir={folder}", *words]
-    return parse(TrainingParameters, words, program="model_and_figures.py", overrides=OVERRIDES)
+    return parse(RegressionTraining, words, program="model_and_figures.py", overrides=OVERRIDES)
 
 
 def measure(folder, *words, record=RECORD):
@@ -134,15 +134,15 @@ def test_images_as_others_made_them_take_no_flags(lens, tmp_path):
     record = RECORD | {"image-unit": "as distributed", "zero-point": None}
     np.save(tmp_path / "public.npy", noise((64, 64)))
     words = ["--quiet", f"--figures-dir={tmp_path}", f"-p={tmp_path / 'public.npy'}"]
-    given = parse(TrainingParameters, words, program="x", overrides=OVERRIDES)
+    given = parse(RegressionTraining, words, program="x", overrides=OVERRIDES)
     (found,) = measure_files(given, Network(), record, mean, HEADS).kept
     assert len(found.notes) == 1
     for flag in ("--mask=mask.fits", "--noise-map=noise.npy", "--center=brightest"):
-        given = parse(TrainingParameters, [*words, flag], program="x", overrides=OVERRIDES)
+        given = parse(RegressionTraining, [*words, flag], program="x", overrides=OVERRIDES)
         with pytest.raises(UsageError, match=f"{flag.split('=')[0]} means nothing to a network"):
             measure_files(given, Network(), record, mean, HEADS)
     np.save(tmp_path / "public.npy", np.where(np.eye(64) > 0, np.nan, noise((64, 64))))
-    given = parse(TrainingParameters, words, program="x", overrides=OVERRIDES)
+    given = parse(RegressionTraining, words, program="x", overrides=OVERRIDES)
     (reason,) = measure_files(given, Network(), record, mean, HEADS).refused
     assert "64 of 4096 pixels inside the field are NaN" in reason
 

@@ -9,7 +9,7 @@ import pytest
 import params_and_cli as panel
 from stronglens.parameters import Range, UsageError, from_manifest, parse, to_manifest
 
-COMMANDS = {"generate_data.py": panel.SimulationParameters, "model_and_figures.py": panel.TrainingParameters}
+COMMANDS = {program: tasks["regression"] for program, tasks in panel.COMMANDS.items()}
 
 
 def read(*argv, program="generate_data.py"):

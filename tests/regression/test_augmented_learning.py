@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 
 
 def drawn(**values):
-    return columns(panel.SimulationParameters.of(panel.OVERRIDES, **SMALL_PARAMETERS | values))
+    return columns(panel.RegressionSimulation.of(panel.OVERRIDES, **SMALL_PARAMETERS | values))
 
 
 def test_a_label_brings_its_partner_once_and_only_where_it_is_not_learned():

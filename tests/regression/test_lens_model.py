@@ -48,7 +48,7 @@ OF_MASS_AND_SOURCE = [name for name in LABELS if not name.startswith(("lens-cent
 
 def parameters_of(**values):
     values = {"lens_model": "sie", "grid_size": 32, "pixel_scale": 0.2, "over_sampling": 2, "snr_min": 100.0} | values
-    return panel.SimulationParameters.of(overrides=panel.OVERRIDES, **values)
+    return panel.RegressionSimulation.of(overrides=panel.OVERRIDES, **values)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_what_is_missing_is_named():
     with pytest.raises(RunError, match="einstein-radius-sie"):
         columns_of_shape(parameters, LABELS[1:])
     with pytest.raises(RunError, match="--lens-model=composite"):
-        columns_of_shape(panel.SimulationParameters(), LABELS)
+        columns_of_shape(panel.RegressionSimulation(), LABELS)
 
 
 def test_what_the_training_set_fixes_need_not_be_learned(executor):

@@ -14,7 +14,7 @@ from stronglens.regression.simulator import make_simulator
 from stronglens.simulation.chunks import simulator_of
 from stronglens.simulation.stream import KEPT, SimulationStream
 
-PARAMETERS = panel.SimulationParameters.of(panel.OVERRIDES, generated_number=60, **SMALL_PARAMETERS)
+PARAMETERS = panel.RegressionSimulation.of(panel.OVERRIDES, generated_number=60, **SMALL_PARAMETERS)
 LABELS = ("einstein-radius", "src-center-x")
 
 
@@ -62,7 +62,7 @@ def test_what_is_asked_for_twice_is_simulated_once_and_not_kept_for_ever(executo
 def test_digest_tells_streams_apart(executor):
     digests = [
         SimulationStream(make_simulator, parameters, stored, number, LABELS, executor).digest
-        for parameters in (PARAMETERS, panel.SimulationParameters.of(panel.OVERRIDES, seed=1, **SMALL_PARAMETERS))
+        for parameters in (PARAMETERS, panel.RegressionSimulation.of(panel.OVERRIDES, seed=1, **SMALL_PARAMETERS))
         for stored in (60, 61)
         for number in (100, 101)
     ]

@@ -15,7 +15,7 @@ FEW = {"subhalo_mass_min": 1e8}  # about 80 sub-halos: quick
 
 def parameters(**values):
     values = {"grid_size": 32, "pixel_scale": 0.1, "over_sampling": 1} | values
-    return panel.SimulationParameters.of(panel.OVERRIDES, task="substructure", **values)
+    return panel.SubstructureSimulation.of(panel.OVERRIDES, **values)
 
 
 def simulator(**values):

@@ -58,7 +58,7 @@ def test_an_image_of_moved_labels_is_the_moved_image(psf_fwhm):
         "src_center_y_range": -0.08, "src_ellip_x_range": -0.29, "src_ellip_y_range": 0.12,
     }  # fmt: skip
     simulator = LensSimulator(
-        panel.SimulationParameters.of(
+        panel.RegressionSimulation.of(
             panel.OVERRIDES, telescope="none", psf_fwhm=psf_fwhm, lens_model="sie", grid_size=24, pixel_scale=0.2,
             over_sampling=2, einstein_radius_range=1.2, lens_light="off", src_effect_range=0.4, src_sersic_range=1,
             **aim,

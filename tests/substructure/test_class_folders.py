@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stronglens.dataset.class_folders import find_classes, holds_class_folders
+from stronglens.dataset.folder_conversion import FolderConversion, folder_manifest
 
 from stronglens.dataset import (
     CHUNK_SIZE,
@@ -27,9 +29,7 @@ from stronglens.dataset import (
     remove_dataset,
 )
 from stronglens.dataset import class_folders as module
-from stronglens.dataset.class_folders import find_classes, holds_class_folders
 from stronglens.dataset.files import npy_shape, read_npy
-from stronglens.dataset.folder_conversion import FolderConversion, folder_manifest
 from stronglens.parameters import RunError, StronglensError, UsageError
 
 BOTH = pytest.mark.parametrize("kept", ["pickle", "zarr"])
