@@ -26,11 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
         check_machines(parameters.workers, parameters.scheduler)
         load(parameters, "request").check_request(parameters)
         require_folder(parameters.figures_dir, "--figures-dir")
-        (measure if parameters.predict else learn)(parameters)
+        (measure if parameters.predict else train)(parameters)
     return 0
 
 
-def learn(parameters) -> None:
+def train(parameters) -> None:
     """Load the dataset, train, test, and draw the figures."""
     console = Console(parameters.quiet)
     plan = load(parameters, "plan").plan_training(parameters, console, rebuild)

@@ -20,7 +20,9 @@ BLOCK_BYTES = 2**27
 """Of images that are in memory at a time to be measured."""
 
 
-def learn(plan: TrainingPlan, fresh: SimulationStream | None, build: Callable, **choices) -> dict[str, list[float]]:
+def fit_network(
+    plan: TrainingPlan, fresh: SimulationStream | None, build: Callable, **choices
+) -> dict[str, list[float]]:
     """Train a network on a dataset's training images, or on fresh ones in their place.
 
     Parameters

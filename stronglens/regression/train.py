@@ -1,7 +1,7 @@
 """What the regression task learns, and how."""
 
 from stronglens.learning.plan import TrainingPlan
-from stronglens.learning.train import learn
+from stronglens.learning.train import fit_network
 from stronglens.networks import build_backbone
 from stronglens.regression.label_space import LOWER_BOUNDS, LabelSpace
 from stronglens.regression.network import build_network
@@ -12,7 +12,7 @@ from stronglens.training import Density
 
 
 def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[str, list[float]]:
-    """Train the chosen network (see `learning.train.learn`); return a value an epoch of each metric."""
+    """Train the chosen network (see `learning.train.fit_network`); return a value an epoch of each metric."""
     parameters = plan.parameters
     if parameters.posterior != "none":
         return _train_posterior(plan, fresh)
@@ -21,7 +21,7 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
         label_scaling = fit_label_scaling(labels, plan.labels)
         return build_network(shape, image_scaling, label_scaling, parameters.seed, parameters.network)
 
-    return learn(plan, fresh, build)
+    return fit_network(plan, fresh, build)
 
 
 def _train_posterior(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[str, list[float]]:
@@ -36,7 +36,7 @@ def _train_posterior(plan: TrainingPlan, fresh: SimulationStream | None) -> dict
         image, summary = build_backbone(parameters.network, shape, image_scaling, parameters.seed)
         return build_posterior(parameters.posterior, image, summary, len(columns), parameters.seed)
 
-    return learn(
+    return fit_network(
         plan,
         fresh,
         build,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stronglens.dataset import CLASSES
 from stronglens.sampling import Draws, Stream, generator
+from stronglens.substructure.class_folders import CLASSES
 
 NO, SPHERE, VORTEX = range(len(CLASSES))
 
