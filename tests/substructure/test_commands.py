@@ -227,7 +227,9 @@ def test_flags_of_the_task_mean_nothing_without_it(capsys):
     assert "applies to --task=substructure" in refused(capsys, generate_data, "--subhalo-number=3")[1]
     said = refused(capsys, model_and_figures, "--network=resnet18")[1]
     assert "--network must be report, resnet or convnext; received resnet18" in said
-    assert "applies to --task=regression" in refused(capsys, model_and_figures, "--task=substructure", "--labels=snr")[1]
+    assert (
+        "applies to --task=regression" in refused(capsys, model_and_figures, "--task=substructure", "--labels=snr")[1]
+    )
 
 
 def test_a_misnamed_or_missing_class_is_refused(public, tmp_path, capsys):
