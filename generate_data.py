@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import params_and_cli as panel
 from stronglens import execution
-from stronglens.parameters import UsageError, parse_command, to_manifest
+from stronglens.parameters import RunError, UsageError, parse_command, to_manifest
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -80,7 +80,11 @@ def plan_conversion(parameters):
     from stronglens.simulation.chunks import describe_environment
 
     origin, foreign, free = parameters.convert_from, None, ["task", "format"]
-    if not holds_dataset(origin) and find_spec(f"stronglens.{parameters.task}.foreign"):
+    if not holds_dataset(origin):
+        readers = [task for task in panel.COMMANDS["generate_data.py"] if find_spec(f"stronglens.{task}.foreign")]
+        if parameters.task not in readers:
+            flags = " or ".join(f"--task={task}" for task in readers)
+            raise RunError(f"{origin} holds no dataset; images of others are read with {flags}")
         foreign = import_module(f"stronglens.{parameters.task}.foreign")
         free += foreign.FLAGS
     given = {name: getattr(parameters, name) for name in free}

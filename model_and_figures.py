@@ -62,7 +62,7 @@ def rebuild(entries):
 
 
 def load(parameters, name: str):
-    """Return a module of the task: every task has the same ones (docs/architecture.md)."""
+    """Return a module of the task: every task has the same ones (tests/test_architecture.py)."""
     return import_module(f"stronglens.{parameters.task}.{name}")
 
 

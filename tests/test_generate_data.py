@@ -175,7 +175,10 @@ def test_formats_hold_the_same_and_are_converted_to_one_another(tmp_path, capsys
         (["--format=zarr", "--seed=4"], "give it --format and no others"),
         (["--format=zarr", "--dataset-dir=ORIGIN", "--force"], "the dataset to convert"),
         (["--format=zarr", "--workers=2", "--scheduler=tcp://x:1", "--dry-run"], "exclude each other"),
-        (["--format=zarr", "--convert-from=nowhere"], "nowhere holds no dataset"),
+        (
+            ["--format=zarr", "--convert-from=nowhere"],
+            "nowhere holds no dataset; images of others are read with --task=",
+        ),
     ],
 )
 def test_conversion_that_makes_no_sense(tmp_path, small_dataset, capsys, arguments, message):

@@ -59,21 +59,43 @@ def build_backbone(kind: str, image_shape: tuple[int, int], image_scaling: Image
     RunError
         If the image is too small for the halvings.
     """
-    height, width = image_shape
-    if min(height, width) < SMALLEST_SIDE:
-        raise RunError(
-            f"images of {height} x {width} pixels are too small for the network, which halves them three times: "
-            f"simulate at least {SMALLEST_SIDE} x {SMALLEST_SIDE} (--grid-size)"
-        )
-    image = keras.Input((height, width), dtype="float32", name="image")
-    x = stretch_images(image, image_scaling)
-    x = keras.layers.Reshape((height, width, 1), name="channel")(x)
+    image, x = open_image(image_shape, image_scaling, SMALLEST_SIDE)
     if kind == "report":
         return image, _add_report(x, iter(spread_seed(seed, REPORT_SEEDS)))
     taken = REPORT_SEEDS + HEAD_SEEDS
     if kind == "resnet":
         return image, _add_resnet(x, iter(spread_seed(seed, taken + RESNET_SEEDS)[taken:]))
     return image, _add_convnext(x, iter(spread_seed(seed, taken + CONVNEXT_SEEDS)[taken:]))
+
+
+def open_image(image_shape: tuple[int, int], image_scaling, smallest_side: int) -> tuple:
+    """Return the first layers of a network: its input, and the stretched image with a channel.
+
+    Parameters
+    ----------
+    image_shape : (H, W), pixels
+    image_scaling : ImageScaling
+    smallest_side : int, pixels that the network's halvings need
+
+    Returns
+    -------
+    image : keras.KerasTensor (batch, H, W) float32, electrons/s
+    x : keras.KerasTensor (batch, H, W, 1)
+
+    Raises
+    ------
+    RunError
+        If the image is smaller.
+    """
+    height, width = image_shape
+    if min(height, width) < smallest_side:
+        raise RunError(
+            f"images of {height} x {width} pixels are too small for this network: "
+            f"simulate at least {smallest_side} x {smallest_side} (--grid-size)"
+        )
+    image = keras.Input((height, width), dtype="float32", name="image")
+    x = stretch_images(image, image_scaling)
+    return image, keras.layers.Reshape((height, width, 1), name="channel")(x)
 
 
 def head_seeds(seed: int) -> list[int]:

@@ -56,7 +56,7 @@ def parse_command(
     tasks = commands[program]
     task, is_typed = _find_task(tasks, argv, program, presets)
     others = {f"--task={name}": cls for name, cls in tasks.items() if name != task}
-    for other in commands.keys() - {program}:
+    for other in (name for name in commands if name != program):
         by_task = sorted(commands[other].items(), key=lambda item: item[0] != task)
         others |= {other if name == task else f"{other} --task={name}": cls for name, cls in by_task}
     return parse(
@@ -167,9 +167,9 @@ def parse(
 def _find_task(
     tasks: Mapping[str, type[Parameters]], argv: Sequence[str], program: str, presets: Path | None
 ) -> tuple[str, bool]:
-    """Return the task: that of the command line, of the file of --config, of the preset, or the first one.
+    """Return the task that the command line names, or --config's file, or the preset, or else the first one.
 
-    Also return whether it may stand against that of a file.
+    Also return whether a file that is read after it may have been written for another task.
     """
     default = next(iter(tasks))
     declaration = declarations(tasks[default])["task"]
@@ -179,13 +179,16 @@ def _find_task(
     from stronglens.parameters.config_file import find_task_of_preset, read_toml
 
     found = preset = None
-    if config := _last_value(argv, CONFIG):
-        entries = read_toml(config, f"{CONFIG}={shown_value(config)}")
-        found, preset = entries.get("task"), entries.get("preset")
-    is_typed = found is not None
-    preset = _last_value(argv, "--preset") or preset
-    if found is None and isinstance(preset, str):
-        found = find_task_of_preset(preset, program.removesuffix(".py"), presets)
+    try:
+        if config := _last_value(argv, CONFIG):
+            entries = read_toml(config, CONFIG)
+            found, preset = entries.get("task"), entries.get("preset")
+        is_typed = found is not None
+        preset = _last_value(argv, "--preset") or preset
+        if found is None and isinstance(preset, str):
+            found = find_task_of_preset(preset, program.removesuffix(".py"), presets)
+    except UsageError:  # `parse` says in full why a file cannot be read; help is printed in any case
+        return default, False
     return (default if found is None else check_value(declaration, found)), is_typed
 
 

@@ -1,4 +1,4 @@
-"""The table of all parameters: for ``--help``, for the README; and the table of labels."""
+"""The table of all parameters: for ``--help`` and ``docs/parameters/``; and the table of labels."""
 
 import os
 import re

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from stronglens.parameters import RunError
-from stronglens.scaling import ImageScaling, stretch_images
+from stronglens.networks import open_image
+from stronglens.scaling import ImageScaling
 from stronglens.substructure.residual import add_basic, add_bottleneck, add_residual, convolve
 from stronglens.training import keras, spread_seed
 
@@ -69,19 +69,11 @@ def build_network(
     RunError
         If the image is too small for five halvings.
     """
-    height, width = image_shape
-    if min(height, width) < SMALLEST_SIDE:
-        raise RunError(
-            f"images of {height} x {width} pixels are too small for the network, which halves them five times: "
-            f"simulate at least {SMALLEST_SIDE} x {SMALLEST_SIDE} (--grid-size)"
-        )
     architecture = ARCHITECTURES[kind]
     add_block = add_bottleneck if architecture.bottleneck else add_basic
     # At most four convolutions a block, the stem and the dense layer.
     seeds = iter(spread_seed(seed, 4 * sum(architecture.blocks) + 2))
-    image = keras.Input((height, width), dtype="float32", name="image")
-    x = stretch_images(image, image_scaling)
-    x = keras.layers.Reshape((height, width, 1), name="channel")(x)
+    image, x = open_image(image_shape, image_scaling, SMALLEST_SIDE)
     x = convolve(x, STEM_FILTERS, 7, 2, seeds, "stem")
     x = keras.layers.ReLU(name="stem_relu")(x)
     x = keras.layers.MaxPooling2D(3, 2, padding="same", data_format="channels_last", name="stem_pooling")(x)
