@@ -420,7 +420,7 @@ def _answer_batch(batch: list, answer, size: int) -> list[Measurement | _Refused
     return done
 
 
-def check_request(parameters) -> dict[str, Any]:
+def check_request(parameters, check_task: Callable[[dict], None] | None = None) -> None:
     """Refuse what can be refused without a network's library: it takes seconds to load.
 
     Of at most ``MOST_LENSES`` images each is read, of more a few; where none can be used, all reasons are given.
@@ -428,10 +428,8 @@ def check_request(parameters) -> dict[str, Any]:
     Parameters
     ----------
     parameters : Parameters, of the training
-
-    Returns
-    -------
-    dict, the record of the network
+    check_task : callable, optional
+        Refuses, given the network's record, what the task's own flags ask of it.
 
     Raises
     ------
@@ -451,12 +449,14 @@ def check_request(parameters) -> dict[str, Any]:
         raise RunError(f"{error}{'; no such file: ' * bool(gone)}{_some(gone)}") from None
     read = ImageReader(parameters, record, *check_record(parameters, record))
     read.check_flags(images)
+    if check_task is not None:
+        check_task(record)
     tried = np.unique(np.linspace(0, len(images) - 1, len(images) if len(images) <= MOST_LENSES else MOST_REASONS))
     reasons = []
     for number in tried.astype(int):
         try:
             read(images[number])
-            return record
+            return
         except StronglensError as error:
             reasons.append(str(error))
     raise _reported(reasons)

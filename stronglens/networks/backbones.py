@@ -90,7 +90,7 @@ def open_image(image_shape: tuple[int, int], image_scaling, smallest_side: int) 
     height, width = image_shape
     if min(height, width) < smallest_side:
         raise RunError(
-            f"images of {height} x {width} pixels are too small for this network: "
+            f"images of {height} x {width} pixels are too small for the network: "
             f"simulate at least {smallest_side} x {smallest_side} (--grid-size)"
         )
     image = keras.Input((height, width), dtype="float32", name="image")

@@ -20,6 +20,10 @@ def check_request(parameters) -> None:
     if parameters.predict:
         from stronglens.measuring import check_request
 
-        record = check_request(parameters)
-        if given and not record.get("posterior"):
-            raise UsageError(f"--{given[0]} needs a network that gives a posterior: train one with --posterior=flow")
+        def require_posterior(record: dict) -> None:
+            if given and not record.get("posterior"):
+                raise UsageError(
+                    f"--{given[0]} needs a network that gives a posterior: train one with --posterior=flow"
+                )
+
+        check_request(parameters, require_posterior)

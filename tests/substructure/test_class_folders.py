@@ -478,7 +478,7 @@ def test_killed_conversion_is_finished(tmp_path):
     origin = make_images(tmp_path / "origin", counts=(150, 150, 150), shape=(3, 3))
     convert(origin, tmp_path / "whole")
     script = (
-        "import sys, time; sys.path[:0] = ['tests', 'tests/dataset']\n"
+        "import sys, time; sys.path[:0] = ['tests', 'tests/substructure']\n"
         "import test_class_folders as here; from pathlib import Path\n"
         f"writer, work = here.begin(Path({str(origin)!r}), Path({str(tmp_path / 'd')!r}))\n"
         "with writer:\n    for chunk in (2, 0, 1, 3): work(chunk); time.sleep(0.5)\n"
