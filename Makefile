@@ -74,8 +74,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 test: lint  ## install everything the tests need, then lint and test
 	$(PYTHON) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
-lint: $(VENV)/.installed-dev  ## check the style of the code
+lint: $(VENV)/.installed-dev  ## check style, format and types of the code
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
 bench: $(VENV)/.installed-dev  ## measure speed and memory; writes benchmarks/results.json
 	$(PYTHON) -m benchmarks
@@ -94,7 +96,7 @@ check-gpu-requirements: $(VENV)/.installed  ## check that requirements-gpu.txt r
 	@echo "requirements-gpu.txt resolves"
 
 clean:  ## remove the virtual environment and caches; datasets, networks and figures stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## this list

@@ -145,6 +145,7 @@ def _check_number(declaration: Declaration, value: Any) -> float | int:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise _BrokenRule(_rule(declaration))
     if not isinstance(value, Integral):
+        value = float(value)
         if not (abs(value) < LARGEST_EXACT and value == int(value)):
             raise _BrokenRule(_rule(declaration))
         value = int(value)

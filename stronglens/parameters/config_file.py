@@ -87,7 +87,7 @@ def read_preset(
         When there is no such preset, or its file will not do: the line names the file.
     """
     known = _known_presets(folder)
-    if name in known:
+    if folder and name in known:
         path = str(folder / f"{name}.toml")
         where = f"--preset={name}: {folder.name}/{name}.toml"
     elif name.endswith(".toml"):

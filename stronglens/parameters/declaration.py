@@ -104,7 +104,7 @@ class Declaration:
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-def declare(cls: type) -> type:
+def declare(cls: Any) -> Any:
     """Make a class of parameters of its declarations and those of its bases, in the order of the bases.
 
     Raises
@@ -126,9 +126,13 @@ def declare(cls: type) -> type:
     return cls
 
 
-@cache
 def declarations(cls: type) -> Mapping[str, Declaration]:
     """Return the declarations of a class by field name, group after group."""
+    return _collect(cls)
+
+
+@cache
+def _collect(cls: type) -> Mapping[str, Declaration]:
     groups = (vars(base).get("own_declarations", {}) for base in cls.__mro__)
     return MappingProxyType({name: declaration for group in groups for name, declaration in group.items()})
 
@@ -150,7 +154,7 @@ def sampled(
 
     `replaces` names another sampled parameter that is not drawn when this one is given.
     """
-    default = None if low is None else Range(low, high)
+    default = None if low is None or high is None else Range(low, high)
     return _field(
         kind="sampled", default=default, help=help, shortcut=shortcut, unit=unit, valid=valid, symbol=symbol,
         column=column, applies=applies, replaces=replaces,
@@ -267,7 +271,7 @@ def _plain_type(name: str, annotation: Any) -> type:
     return get_origin(annotation) or annotation
 
 
-def _refuse_clashes(cls: type, annotations: dict[str, Any]) -> None:
+def _refuse_clashes(cls: Any, annotations: dict[str, Any]) -> None:
     seen: dict[str, str] = {f"--{flag}": "every command" for flag in BUILT_IN_FLAGS}
     seen |= {f"-{shortcut}": "every command" for shortcut in BUILT_IN_SHORTCUTS}
     owners = [base for base in cls.__mro__ if vars(base).get("own_declarations")]

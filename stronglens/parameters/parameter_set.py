@@ -42,9 +42,7 @@ class Parameters:
         return resolve(cls, [values], overrides)
 
 
-def resolve(
-    cls: type[Parameters], layers: Sequence[Mapping[str, Any]], overrides: Overrides | None = None
-) -> Parameters:
+def resolve[P: Parameters](cls: type[P], layers: Sequence[Mapping[str, Any]], overrides: Overrides | None = None) -> P:
     """Make parameters of what was given, which wins over a choice's defaults, and those over the declared ones.
 
     A value that stands against one of a later layer gives way: it is left out.
@@ -73,7 +71,7 @@ def resolve(
     final = {name: declaration.default for name, declaration in declared.items()} | given
     for name in given.keys() & declared.keys():
         if not fits(declared[name], final):
-            if max(rank.get(chooser, -1) for chooser, _ in declared[name].choices_with) <= rank[name]:
+            if max(rank.get(chooser, -1) for chooser, _ in declared[name].choices_with or ()) <= rank[name]:
                 raise UsageError(_misplaced(declared[name], declared, final))
             del given[name]
             final[name] = declared[name].default
@@ -82,7 +80,7 @@ def resolve(
         """Whether a value was given, or one that would mean nothing beside a default of this one."""
         return not given.keys().isdisjoint((name, declared[name].of, declared[name].replaces))
 
-    chosen = set()  # by a choice that was given, which wins over one that was not
+    chosen: set[str] = set()  # by a choice that was given, which wins over one that was not
     for (chooser, choice), defaults in (overrides or {}).items():
         if chooser in declared and final[chooser] == choice and applies(declared[chooser], final):
             free = {name for name in defaults if name in declared and not asked_for(name)}
@@ -97,7 +95,7 @@ def resolve(
         declaration = declared.get(name)
         if declaration is None or final[name] is None:
             continue  # the class refuses what it does not declare
-        if not applies(declaration, final):
+        if declaration.applies and not applies(declaration, final):
             if rank.get(declaration.applies[0], -1) <= rank[name]:
                 raise UsageError(_inapplicable(declaration, declared, final))
             dropped.add(name)
@@ -105,8 +103,8 @@ def resolve(
             rival = declaration.replaces
             if rank[name] == rank[rival]:
                 raise UsageError(f"{declaration.flag} and {declared[rival].flag} exclude each other: give one of them")
-            dropped.add(min(name, rival, key=rank.get))
-        elif rank.get(declaration.of, -1) > rank[name]:
+            dropped.add(min(name, rival, key=rank.__getitem__))
+        elif declaration.of and rank.get(declaration.of, -1) > rank[name]:
             dropped.add(name)  # a half-width that was given later is for both components
     return cls(**{name: value for name, value in final.items() if name not in dropped})
 
@@ -137,7 +135,7 @@ def ranges(parameters: Parameters) -> dict[str, Range]:
     for name, declaration in applicable(parameters).items():
         if declaration.is_drawn:
             value = getattr(parameters, name)
-            half_width = declaration.of and getattr(parameters, declaration.of)
+            half_width = getattr(parameters, declaration.of) if declaration.of else None
             if value is None and half_width is not None:
                 value = _around_zero(half_width)
             if value is not None:
@@ -179,7 +177,7 @@ def to_manifest(parameters: Parameters) -> dict[str, Any]:
     }
 
 
-def from_manifest(cls: type[Parameters], entries: Mapping[str, Any], overrides: Overrides | None = None) -> Parameters:
+def from_manifest[P: Parameters](cls: type[P], entries: Mapping[str, Any], overrides: Overrides | None = None) -> P:
     """Return the parameters that `to_manifest` recorded.
 
     Raises
@@ -212,6 +210,7 @@ def _around_zero(half_width: float) -> Range:
 
 
 def _inapplicable(declaration: Declaration, declared: Mapping[str, Declaration], values: Mapping[str, Any]) -> str:
+    assert declaration.applies
     chooser, wanted = declaration.applies
     flag = declared[chooser].flag
     return f"{declaration.flag} means nothing with {flag}={values[chooser]}: leave it out, or give {flag}={wanted}"
@@ -225,6 +224,7 @@ def _choices_beside(declaration: Declaration, values: Mapping[str, Any]) -> tupl
 
 
 def _misplaced(declaration: Declaration, declared: Mapping[str, Declaration], values: Mapping[str, Any]) -> str:
+    assert declaration.choices_with
     value = values[declaration.name]
     chooser, wanted = next(condition for condition, choices in declaration.choices_with.items() if value in choices)
     *others, last = _choices_beside(declaration, values)
