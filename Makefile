@@ -20,7 +20,7 @@ SIMULATES := params_and_cli.py generate_data.py stronglens/regression/simulator.
 TRAINS    := params_and_cli.py model_and_figures.py \
              $(filter-out stronglens/raytracing/% stronglens/execution/% stronglens/simulation/%, $(PACKAGE))
 
-.PHONY: all anew install test lint bench bench-gpu readme gallery check-gpu-requirements clean help
+.PHONY: all anew install test lint bench bench-gpu tables gallery check-gpu-requirements clean help
 
 # A stage whose result is gone, or was made with other flags, is out of date. The stamps hold the flags.
 DATA_STALE  := $(if $(wildcard dataset/manifest.json),,anew)
@@ -85,7 +85,7 @@ bench: $(VENV)/.installed-dev  ## measure speed and memory; writes benchmarks/re
 bench-gpu:  ## measure simulating and training on a GPU; writes benchmarks/results/gpu.json (PYTHON=... for another Python)
 	$(PYTHON) -m benchmarks.gpu
 
-readme: $(VENV)/.installed  ## write the parameter tables of the README anew
+tables: $(VENV)/.installed  ## write the parameter tables in docs/parameters/
 	$(PYTHON) params_and_cli.py
 
 gallery: figures/.drawn  ## copy the figures of the default run into the README's gallery

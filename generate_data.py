@@ -5,66 +5,66 @@ import sys
 import time
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 
 import params_and_cli as panel
 from stronglens import execution
-from stronglens.parameters import UsageError, parse, to_manifest
+from stronglens.parameters import UsageError, parse_command, to_manifest
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command with some arguments (those of the process by default); return 0, or exit with an error code."""
     with execution.exit_codes():
-        parameters = parse(
-            panel.SimulationParameters,
+        parameters = parse_command(
+            panel.COMMANDS,
             sys.argv[1:] if arguments is None else arguments,
             program="generate_data.py",
             overrides=panel.OVERRIDES,
             examples=panel.EXAMPLES["generate_data.py"],
             version=panel.PROGRAM_VERSION,
             presets=panel.PRESETS,
-            commands=panel.DOORS,
         )
         execution.check_machines(parameters.workers, parameters.scheduler)
-        say = (lambda line: None) if parameters.quiet else print
-        generate(parameters, say)
+        generate(parameters)
     return 0
 
 
-def generate(parameters, say) -> None:
+def generate(parameters) -> None:
     """Simulate the dataset that the parameters describe, or convert one."""
     from stronglens.dataset import ChunkStore, DatasetWriter
     from stronglens.sampling import describe_prior
     from stronglens.simulation.chunks import describe_environment
 
+    console = execution.Console(parameters.quiet)
     plan = plan_conversion(parameters) if parameters.convert_from else plan_simulation(parameters)
-    say(plan.title)
+    console.say(plan.title)
     folder, columns = parameters.dataset_dir, plan.columns
     store = ChunkStore.of(folder, plan.manifest)
     if parameters.dry_run:
-        return estimate(parameters, store.number, store.bytes_an_image(len(columns)), say)
+        return estimate(parameters, store.number, store.bytes_an_image(len(columns)), console)
     writer = DatasetWriter(folder, plan.manifest, force=parameters.force, resume=parameters.resume)
     if writer.is_complete:
-        return say(f"The dataset in {folder}/ is complete: nothing to do")
+        return console.say(f"The dataset in {folder}/ is complete: nothing to do")
     missing = writer.missing_images
-    estimate(parameters, missing, store.bytes_an_image(len(columns)), say)
+    estimate(parameters, missing, store.bytes_an_image(len(columns)), console)
     if missing < store.number:
-        say(f"Resuming: {store.number - missing:,} images are there, {missing:,} to do")
+        console.say(f"Resuming: {store.number - missing:,} images are there, {missing:,} to do")
     describe = partial(describe_environment, panel.PROGRAM_VERSION)
     with (
         execution.open_executor(parameters.workers, parameters.scheduler, describe) as executor,
         writer,
-        execution.Progress(missing, plan.verb, "images", parameters.quiet, executor.threads) as progress,
+        console.progress(missing, plan.verb, at_once=executor.threads) as progress,
     ):
         start = time.perf_counter()
         execution.run_chunks(plan.work(store), writer.missing_chunks, executor, progress.advance)
         manifest = writer.finish(columns, describe_prior)
         seconds = time.perf_counter() - start
     rate = f"; {progress.rate:,.0f} images/s after start-up" if progress.rate else ", start-up included"
-    say(f"{missing:,} images in {execution.describe_duration(seconds)}{rate}")
+    console.say(f"{missing:,} images in {execution.describe_duration(seconds)}{rate}")
     if not parameters.convert_from:
         refused = ", ".join(f"{count:,} {reason}" for reason, count in manifest["rejected"].items() if count)
-        say(f"Draws refused: {refused or 'none'}")
-    say(f"Dataset: {folder}/ ({store.images.place}/, labels.csv, manifest.json)")
+        console.say(f"Draws refused: {refused or 'none'}")
+    console.say(f"Dataset: {folder}/ ({store.images.place}/, labels.csv, manifest.json)")
 
 
 def plan_simulation(parameters):
@@ -75,24 +75,24 @@ def plan_simulation(parameters):
 
 
 def plan_conversion(parameters):
-    """Return what there is to do to keep a finished dataset in another format, or to make one of class folders."""
-    from stronglens.dataset import holds_dataset, plan_conversion, plan_folder_conversion
+    """Return what there is to do to keep a finished dataset in another format, or to make one of others' images."""
+    from stronglens.dataset import holds_dataset, plan_conversion
     from stronglens.simulation.chunks import describe_environment
 
-    origin, folder, kept, scale = (
-        parameters.convert_from, parameters.dataset_dir, parameters.format, parameters.pixel_scale
-    )  # fmt: skip
-    is_public = parameters.task == "substructure" and not holds_dataset(origin)
-    free = {"task": parameters.task, "format": kept} | ({"pixel_scale": scale} if is_public else {})
-    if to_manifest(parameters) != to_manifest(type(parameters).of(panel.OVERRIDES, **free)):
-        more = " and --pixel-scale" if is_public else ""
-        raise UsageError(f"--convert-from simulates nothing: give it --format{more} and no others")
-    if is_public:
-        return plan_folder_conversion(origin, folder, kept, describe_environment(panel.PROGRAM_VERSION), scale)
-    return plan_conversion(origin, folder, kept)
+    origin, foreign, free = parameters.convert_from, None, ["task", "format"]
+    if not holds_dataset(origin) and find_spec(f"stronglens.{parameters.task}.foreign"):
+        foreign = import_module(f"stronglens.{parameters.task}.foreign")
+        free += foreign.FLAGS
+    given = {name: getattr(parameters, name) for name in free}
+    if to_manifest(parameters) != to_manifest(type(parameters).of(panel.OVERRIDES, **given)):
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in free[1:])
+        raise UsageError(f"--convert-from simulates nothing: give it {flags} and no others")
+    if foreign:
+        return foreign.plan_foreign(origin, parameters, describe_environment(panel.PROGRAM_VERSION))
+    return plan_conversion(origin, parameters.dataset_dir, parameters.format)
 
 
-def estimate(parameters, number: int, bytes_an_image: int, say) -> None:
+def estimate(parameters, number: int, bytes_an_image: int, console) -> None:
     """Say how much disk and time the images will take; refuse a disk that is too small."""
     from stronglens.simulation.chunks import MEASURED, measure_rate
 
@@ -103,7 +103,7 @@ def estimate(parameters, number: int, bytes_an_image: int, say) -> None:
     if is_simulated_here and (parameters.dry_run or number > MEASURED):  # which are thrown away
         rate = measure_rate(find_simulator(parameters), parameters)
         time = f", {execution.describe_duration(number / rate)} on this machine ({rate:,.0f} images/s)"
-    say(f"Estimate: {execution.describe_bytes(size)} on disk{time}")
+    console.say(f"Estimate: {execution.describe_bytes(size)} on disk{time}")
 
 
 def find_simulator(parameters):

@@ -1,7 +1,11 @@
-"""The control panel: every parameter of every task, declared once.
+"""The control panel: every parameter, declared once.
 
 Change a default here and it changes everywhere: on the command line, in the
-``--help`` tables, in the README, in the sampler, in the manifest of a dataset.
+``--help`` tables, in ``docs/parameters/``, in the sampler, in the manifest of a dataset.
+
+What several tasks share stands here, in groups; what a task has alone, in its ``declarations.py``. A class such as
+``RegressionTraining`` joins groups into the parameters of one command and task; ``@declare(name=value)`` gives it
+defaults of its own.
 
 Reading a line
 --------------
@@ -17,8 +21,7 @@ Reading a line
 ``valid``
     What is physically possible. The range beside it is this run's prior: two things.
 ``applies``
-    The choice (of another parameter) for which the parameter means anything. ``choice(..., {condition: words})`` has
-    other words for each choice of another parameter.
+    The choice (of another parameter) for which the parameter means anything.
 ``replaces``
     The quantity that is not drawn when this one is given.
 ``recorded=False``
@@ -41,14 +44,15 @@ from stronglens.parameters import (
     switch,
     text,
 )
+from stronglens.regression import declarations as regression
+from stronglens.substructure import declarations as substructure
 
 PROGRAM_VERSION = "0.1.0"
 PRESETS = Path(__file__).parent / "stronglens" / "presets"
 
 COMPOSITE = ("lens_model", "composite")
 SIE = ("lens_model", "sie")
-REGRESSION = ("task", "regression")
-SUBSTRUCTURE = ("task", "substructure")
+TASKS = ("regression", "substructure")
 
 
 @declare
@@ -56,9 +60,9 @@ class Run(Parameters):
     """This run"""
 
     task: str = choice(
-        "regression", ("regression", "substructure"),
+        "regression", TASKS, fixed=True,
         help="what the network learns: regression, to measure lens and source; substructure, to tell whether a lens's "
-        "dark matter is smooth (no), holds sub-halos (sphere) or a vortex",
+        "dark matter is smooth (no), holds sub-halos (sphere) or a vortex. Each task has flags of its own",
     )
     preset: str | None = text(
         None,
@@ -305,10 +309,15 @@ class SourceGalaxy(Parameters):
     src_sersic_range: Range = sampled(
         0.8, 2.5, shortcut="sser", valid=(0.3, 8), symbol=r"n_{\rm src}", help="Sersic index of the source"
     )
+
+
+@declare
+class SourceClumps(Parameters):
+    """Star formation in the source"""
+
     src_clumps: int = number(
-        0, shortcut="scl", valid=(0, 20), applies=("task", "regression"),
-        help="most clumps of star formation in a source, their number drawn from 0 on; they share up to 0.6 of its "
-        "light",
+        0, shortcut="scl", valid=(0, 20),
+        help="maximum number of star-forming clumps per source (uniform from 0); they share up to 0.6 of its light",
     )
 
 
@@ -382,90 +391,18 @@ class Cuts(Parameters):
 
 
 @declare
-class Substructure(Parameters):
-    """Dark substructure of the lens (--task substructure)"""
-
-    substructure_preset: str = choice(
-        "matched", ("matched", "public"), applies=SUBSTRUCTURE,
-        help="matched: nothing but the substructure tells the classes apart; public: the recipe of the public "
-        "DeepLense simulator (Model I), faults included. Sets defaults of many groups, which --print-config shows",
-    )
-    substructure_mass_range: Range = sampled(
-        3e10, 3e10, shortcut="subm", unit="Msun", valid=(1e6, 1e13), applies=SUBSTRUCTURE, symbol=r"M_{\rm sub}",
-        help="mass of all sub-halos (class sphere), or of the vortex (class vortex); drawn for class no too, without "
-        "effect",
-    )
-    match_einstein_radius: str = choice(
-        "on", ("on", "off"), applies=SUBSTRUCTURE,
-        help="whether the smooth lens gives up the mass of its substructure, so that the Einstein radius is the same "
-        "in all classes; off: substructure adds to it, and the ring's radius tells the class",
-    )
-    mass_distances: str = choice(
-        "angular", ("angular", "luminosity"), applies=SUBSTRUCTURE,
-        help="distances that turn masses into angles; luminosity: a fault of the public simulator, 0.6 of the mass",
-    )
-    subhalo_profile: str = choice(
-        "point", ("point", "nfw"), applies=SUBSTRUCTURE, help="sub-halos as point masses, or as truncated NFW halos"
-    )
-    subhalo_number: int = number(
-        0, shortcut="subn", valid=(0, 10_000), applies=SUBSTRUCTURE,
-        help="sub-halos of a lens, their masses as drawn; 0: as many as the mass needs (Poisson), scaled to make it up",
-    )
-    subhalo_mass_slope: float = number(
-        -1.9, shortcut="subs", valid=(-4, 4), applies=SUBSTRUCTURE, help="slope of the sub-halos' mass function dN/dm"
-    )
-    subhalo_mass_min: float = number(
-        1e6, unit="Msun", valid=(1e4, 1e12), applies=SUBSTRUCTURE,
-        help="lightest sub-halo that is drawn, before masses are scaled",
-    )
-    subhalo_mass_max: float = number(
-        1e10, unit="Msun", valid=(1e4, 1e12), applies=SUBSTRUCTURE,
-        help="heaviest sub-halo that is drawn, before masses are scaled",
-    )
-    subhalo_density: str = choice(
-        "area", ("area", "radius"), applies=SUBSTRUCTURE,
-        help="sub-halos uniform in area, or in distance from the lens's centre (denser towards it)",
-    )
-    subhalo_radius_min: float = number(
-        0.0, unit="arcsec", valid=(0, 20), applies=SUBSTRUCTURE, help="sub-halos no nearer to the lens's centre"
-    )
-    subhalo_radius_max: float = number(
-        2.0, unit="arcsec", valid=(0.01, 20), applies=SUBSTRUCTURE, help="sub-halos no farther from the lens's centre"
-    )
-    subhalo_truncation: float = number(
-        5.0, valid=(1, 100), applies=("subhalo_profile", "nfw"),
-        help="truncation radius of NFW sub-halos, in scale radii",
-    )
-    vortex_points: int = number(
-        100, valid=(2, 1000), applies=SUBSTRUCTURE, help="equal point masses, evenly spaced, that make up a vortex"
-    )
-    vortex_log_length_range: Range = sampled(
-        -0.3, 0.3, shortcut="vl", unit="dex(arcsec)", valid=(-3, 1), applies=SUBSTRUCTURE, symbol=r"\log_{10} \ell",
-        help="decimal logarithm of the vortex's half-length in arcsec",
-    )
-    vortex_angle_range: Range = sampled(
-        0.0, 180.0, unit="deg", valid=(-360, 360), applies=SUBSTRUCTURE, symbol=r"\phi_{\rm vortex}",
-        help="angle of the vortex, from +x towards +y",
-    )
-    vortex_center_var: float = half_width(
-        0.25, shortcut="vc", spin=1, unit="arcsec", valid=(0, 10), applies=SUBSTRUCTURE,
-        help="half-width of the range of the vortex's centre, from that of the lens",
-    )
-    vortex_center_x_range: Range | None = component(
-        of="vortex_center_var", unit="arcsec", valid=(-10, 10), applies=SUBSTRUCTURE, symbol=r"x_{\rm vortex}",
-        help="x of the vortex's centre, from that of the lens",
-    )
-    vortex_center_y_range: Range | None = component(
-        of="vortex_center_var", unit="arcsec", valid=(-10, 10), applies=SUBSTRUCTURE, symbol=r"y_{\rm vortex}",
-        help="y of the vortex's centre, from that of the lens",
-    )
-
-
-@declare
-class SimulationParameters(
-    Run, Simulation, Machines, Telescope, LensGalaxy, CompositeLens, IsothermalLens, SourceGalaxy, Substructure, Cuts
+class RegressionSimulation(
+    Run, Simulation, Machines, Telescope, LensGalaxy, CompositeLens, IsothermalLens, SourceGalaxy, SourceClumps, Cuts
 ):
     """Simulate strong gravitational lenses with PyAutoLens and write them to dataset/."""
+
+
+@declare(task="substructure", lens_model="sie", telescope="hst")
+class SubstructureSimulation(
+    Run, Simulation, Machines, Telescope, LensGalaxy, CompositeLens, IsothermalLens, SourceGalaxy,
+    substructure.Substructure, Cuts
+):  # fmt: skip
+    """Simulate lenses whose dark matter is smooth, holds sub-halos or a vortex, and write them to dataset/."""
 
 
 # --------------------------------------------------------------------------------------
@@ -474,50 +411,28 @@ class SimulationParameters(
 
 
 @declare
-class Learning(Parameters):
-    """Learning"""
+class Training(Parameters):
+    """Training"""
 
-    labels: tuple[str, ...] = names(
-        ("src-redshift", "src-center-x", "src-center-y"), shortcut="l", applies=REGRESSION,
-        help="what the network learns; --labels without a value lists what it can learn",
-    )
-    posterior: str = choice(
-        "none", ("none", "flow", "gaussian"), applies=REGRESSION,
-        help="what the network gives for an image: none, one number a label; flow, their joint posterior, by a "
-        "normalising flow (BayesFlow); gaussian, a normal distribution of full covariance in its place (cheaper). With "
-        "either the learning rate is 0.0005 (cosine) and the batch 64 unless given",
-    )
-    posterior_draws: int = number(
-        1000, valid=(100, 100_000), applies=REGRESSION, help="draws from the posterior of each image"
-    )
     valid_split: float = number(0.2, shortcut="v", valid=(0, 0.9), help="fraction of images for validation")
     test_split: float = number(0.1, shortcut="t", valid=(0, 0.9), help="fraction of images kept for the test")
     epochs: int = number(50, shortcut="e", valid=(1, 100_000), help="passes over the training images")
-    network: str = choice(
-        "report", {REGRESSION: ("report", "resnet", "convnext"), SUBSTRUCTURE: ("resnet34", "resnet18", "bottleneck")},
-        help="regression: the three convolutions of the report, a small residual network or a small ConvNeXt; "
-        "substructure: residual network of basic blocks, 21.3 or 11.2 million parameters, or of bottlenecks, 23.5 "
-        "million",
-    )
     optimizer: str = choice(
         "adam", ("adam", "sgd"), help="adam; sgd: stochastic gradient descent with momentum 0.9"
     )
     learning_rate: float = number(0.00001, shortcut="mlr", valid=(1e-12, 1), help="step size of the optimiser")
     learning_schedule: str = choice(
-        "constant", ("constant", "cosine"), help="how the learning rate goes from the first step to the last"
+        "constant", ("constant", "cosine"), help="learning rate: constant, or falling to zero as a cosine"
     )
     warm_up: int = number(
-        0, unit="epochs", valid=(0, 100_000), help="epochs over which the learning rate rises from nothing"
+        0, unit="epochs", valid=(0, 100_000), help="epochs of linear learning-rate warm-up"
     )
-    weight_decay: float = number(0.0, valid=(0, 1), help="pull of the weights towards zero")
-    label_smoothing: float = number(
-        0.0, valid=(0, 0.9), applies=SUBSTRUCTURE, help="share of the probability that is taught to all classes alike"
-    )
+    weight_decay: float = number(0.0, valid=(0, 1), help="weight decay coefficient")
     augment: str = choice(
         "off", ("on", "off"),
-        help="show each image turned by quarters and mirrored at random, in each epoch, its labels moved along",
+        help="random 90-degree rotations and flips of the training images; their labels are transformed with them",
     )
-    batch_size: int = number(20, shortcut="b", unit="images", valid=(1, 65_536), help="images a training step")
+    batch_size: int = number(20, shortcut="b", unit="images", valid=(1, 65_536), help="images per training step")
     mixed_precision: bool = switch(help="compute in 16 bits where it is safe (worth it on a GPU)")
     simulate: bool = switch(
         help="train on fresh simulations each epoch in place of the stored training images; validate and test on "
@@ -525,10 +440,6 @@ class Learning(Parameters):
     )
     resume: bool = switch(recorded=False, help="go on with an interrupted training, or with measuring many images")
     model_file: Path = text("models/regression.keras", help="where the trained network is kept")
-    ceiling_images: int = number(
-        100, valid=(0, 100_000), applies=SUBSTRUCTURE,
-        help="test images of each class that matched filters are put to, to say what can be known; 0: none",
-    )
 
 
 @declare
@@ -572,23 +483,14 @@ class Prediction(Parameters):
     gain: float | None = number(
         None, unit="e-/adu", valid=(0.001, 1000), help="electrons for one unit, for units in adu"
     )
-    published: Path | None = text(
-        None, recorded=False,
-        help="CSV table of published values to set beside a posterior: file or name, and labels, "
-        "einstein_radius_arcsec, axis_ratio, z_lens, z_source",
-    )
-    coolest: bool = switch(
-        recorded=False,
-        help="write each lens's model as a COOLEST folder, for other codes: template, image, noise map and PSF (needs "
-        "a posterior, and the redshifts of --published)",
-    )
     center: str = text(
-        "image", help="where the lens is: image, in the middle of the file; brightest, at the light's peak near there; "
-        "x,y [arcsec], so far from the middle to the right and up",
+        "image",
+        help="where the lens is: image, in the middle; brightest, at the peak of the light near there; x,y, offset "
+        "from the image centre in arcsec (right, up)",
     )
     mask: str | None = text(
-        None, help="file (looked for beside each image first) or FITS extension that is not zero where the light of "
-        "neighbours is to be taken away",
+        None, help="file (looked for beside each image first) or FITS extension that masks neighbouring objects; "
+        "non-zero pixels are masked and filled",
     )
     noise_map: str | None = text(
         None, help="file (looked for beside each image first) or FITS extension with each pixel's standard deviation",
@@ -598,33 +500,31 @@ class Prediction(Parameters):
         "a value in the unit of the files",
     )
     bad_pixels: str = choice(
-        "fill", ("fill", "refuse"), help="what happens to an image whose field holds NaN, or pixels that the noise map "
-        "says are bad: filled up to 5 % of the field",
+        "fill", ("fill", "refuse"),
+        help="images with NaN pixels, or pixels that the noise map marks as bad: fill them (up to 5 % of the field) or "
+        "refuse the image",
     )
 
 
 @declare
-class TrainingParameters(Run, Learning, Machines, Figures, Prediction):
-    """Train a network on dataset/, draw figures, or measure images with a trained network."""
+class RegressionTraining(Run, regression.RegressionLearning, Training, Machines, Figures, Prediction,
+                         regression.PosteriorMeasuring):  # fmt: skip
+    """Train a network that measures lenses on dataset/ and draw figures; or measure images with a trained network."""
+
+
+@declare(
+    task="substructure", learning_rate=0.001, learning_schedule="cosine", batch_size=64, augment="on",
+    model_file=Path("models/substructure.keras"),
+)  # fmt: skip
+class SubstructureTraining(Run, substructure.SubstructureLearning, Training, Machines, Figures, Prediction):
+    """Train a network that finds substructure on dataset/ and draw figures; or classify images with a trained one."""
 
 
 # --------------------------------------------------------------------------------------
 # Where a choice wants other defaults
 # --------------------------------------------------------------------------------------
 
-OVERRIDES = {
-    ("task", "substructure"): {
-        "lens_model": "sie",
-        "telescope": "hst",
-        "network": "resnet34",
-        "learning_rate": 0.001,
-        "learning_schedule": "cosine",
-        "batch_size": 64,
-        "augment": "on",
-        "model_file": Path("models/substructure.keras"),
-    },
-    ("posterior", "flow"): {"learning_rate": 0.0005, "learning_schedule": "cosine", "batch_size": 64},
-    ("posterior", "gaussian"): {"learning_rate": 0.0005, "learning_schedule": "cosine", "batch_size": 64},
+OVERRIDES = regression.OVERRIDES | {
     # Euclid VIS: Euclid Collaboration, Cropper et al. 2025, A&A 697, A2 (exposures, read noise,
     # PSF); zero point and sky as in lenstronomy 1.14.2's Euclid preset. Those are the defaults above.
     ("telescope", "hst"): {
@@ -645,91 +545,34 @@ OVERRIDES = {
         "read_noise": 0.0,
         "snr_range": None,
     },
-    ("substructure_preset", "matched"): {
-        # Rings that fit in 64 pixels of Hubble's, bright enough for the substructure to be seen.
-        "grid_size": 64,
-        "lens_light": "off",
-        "lens_redshift_range": Range(0.4, 0.6),
-        "einstein_radius_range": Range(0.8, 1.2),
-        "src_redshift_range": Range(1.0, 2.0),
-        "src_center_var": 0.3,
-        "src_effect_range": Range(0.15, 0.35),
-        "src_sersic_range": Range(0.8, 2.0),
-        "snr_range": Range(200.0, 600.0),
-    },
-    ("substructure_preset", "public"): {
-        # DeepLenseSim (github.com/mwt5345/DeepLenseSim), Model I, as its code does it. A source of amplitude 20 per
-        # square arcsec; background of 0.01 a pixel, here as read noise; the middle of its exposure times, 10^3 to
-        # 10^3.5. The lens of 1e12 Msun, by luminosity distances, has 1.28 arcsec.
-        "grid_size": 150,
-        "pixel_scale": 0.05,
-        "over_sampling": 1,
-        "psf_fwhm": 0.087,
-        "exposure_time": 1778.0,
-        "exposures": 1,
-        "sky_brightness": 99.0,
-        "read_noise": 17.78,
-        "zero_point": 25.72,
-        "lens_light": "off",
-        "lens_redshift_range": Range(0.5, 0.5),
-        "lens_center_var": 0.0,
-        "lens_ellip_x_range": Range(0.1, 0.1),
-        "lens_ellip_y_range": Range(0.0, 0.0),
-        "einstein_radius_range": Range(1.28, 1.28),
-        "shear_1_range": Range(0.05, 0.05),
-        "shear_2_range": Range(0.0, 0.0),
-        "src_redshift_range": Range(1.0, 1.0),
-        "src_center_var": 0.35,
-        "src_ellip_x_range": Range(-0.1, -0.1),
-        "src_ellip_y_range": Range(0.1, 0.1),
-        "src_intensity_range": Range(0.2, 0.2),
-        "src_effect_range": Range(0.25, 0.25),
-        "src_sersic_range": Range(1.0, 1.0),
-        "match_einstein_radius": "off",
-        "mass_distances": "luminosity",
-        "subhalo_number": 25,
-        "subhalo_mass_slope": -0.9,
-        "subhalo_density": "radius",
-        "subhalo_radius_min": 0.25,
-        "vortex_log_length_range": Range(-1.523, 0.477),
-        "vortex_center_var": 0.0,
-    },
-}
+} | substructure.OVERRIDES
 
+COMMANDS = {
+    "generate_data.py": {"regression": RegressionSimulation, "substructure": SubstructureSimulation},
+    "model_and_figures.py": {"regression": RegressionTraining, "substructure": SubstructureTraining},
+}
 EXAMPLES = {
-    "generate_data.py": (
-        ("1000 images of composite lenses as Euclid sees them", "generate_data.py"),
-        (
-            "isothermal lenses seen by Hubble, fainter sources",
-            "generate_data.py --telescope=hst --lens-model=sie -si=0.05,0.3",
-        ),
-        ("every source at redshift 2 and on the axis", "generate_data.py -srs=2 -sc=0 --dataset-dir=on-axis"),
-        ("lenses with smooth dark matter, sub-halos, vortices", "generate_data.py --task=substructure -n=9000"),
-        ("finish what was interrupted", "generate_data.py --resume"),
-    ),
-    "model_and_figures.py": (
-        ("train on dataset/ and draw the figures", "model_and_figures.py"),
-        ("learn the Einstein radius, faster", "model_and_figures.py --labels=einstein-radius -mlr=3e-4 -e=20"),
-        ("what can be learned", "model_and_figures.py --labels"),
-        ("learn the posterior, not only its middle", "model_and_figures.py --posterior=flow"),
-        ("tell them apart, with the smaller network", "model_and_figures.py --task=substructure --network=resnet18"),
-        ("measure a telescope image", "model_and_figures.py --predict lens.fits --hdu=VIS_BGSUB"),
-    ),
+    program: {"regression": regression.EXAMPLES[program], "substructure": substructure.EXAMPLES[program]}
+    for program in COMMANDS
 }
 
-DOORS = {"generate_data.py": SimulationParameters, "model_and_figures.py": TrainingParameters}
 
-
-def fill_readme(readme: str) -> str:
-    """Return the text of the README with its parameter tables written anew from the declarations."""
-    for program, parameters in DOORS.items():
-        start = readme.index("\n", readme.index(f"<!-- {program} -->")) + 1
-        end = readme.index("<!-- end -->", start)
-        readme = readme[:start] + "\n" + markdown_table(parameters, OVERRIDES, "####") + "\n" + readme[end:]
-    return readme
+def parameter_pages() -> dict[str, str]:
+    """Return the pages docs/parameters/TASK.md, by task: the tables of both commands' parameters."""
+    return {
+        task: f"# Parameters of --task={task}\n\nWritten by `python params_and_cli.py`.\n\n"
+        + "\n".join(
+            f"## {program}\n\n{tasks[task].__doc__}\n\n{markdown_table(tasks[task], OVERRIDES)}"
+            for program, tasks in COMMANDS.items()
+            if task in tasks
+        )
+        for task in TASKS
+    }
 
 
 if __name__ == "__main__":
-    file = Path(__file__).with_name("README.md")
-    file.write_text(fill_readme(file.read_text()))
-    print(f"parameter tables written to {file}")
+    folder = Path(__file__).with_name("docs") / "parameters"
+    folder.mkdir(exist_ok=True)
+    for name, page in parameter_pages().items():
+        (folder / f"{name}.md").write_text(page)
+    print(f"parameter tables written to {folder}/")

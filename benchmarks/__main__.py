@@ -17,7 +17,8 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.json"
 SECTIONS = (
-    "raytracing", "rays", "telescope", "store", "command", "large", "training", "endless", "substructure", "knowable",
+    "raytracing", "rays", "telescope", "store", "command", "large", "training", "simulated_training", "substructure",
+    "matched_filter",
 )  # fmt: skip
 
 

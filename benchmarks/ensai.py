@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
 def draw_samples(dataset_dir: Path, model_file: Path, draws: int = 1000) -> tuple[np.ndarray, np.ndarray]:
     """Return the truth (N, 5) of the test images and draws (N, S, 5) of their posteriors, as labels."""
     from stronglens.dataset import load_dataset
-    from stronglens.learning.training import predict
+    from stronglens.learning.train import predict
     from stronglens.out_of_distribution import build_feature_extractor
     from stronglens.regression.posterior import Posterior
     from stronglens.training import load_network

@@ -20,7 +20,7 @@ from scipy import ndimage
 import params_and_cli as panel
 from benchmarks.__main__ import describe_machine
 from benchmarks.command import ROOT
-from benchmarks.familiar import DRAWS, RADII, RESULTS, SEED, simulator
+from benchmarks.unlike import DRAWS, RADII, RESULTS, SEED, simulator
 from stronglens.dataset import CHUNK_SIZE
 from stronglens.execution import open_executor
 from stronglens.parameters import RunError, from_manifest
@@ -121,12 +121,12 @@ class Simulation:
         from stronglens.sampling import Stream, generator
 
         indices = np.arange(chunk * CHUNK_SIZE, (chunk + 1) * CHUNK_SIZE)
-        house = simulator(self.parameters, 1.0, 1.0)
-        modelled, labels, _ = house.simulate(indices)
-        scene = house.physical_scene(house.complete(labels, indices))
-        source, lens = house.render(scene)
-        flux = source_flux_in_field(scene, house.shape, self.parameters.pixel_scale)
-        rays, random = start_rays(source.shape[1:], house), np.random.default_rng(chunk)
+        lens_simulator = simulator(self.parameters, 1.0, 1.0)
+        modelled, labels, _ = lens_simulator.simulate(indices)
+        scene = lens_simulator.physical_scene(lens_simulator.complete(labels, indices))
+        source, lens = lens_simulator.render(scene)
+        flux = source_flux_in_field(scene, lens_simulator.shape, self.parameters.pixel_scale)
+        rays, random = start_rays(source.shape[1:], lens_simulator), np.random.default_rng(chunk)
         photographed = np.empty_like(source)
         for place, angle in enumerate(2 * np.pi * random.random(len(indices))):
             row = {name: float(values[place]) for name, values in scene.items()}
@@ -134,15 +134,15 @@ class Simulation:
             pixels = bright.reshape(*source.shape[1:], -1).mean(axis=-1)
             photographed[place] = flux[place] * self.parameters.pixel_scale**2 * pixels
         time = labels.get("exposure-time")
-        rate, measured = telescope.observe(photographed, lens, house.telescope, None, time, None)
+        rate, measured = telescope.observe(photographed, lens, lens_simulator.telescope, None, time, None)
         noise = [generator(self.parameters.seed, Stream.NOISE, index) for index in indices]
-        images = telescope.add_noise(rate, house.telescope, noise, time)
+        images = telescope.add_noise(rate, lens_simulator.telescope, noise, time)
         return modelled, images, labels | {"snr": measured["snr"]}
 
 
-def start_rays(shape: tuple[int, int], house) -> np.ndarray:
+def start_rays(shape: tuple[int, int], lens_simulator) -> np.ndarray:
     """Return y and x, arcsec, of the rays of all pixels, pixel by pixel: (K, 2)."""
-    scale, rays = house.parameters.pixel_scale, house.parameters.over_sampling
+    scale, rays = lens_simulator.parameters.pixel_scale, lens_simulator.parameters.over_sampling
     inside = ((np.arange(rays) + 0.5) / rays - 0.5) * scale
     y, x = ((np.arange(side) - (side - 1) / 2) * scale for side in shape)
     y = np.broadcast_to(-y[:, None, None, None] - inside[:, None], (*shape, rays, rays))
@@ -169,7 +169,7 @@ def study(model_file: Path, galaxies: list[Galaxy], number: int) -> tuple[dict, 
         raise RunError(f"{model_file} does not give the posterior of an isothermal lens's Einstein radius")
     posterior, familiarity = Posterior(network, record), OutOfDistribution.from_dict(record["familiarity"])
     view, place = ImageFeatures(network, posterior), names.index(radius)
-    made_with = from_manifest(panel.SimulationParameters, record["simulation"], panel.OVERRIDES)
+    made_with = from_manifest(panel.RegressionSimulation, record["simulation"], panel.OVERRIDES)
     work = Simulation(replace(made_with, seed=made_with.seed + SEED), galaxies)
     with open_executor(1) as executor:  # PyAutoLens: a process of its own
         parts = [executor.submit(work, chunk) for chunk in range(-(-number // CHUNK_SIZE))]

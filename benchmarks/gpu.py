@@ -153,7 +153,7 @@ def measure_simulating(on_cpu: bool) -> dict:
             if time.monotonic() - begun > MOST_SECONDS["simulating"]:
                 break
             start = time.perf_counter()
-            parameters = panel.SimulationParameters.of(panel.OVERRIDES, lens_model=model, over_sampling=rays, **size)
+            parameters = panel.RegressionSimulation.of(panel.OVERRIDES, lens_model=model, over_sampling=rays, **size)
             simulator = LensSimulator(parameters, chunk_size=chunk_size, on_device=True)
             indices = range(chunk_size)
             simulator.simulate(indices)

@@ -66,7 +66,7 @@ def do_nothing(chunk: int) -> int:
 
 def measure_bare() -> float:
     """Return the seconds that ray tracing and telescope alone take for as many images, on as many threads."""
-    simulator = simulator_of(make_simulator, panel.SimulationParameters.of(panel.OVERRIDES))
+    simulator = simulator_of(make_simulator, panel.RegressionSimulation.of(panel.OVERRIDES))
     camera = simulator.telescope
     scene = simulator.physical_scene(simulator.draw(range(CHUNK_SIZE)).draws)
 

@@ -36,7 +36,7 @@ def measure(seconds: float) -> list[dict]:
 
 def render(over_sampling: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return blurred images of source and lens, and the noise of their pixels."""
-    simulator = LensSimulator(panel.SimulationParameters.of(panel.OVERRIDES, over_sampling=over_sampling))
+    simulator = LensSimulator(panel.RegressionSimulation.of(panel.OVERRIDES, over_sampling=over_sampling))
     camera = simulator.telescope
     scene = simulator.physical_scene(simulator.draw(range(IMAGES)).draws)
     source, lens = (telescope.blur(images, camera.psf) for images in simulator.render(scene))

@@ -60,7 +60,7 @@ def measure(seconds: float) -> list[dict]:
 
 
 def measure_case(model: str, light: str, over_sampling: int, seconds: float) -> dict:
-    parameters = panel.SimulationParameters.of(
+    parameters = panel.RegressionSimulation.of(
         overrides=panel.OVERRIDES, telescope="none", lens_model=model, lens_light=light, over_sampling=over_sampling
     )
     simulator = LensSimulator(parameters)

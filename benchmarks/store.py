@@ -18,7 +18,7 @@ def measure(seconds: float) -> dict:
 
     The record of a chunk (labels and checksum, synchronised with the disk) is written with its images, as in a run.
     """
-    simulator = LensSimulator(panel.SimulationParameters.of(overrides=panel.OVERRIDES))
+    simulator = LensSimulator(panel.RegressionSimulation.of(overrides=panel.OVERRIDES))
     chunks = [simulator.simulate(range(k * CHUNK_SIZE, (k + 1) * CHUNK_SIZE)) for k in range(CHUNKS)]
     raw = sum(images.nbytes for images, *_ in chunks)
     shape = chunks[0][0].shape[1:]

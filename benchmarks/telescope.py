@@ -14,7 +14,7 @@ IMAGES = 128
 
 def measure(seconds: float) -> dict:
     """Measure the stages of the default dataset (composite lenses, Euclid VIS) one by one."""
-    parameters = panel.SimulationParameters.of(overrides=panel.OVERRIDES)
+    parameters = panel.RegressionSimulation.of(overrides=panel.OVERRIDES)
     simulator = LensSimulator(parameters)
     camera = simulator.telescope
     scene = simulator.physical_scene(simulator.draw(range(IMAGES)).draws)

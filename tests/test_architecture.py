@@ -1,14 +1,27 @@
-"""The plan of the house, held: which room imports which, and what is imported where."""
+"""The plan of the project, held: what imports what, and the modules that every task has."""
 
 import ast
 from pathlib import Path
 
 import pytest
 
+import params_and_cli as panel
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = sorted((ROOT / "stronglens").rglob("*.py"))
-DOORS = [ROOT / "generate_data.py", ROOT / "model_and_figures.py"]
-TASKS = {"regression", "substructure"}
+COMMANDS = [ROOT / name for name in panel.COMMANDS]
+TASKS = set(panel.TASKS)
+
+CONTRACT = {  # of each task, by module: the function that shared code calls, None where there is none; see docs
+    "declarations": None,
+    "simulator": "make_simulator",
+    "request": "check_request",
+    "plan": "plan_training",
+    "train": "train_network",
+    "report": "write_report",
+    "measuring": "measure",
+}
+OPTIONAL = {"foreign": "plan_foreign"}
 
 ONLY_IN = {
     "argparse": (),
@@ -24,16 +37,16 @@ ONLY_IN = {
     "galsim": ("telescope",),
 }
 
-MAY_IMPORT = {  # rooms of the middle floor that know one another; the rest know only parameters
+MAY_IMPORT = {  # beside parameters
     "observation": {"dataset"},
     "networks": {"scaling", "training"},
     "training": {"network_archive"},
     "out_of_distribution": {"training"},
 }
 
-JOIN = {  # rooms that join others for every task
+JOIN = {  # packages that join others for every task
     "simulation": {"sampling", "cosmology", "raytracing", "telescope", "dataset", "execution"},
-    "learning": {"simulation", "dataset", "observation", "scaling", "training"},
+    "learning": {"simulation", "dataset", "observation", "scaling", "training", "execution", "plotting"},
     "measuring": {"observation", "dataset", "plotting", "execution", "network_archive"},
 }
 
@@ -49,9 +62,8 @@ def imported_modules(path):
                 yield from (f"stronglens.{alias.name}" for alias in node.names)
 
 
-def room_of(path):
-    parts = path.relative_to(ROOT / "stronglens").with_suffix("").parts
-    return parts[0]
+def package_of(path):
+    return path.relative_to(ROOT / "stronglens").with_suffix("").parts[0]
 
 
 def ids(paths):
@@ -60,25 +72,35 @@ def ids(paths):
 
 @pytest.mark.parametrize("path", PACKAGE, ids=ids(PACKAGE))
 def test_imports_point_down(path):
-    room = room_of(path)
+    package = package_of(path)
     for module in imported_modules(path):
         assert not module.startswith(("params_and_cli", "generate_data", "model_and_figures")), f"{path}: {module}"
         if not module.startswith("stronglens."):
             continue
         other = module.split(".")[1]
-        if other == room:
+        if other == package:
             continue
-        if room in ("parameters", "atomic"):
-            pytest.fail(f"{room} imports {module}")
-        if room not in TASKS:
-            allowed = {"parameters", "atomic"} | MAY_IMPORT.get(room, set()) | JOIN.get(room, set())
-            assert other in allowed, f"{room} imports {module}"
+        if package in ("parameters", "atomic"):
+            pytest.fail(f"{package} imports {module}")
+        if package not in TASKS:
+            allowed = {"parameters", "atomic"} | MAY_IMPORT.get(package, set()) | JOIN.get(package, set())
+            assert other in allowed, f"{package} imports {module}"
         else:
             assert other not in TASKS, f"a task imports a task: {module}"
 
 
-@pytest.mark.parametrize("path", PACKAGE + DOORS, ids=ids(PACKAGE + DOORS))
-def test_libraries_live_in_their_rooms(path):
+def test_the_panel_imports_declarations_alone():
+    allowed = {"stronglens.parameters"} | {f"stronglens.{task}" for task in TASKS}
+    imported = {module for module in imported_modules(ROOT / "params_and_cli.py") if module.startswith("stronglens")}
+    assert imported <= allowed
+    for task in TASKS:
+        path = ROOT / "stronglens" / task / "declarations.py"
+        own = {module for module in imported_modules(path) if module.startswith("stronglens")}
+        assert own <= {"stronglens.parameters"}
+
+
+@pytest.mark.parametrize("path", PACKAGE + COMMANDS, ids=ids(PACKAGE + COMMANDS))
+def test_libraries_live_in_their_packages(path):
     for module in imported_modules(path):
         assert may_import(path.relative_to(ROOT), module), f"{path} imports {module}"
 
@@ -96,14 +118,44 @@ def test_the_name_of_the_clones_folder_permits_nothing():
     assert may_import(Path("stronglens/telescope/optics.py"), "galsim.roman")
 
 
+@pytest.mark.parametrize("path", PACKAGE + COMMANDS, ids=ids(PACKAGE + COMMANDS))
+def test_shared_code_names_no_task(path):
+    if path in PACKAGE and package_of(path) in TASKS:
+        return
+    constants = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+    assert not TASKS & {value for value in constants if isinstance(value, str)}, path
+
+
+def signature_of(path, name):
+    """The names of a function's arguments, and which of them have a default."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return [argument.arg for argument in node.args.args], len(node.args.defaults)
+    return None
+
+
+@pytest.mark.parametrize("module", CONTRACT | OPTIONAL)
+def test_every_task_has_the_same_modules_and_functions(module):
+    signatures = {}
+    for task in sorted(TASKS):
+        path = ROOT / "stronglens" / task / f"{module}.py"
+        if module in OPTIONAL and not path.exists():
+            continue
+        assert path.exists(), f"the task {task} has no {module}.py"
+        if name := (CONTRACT | OPTIONAL)[module]:
+            signatures[task] = signature_of(path, name)
+            assert signatures[task], f"{path} has no function {name}"
+    assert len({str(signature) for signature in signatures.values()}) <= 1, signatures
+
+
 def test_the_package_itself_imports_nothing():
     assert list(imported_modules(ROOT / "stronglens" / "__init__.py")) == []
 
 
-@pytest.mark.parametrize("path", DOORS, ids=ids(DOORS))
-def test_doors_stay_short(path):
+@pytest.mark.parametrize("path", COMMANDS, ids=ids(COMMANDS))
+def test_commands_stay_short(path):
     code = [line for line in path.read_text().splitlines() if line.strip() and not line.strip().startswith("#")]
-    assert len(code) < 100, "a door names stages; the work belongs in the package"
+    assert len(code) < 100, "a command names stages; the work belongs in the package"
 
 
 def test_top_level_holds_what_the_plan_says():
@@ -113,7 +165,7 @@ def test_top_level_holds_what_the_plan_says():
     top = {name.split("/")[0] for name in listed.stdout.splitlines() if not name.startswith(".")}
     assert top <= {
         "params_and_cli.py", "generate_data.py", "model_and_figures.py", "stronglens", "dataset", "figures", "tests",
-        "benchmarks", "docs", "requirements.txt", "requirements.lock", "requirements-dev.txt",
+        "benchmarks", "docs", "findings", "requirements.txt", "requirements.lock", "requirements-dev.txt",
         "requirements-dev.lock", "requirements-gpu.txt", "Makefile", "pyproject.toml", "README.md", "LICENSE",
         "CONTRIBUTING.md", "CITATION.cff", "CHANGELOG.md",
     }  # fmt: skip

@@ -94,9 +94,9 @@ def test_images_that_are_unlike_differ_in_what_they_say_alone():
     from small_datasets import SMALL_PARAMETERS
 
     import params_and_cli as panel
-    from benchmarks.familiar import KINDS, LIKE, Simulation, simulator
+    from benchmarks.unlike import KINDS, LIKE, Simulation, simulator
 
-    parameters = panel.SimulationParameters.of(panel.OVERRIDES, **SMALL_PARAMETERS)
+    parameters = panel.RegressionSimulation.of(panel.OVERRIDES, **SMALL_PARAMETERS)
     images, labels, _ = simulator(parameters, 1.0, 1.0).simulate(range(128))
     found = {kind: Simulation(parameters, kind, "einstein-radius")(0) for kind in KINDS}
     same, truth = found[LIKE]
@@ -115,19 +115,19 @@ def test_images_that_are_unlike_differ_in_what_they_say_alone():
 
 def test_a_galaxy_in_pixels_is_lensed_as_the_profile_that_it_shows():
     import params_and_cli as panel
-    from benchmarks.familiar import simulator
     from benchmarks.galaxies import Galaxy, lens_galaxy, start_rays
+    from benchmarks.unlike import simulator
 
-    parameters = panel.SimulationParameters.of(panel.OVERRIDES, lens_model="sie", grid_size=32, seed=3)
-    house = simulator(parameters, 1.0, 1.0)
-    scene = house.physical_scene(house.draw(range(3)).draws)
+    parameters = panel.RegressionSimulation.of(panel.OVERRIDES, lens_model="sie", grid_size=32, seed=3)
+    lens_simulator = simulator(parameters, 1.0, 1.0)
+    scene = lens_simulator.physical_scene(lens_simulator.draw(range(3)).draws)
     zeros = np.zeros(3)
     scene |= {"src_ellip_x": zeros, "src_ellip_y": zeros, "src_sersic": zeros + 1, "src_effect": zeros + 0.2}
-    rendered, _ = house.render(scene)
+    rendered, _ = lens_simulator.render(scene)
     radius = np.hypot(*np.mgrid[-300:301, -300:301]) / 30
     light = np.exp(-1.678347 * radius)  # an exponential disk, half its light within 30 pixels
     galaxy = Galaxy(light, np.array([300.0, 300.0]), 30.0)
-    rays = start_rays(rendered.shape[1:], house)
+    rays = start_rays(rendered.shape[1:], lens_simulator)
     for place, image in enumerate(rendered):
         row = {name: float(values[place]) for name, values in scene.items()}
         seen = lens_galaxy(galaxy, row, 0.7, rays).reshape(*image.shape, -1).mean(axis=-1)

@@ -101,7 +101,7 @@ def test_a_galaxy_comes_out_as_galsim_draws_it(name):
 
 def test_which_point_spread_function_is_used(tmp_path):
     def psf_of(**values):
-        return LensSimulator(panel.SimulationParameters.of(overrides=panel.OVERRIDES, **values)).telescope.psf
+        return LensSimulator(panel.RegressionSimulation.of(overrides=panel.OVERRIDES, **values)).telescope.psf
 
     optical = psf_of(psf_model="optical")
     np.testing.assert_array_equal(optical, telescope.optical_psf(telescope.OPTICS["euclid"], 0.1))

@@ -2,19 +2,17 @@
 
 import json
 import shlex
-import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 import params_and_cli as panel
-from stronglens.parameters import Range, UsageError, columns, declarations, parse
+from stronglens.parameters import Range, UsageError, columns, declarations, parse, parse_command
 
 ROOT = Path(__file__).parent.parent
-DOORS = {"generate_data.py": panel.SimulationParameters, "model_and_figures.py": panel.TrainingParameters}
+COMMANDS = {program: tasks["regression"] for program, tasks in panel.COMMANDS.items()}
 
 ORIGINAL_FLAGS = {
     "generate_data.py": {
@@ -46,16 +44,16 @@ DEFAULTS = {  # of the report's Table 1, and of the issue where the table is sil
 
 
 def read(program, *argv, **more):
-    return parse(DOORS[program], argv, program=program, version="1", overrides=panel.OVERRIDES, **more)
+    return parse(COMMANDS[program], argv, program=program, version="1", overrides=panel.OVERRIDES, **more)
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_flags_of_the_original_scripts_are_kept(program):
-    shortcuts = {item.flag: item.shortcut for item in declarations(DOORS[program]).values()}
+    shortcuts = {item.flag: item.shortcut for item in declarations(COMMANDS[program]).values()}
     assert ORIGINAL_FLAGS[program].items() <= shortcuts.items()
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_defaults_are_those_of_the_report(program):
     parameters = read(program)
     assert {name: getattr(parameters, name) for name in DEFAULTS[program]} == DEFAULTS[program]
@@ -68,19 +66,20 @@ def test_hubble_has_its_own_defaults():
 
 
 def test_overrides_name_parameters_and_hold_what_they_may():
-    declared = {name: item for cls in DOORS.values() for name, item in declarations(cls).items()}
+    classes = [cls for tasks in panel.COMMANDS.values() for cls in tasks.values()]
+    declared = {name: item for cls in classes for name, item in declarations(cls).items()}
     for (chooser, choice), defaults in panel.OVERRIDES.items():
         assert choice in declared[chooser].choices
         assert defaults.keys() <= declared.keys()
-        for cls in DOORS.values():
+        for cls in classes:
             if chooser in declarations(cls):
                 condition = dict([item.applies] if (item := declared[chooser]).applies else [])
                 cls.of(panel.OVERRIDES, **condition, **{chooser: choice})  # raises where a value will not do
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_declarations_are_complete(program):
-    declared = declarations(DOORS[program])
+    declared = declarations(COMMANDS[program])
     for item in declared.values():
         assert item.help, item.flag
         assert not item.help.endswith("."), item.flag
@@ -105,7 +104,7 @@ def test_default_labels_are_drawn_columns(argv):
 def test_places_turn_with_the_sky_and_shapes_twice_as_fast(task, lens_model):
     if (task, lens_model) == ("substructure", "composite"):
         return
-    drawn = columns(read("generate_data.py", f"--task={task}", f"--lens-model={lens_model}"))
+    drawn = columns(panel.COMMANDS["generate_data.py"][task].of(panel.OVERRIDES, lens_model=lens_model))
     for name, column in drawn.items():
         first = name.removesuffix("-y").removesuffix("-x")
         spin = 1 if first.endswith("center") else 2 if first.endswith("ellip") or name.startswith("shear") else 0
@@ -114,20 +113,27 @@ def test_places_turn_with_the_sky_and_shapes_twice_as_fast(task, lens_model):
         assert column.pair == (ends if spin else None), name
 
 
-@pytest.mark.parametrize("program", DOORS)
-def test_examples_work(program):
-    for what, command in panel.EXAMPLES[program]:
-        door, *argv = shlex.split(command)
+@pytest.mark.parametrize("task", panel.TASKS)
+@pytest.mark.parametrize("program", COMMANDS)
+def test_examples_work(program, task):
+    for what, command in panel.EXAMPLES[program][task]:
+        run, *argv = shlex.split(command)
         assert what
-        assert door == program
+        assert run == program
         if "--labels" in argv:
             with pytest.raises(SystemExit):
-                read(program, *argv, label_help=lambda parameters: "labels")
+                read_command(program, *argv, label_help=lambda parameters: "labels")
         else:
-            read(program, *argv)
+            assert read_command(program, *argv).task == task
 
 
-@pytest.mark.parametrize("program", DOORS)
+def read_command(program, *argv, **more):
+    return parse_command(
+        panel.COMMANDS, argv, program=program, overrides=panel.OVERRIDES, presets=panel.PRESETS, **more
+    )
+
+
+@pytest.mark.parametrize("program", COMMANDS)
 def test_both_commands_share_a_face(program):
     shared = ["--seed=3", "--dataset-dir=there", "--quiet", "--task=regression"]
     parameters = read(program, *shared)
@@ -148,7 +154,7 @@ print(json.dumps(sorted(name for name in sys.modules if "." not in name)), file=
 """
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_help_wakes_no_large_library(program):
     code = WAKES.format(module=program.removesuffix(".py"))
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -157,16 +163,11 @@ def test_help_wakes_no_large_library(program):
     assert "--dataset-dir" in done.stdout
 
 
-@pytest.mark.parametrize("program", DOORS)
-def test_help_comes_at_once(program):
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run([sys.executable, program, "-help"], cwd=ROOT, capture_output=True, text=True)
-        seconds.append(time.perf_counter() - start)
-        assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.parametrize("program", COMMANDS)
+def test_help_fits_a_terminal(program):
+    done = subprocess.run([sys.executable, program, "-help"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
     assert max(map(len, done.stdout.splitlines())) <= 120  # as wide as a terminal of 120 columns, in a pipe
-    assert statistics.median(seconds) < 1  # 0.1 s where it was written; machines differ, and may be busy
 
 
 def test_help_survives_a_reader_that_leaves():
@@ -177,7 +178,7 @@ def test_help_survives_a_reader_that_leaves():
 
 
 def test_wrong_flags_end_with_code_2_and_one_line():
-    for program in DOORS:
+    for program in COMMANDS:
         done = subprocess.run([sys.executable, program, "--sed=3"], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 2
         assert done.stdout == ""
@@ -185,6 +186,7 @@ def test_wrong_flags_end_with_code_2_and_one_line():
         assert "did you mean --seed?" in done.stderr
 
 
-def test_readme_has_the_tables_of_today():
-    readme = (Path(panel.__file__).parent / "README.md").read_text()
-    assert panel.fill_readme(readme) == readme, "run: make readme"
+def test_docs_have_the_tables_of_today():
+    folder = ROOT / "docs" / "parameters"
+    written = {path.stem: path.read_text() for path in folder.glob("*.md")}
+    assert written == panel.parameter_pages(), "run: make tables"

@@ -339,10 +339,10 @@ def test_missing_psf_is_refused(tmp_path):
 
 def test_the_terminal_says_what_was_read(tmp_path):
     fits.writeto(tmp_path / "psf.fits", gaussian(48, 3.2), fits.Header([("PIXSCALE", 0.05)]))
-    parameters = panel.SimulationParameters.of(overrides=panel.OVERRIDES, psf_fits=tmp_path / "psf.fits")
+    parameters = panel.RegressionSimulation.of(overrides=panel.OVERRIDES, psf_fits=tmp_path / "psf.fits")
     title = plan_simulation(LensSimulator, parameters, "0").title
     assert "psf.fits, FWHM 0.16 arcsec, 25x25 pixels; resampled from pixels of 0.05 arcsec" in title.splitlines()[1]
-    without = plan_simulation(LensSimulator, panel.SimulationParameters.of(overrides=panel.OVERRIDES), "0").title
+    without = plan_simulation(LensSimulator, panel.RegressionSimulation.of(overrides=panel.OVERRIDES), "0").title
     assert len(without.splitlines()) == 1
 
 
@@ -370,7 +370,7 @@ def test_real_files_keep_their_light(file, scale, fwhm):
 def test_a_network_finds_the_psf_that_it_learned_from(tmp_path):
     path = tmp_path / "psf.fits"
     fits.writeto(path, gaussian(24))
-    made_with = panel.SimulationParameters.of(overrides=panel.OVERRIDES, psf_fits=path)
+    made_with = panel.RegressionSimulation.of(overrides=panel.OVERRIDES, psf_fits=path)
     record = {"simulation": {}, "psf": LensSimulator(made_with).describe()["telescope"]["psf"]}
     assert _find_simulation(record, lambda _: made_with) is made_with
     fits.writeto(path, gaussian(24, 2.0), overwrite=True)

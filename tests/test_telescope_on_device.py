@@ -129,7 +129,7 @@ def test_more_electrons_than_can_be_drawn_are_refused():
 def simulators():
     """One that computes with NumPy after ray tracing, one that leaves everything to JAX."""
     values = {"grid_size": 24, "over_sampling": 1, "pixel_scale": 0.25, "snr_range": (20.0, 80.0), "src_clumps": 2}
-    parameters = panel.SimulationParameters.of(overrides=panel.OVERRIDES, **values)
+    parameters = panel.RegressionSimulation.of(overrides=panel.OVERRIDES, **values)
     return [LensSimulator(parameters, chunk_size=32, on_device=on_device) for on_device in (False, True)]
 
 
@@ -153,21 +153,21 @@ def test_both_ways_give_the_same_labels_and_images_but_for_the_noise(simulators)
 
 
 def test_on_the_device_too_an_image_depends_on_seed_and_index_alone(simulators):
-    house = simulators[1]
-    images, labels, _ = house.simulate(range(30))
+    lens_simulator = simulators[1]
+    images, labels, _ = lens_simulator.simulate(range(30))
     for indices in ([7], [29, 3, 7], range(12)):
-        fewer, fewer_labels, _ = house.simulate(indices)
+        fewer, fewer_labels, _ = lens_simulator.simulate(indices)
         np.testing.assert_array_equal(fewer, images[list(indices)])
         for name, values in fewer_labels.items():
             np.testing.assert_array_equal(values, labels[name][list(indices)], err_msg=name)
 
 
 def test_on_the_device_too_what_is_not_finite_is_refused(simulators):
-    house = simulators[1]
-    scene = house.physical_scene(house.draw(range(3)).draws)
+    lens_simulator = simulators[1]
+    scene = lens_simulator.physical_scene(lens_simulator.draw(range(3)).draws)
     scene["src_intensity"][1] = np.inf
     with pytest.raises(RunError, match=r"image 1 .*not finite"):
-        house.renderer.render_on_device(scene)
+        lens_simulator.renderer.render_on_device(scene)
 
 
 # ---- noise that pixels share

@@ -1,13 +1,11 @@
 """Datasets on disk: images (pickles, or a Zarr array), ``labels.csv`` and ``manifest.json``.
 
-The only room that turns arrays into files and back.
+The only package that turns arrays into files and back.
 """
 
-from stronglens.dataset.class_folders import CLASS_COLUMN, CLASSES
 from stronglens.dataset.conversion import plan_conversion
 from stronglens.dataset.cutouts import is_zarr, read_zarr_plane, zarr_shape
-from stronglens.dataset.files import checksum, read_image, read_json, read_npy, write_image, write_whole
-from stronglens.dataset.folder_conversion import plan_folder_conversion
+from stronglens.dataset.files import checksum, npy_shape, read_image, read_json, read_npy, write_image, write_whole
 from stronglens.dataset.formats import CHUNK_SIZE, chunk_indices
 from stronglens.dataset.image_set import ImageSet
 from stronglens.dataset.loading import Dataset, holds_dataset, load_dataset, read_manifest, split_indices
@@ -17,8 +15,6 @@ from stronglens.dataset.writing import DatasetWriter, remove_dataset
 
 __all__ = [
     "CHUNK_SIZE",
-    "CLASSES",
-    "CLASS_COLUMN",
     "ChunkStore",
     "Dataset",
     "DatasetPlan",
@@ -30,8 +26,8 @@ __all__ = [
     "is_zarr",
     "library_versions",
     "load_dataset",
+    "npy_shape",
     "plan_conversion",
-    "plan_folder_conversion",
     "read_image",
     "read_json",
     "read_manifest",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stronglens.dataset.class_folders import CONVERT, holds_class_folders
 from stronglens.dataset.files import checksum, read_json
 from stronglens.dataset.image_set import ImageSet, fits_in_memory
 from stronglens.dataset.manifest import FORMAT, FORMAT_VERSION, IMAGES, LABELS, MANIFEST, is_signed
@@ -106,8 +105,6 @@ def read_manifest(folder: str | Path, task: str | None = None) -> dict:
     """
     folder = Path(folder)
     if not (folder / MANIFEST).exists():
-        if holds_class_folders(folder):
-            raise RunError(f"{folder} holds no dataset, but folders of images: {CONVERT} {folder} makes one of them")
         raise RunError(f"{folder} holds no dataset ({MANIFEST} is missing); make one with generate_data.py")
     manifest = read_json(folder / MANIFEST, "a dataset's manifest")
     if manifest.get("format") != FORMAT:

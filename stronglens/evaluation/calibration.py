@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stronglens.evaluation.bootstrap import count_draws, draw_resamples, make_entry, undefined
-from stronglens.evaluation.chance import CELLS, Chance, round_curve
+from stronglens.evaluation.chance import CELLS, NullDistribution, round_curve
 
 CHUNK = 4_000_000  # numbers held at once by the joint test: 32 MB
 # Posterior variance less than 5 % below the prior's means errors less than 2.5 % smaller: nothing was learned.
@@ -93,7 +93,7 @@ def posterior_metrics(
 
     Notes
     -----
-    *Chance.* Central coverage at level p is the share of \|2 u - 1\| <= p, so that the largest deviation is
+    *NullDistribution.* Central coverage at level p is the share of \|2 u - 1\| <= p, so that the largest deviation is
     Kolmogorov's statistic on 99 points, and simulated as such. The band of the ECDF difference is simultaneous:
     pointwise binomial bands, widened alike until as many whole simulated curves lie inside (Säilynoja, Bürkner &
     Vehtari 2022, Stat. Comput. 32, 32); the p-value is that of the same test. These are 2 L + 1 tests, coverage and
@@ -127,7 +127,7 @@ def posterior_metrics(
     bounds = np.nextafter(bounds.astype(samples.dtype), np.array([-np.inf, np.inf], samples.dtype))
     spread = prior.std(axis=0, ddof=1) if len(prior) > 1 else np.full(labels, np.nan)
     spread[prior.max(axis=0) == prior.min(axis=0) if len(prior) else slice(None)] = 0.0
-    chance = Chance(count, 2 * labels + 1, level)
+    chance = NullDistribution(count, 2 * labels + 1, level)
     moments = np.zeros((count, 6, labels))
     found = {}
     for place, name in enumerate(names):
@@ -137,7 +137,7 @@ def posterior_metrics(
         below = np.count_nonzero(drawn < true[:, None], axis=1)
         equal = np.count_nonzero(drawn == true[:, None], axis=1)
         shares = (below + rng.uniform(size=count) * (equal + 1)) / (draws + 1)
-        found[name] = chance.judge_label(shares, rng, n_bootstrap, problem)
+        found[name] = chance.check_label(shares, rng, n_bootstrap, problem)
         found[name]["prior_sd"] = float(spread[place]) if np.isfinite(spread[place]) else None
         low, high = bounds[place]
         outside = np.count_nonzero(drawn < low) + np.count_nonzero(drawn > high)
@@ -266,7 +266,7 @@ def _joint_shares(truth, samples, prior, spread, rng, problems) -> tuple[np.ndar
     return shares, None
 
 
-def _find_largest(tested: dict, chance: Chance) -> dict:
+def _find_largest(tested: dict, chance: NullDistribution) -> dict:
     defined = {name: found["coverage_deviation"] for name, found in tested.items()}
     defined = {name: entry for name, entry in defined.items() if entry["value"] is not None}
     if not defined:

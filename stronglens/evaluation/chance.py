@@ -13,7 +13,7 @@ SIMULATIONS = 20_000  # of chance: the tail that 20 labels need (0.125 %) still 
 MOST_BINS, IMAGES_A_BIN = 25, 20  # a histogram's bins scatter by no more than about a quarter
 
 
-class Chance:
+class NullDistribution:
     """What N uniform numbers give, and how far others are from that.
 
     Parameters
@@ -63,7 +63,7 @@ class Chance:
             "ecdf_high": round_curve(highest / self.count - self.at),
         }
 
-    def judge_label(self, shares: np.ndarray, rng: np.random.Generator, resamples: int, problem: str | None) -> dict:
+    def check_label(self, shares: np.ndarray, rng: np.random.Generator, resamples: int, problem: str | None) -> dict:
         """Return coverage and ranks of a label whose draws lie below the truth by these shares (N,)."""
         judged = self.judge_coverage(np.abs(2 * shares - 1), rng, resamples, problem)
         if problem:
@@ -109,7 +109,7 @@ class Chance:
 @lru_cache(maxsize=4)
 def _simulate_chance(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the largest deviations and the smallest tails, sorted, of many times ``count`` uniform numbers."""
-    # Chance is the same for all that is judged: so are its simulations.
+    # NullDistribution is the same for all that is judged: so are its simulations.
     rng = np.random.default_rng(0)
     cumulative = np.cumsum(rng.multinomial(count, np.full(CELLS, 1 / CELLS), SIMULATIONS), axis=1)[:, :-1]
     deviations = np.abs(cumulative / count - np.arange(1, CELLS) / CELLS).max(axis=1)

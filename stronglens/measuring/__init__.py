@@ -2,8 +2,8 @@
 
 from stronglens.measuring.files import (
     MOST_LENSES,
-    Answer,
     Measurement,
+    Prediction,
     Results,
     check_network,
     check_request,
@@ -15,8 +15,8 @@ from stronglens.measuring.images import list_images
 
 __all__ = [
     "MOST_LENSES",
-    "Answer",
     "Measurement",
+    "Prediction",
     "Results",
     "check_network",
     "check_request",

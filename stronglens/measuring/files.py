@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from stronglens.dataset import checksum
-from stronglens.execution import Progress
+from stronglens.execution import Console
 from stronglens.measuring.figures import MOST_FILES, draw_measured
 from stronglens.measuring.images import ImageFile, list_images
 from stronglens.measuring.tables import GrowingTables
@@ -66,7 +66,7 @@ AS_DISTRIBUTED = "taken as it is, as the images were that the network learned fr
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """What a network makes of an image.
 
     Attributes
@@ -100,14 +100,14 @@ class Measurement:
         Without its pixels, but for images that are drawn.
     prepared : Prepared, what the network saw, its noise and what was filled
     notes : what was decided on the way, and what the network says of itself
-    answer : Answer or None, before the network was asked
+    answer : Prediction or None, before the network was asked
     """
 
     image: ImageFile
     observation: Observation
     prepared: Prepared
     notes: tuple[str, ...]
-    answer: Answer | None = None
+    answer: Prediction | None = None
 
     @property
     def name(self) -> str:
@@ -137,7 +137,7 @@ class Results:
         All of this run if there are at most ``MOST_LENSES`` images, else the first ``MOST_FILES``.
     refused : list of str, reasons for which images cannot be used, ``MOST_REASONS`` at most; all are in ``refused.csv``
     refused_number : int, of those images
-    warned : int, images measured in this run whose values are doubtful (see `Answer.warnings`)
+    warned : int, images measured in this run whose values are doubtful (see `Prediction.warnings`)
     """
 
     number: int
@@ -152,7 +152,7 @@ def measure_files(
     parameters,
     network,
     record: dict,
-    answer: Callable[[np.ndarray], Sequence[Answer]],
+    answer: Callable[[np.ndarray], Sequence[Prediction]],
     heads: Sequence[str],
     cells: Sequence[str] = (),
     more_columns: Mapping[str, Sequence[str]] | None = None,
@@ -165,12 +165,12 @@ def measure_files(
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : Parameters, of the training
     network : keras.Model
     record : dict, as saved with the network
-    answer : callable, (N, H, W) float32, e-/s -> N of Answer
+    answer : callable, (N, H, W) float32, e-/s -> N of Prediction
     heads : sequence of L str, what the outputs are: ``src-center-x [arcsec]``
-    cells : sequence of str, names of the cells that each `Answer` has
+    cells : sequence of str, names of the cells that each `Prediction` has
     more_columns : mapping, optional
         Columns of other tables, by their names, beside ``file`` and ``path``.
     more_rows : callable, Measurement -> rows of each of those tables, without file and path
@@ -197,10 +197,11 @@ def measure_files(
     tables = GrowingTables(parameters.figures_dir, headers, _settings(parameters), parameters.resume and has_many)
     todo = [image for image in images if str(image) not in tables.done]
     measured, kept, refused, refused_number, warned = len(images) - len(todo), [], [], 0, 0
-    if measured and not parameters.quiet:
-        print(f"Resuming: {measured:,} images are measured, {len(todo):,} to do")
+    console = Console(parameters.quiet)
+    if measured:
+        console.say(f"Resuming: {measured:,} images are measured, {len(todo):,} to do")
     most = MOST_FILES if has_many else len(images)
-    with tables, Progress(len(todo), "measuring", "images", parameters.quiet) as progress:
+    with tables, console.progress(len(todo), "measuring") as progress:
         for batch in _in_batches(todo, read, answer, batch_size(read.shape)):
             for one in batch:
                 if isinstance(one, _Refused):
@@ -224,7 +225,7 @@ def write_measurements(
     results: Results,
     heads: Sequence[str],
     captions: Sequence[str],
-    worth: Sequence[str],
+    caveats: Sequence[str],
     tables: Sequence[str] | None = None,
     verdicts: Sequence[str] = (),
     doubtful: Sequence[Collection[int]] = (),
@@ -233,7 +234,7 @@ def write_measurements(
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : Parameters, of the training
     record : mapping, as saved with the network
     results : Results
     heads : sequence of L str, what the outputs are: ``src-center-x [arcsec]``
@@ -244,11 +245,11 @@ def write_measurements(
     doubtful : the lines of each caption that are to be in red
     """
     folder, kept = parameters.figures_dir, results.kept
-    say = (lambda line: None) if parameters.quiet else print
+    say = Console(parameters.quiet).say
     where = f"Table: {folder / 'measured.csv'}"
     if kept:
         lines = [*_table(kept, heads, verdicts), *_notes(kept), ""] if tables is None else tables
-        say("\n".join([*lines, *worth]))
+        say("\n".join([*lines, *caveats]))
         drawn = kept[:MOST_FILES]
         figure = draw_measured(
             [one.observation for one in drawn],
@@ -284,14 +285,15 @@ def refuse(results: Results, problems: Sequence[str] = ()) -> None:
     if results.refused_number > len(results.refused):
         more = results.refused_number - len(results.refused)
         problems = [*problems, f"{more:,} more images were refused: refused.csv has the reasons"]
-    _stop_for([*results.refused, *problems])
+    if reasons := [*results.refused, *problems]:
+        raise _reported(reasons)
 
 
-def _stop_for(reasons: Sequence[str]) -> None:
+def _reported(reasons: Sequence[str]) -> RunError:
+    """Return an error with the last reason, once the others are printed."""
     for reason in reasons[:-1]:
         print(f"error: {reason}", file=sys.stderr)
-    if reasons:
-        raise RunError(reasons[-1])
+    return RunError(reasons[-1])
 
 
 class ImageReader:
@@ -301,7 +303,7 @@ class ImageReader:
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : Parameters, of the training
     record : dict, as saved with the network
     shape, pixel_scale, zero_point
         As returned by `check_network`.
@@ -418,14 +420,18 @@ def _answer_batch(batch: list, answer, size: int) -> list[Measurement | _Refused
     return done
 
 
-def check_request(parameters) -> None:
+def check_request(parameters) -> dict[str, Any]:
     """Refuse what can be refused without a network's library: it takes seconds to load.
 
     Of at most ``MOST_LENSES`` images each is read, of more a few; where none can be used, all reasons are given.
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : Parameters, of the training
+
+    Returns
+    -------
+    dict, the record of the network
 
     Raises
     ------
@@ -445,18 +451,15 @@ def check_request(parameters) -> None:
         raise RunError(f"{error}{'; no such file: ' * bool(gone)}{_some(gone)}") from None
     read = ImageReader(parameters, record, *check_record(parameters, record))
     read.check_flags(images)
-    for name in ("published", "coolest"):
-        if getattr(parameters, name) and not record.get("posterior"):
-            raise UsageError(f"--{name} needs a network that gives a posterior: train one with --posterior=flow")
     tried = np.unique(np.linspace(0, len(images) - 1, len(images) if len(images) <= MOST_LENSES else MOST_REASONS))
     reasons = []
     for number in tried.astype(int):
         try:
             read(images[number])
-            return
+            return record
         except StronglensError as error:
             reasons.append(str(error))
-    _stop_for(reasons)
+    raise _reported(reasons)
 
 
 def check_record(parameters, record: dict) -> tuple[tuple[int, int], float, float | None]:
@@ -464,7 +467,7 @@ def check_record(parameters, record: dict) -> tuple[tuple[int, int], float, floa
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : Parameters, of the training
     record : dict, as saved with the network
 
     Returns
@@ -501,7 +504,7 @@ def check_network(parameters, network, record: dict) -> tuple[tuple[int, int], f
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : Parameters, of the training
     network : keras.Model
     record : dict, as saved with the network
 

@@ -1,5 +1,5 @@
 """Trunks of networks: images in, features out."""
 
-from stronglens.networks.trunks import build_trunk, head_seeds, watched_layers
+from stronglens.networks.backbones import build_backbone, head_seeds, visualised_layers
 
-__all__ = ["build_trunk", "head_seeds", "watched_layers"]
+__all__ = ["build_backbone", "head_seeds", "visualised_layers"]

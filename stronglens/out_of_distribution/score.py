@@ -18,7 +18,7 @@ catches."""
 
 FLOOR = 1e-3
 """Added to each variance, in units of the mean variance, so that no direction is measured more finely than this."""
-LEAST = 1e-12
+SMALLEST_WIDTH = 1e-12
 """Lower bound on posterior widths, to avoid division by zero."""
 MOST_COMPONENTS = 256
 """Principal components that a score keeps: those of 2,048 features would fill 60 MB of a network's record."""
@@ -30,9 +30,9 @@ QUANTILES = np.concatenate([np.linspace(0, 0.99, 100), np.linspace(0.991, 1, 10)
 FAR = 0.99
 """Farther than this share of images from the training set, an image is called unlike them."""
 UNLIKE = "UNLIKE THE TRAINING SET"
-FEW = 100
+MIN_VALIDATION = 100
 """Minimum number of validation images: with fewer, the 99th percentile is not known."""
-BEYOND = 5
+MIN_TAIL_IMAGES = 5
 """Minimum number of those images beyond each threshold, so that one outlier cannot set it."""
 
 
@@ -107,11 +107,11 @@ class RatioScore(_Scale):
     @classmethod
     def fit(cls, values: np.ndarray, unseen: np.ndarray, share: float = FAR) -> "RatioScore":
         """Fit on positive values (M, F) of training images and (V, F) of others, of which that share is not far."""
-        return cls(np.median(np.asarray(values, np.float64), axis=0).clip(LEAST))._scaled(unseen, share)
+        return cls(np.median(np.asarray(values, np.float64), axis=0).clip(SMALLEST_WIDTH))._scaled(unseen, share)
 
     def distance(self, values: np.ndarray) -> np.ndarray:
         """Return by which factors (N,) values (N, F) are larger than is typical."""
-        return np.max(np.maximum(values, LEAST) / self.typical, axis=1)
+        return np.max(np.maximum(values, SMALLEST_WIDTH) / self.typical, axis=1)
 
     @property
     def is_sound(self) -> bool:
@@ -171,7 +171,7 @@ class OutOfDistribution:
         unseen : mapping of aspect to (V, F), of images like them that were not
         """
         number, names = len(unseen["summary"]), [name for name in ASPECTS if name in seen]
-        beyond = min(max((1 - FAR) / len(names), BEYOND / number), 0.25)
+        beyond = min(max((1 - FAR) / len(names), MIN_TAIL_IMAGES / number), 0.25)
         measures = {name: KINDS.get(name, MahalanobisScore).fit(seen[name], unseen[name], 1 - beyond) for name in names}
         scores = cls(measures, np.zeros(0), 0).scores(unseen).max(axis=0)
         return cls(measures, np.quantile(scores, QUANTILES), number)
@@ -194,7 +194,7 @@ class OutOfDistribution:
                 if name in written or name != "width"  # of networks without a posterior
                 for kind in [KINDS.get(name, MahalanobisScore)]
             }
-            quantiles, number = np.asarray(written["quantiles"], float), int(written.get("number", FEW))
+            quantiles, number = np.asarray(written["quantiles"], float), int(written.get("number", MIN_VALIDATION))
             is_sound = quantiles.shape == QUANTILES.shape and np.isfinite(quantiles).all()
             is_sound = is_sound and all(measure.is_sound for measure in measures.values())
         except (KeyError, TypeError, ValueError):
@@ -228,13 +228,13 @@ class OutOfDistribution:
             name = names[farthest[row]]
             measure = self.measures[name]
             times = float(measure.distance(seen[name][row : row + 1])[0] / measure.usual)
-            is_unlike = self.number >= FEW and percent > 100 * FAR
+            is_unlike = self.number >= MIN_VALIDATION and percent > 100 * FAR
             text = self._describe(percent, name, times, bool(scores[:, row].max() > self.quantiles[-1]))
             found.append(Likeness(text, is_unlike, percent))
         return found
 
     def _describe(self, percent: float, name: str, times: float, is_farthest: bool) -> str:
-        if self.number < FEW:
+        if self.number < MIN_VALIDATION:
             return (
                 f"farther from the training set than {percent:.0f} % of images like it, of which the validation set "
                 f"has only {self.number}: too few to say what is unlike it"

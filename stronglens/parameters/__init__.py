@@ -4,7 +4,7 @@ The flag and its shortcut, the reading of a command line and of a TOML file, the
 the drawn column of a dataset with its unit and prior, the entry in a manifest.
 """
 
-from stronglens.parameters.command_line import parse
+from stronglens.parameters.command_line import parse, parse_command
 from stronglens.parameters.declaration import (
     Declaration,
     choice,
@@ -54,6 +54,7 @@ __all__ = [
     "names",
     "number",
     "parse",
+    "parse_command",
     "ranges",
     "sampled",
     "switch",

@@ -93,16 +93,18 @@ def describe_unknown(what: str, written: str, known: Sequence[str], others: Mapp
     written : str
     known : sequence of str
         The command's own.
-    others : dict of the names of other commands to the classes of their parameters
+    others : dict of other commands (``generate_data.py``) or tasks (``--task=X``) to the classes of their parameters
     """
-    candidates = {}
-    for command, cls in others.items():
+    candidates: dict[str, str] = {}
+    for owner, cls in others.items():
         for declaration in declarations(cls).values():
             full = declaration.flag if what == "flag" else declaration.key
             if written in (full, f"-{declaration.shortcut}"):
                 shown = written if written == full else f"{written} ({full})"
-                return f"{shown} belongs to {command}: give it to that command"
-            candidates[full] = f"{full} of {command}"
+                if owner.startswith("--"):
+                    return f"{shown} applies to {owner}"
+                return f"{shown} belongs to {owner}: give it to that command"
+            candidates.setdefault(full, f"{full} of {owner}")
     candidates |= {name: name for name in known}
     return f"unknown {what} {shown_value(written)}{nearest(written, candidates)}"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from stronglens.parameters.checking import describe_unknown, read_value, shown_value
+from stronglens.parameters.checking import check_value, describe_unknown, read_value, shown_value
 from stronglens.parameters.declaration import Declaration, declarations
 from stronglens.parameters.errors import UsageError
 from stronglens.parameters.parameter_set import Overrides, Parameters, resolve
@@ -20,6 +20,55 @@ VERSION = "--version"
 CONFIG = "--config"
 PRINT_CONFIG = "--print-config"
 NEGATIVE_VALUE = re.compile(r"-(\d|\.\d|(inf|infinity|nan)(,|$))", re.IGNORECASE)
+
+
+Commands = Mapping[str, Mapping[str, type[Parameters]]]
+"""Of each command, by the name of its program, the parameters of each task: the first is the default one."""
+
+
+def parse_command(
+    commands: Commands,
+    argv: Sequence[str],
+    *,
+    program: str,
+    examples: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+    presets: Path | None = None,
+    **more: Any,
+) -> Any:
+    """Read the words of a command line with the parameters of the task that it names.
+
+    Parameters
+    ----------
+    commands : dict of program to dict of task to class of parameters
+    argv, program, presets, **more
+        As in `parse`.
+    examples : dict of task to examples
+
+    Returns
+    -------
+    Parameters of the task's class (for a type checker Any: the class is known at run time)
+
+    Raises
+    ------
+    UsageError, SystemExit
+        As in `parse`.
+    """
+    tasks = commands[program]
+    task, is_typed = _find_task(tasks, argv, program, presets)
+    others = {f"--task={name}": cls for name, cls in tasks.items() if name != task}
+    for other in commands.keys() - {program}:
+        by_task = sorted(commands[other].items(), key=lambda item: item[0] != task)
+        others |= {other if name == task else f"{other} --task={name}": cls for name, cls in by_task}
+    return parse(
+        tasks[task],
+        argv,
+        program=program,
+        examples=(examples or {}).get(task, ()),
+        presets=presets,
+        others=others,
+        overruled=[cls for name, cls in tasks.items() if name != task] if is_typed else (),
+        **more,
+    )
 
 
 def parse[P: Parameters](
@@ -32,7 +81,8 @@ def parse[P: Parameters](
     examples: Sequence[tuple[str, str]] = (),
     label_help: Callable[[Parameters], str] | None = None,
     presets: Path | None = None,
-    commands: Mapping[str, type[Parameters]] | None = None,
+    others: Mapping[str, type[Parameters]] | None = None,
+    overruled: Sequence[type[Parameters]] = (),
 ) -> P:
     """Read the words of a command line; of a flag given twice, the last one counts.
 
@@ -53,8 +103,10 @@ def parse[P: Parameters](
         Given the other parameters, returns the text to print when a flag for names has no value.
     presets : Path
         Folder of the presets that have names.
-    commands : dict
-        The parameters of each command of the program, to say which one a flag belongs to.
+    others : dict
+        The parameters of other tasks (``--task=X``) and commands, to say which one a flag belongs to.
+    overruled : sequence of classes
+        Of tasks that a file may be written for although the command line names another one: their values are left out.
 
     Returns
     -------
@@ -75,7 +127,7 @@ def parse[P: Parameters](
     if VERSION in argv:
         _print_and_leave(f"{program} {version}")
 
-    others = {command: other for command, other in (commands or {}).items() if other is not cls}
+    others = others or {}
     values: dict[str, Any] = {}
     file_values: dict[str, Any] = {}
     prints_config = prints_labels = False
@@ -86,7 +138,7 @@ def parse[P: Parameters](
             else:
                 from stronglens.parameters.config_file import read_config
 
-                file_values = read_config(cls, word.values[0], others, presets)
+                file_values = read_config(cls, word.values[0], others, presets, overruled)
         elif not word.values:
             if label_help is None:
                 raise UsageError(f"{word.flag} needs a value: {word.declaration.help}")
@@ -101,7 +153,7 @@ def parse[P: Parameters](
 
         preset = preset_name(preset, presets)
         table = program.removesuffix(".py")
-        layers = [read_preset(cls, preset, table, presets, others), *layers, {"preset": preset}]
+        layers = [read_preset(cls, preset, table, presets, others, overruled), *layers, {"preset": preset}]
     parameters = resolve(cls, layers, overrides)
     if prints_labels and label_help:
         _print_and_leave(label_help(parameters))
@@ -112,9 +164,44 @@ def parse[P: Parameters](
     return parameters
 
 
+def _find_task(
+    tasks: Mapping[str, type[Parameters]], argv: Sequence[str], program: str, presets: Path | None
+) -> tuple[str, bool]:
+    """Return the task: that of the command line, of the file of --config, of the preset, or the first one.
+
+    Also return whether it may stand against that of a file.
+    """
+    default = next(iter(tasks))
+    declaration = declarations(tasks[default])["task"]
+    typed = _last_value(argv, declaration.flag)
+    if typed is not None:
+        return read_value(declaration, typed), True
+    from stronglens.parameters.config_file import find_task_of_preset, read_toml
+
+    found = preset = None
+    if config := _last_value(argv, CONFIG):
+        entries = read_toml(config, f"{CONFIG}={shown_value(config)}")
+        found, preset = entries.get("task"), entries.get("preset")
+    is_typed = found is not None
+    preset = _last_value(argv, "--preset") or preset
+    if found is None and isinstance(preset, str):
+        found = find_task_of_preset(preset, program.removesuffix(".py"), presets)
+    return (default if found is None else check_value(declaration, found)), is_typed
+
+
+def _last_value(argv: Sequence[str], flag: str) -> str | None:
+    """Return the last value that a flag is given, before the command line is read as a whole."""
+    value = None
+    for position, word in enumerate(argv):
+        written, equals, after = word.partition("=")
+        if written == flag:
+            value = after if equals else next(iter(argv[position + 1 :]), None)
+    return value
+
+
 @dataclass(frozen=True)
 class _Word:
-    """A flag as it was written, whose it is (None: a flag of every command), and its values."""
+    """A flag as typed, its declaration (None for built-in flags) and its values."""
 
     flag: str
     declaration: Declaration | None

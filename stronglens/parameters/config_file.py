@@ -1,7 +1,7 @@
 """Parameters in TOML files: read for ``--config`` and ``--preset``, written by ``--print-config``."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ def read_config(
     path: str,
     others: Mapping[str, type[Parameters]] | None = None,
     presets: Path | None = None,
+    overruled: Sequence[type[Parameters]] = (),
 ) -> dict[str, Any]:
     """Read values from a TOML file of flat keys, the flags' names with hyphens or underscores.
 
@@ -30,9 +31,11 @@ def read_config(
     cls : class of parameters
     path : str
     others : dict
-        The parameters of other commands, by the commands' names.
+        The parameters of other tasks and commands, by their names.
     presets : Path
         Folder of the presets that have names.
+    overruled : sequence of classes
+        Tasks that the file may be written for: values of theirs are left out.
 
     Returns
     -------
@@ -46,10 +49,26 @@ def read_config(
     where = f"--config={shown_value(path)}"
     if preset_name(path, presets) in _known_presets(presets) and not Path(path).exists():
         raise UsageError(f"{where}: this is a preset: give it with --preset={preset_name(path, presets)}")
-    entries = _read_toml(path, where)
+    entries = read_toml(path, where)
     if any(isinstance(value, Mapping) and key.replace("-", "_") in TABLES for key, value in entries.items()):
         raise UsageError(f"{where}: this is a preset: give it with --preset={_in_full(path)}")
-    return _read_entries(cls, entries, where, others)
+    return _read_entries(cls, entries, where, others, overruled)
+
+
+def find_task_of_preset(name: str, table: str, folder: Path | None) -> Any:
+    """Return the task that a preset names for a command, as it is written; None where it names none, or is no preset.
+
+    Parameters
+    ----------
+    name, table, folder
+        As in `read_preset`.
+    """
+    name = preset_name(name, folder)
+    if name not in _known_presets(folder) and not Path(name).is_file():
+        return None
+    path = str(folder / f"{name}.toml") if folder and name in _known_presets(folder) else name
+    entries = read_toml(path, f"--preset={shown_value(name)}").get(table)
+    return entries.get("task") if isinstance(entries, Mapping) else None
 
 
 def preset_name(name: str, folder: Path | None) -> str:
@@ -63,6 +82,7 @@ def read_preset(
     table: str,
     folder: Path | None = None,
     others: Mapping[str, type[Parameters]] | None = None,
+    overruled: Sequence[type[Parameters]] = (),
 ) -> dict[str, Any]:
     """Read a command's values from a preset: a TOML file of two tables, one a command, of keys as `read_config`'s.
 
@@ -75,7 +95,9 @@ def read_preset(
         One of ``TABLES``.
     folder : Path
     others : dict
-        The parameters of other commands, by the commands' names.
+        The parameters of other tasks and commands, by their names.
+    overruled : sequence of classes
+        As in `read_config`.
 
     Returns
     -------
@@ -95,7 +117,7 @@ def read_preset(
     else:
         raise UsageError(f"--preset must be {', '.join([*known, 'or the path of a .toml file'])}; "
                          f"received {shown_value(name)}")  # fmt: skip
-    tables = _read_toml(path, where)
+    tables = read_toml(path, where)
     for found, entries in tables.items():
         if found not in TABLES or not isinstance(entries, Mapping):
             line = f"{where}: {shown_value(found)} is not one of its tables, [{'] and ['.join(TABLES)}]"
@@ -106,7 +128,7 @@ def read_preset(
         raise UsageError(f"{where}: has no table [{table}]")
     if "preset" in tables[table]:
         raise UsageError(f"{where}: a preset names no other preset")
-    return _read_entries(cls, tables[table], where, others)
+    return _read_entries(cls, tables[table], where, others, overruled)
 
 
 def config_text(parameters: Parameters, program: str, version: str) -> str:
@@ -144,12 +166,20 @@ def _known_presets(folder: Path | None) -> list[str]:
 
 
 def _read_entries(
-    cls: type[Parameters], entries: Mapping[str, Any], where: str, others: Mapping[str, type[Parameters]] | None
+    cls: type[Parameters],
+    entries: Mapping[str, Any],
+    where: str,
+    others: Mapping[str, type[Parameters]] | None,
+    overruled: Sequence[type[Parameters]],
 ) -> dict[str, Any]:
     declared = {declaration.key: declaration for declaration in declarations(cls).values()}
     values: dict[str, Any] = {}
+    if "task" in declared and entries.get("task") == declared["task"].default:
+        overruled = ()  # the file is written for this task
     for written, value in entries.items():
         key = written.replace("_", "-").replace("serisic", "sersic")
+        if _is_of_other_task(key, value, declared, overruled):
+            continue
         if key not in declared:
             raise UsageError(f"{where}: {describe_unknown('key', key, list(declared), others or {})}")
         declaration = declared[key]
@@ -162,7 +192,32 @@ def _read_entries(
     return values
 
 
-def _read_toml(path: str, where: str) -> Mapping[str, Any]:
+def _is_of_other_task(
+    key: str, value: Any, declared: Mapping[str, Declaration], overruled: Sequence[type[Parameters]]
+) -> bool:
+    """Whether a value of a file is one that only the parameters of other tasks know."""
+
+    def is_known(declaration: Declaration) -> bool:
+        try:
+            _read_entry(declaration, value)
+        except UsageError:
+            return False
+        return True
+
+    if key in declared and is_known(declared[key]):
+        return False
+    theirs = [item for cls in overruled for item in declarations(cls).values() if item.key == key]
+    return any(map(is_known, theirs))
+
+
+def read_toml(path: str, where: str) -> Mapping[str, Any]:
+    """Return the tables and values of a TOML file; `where` begins the line of an error.
+
+    Raises
+    ------
+    UsageError
+        When the file cannot be read or is not TOML.
+    """
     import tomllib
 
     try:

@@ -42,8 +42,6 @@ class Declaration:
     symbol : str or None
         TeX, without the dollars, of the column that is drawn.
     choices : tuple of str
-    choices_with : dict of (name of another parameter, its value) to tuple of str, or None
-        Where the choices are others beside each value of another parameter: those; `choices` holds them all.
     applies : (name of another parameter, its value) or None
         Where the parameter means anything.
     column : str or None
@@ -58,6 +56,8 @@ class Declaration:
         Of names: whether they may follow one another on the command line.
     recorded : bool
         Whether the result depends on it, so that it belongs in a manifest.
+    fixed : bool
+        Of a choice: whether a class of parameters has one value of it, its default: the task.
     name, type, group
         Filled in by `declare`: the field's name, its type without ``None``, the title of its class.
     """
@@ -70,7 +70,6 @@ class Declaration:
     valid: tuple[float, float] | None = None
     symbol: str | None = None
     choices: tuple[str, ...] = ()
-    choices_with: Mapping[tuple[str, str], tuple[str, ...]] | None = None
     applies: tuple[str, str] | None = None
     column: str | None = None
     of: str | None = None
@@ -78,6 +77,7 @@ class Declaration:
     replaces: str | None = None
     many: bool = False
     recorded: bool = True
+    fixed: bool = False
     name: str = ""
     type: type = object
     group: str = ""
@@ -104,16 +104,37 @@ class Declaration:
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-def declare(cls: Any) -> Any:
+def declare(cls: type | None = None, /, **defaults: Any) -> Any:
     """Make a class of parameters of its declarations and those of its bases, in the order of the bases.
+
+    Parameters
+    ----------
+    cls : class
+    **defaults
+        With ``@declare(name=value)``: other defaults, for this class, of parameters that its bases declare.
 
     Raises
     ------
     TypeError
-        When two declarations share a name, a flag or a shortcut, or one contradicts its type.
+        When two declarations share a name, a flag or a shortcut, or one contradicts its type; when a default is of no
+        parameter.
     """
+    if cls is None:
+        return lambda cls: _make(cls, defaults)
+    return _make(cls, {})
+
+
+def _make(cls: Any, defaults: Mapping[str, Any]) -> type:
     cls.own_declarations = {}
     fields = {name: value for name, value in vars(cls).items() if isinstance(value, dataclasses.Field)}
+    inherited = _collect(cls)
+    if unknown := defaults.keys() - inherited.keys():
+        raise TypeError(f"{cls.__name__}: {', '.join(sorted(unknown))} is no declaration of its bases")
+    cls.own_defaults = {name: dataclasses.replace(inherited[name], default=value) for name, value in defaults.items()}
+    types = {field.name: field.type for base in cls.__bases__ for field in dataclasses.fields(base)} if defaults else {}
+    cls.__annotations__ = {**vars(cls).get("__annotations__", {}), **{name: types[name] for name in defaults}}
+    for name, declaration in cls.own_defaults.items():
+        setattr(cls, name, dataclasses.field(default=declaration.default, metadata={"declaration": declaration}))
     cls = dataclass(frozen=True, kw_only=True)(cls)
     annotations = {field.name: field.type for field in dataclasses.fields(cls)}
     title = (cls.__doc__ or cls.__name__).strip().splitlines()[0]
@@ -128,13 +149,17 @@ def declare(cls: Any) -> Any:
 
 def declarations(cls: type) -> Mapping[str, Declaration]:
     """Return the declarations of a class by field name, group after group."""
-    return _collect(cls)
+    return _collect_once(cls)
 
 
-@cache
 def _collect(cls: type) -> Mapping[str, Declaration]:
-    groups = (vars(base).get("own_declarations", {}) for base in cls.__mro__)
-    return MappingProxyType({name: declaration for group in groups for name, declaration in group.items()})
+    found = {name: item for base in cls.__mro__ for name, item in vars(base).get("own_declarations", {}).items()}
+    for base in reversed(cls.__mro__):
+        found |= vars(base).get("own_defaults", {})
+    return MappingProxyType(found)
+
+
+_collect_once = cache(_collect)
 
 
 def sampled(
@@ -219,25 +244,22 @@ def number(
 
 def choice(
     default: str | None,
-    choices: Sequence[str] | Mapping[tuple[str, str], Sequence[str]],
+    choices: Sequence[str],
     *,
     help: str,
     shortcut: str | None = None,
     applies: tuple[str, str] | None = None,
+    fixed: bool = False,
 ) -> Any:
-    """Declare one of a few words; of other words beside each value of another parameter, where `choices` is a dict."""
-    choices_with = None
-    if isinstance(choices, Mapping):
-        choices_with = MappingProxyType({condition: tuple(words) for condition, words in choices.items()})
-        choices = [word for words in choices_with.values() for word in words]
+    """Declare one of a few words; with `fixed` one that a class of parameters has chosen."""
     return _field(
-        kind="choice", default=default, help=help, shortcut=shortcut, choices=tuple(choices),
-        choices_with=choices_with, applies=applies,
+        kind="choice", default=default, help=help, shortcut=shortcut, choices=tuple(choices), applies=applies,
+        fixed=fixed,
     )  # fmt: skip
 
 
 def switch(*, help: str, shortcut: str | None = None, recorded: bool = True) -> Any:
-    """Declare what is off unless its flag is given."""
+    """Declare a boolean flag, off by default."""
     return _field(kind="switch", default=False, help=help, shortcut=shortcut, recorded=recorded)
 
 
@@ -287,7 +309,7 @@ def _refuse_clashes(cls: Any, annotations: dict[str, Any]) -> None:
             if declaration.type not in TYPES[declaration.kind]:
                 raise TypeError(f"{where}: a {declaration.kind} cannot be of type {declaration.type.__name__}")
             others = {declaration.of, declaration.replaces, declaration.applies and declaration.applies[0]}
-            for other in others | {chooser for chooser, _ in declaration.choices_with or ()}:
+            for other in others:
                 # A group may refer to another one: only the class that joins them can tell.
                 if other is not None and other not in declared and base is not cls:
                     raise TypeError(f"{where} refers to {other}, which {cls.__name__} does not declare")

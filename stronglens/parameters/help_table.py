@@ -20,6 +20,8 @@ NARROW = 110
 WIDEST_DESCRIPTION = 90
 WIDEST_CELLS = (99, 99, 12, 8, 12, 12)
 """Beyond these, cells are wrapped where they may be."""
+MOST_OVERRIDES = 10
+"""Defaults that a choice may set to be told in the rows of the table."""
 BREAKS = re.compile(r"(?<=[,/])|(?<=[^|] )(?!\|)|(?<=[a-z])(?=\.[a-z])|(?= \|)")
 """Where a cell may be wrapped: after a comma, a slash or a space, before a file's ending or a bar."""
 Row = tuple[str, ...]
@@ -62,6 +64,7 @@ def help_text(
     """
     width = width or terminal_width()
     lines = [f"usage: {program} [--argument=value ...]", "", *_wrap(cls.__doc__ or "", width, ""), ""]
+    lines += [*_wrap(_tasks_text(cls), width, ""), ""] if _tasks_text(cls) else []
     lines += _lay_out(_groups(cls, overrides), width)
     lines += ["", *_wrap(NOTES, width, "")]
     if examples:
@@ -118,6 +121,15 @@ def terminal_width() -> int:
     return width or WIDTH_WHEN_PIPED
 
 
+def _tasks_text(cls: type[Parameters]) -> str:
+    """Return which task's flags these are and where the others are, where there are tasks to choose from."""
+    fixed = [item for item in declarations(cls).values() if item.fixed]
+    others = [f"--help {item.flag}={word}" for item in fixed for word in item.choices if word != item.default]
+    if not others:
+        return ""
+    return f"These are the arguments with {fixed[0].flag}={fixed[0].default}. Of other tasks: {', '.join(others)}"
+
+
 def _groups(cls: type[Parameters], overrides: Overrides | None) -> list[tuple[str, list[Row]]]:
     groups: dict[str, list[Row]] = {}
     for declaration in declarations(cls).values():
@@ -163,7 +175,8 @@ def _range_text(value: Range) -> str:
 
 
 def _override_text(declaration: Declaration, cls: type[Parameters], overrides: Overrides) -> str:
-    # What a preset of one task sets in many groups would fill every row: --print-config shows it.
+    # A choice that sets many parameters would fill every row: --print-config shows what it sets.
+    overrides = {choice: defaults for choice, defaults in overrides.items() if len(defaults) <= MOST_OVERRIDES}
     declared = {name: item for name, item in declarations(cls).items() if item.applies is None}
     texts = [
         f"{_default_text(declaration, defaults[declaration.name])} with {declared[chooser].flag}={choice}"

@@ -20,6 +20,11 @@ class Parameters:
     def __post_init__(self):
         for name, declaration in declarations(type(self)).items():
             object.__setattr__(self, name, check_value(declaration, getattr(self, name)))
+            if declaration.fixed and getattr(self, name) != declaration.default:
+                raise UsageError(
+                    f"{declaration.flag} is {declaration.default} in {type(self).__name__}; received "
+                    f"{getattr(self, name)}"
+                )
 
     @classmethod
     def of(cls, overrides: Overrides | None = None, **values: Any) -> Self:
@@ -69,12 +74,6 @@ def resolve[P: Parameters](cls: type[P], layers: Sequence[Mapping[str, Any]], ov
     given = {name: value for layer in layers for name, value in layer.items()}
     rank = {name: number for number, layer in enumerate(layers) for name in layer}
     final = {name: declaration.default for name, declaration in declared.items()} | given
-    for name in given.keys() & declared.keys():
-        if not fits(declared[name], final):
-            if max(rank.get(chooser, -1) for chooser, _ in declared[name].choices_with or ()) <= rank[name]:
-                raise UsageError(_misplaced(declared[name], declared, final))
-            del given[name]
-            final[name] = declared[name].default
 
     def asked_for(name):
         """Whether a value was given, or one that would mean nothing beside a default of this one."""
@@ -121,12 +120,6 @@ def applicable(parameters: Parameters) -> dict[str, Declaration]:
 def applies(declaration: Declaration, values: Mapping[str, Any]) -> bool:
     """Return whether a parameter means anything beside the values of the others."""
     return declaration.applies is None or values[declaration.applies[0]] == declaration.applies[1]
-
-
-def fits(declaration: Declaration, values: Mapping[str, Any]) -> bool:
-    """Return whether a choice is one of those that there are beside the values of the others."""
-    elsewhere = [word for word in declaration.choices if word not in _choices_beside(declaration, values)]
-    return values[declaration.name] not in elsewhere
 
 
 def ranges(parameters: Parameters) -> dict[str, Range]:
@@ -214,22 +207,3 @@ def _inapplicable(declaration: Declaration, declared: Mapping[str, Declaration],
     chooser, wanted = declaration.applies
     flag = declared[chooser].flag
     return f"{declaration.flag} means nothing with {flag}={values[chooser]}: leave it out, or give {flag}={wanted}"
-
-
-def _choices_beside(declaration: Declaration, values: Mapping[str, Any]) -> tuple[str, ...]:
-    for (chooser, choice), choices in (declaration.choices_with or {}).items():
-        if values[chooser] == choice:
-            return choices
-    return declaration.choices
-
-
-def _misplaced(declaration: Declaration, declared: Mapping[str, Declaration], values: Mapping[str, Any]) -> str:
-    assert declaration.choices_with
-    value = values[declaration.name]
-    chooser, wanted = next(condition for condition, choices in declaration.choices_with.items() if value in choices)
-    *others, last = _choices_beside(declaration, values)
-    flag = declared[chooser].flag
-    return (
-        f"{declaration.flag}={value} means nothing with {flag}={values[chooser]}: give {', '.join(others)} or {last}, "
-        f"or give {flag}={wanted}"
-    )

@@ -38,7 +38,7 @@ def export_coolest(
     ----------
     folder : str or Path
         A folder of an earlier call is replaced as a whole.
-    parameters : SimulationParameters, those of the training set
+    parameters : RegressionSimulation, those of the training set
     labels : sequence of L str
     measured : Measurement
         With draws of these labels.
@@ -96,7 +96,7 @@ class CoolestWriting:
     Attributes
     ----------
     folder : str
-    parameters : SimulationParameters
+    parameters : RegressionSimulation
     labels : tuple of L str
     redshifts : (lens, source)
     """

@@ -15,9 +15,15 @@ from stronglens.scaling import fit_label_scaling
 EDGE = 1e-6
 """Of a range: what is nearer to its end is taken to be so near, 4.75 standard deviations out."""
 
-LEAST = {"einstein-radius": 0.0, "einstein-radius-sie": 0.0, "magnification": 0.0, "snr": 0.0, "exposure-time": 0.0}
+LOWER_BOUNDS = {
+    "einstein-radius": 0.0,
+    "einstein-radius-sie": 0.0,
+    "magnification": 0.0,
+    "snr": 0.0,
+    "exposure-time": 0.0,
+}
 """Of what follows from other columns and is bounded below."""
-NEAREST = 1e-3
+LOG_FLOOR = 1e-3
 """Of the deviation of such a label: what is nearer to its least value is taken to be so near."""
 
 
@@ -50,7 +56,9 @@ class LabelSpace:
     deviation: tuple[float, ...]
 
     @classmethod
-    def fit(cls, columns: Sequence[Column], labels: np.ndarray, least: Mapping[str, float] = LEAST) -> "LabelSpace":
+    def fit(
+        cls, columns: Sequence[Column], labels: np.ndarray, least: Mapping[str, float] = LOWER_BOUNDS
+    ) -> "LabelSpace":
         """Fit the space on training labels.
 
         Parameters
@@ -78,7 +86,7 @@ class LabelSpace:
             if column.drawn and column.prior is not None and column.prior[1] > column.prior[0]:
                 kind, ends = "range", column.prior
             elif not column.drawn and column.name in least:
-                kind, ends = "above", (least[column.name], NEAREST * values.std())
+                kind, ends = "above", (least[column.name], LOG_FLOOR * values.std())
             else:
                 kind, ends = "free", (0.0, 0.0)
             kinds.append(kind)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stronglens.evaluation import NOT_CONSTRAINED
-from stronglens.regression.lesson import find_unseen
+from stronglens.regression.plan import find_unseen
 
 YES, NO, NOT_IN_IMAGES, UNKNOWN = "yes", "no", "not in images", "unknown"
 """What the column ``learned`` of the tables holds."""

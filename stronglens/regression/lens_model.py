@@ -85,7 +85,7 @@ def model_lens(
 
     Parameters
     ----------
-    parameters : SimulationParameters, those of the training set
+    parameters : RegressionSimulation, those of the training set
     labels : sequence of L str
     samples : (S, L), in the labels' units
     image : (H, W), e-/s, as the network saw it
@@ -117,7 +117,7 @@ class LensModelling:
     Attributes
     ----------
     make : callable, makes the task's simulator
-    parameters : SimulationParameters
+    parameters : RegressionSimulation
     labels : tuple of L str
     """
 

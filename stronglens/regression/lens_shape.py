@@ -36,7 +36,7 @@ def columns_of_shape(parameters, labels: Sequence[str]) -> dict[str, float | Non
 
     Parameters
     ----------
-    parameters : SimulationParameters
+    parameters : RegressionSimulation
     labels : sequence of str, what the network learned
 
     Raises
@@ -94,7 +94,7 @@ def shape_values(parameters, labels: Sequence[str], samples: np.ndarray) -> dict
 
     Parameters
     ----------
-    parameters : SimulationParameters
+    parameters : RegressionSimulation
     labels : sequence of L str
     samples : (S, L), in the labels' units
 

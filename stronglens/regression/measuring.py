@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from stronglens import telescope
+from stronglens.execution import Console
 from stronglens.measuring import (
     MOST_LENSES,
-    Answer,
     Measurement,
+    Prediction,
     check_network,
     list_images,
     measure_files,
@@ -62,10 +63,10 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : RegressionTraining
     network : keras.Model
     record : dict, as saved with the network
-    rebuild : callable, makes SimulationParameters of those in a record
+    rebuild : callable, makes RegressionSimulation of those in a record
     open_simulation : callable, opens an executor of another process, which may import PyAutoLens
 
     Raises
@@ -81,17 +82,17 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     verdicts = judge_labels(record, [column.name for column in columns])
     # Refuses before the work what it cannot do.
     lenses = _Lenses(parameters, record, rebuild, verdicts) if posterior else None
-    answer = _Answering(parameters, network, record, posterior, verdicts)
+    answer = _Predictor(parameters, network, record, posterior, verdicts)
     names = [f"{column.name}-median" if posterior else column.name for column in columns]
     heads = [f"{name} [{column.unit}]" if column.unit else name for name, column in zip(names, columns, strict=True)]
     more = (lenses.table, lenses.rows) if lenses else ()
     results = measure_files(parameters, network, record, answer, heads, ["learned"], *more)
     captions, doubtful = _captions(results.kept, columns, verdicts)
-    worth = [*_wrapped(describe_verdicts(verdicts)), *_worth(columns, posterior is not None)]
+    caveats = [*_wrapped(describe_verdicts(verdicts)), *_caveats(columns, posterior is not None)]
     words = [one.word for one in verdicts.values()]
     found = [lenses.summarize(one) for one in results.kept] if lenses else []
     tables = lenses.describe(found) if lenses else None
-    write_measurements(parameters, record, results, heads, captions, worth, tables, words, doubtful)
+    write_measurements(parameters, record, results, heads, captions, caveats, tables, words, doubtful)
     problems = []
     if lenses and results.number <= MOST_LENSES and found:
         with open_simulation() if lenses.why_no_model is None else nullcontext() as executor:
@@ -99,15 +100,15 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     refuse(results, problems)
 
 
-class _Answering:
-    """What the network makes of images: called with (N, H, W), e-/s; returns N of Answer."""
+class _Predictor:
+    """What the network makes of images: called with (N, H, W), e-/s; returns N of Prediction."""
 
     def __init__(self, parameters, network, record, posterior, verdicts: dict[str, LabelVerdict]):
         self.parameters, self.posterior, self.verdicts = parameters, posterior, verdicts
         self.columns = [Column.from_dict(item) for item in record["labels"]]
         self.compare = TrainingSetComparison(network, record, posterior)
 
-    def __call__(self, images: np.ndarray) -> list[Answer]:
+    def __call__(self, images: np.ndarray) -> list[Prediction]:
         seen, likeness = self.compare(images)
         if self.posterior is None:
             return [self._answer(values, None, said) for values, said in zip(seen["output"], likeness, strict=True)]
@@ -116,12 +117,12 @@ class _Answering:
         medians = np.percentile(draws.astype(float), 50, axis=1)  # as in `summarize`, to the last digit
         return [self._answer(*one) for one in zip(medians, draws, likeness, strict=True)]
 
-    def _answer(self, values: np.ndarray, draws: np.ndarray | None, likeness: Sequence[Likeness]) -> Answer:
+    def _answer(self, values: np.ndarray, draws: np.ndarray | None, likeness: Sequence[Likeness]) -> Prediction:
         problem = None if np.isfinite(values).all() else "the network returned NaN or infinity"
         notes = [one.text for one in likeness]
         if draws is not None and not problem:
             notes += [*find_limits(self.columns, draws), *find_wide(self.verdicts, draws)]
-        return Answer(
+        return Prediction(
             values,
             draws,
             tuple(notes),
@@ -186,7 +187,7 @@ class _Lenses:
     """Posteriors of measured lenses: beside what is published of them, as tables, figures and files for others."""
 
     def __init__(self, parameters, record: dict, rebuild, verdicts: dict[str, LabelVerdict]):
-        self.verdicts = verdicts
+        self.verdicts, self.console = verdicts, Console(parameters.quiet)
         self.parameters, self.learned = parameters, [Column.from_dict(item) for item in record["labels"]]
         self.labels = [column.name for column in self.learned]
         self.pixel_scale = record["pixel-scale"]
@@ -255,7 +256,7 @@ class _Lenses:
                         export_coolest(
                             path, self.made_with, self.labels, measured, model, one.published, executor, remarks
                         )
-                        self._say(f"COOLEST: {path}")
+                        self.console.say(f"COOLEST: {path}")
                 except StronglensError as error:
                     problems.append(f"{measured.name}: {error}")
                     notes.append(str(error))
@@ -265,12 +266,8 @@ class _Lenses:
                 [*measured.answer.warnings, *describe_verdicts(self.verdicts)],
             )  # fmt: skip
             path = save_figure(figure, folder / f"lens_{stem}.{self.parameters.figure_format}")
-            self._say(f"Posterior: {path}, draws_{stem}.csv")
+            self.console.say(f"Posterior: {path}, draws_{stem}.csv")
         return problems
-
-    def _say(self, line: str) -> None:
-        if not self.parameters.quiet:
-            print(line)
 
 
 def _remarks(measured: Measurement, verdicts: dict[str, LabelVerdict]) -> dict[str, str]:
@@ -286,7 +283,7 @@ def _remarks(measured: Measurement, verdicts: dict[str, LabelVerdict]) -> dict[s
 
 
 def _find_simulation(record: dict, rebuild):
-    """Return the SimulationParameters of a network's training set.
+    """Return the RegressionSimulation of a network's training set.
 
     Raises
     ------
@@ -338,7 +335,7 @@ def _wrapped(lines: Iterable[str]) -> list[str]:
     return [part for line in lines for part in textwrap.wrap(line, 116, subsequent_indent="  ", break_on_hyphens=False)]
 
 
-def _worth(columns: list[Column], has_posterior: bool) -> list[str]:
+def _caveats(columns: list[Column], has_posterior: bool) -> list[str]:
     """Say what the training set assumes: a network returns its prior where an image tells it nothing."""
     what = "A posterior under the training set's prior" if has_posterior else "A point estimate without an error bar"
     line = f"{what}, and only as good as the simulation is like this image."

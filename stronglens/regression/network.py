@@ -1,8 +1,8 @@
-"""Networks that measure: a trunk, one number a label."""
+"""Networks that measure: a backbone, one number a label."""
 
 import numpy as np
 
-from stronglens.networks import build_trunk, head_seeds, watched_layers
+from stronglens.networks import build_backbone, head_seeds, visualised_layers
 from stronglens.scaling import ImageScaling, LabelScaling, restore_labels
 from stronglens.training import keras
 
@@ -18,8 +18,8 @@ def build_network(
 ) -> keras.Model:
     """Build a network, untrained, between raw images and labels in their own units.
 
-    The trunk (see `networks.build_trunk`), dropout of 0.35 and a dense linear layer: with the ``report``'s 1,214,307
-    trainable parameters for images of 64 x 64 pixels and three labels.
+    The backbone (see `networks.build_backbone`), dropout of 0.35 and a dense linear layer. The ``report``'s network
+    has 1,214,307 trainable parameters for images of 64 x 64 pixels and three labels.
 
     Parameters
     ----------
@@ -38,22 +38,22 @@ def build_network(
     Raises
     ------
     RunError
-        If the image is too small for the trunk.
+        If the image is too small for the backbone.
     """
     of_dropout, of_labels, *_ = head_seeds(seed)
-    image, flow = build_trunk(kind, image_shape, image_scaling, seed)
-    flow = keras.layers.Dropout(DROPOUT_RATE, seed=of_dropout, name="dropout")(flow)
-    flow = keras.layers.Dense(
+    image, x = build_backbone(kind, image_shape, image_scaling, seed)
+    x = keras.layers.Dropout(DROPOUT_RATE, seed=of_dropout, name="dropout")(x)
+    x = keras.layers.Dense(
         len(label_scaling.mean),
         kernel_initializer=keras.initializers.GlorotUniform(seed=of_labels),
         dtype="float32",
         name="standardised_labels",
-    )(flow)
-    return keras.Model(image, restore_labels(flow, label_scaling), name="regression")
+    )(x)
+    return keras.Model(image, restore_labels(x, label_scaling), name="regression")
 
 
 def convolution_activations(network: keras.Model, image: np.ndarray) -> list[np.ndarray]:
-    """Compute what three layers of the trunk see in one image (see `networks.watched_layers`).
+    """Compute what three layers of the backbone see in one image (see `networks.visualised_layers`).
 
     Parameters
     ----------
@@ -67,6 +67,6 @@ def convolution_activations(network: keras.Model, image: np.ndarray) -> list[np.
         Of the report: (H, W, 32), (H/2, W/2, 64), (H/4, W/4, 128), after the tanh, before the pooling, so
         between -1 and 1; halves rounded down.
     """
-    eye = keras.Model(network.inputs, [layer.output for layer in watched_layers(network)])
+    feature_extractor = keras.Model(network.inputs, [layer.output for layer in visualised_layers(network)])
     batch = np.asarray(image, dtype=np.float32)[np.newaxis]
-    return [np.asarray(activation[0]) for activation in eye.predict(batch, verbose=0)]
+    return [np.asarray(activation[0]) for activation in feature_extractor.predict(batch, verbose=0)]

@@ -16,7 +16,7 @@ from stronglens.training import FLOW, keras, spread_seed, wake_bayesflow
 KINDS = ("flow", "gaussian")
 POINTS_AT_ONCE = 50_000
 
-FARTHEST = 8.0
+MAX_SIGMA = 8.0
 """From the training set's mean, in its deviations: no label lies so far out, but where a flow's couplings are carried
 beyond what they learned, each multiplies the next one's error, and one draw of many is astronomical."""
 TRIES = 20
@@ -86,7 +86,7 @@ class Posterior:
     def sample(self, summaries: np.ndarray, number: int, seed: int, is_common: bool = False) -> np.ndarray:
         """Draw from the posterior of each image.
 
-        What comes to lie farther out than any training label (`FARTHEST`) is drawn anew.
+        What comes to lie farther out than any training label (`MAX_SIGMA`) is drawn anew.
 
         Parameters
         ----------
@@ -124,11 +124,11 @@ class Posterior:
 
         points = self._carry(base(np.full(len(summaries), True)), summaries)
         for _ in range(TRIES):
-            is_lost = ~(np.abs(points) <= FARTHEST).all(axis=1)  # not a number, too
+            is_lost = ~(np.abs(points) <= MAX_SIGMA).all(axis=1)  # not a number, too
             if not is_lost.any():
                 break
             points[is_lost] = self._carry(base(is_lost), summaries[is_lost])
-        return np.clip(points, -FARTHEST, FARTHEST)
+        return np.clip(points, -MAX_SIGMA, MAX_SIGMA)
 
     def _carry(self, base: np.ndarray, summaries: np.ndarray) -> np.ndarray:
         if self.kind == "flow":

@@ -188,7 +188,7 @@ def posterior_rows(summaries: Iterable[Summary], percentile: float | None) -> li
     Parameters
     ----------
     summaries : iterable of Summary
-    percentile : how unlike the training set the image is (see `Answer`)
+    percentile : how unlike the training set the image is (see `Prediction`)
     """
     rows, words = [], {None: "", True: "yes", False: "no"}
     unlike = "" if percentile is None else f"{percentile:.1f}"

@@ -8,8 +8,8 @@ import numpy as np
 
 from stronglens.dataset import write_whole
 from stronglens.evaluation import describe_calibration, metrics_table, posterior_metrics, regression_metrics
-from stronglens.learning.lesson import Lesson
-from stronglens.learning.training import predict
+from stronglens.learning.plan import TrainingPlan
+from stronglens.learning.train import predict
 from stronglens.out_of_distribution import ImageFeatures, build_feature_extractor, describe_training_set
 from stronglens.parameters import RunError
 from stronglens.plotting import save_figure, write_captions
@@ -25,12 +25,12 @@ QUANTILES = {"-q2.5": 0.025, "-q16": 0.16, "-q50": 0.5, "-q84": 0.84, "-q97.5": 
 """Of a posterior, in ``predictions.csv``."""
 
 
-def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
+def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     """Test the network of the best epoch and write ``metrics.json``, ``predictions.csv`` and all figures.
 
     Parameters
     ----------
-    lesson : Lesson
+    plan : TrainingPlan
     history : dict of lists, a value an epoch
 
     Returns
@@ -42,9 +42,9 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     RunError
         If the network predicts values that are not finite.
     """
-    parameters, dataset, truth, say = lesson.parameters, lesson.dataset, lesson.truth, lesson.say
+    parameters, dataset, truth, say = plan.parameters, plan.dataset, plan.truth, plan.console.say
     network, record = load_network(parameters.model_file)
-    rows, name = lesson.test
+    rows, name = plan.test
     if name != "test":
         say("No images were kept for the test (--test-split=0): the metrics are those of the validation set")
     extractor, posterior, samples = build_feature_extractor(network), None, None
@@ -62,7 +62,7 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
         raise RunError(f"the network in {parameters.model_file} predicts values that are not finite: train it anew")
     columns = [dataset.columns[label] for label in parameters.labels]
     units = {column.name: column.unit for column in columns}
-    learned = truth[lesson.split["train"]]
+    learned = truth[plan.split["train"]]
     metrics = regression_metrics(truth[rows], predicted, learned.mean(axis=0), parameters.labels, seed=parameters.seed)
     metrics["set"] = name
     say("")
@@ -79,7 +79,7 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     table = _predictions(dataset, rows, parameters.labels, truth[rows], predicted, samples)
     write_whole(folder / "predictions.csv", table)
-    seen = describe_training_set(ImageFeatures(network, posterior), dataset.images, lesson.split, record)
+    seen = describe_training_set(ImageFeatures(network, posterior), dataset.images, plan.split, record)
     save_network(network, parameters.model_file, record | {"metrics": metrics} | seen)
     drawn = draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, extractor)
     if samples is not None:
@@ -96,7 +96,7 @@ def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, hist
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : RegressionTraining
     dataset : Dataset
     rows : (N,) int, of the images that are tested
     truth : (M, L), of all images, unit of each label

@@ -45,7 +45,7 @@ class ChunkSimulation:
     Attributes
     ----------
     make : callable, makes the task's simulator
-    parameters : SimulationParameters
+    parameters : Parameters, of a simulation
     store : ChunkStore
     """
 

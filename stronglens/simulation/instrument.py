@@ -9,7 +9,7 @@ def make_telescope(parameters) -> telescope.Telescope:
 
     Parameters
     ----------
-    parameters : SimulationParameters
+    parameters : Parameters, of a simulation
 
     Raises
     ------

@@ -28,7 +28,7 @@ class LensSimulator:
 
     Parameters
     ----------
-    parameters : SimulationParameters
+    parameters : Parameters, of a simulation
     threads : int, optional
         Cores to render on: by default all that this process may use.
     chunk_size : int, the most images at once
@@ -57,6 +57,7 @@ class LensSimulator:
         self.shape = (parameters.grid_size, parameters.grid_size)
         self.field = parameters.grid_size * parameters.pixel_scale
         self.ranges = ranges(parameters)
+        self.most_clumps = getattr(parameters, "src_clumps", 0)  # a task may have smooth sources alone
         self.rules = self._rules()
         self.chunk_size = chunk_size
         self._threads, self._on_device = threads, on_device
@@ -89,7 +90,7 @@ class LensSimulator:
             derived += ["light-ellip-x", "light-ellip-y"]
         if self.is_noisy:
             derived.append("snr")
-        if self.parameters.src_clumps:
+        if self.most_clumps:
             derived.append("src-clumps")
         if self.parameters.snr_range is not None:
             derived.append("exposure-time")
@@ -111,7 +112,7 @@ class LensSimulator:
                     threads=self._threads,
                     perturbers=self.perturber_profile,
                     own_light=self.has_own_light,
-                    clumps=self.parameters.src_clumps,
+                    clumps=self.most_clumps,
                     refine_source=needs_refinement(
                         self.parameters.src_effect_range.low,
                         self.parameters.src_sersic_range.high,
@@ -162,7 +163,7 @@ class LensSimulator:
 
     def complete(self, labels: Draws, indices: Sequence[int]) -> Draws:
         """Return labels with what belongs to an image's scene and is no column: where the clumps of its source are."""
-        most = self.parameters.src_clumps
+        most = self.most_clumps
         return labels | (draw_clumps(most, self.parameters.seed, indices) if most else {})
 
     def physical_scene(self, draws: Draws) -> Draws:
@@ -207,7 +208,7 @@ class LensSimulator:
             radius = cosmology.isothermal_einstein_radius(scene["velocity_dispersion"], z_lens, z_source)
             scene["einstein_radius_sie"] = np.maximum(radius, 0)  # in front of the lens: refused by a rule
         spacing = self.telescope.pixel_scale / self.parameters.over_sampling
-        return scene | place_clumps(self.parameters.src_clumps, draws, scene, spacing)
+        return scene | place_clumps(self.most_clumps, draws, scene, spacing)
 
     def render(self, scene: Draws, perturbers: Perturbers | None = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Render noiseless, unblurred images of source and lens, with the margin that the blur needs."""

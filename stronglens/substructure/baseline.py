@@ -18,7 +18,7 @@ BLOCK = 2**20
 # Light counts where it stands this many times the noise above the background.
 THRESHOLD = 2.0
 # Standardised features reach no farther: one odd image must not decide the fit.
-FARTHEST = 5.0
+MAX_SIGMA = 5.0
 
 
 def scalar_features(images: np.ndarray, pixel_scale: float | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -189,4 +189,4 @@ def _standardise(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.nd
     train, test = (np.arcsinh((part - middle) / width) for part in (train, test))
     mean, deviation = train.mean(axis=0), train.std(axis=0)
     deviation[deviation < 1e-12] = 1.0
-    return tuple(np.clip((part - mean) / deviation, -FARTHEST, FARTHEST) for part in (train, test))
+    return tuple(np.clip((part - mean) / deviation, -MAX_SIGMA, MAX_SIGMA) for part in (train, test))

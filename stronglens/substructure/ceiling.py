@@ -8,7 +8,7 @@ from scipy.special import ndtr
 
 from stronglens.evaluation import count_draws, draw_resamples, make_entry, undefined
 from stronglens.execution import open_executor
-from stronglens.learning.lesson import Lesson
+from stronglens.learning.plan import TrainingPlan
 from stronglens.substructure.effects import EffectMeasurement, Effects
 from stronglens.substructure.simulator import make_simulator
 
@@ -52,20 +52,20 @@ class MeasuredEffects:
         return Effects(*(getattr(self.effects, name)[places] for name in Effects.__dataclass_fields__))
 
 
-def measure_effects(lesson: Lesson, rows: np.ndarray) -> MeasuredEffects:
+def measure_effects(plan: TrainingPlan, rows: np.ndarray) -> MeasuredEffects:
     """Measure what the substructure of some images does to them.
 
     Parameters
     ----------
-    lesson : Lesson of a simulated dataset
+    plan : TrainingPlan of a simulated dataset
     rows : (N,) of the dataset, rising
     """
-    table = lesson.dataset.labels
+    table = plan.dataset.labels
     columns = [name for name in table.columns if name != "file"]
-    measure = EffectMeasurement(make_simulator, lesson.made_with)
+    measure = EffectMeasurement(make_simulator, plan.made_with)
     pieces = [rows[start : start + PIECE] for start in range(0, len(rows), PIECE)]
     # In another process: importing PyAutoLens would change this one's JAX (see stronglens.simulation.chunks).
-    with lesson.progress(len(rows), "measuring the ceiling") as progress, open_executor(1) as executor:
+    with plan.console.progress(len(rows), "measuring the ceiling") as progress, open_executor(1) as executor:
         draws = [{name: table[name].to_numpy(float)[piece] for name in columns} for piece in pieces]
         waiting = [executor.submit(measure, work) for work in zip(pieces, draws, strict=True)]
         measured = []

@@ -63,7 +63,7 @@ class EffectMeasurement:
     Attributes
     ----------
     make : callable, makes the task's simulator
-    parameters : SimulationParameters
+    parameters : SubstructureSimulation
     """
 
     make: Callable

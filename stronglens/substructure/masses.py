@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stronglens.dataset import CLASSES
 from stronglens.sampling import Draws, Stream, generator
+from stronglens.substructure.class_folders import CLASSES
 
 NO, SPHERE, VORTEX = range(len(CLASSES))
 
@@ -60,7 +60,7 @@ def draw_subhalos(parameters, seed: int, index: int, total: float) -> tuple[np.n
 
     Parameters
     ----------
-    parameters : SimulationParameters
+    parameters : SubstructureSimulation
     index : int, of the image
     total : Msun, the mass that they are scaled to, where their number is not given
 

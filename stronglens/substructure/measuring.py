@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from stronglens.measuring import Answer, measure_files, refuse, write_measurements
+from stronglens.measuring import Prediction, measure_files, refuse, write_measurements
 from stronglens.out_of_distribution import TrainingSetComparison
 from stronglens.substructure.class_verdict import ClassVerdict, judge_classes
 
@@ -22,7 +22,7 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
 
     Parameters
     ----------
-    parameters : TrainingParameters
+    parameters : SubstructureTraining
     network : keras.Model
     record : dict, as saved with the network
     rebuild, open_simulation
@@ -36,7 +36,7 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     classes = record.get("classes") or ()
     verdict = judge_classes(record, classes)
     heads, words = [f"P({name})" for name in classes], [verdict.word_of(name) for name in classes]
-    answer = _Answering(network, record, verdict)
+    answer = _Predictor(network, record, verdict)
     results = measure_files(parameters, network, record, answer, heads, list(verdict.cells))
     captions = [_caption(classes, one.values, verdict) for one in results.kept]
     lines = [part for line in verdict.lines for part in textwrap.wrap(line, 116, subsequent_indent="  ")]
@@ -48,16 +48,16 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     refuse(results)
 
 
-class _Answering:
-    """The probabilities of images: called with (N, H, W), e-/s; returns N of Answer."""
+class _Predictor:
+    """The probabilities of images: called with (N, H, W), e-/s; returns N of Prediction."""
 
     def __init__(self, network, record: Mapping, verdict: ClassVerdict):
         self.compare, self.verdict = TrainingSetComparison(network, record), verdict
 
-    def __call__(self, images: np.ndarray) -> list[Answer]:
+    def __call__(self, images: np.ndarray) -> list[Prediction]:
         seen, likeness = self.compare(images)
         return [
-            Answer(
+            Prediction(
                 values,
                 notes=tuple(one.text for one in said),
                 percentile=said[0].percentile,

@@ -80,17 +80,17 @@ def build_network(
     # At most four convolutions a block, the stem and the dense layer.
     seeds = iter(spread_seed(seed, 4 * sum(architecture.blocks) + 2))
     image = keras.Input((height, width), dtype="float32", name="image")
-    flow = stretch_images(image, image_scaling)
-    flow = keras.layers.Reshape((height, width, 1), name="channel")(flow)
-    flow = convolve(flow, STEM_FILTERS, 7, 2, seeds, "stem")
-    flow = keras.layers.ReLU(name="stem_relu")(flow)
-    flow = keras.layers.MaxPooling2D(3, 2, padding="same", data_format="channels_last", name="stem_pooling")(flow)
+    x = stretch_images(image, image_scaling)
+    x = keras.layers.Reshape((height, width, 1), name="channel")(x)
+    x = convolve(x, STEM_FILTERS, 7, 2, seeds, "stem")
+    x = keras.layers.ReLU(name="stem_relu")(x)
+    x = keras.layers.MaxPooling2D(3, 2, padding="same", data_format="channels_last", name="stem_pooling")(x)
     for stage, (filters, blocks) in enumerate(zip(STAGE_FILTERS, architecture.blocks, strict=True), start=1):
         for block in range(1, blocks + 1):
             stride = 2 if stage > 1 and block == 1 else 1
-            flow = add_residual(flow, add_block, filters, stride, seeds, f"stage_{stage}_block_{block}")
-    flow = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="mean")(flow)
+            x = add_residual(x, add_block, filters, stride, seeds, f"stage_{stage}_block_{block}")
+    x = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="mean")(x)
     # A sixth of He's variance: with his the first probabilities are near 0 and 1, and must be unlearned.
     start = keras.initializers.VarianceScaling(1 / 3, mode="fan_in", distribution="uniform", seed=next(seeds))
-    logits = keras.layers.Dense(classes, kernel_initializer=start, dtype="float32", name="logits")(flow)
+    logits = keras.layers.Dense(classes, kernel_initializer=start, dtype="float32", name="logits")(x)
     return keras.Model(image, keras.layers.Softmax(dtype="float32", name="probabilities")(logits), name=kind)

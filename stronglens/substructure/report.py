@@ -14,8 +14,8 @@ from stronglens.evaluation import (
     classification_metrics,
     classification_table,
 )
-from stronglens.learning.lesson import Lesson
-from stronglens.learning.training import predict
+from stronglens.learning.plan import TrainingPlan
+from stronglens.learning.train import predict
 from stronglens.out_of_distribution import ImageFeatures, describe_training_set
 from stronglens.parameters import RunError
 from stronglens.plotting import save_figure
@@ -43,25 +43,25 @@ QUANTITIES = {
 """Columns against which the areas under ROC curves are drawn."""
 
 
-def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
+def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     """Test the network of the best epoch and write ``metrics.json``, ``predictions.csv`` and all figures.
 
     Parameters
     ----------
-    lesson : Lesson
+    plan : TrainingPlan
     history : dict of lists, a value an epoch
 
     Returns
     -------
     dict, the metrics
     """
-    parameters, dataset, say = lesson.parameters, lesson.dataset, lesson.say
+    parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
     classes = dataset.manifest["classes"]
     network, record = load_network(parameters.model_file)
-    rows, name = lesson.test
+    rows, name = plan.test
     if name != "test":
         say("No images were kept for the test (--test-split=0): the metrics are those of the validation set")
-    true = lesson.truth[:, 0].astype(int)
+    true = plan.truth[:, 0].astype(int)
     probabilities = predict(network, dataset.images.subset(rows)).astype(float)
     if not np.isfinite(probabilities).all():
         raise RunError(f"the network in {parameters.model_file} predicts values that are not finite: train it anew")
@@ -70,37 +70,37 @@ def write_report(lesson: Lesson, history: dict[str, list[float]]) -> dict:
     metrics["set"] = name
     say("")
     say(classification_table(metrics))
-    metrics["in_bins"] = _measure_in_bins(lesson, rows, true, probabilities)
-    scalars = _measure_baseline(lesson, rows, true)
+    metrics["in_bins"] = _measure_in_bins(plan, rows, true, probabilities)
+    scalars = _measure_baseline(plan, rows, true)
     metrics["scalars"] = classification_metrics(true[rows], scalars, classes, seed=parameters.seed)
     effects = None
-    if lesson.made_with is not None and parameters.ceiling_images:
+    if plan.made_with is not None and parameters.ceiling_images:
         # Those of the figure of samples are wanted in any case.
-        effects = measure_effects(lesson, _choose(rows, true, max(parameters.ceiling_images, SAMPLES)))
+        effects = measure_effects(plan, _choose(rows, true, max(parameters.ceiling_images, SAMPLES)))
     metrics["against_no"], significances = _compare(metrics, true, effects, classes, parameters.seed)
     metrics["share_of_ceiling"] = {
         name: share_of_ceiling(area["network"], area["refit"])
         for name, area in metrics["against_no"].items()
         if "refit" in area
     }
-    for line in _comparison(metrics, effects is not None, lesson.made_with is None):
+    for line in _comparison(metrics, effects is not None, plan.made_with is None):
         say(line)
 
     folder = parameters.figures_dir
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     write_whole(folder / "predictions.csv", _predictions(dataset, rows, true[rows], probabilities, classes))
-    seen = describe_training_set(ImageFeatures(network), dataset.images, lesson.split, record)
+    seen = describe_training_set(ImageFeatures(network), dataset.images, plan.split, record)
     save_network(network, parameters.model_file, record | {"metrics": metrics} | seen)
-    drawn = draw_all(lesson, rows, true, probabilities, metrics, history, effects, significances)
+    drawn = draw_all(plan, rows, true, probabilities, metrics, history, effects, significances)
     for stem, figure in drawn.items():
         save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
     say(f"Figures: {folder}/ ({', '.join(drawn)}; metrics.json, predictions.csv, logs/)")
     return metrics
 
 
-def draw_all(lesson, rows, true, probabilities, metrics, history, effects, significances) -> dict:
+def draw_all(plan, rows, true, probabilities, metrics, history, effects, significances) -> dict:
     """Return every figure of the report: dict of file stem to figure."""
-    dataset, parameters = lesson.dataset, lesson.parameters
+    dataset, parameters = plan.dataset, plan.parameters
     classes, scale = dataset.manifest["classes"], dataset.manifest["telescope"]["pixel-scale"]
     unit = dataset.manifest["image-unit"]
     unit = f"{unit} per pixel" if unit == "e-/s" else unit
@@ -135,23 +135,23 @@ def draw_all(lesson, rows, true, probabilities, metrics, history, effects, signi
     return drawn
 
 
-def _measure_in_bins(lesson: Lesson, rows, true, probabilities) -> dict[str, list[dict]]:
-    classes = lesson.dataset.manifest["classes"]
+def _measure_in_bins(plan: TrainingPlan, rows, true, probabilities) -> dict[str, list[dict]]:
+    classes = plan.dataset.manifest["classes"]
     measured = {}
     for name in QUANTITIES:
-        if name in lesson.dataset.columns:
-            values = lesson.dataset.column_values([name])[rows, 0]
+        if name in plan.dataset.columns:
+            values = plan.dataset.column_values([name])[rows, 0]
             if name != "snr":  # a smooth lens has none
                 values = np.where(true[rows] == classes.index(REFERENCE), np.nan, values)
             if np.nanmax(values) > np.nanmin(values) * (1 + SMALLEST_SPREAD):
-                measured[name] = auc_in_bins(true[rows], probabilities, classes, values, seed=lesson.parameters.seed)
+                measured[name] = auc_in_bins(true[rows], probabilities, classes, values, seed=plan.parameters.seed)
     return measured
 
 
-def _measure_baseline(lesson: Lesson, rows, true) -> np.ndarray:
+def _measure_baseline(plan: TrainingPlan, rows, true) -> np.ndarray:
     """Return the probabilities of the test images by a logistic regression on scalar measurements."""
-    dataset = lesson.dataset
-    train = lesson.split["train"]
+    dataset = plan.dataset
+    train = plan.split["train"]
     train = train[np.linspace(0, len(train) - 1, min(len(train), MOST_MEASURED)).astype(int)]
     scale = dataset.manifest["telescope"]["pixel-scale"]
     features = []
@@ -159,7 +159,7 @@ def _measure_baseline(lesson: Lesson, rows, true) -> np.ndarray:
         images = dataset.images.subset(chosen)
         blocks = [scalar_features(images[start : start + BLOCK], scale)[0] for start in range(0, len(images), BLOCK)]
         features.append(np.concatenate(blocks))
-    return scalar_baseline(features[0], true[train], features[1], dataset.manifest["classes"], lesson.parameters.seed)
+    return scalar_baseline(features[0], true[train], features[1], dataset.manifest["classes"], plan.parameters.seed)
 
 
 def _compare(metrics: dict, true, effects: MeasuredEffects | None, classes, seed: int) -> tuple[dict, dict]:

@@ -9,12 +9,12 @@ EXPANSION = 4  # of a bottleneck: its last convolution has so many times the fil
 MOVING_MOMENTUM, EPSILON = 0.9, 1e-5
 
 
-def add_residual(flow, add_block: Callable, filters: int, stride: int, seeds: Iterator[int], name: str):
+def add_residual(x, add_block: Callable, filters: int, stride: int, seeds: Iterator[int], name: str):
     """Add a block and its shortcut, which is a 1x1 convolution where the block changes size or filters.
 
     Parameters
     ----------
-    flow : keras.KerasTensor (batch, H, W, C)
+    x : keras.KerasTensor (batch, H, W, C)
     add_block : `add_basic` or `add_bottleneck`
     filters, stride : int
     seeds : iterator of int
@@ -26,32 +26,32 @@ def add_residual(flow, add_block: Callable, filters: int, stride: int, seeds: It
     -------
     keras.KerasTensor (batch, H / stride, W / stride, filters), sizes rounded up; of a bottleneck four times the filters
     """
-    branch = add_block(flow, filters, stride, seeds, name)
-    if branch.shape != flow.shape:
-        flow = convolve(flow, branch.shape[-1], 1, stride, seeds, f"{name}_shortcut")
-    flow = keras.layers.Add(name=f"{name}_sum")([flow, branch])
-    return keras.layers.ReLU(name=f"{name}_relu")(flow)
+    branch = add_block(x, filters, stride, seeds, name)
+    if branch.shape != x.shape:
+        x = convolve(x, branch.shape[-1], 1, stride, seeds, f"{name}_shortcut")
+    x = keras.layers.Add(name=f"{name}_sum")([x, branch])
+    return keras.layers.ReLU(name=f"{name}_relu")(x)
 
 
-def add_basic(flow, filters: int, stride: int, seeds: Iterator[int], name: str):
+def add_basic(x, filters: int, stride: int, seeds: Iterator[int], name: str):
     """Add two convolutions of 3x3, the first with the stride (see `add_residual`)."""
-    flow = convolve(flow, filters, 3, stride, seeds, f"{name}_1")
-    flow = keras.layers.ReLU(name=f"{name}_1_relu")(flow)
-    return convolve(flow, filters, 3, 1, seeds, f"{name}_2")
+    x = convolve(x, filters, 3, stride, seeds, f"{name}_1")
+    x = keras.layers.ReLU(name=f"{name}_1_relu")(x)
+    return convolve(x, filters, 3, 1, seeds, f"{name}_2")
 
 
-def add_bottleneck(flow, filters: int, stride: int, seeds: Iterator[int], name: str):
+def add_bottleneck(x, filters: int, stride: int, seeds: Iterator[int], name: str):
     """Add convolutions of 1x1, 3x3 with the stride, and 1x1 to four times the filters (see `add_residual`)."""
-    flow = convolve(flow, filters, 1, 1, seeds, f"{name}_1")
-    flow = keras.layers.ReLU(name=f"{name}_1_relu")(flow)
-    flow = convolve(flow, filters, 3, stride, seeds, f"{name}_2")
-    flow = keras.layers.ReLU(name=f"{name}_2_relu")(flow)
-    return convolve(flow, EXPANSION * filters, 1, 1, seeds, f"{name}_3")
+    x = convolve(x, filters, 1, 1, seeds, f"{name}_1")
+    x = keras.layers.ReLU(name=f"{name}_1_relu")(x)
+    x = convolve(x, filters, 3, stride, seeds, f"{name}_2")
+    x = keras.layers.ReLU(name=f"{name}_2_relu")(x)
+    return convolve(x, EXPANSION * filters, 1, 1, seeds, f"{name}_3")
 
 
-def convolve(flow, filters: int, side: int, stride: int, seeds: Iterator[int], name: str):
+def convolve(x, filters: int, side: int, stride: int, seeds: Iterator[int], name: str):
     """Add a convolution without bias, its weights as in He et al. (2015, ICCV), and its normalisation."""
-    flow = keras.layers.Conv2D(
+    x = keras.layers.Conv2D(
         filters,
         side,
         stride,
@@ -60,8 +60,8 @@ def convolve(flow, filters: int, side: int, stride: int, seeds: Iterator[int], n
         kernel_initializer=keras.initializers.HeNormal(seed=next(seeds)),
         data_format="channels_last",
         name=name,
-    )(flow)
+    )(x)
     # Scales start at one in every block. Zeros in the last of each (Goyal et al. 2017, arXiv:1706.02677) made a
     # short training learn less: 500 images of 32 pixels with spots and lines in noise, 6 epochs of resnet18, sgd at
     # 0.01 and 0.05, three trainings each: 0.52 to 0.59 of unseen ones told right, with zeros 0.29 to 0.38.
-    return keras.layers.BatchNormalization(momentum=MOVING_MOMENTUM, epsilon=EPSILON, name=f"{name}_normalised")(flow)
+    return keras.layers.BatchNormalization(momentum=MOVING_MOMENTUM, epsilon=EPSILON, name=f"{name}_normalised")(x)

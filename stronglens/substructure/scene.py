@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from stronglens import cosmology, telescope
-from stronglens.dataset import CLASS_COLUMN, CLASSES
 from stronglens.parameters import Column, UsageError
 from stronglens.raytracing import Perturbers, enclosed_strength, total_mass_of_truncated_nfw
 from stronglens.sampling import Draws, Rule
 from stronglens.simulation.lens_simulator import LensSimulator
+from stronglens.substructure.class_folders import CLASS_COLUMN, CLASSES
 from stronglens.substructure.masses import (
     NO,
     SPHERE,

@@ -134,7 +134,7 @@ class StoredBatches(Batches):
         pairs: Sequence[Pair] = (),
     ):
         super().__init__(len(images) - len(images) % multiple, batch_size, multiple, objective)
-        self.network, self.taught, self.pairs = network, len(label_names), pairs
+        self.network, self.number_of_labels, self.pairs = network, len(label_names), pairs
         self.split, self.seed, self.epochs = split, seed, epochs
         self.images = images = images if hasattr(images, "digest") else np.ascontiguousarray(images, dtype=np.float32)
         labels = np.asarray(labels, dtype=np.float64)
@@ -148,7 +148,7 @@ class StoredBatches(Batches):
         if isinstance(images, np.ndarray):  # a store is not read for it: its batches are looked at as they come
             _require_finite(images, f"the {split} images")
         _require_finite(labels, f"the {split} labels")
-        self.targets = objective.encode(network, labels[:, : self.taught], split)
+        self.targets = objective.encode(network, labels[:, : self.number_of_labels], split)
         self.labels = labels if augment and pairs else None
         known = self.targets if self.labels is None else labels
         self.settings = {f"the {split} images": _identify(images), f"the {split} labels": digest_array(known)}
@@ -177,7 +177,7 @@ class StoredBatches(Batches):
         images = move_images(images, symmetries)
         if self.labels is None:
             return images, self.targets[rows]
-        labels = move_labels(self.labels[rows], symmetries, self.pairs)[:, : self.taught]
+        labels = move_labels(self.labels[rows], symmetries, self.pairs)[:, : self.number_of_labels]
         return images, self.objective.encode(self.network, labels, self.split)
 
     def _order_epoch(self, epoch):
@@ -196,7 +196,7 @@ class StoredBatches(Batches):
             self._prefetched += 1
 
 
-class EndlessBatches(Batches):
+class SimulatedBatches(Batches):
     """Images that never come twice: each epoch is the next part of one endless stream of simulations.
 
     Parameters
@@ -237,7 +237,7 @@ class EndlessBatches(Batches):
     ):
         super().__init__(source.number - source.number % multiple, batch_size, multiple, objective)
         self.source, self.network, self.ahead = source, network, ahead
-        self.taught, self.columns, self.pairs = len(label_names), _count_columns(label_names, pairs), pairs
+        self.number_of_labels, self.columns, self.pairs = len(label_names), _count_columns(label_names, pairs), pairs
         if not self.number:
             raise RunError(f"{source.number} simulations an epoch are too few for {multiple} devices: ask for more")
         _require_shape(source.shape, network, "the simulated images")
@@ -269,7 +269,7 @@ class EndlessBatches(Batches):
         if self._symmetries is not None:
             symmetries = self._symmetries(self.epoch)[places]
             images, labels = move_images(images, symmetries), move_labels(labels, symmetries, self.pairs)
-        return images, self.objective.encode(self.network, labels[:, : self.taught], "simulated")
+        return images, self.objective.encode(self.network, labels[:, : self.number_of_labels], "simulated")
 
     def close(self):
         for future in list(self._requested.values()):  # another thread may still be reading

@@ -9,9 +9,9 @@ import numpy as np
 
 from stronglens.parameters import RunError, UsageError
 from stronglens.training.augmentation import Pair
-from stronglens.training.batches import EndlessBatches, EpochAnnouncer, StoredBatches
+from stronglens.training.batches import EpochAnnouncer, SimulatedBatches, StoredBatches
+from stronglens.training.checkpoint import Checkpoint
 from stronglens.training.device import compute_policy, keras, list_gpus, parallel, share_batch
-from stronglens.training.keeper import Keeper
 from stronglens.training.network_file import require_model_path
 from stronglens.training.objective import REGRESSION, Objective
 from stronglens.training.optimizer import USUAL_RATE, make_optimizer, schedule_rate
@@ -62,7 +62,7 @@ def fit(
         In float32; its weights are the start.
     train, valid : (images, labels)
         ndarray (N, H, W) in electrons/s and (N, L), unit of each label. Images may be streamed from a store
-        (see `StoredBatches`), and ``train`` may be a source of ever new ones (see `EndlessBatches`).
+        (see `StoredBatches`), and ``train`` may be a source of ever new ones (see `SimulatedBatches`).
         ``valid`` may be None or empty.
     label_names : sequence of L str
     model_file : Path ending in .keras
@@ -135,7 +135,7 @@ def fit(
     ways = {"multiple": sharing, "seed": seed, "epochs": epochs, "objective": objective}
     ways |= {"augment": augment, "pairs": pairs}
     if hasattr(train, "request"):
-        batches = EndlessBatches(train, network, label_names, batch_size, **ways)
+        batches = SimulatedBatches(train, network, label_names, batch_size, **ways)
     else:
         batches = StoredBatches(*train, network, label_names, "training", batch_size, **ways)
     checks = None
@@ -166,21 +166,21 @@ def fit(
 
     batches.epoch = state.epochs
     progress = TrainingProgress(epochs, len(batches), quiet, objective.shown)
-    keeper = Keeper(state, network, model_file, record or {}, progress, log_dir)
+    checkpoint = Checkpoint(state, network, model_file, record or {}, progress, log_dir)
     if state.epochs < epochs:
         rate = schedule_rate(learning_rate, learning_schedule, epochs * len(batches), warm_up * len(batches))
         with parallel(devices):
             clip = {"clipped_at": objective.clipped_at}
             make = functools.partial(make_optimizer, optimizer, rate, momentum, weight_decay, **clip)
             core = _prepare(network, objective, make, mixed_precision, sharing, state)
-            _run(core, batches, checks, epochs, progress, keeper)
-        state = keeper.state
+            _run(core, batches, checks, epochs, progress, checkpoint)
+        state = checkpoint.state
         if progress.diverged:
             remove_state(model_file)
-            kept = "" if keeper.spares_older else model_file
+            kept = "" if checkpoint.spares_older else model_file
             raise RunError(_explain_divergence(learning_rate, USUAL_RATE[optimizer], mixed_precision, state, kept))
     network.set_weights(state.best)
-    keeper.write(finished=True, with_state=keep_state)
+    checkpoint.write(finished=True, with_state=keep_state)
     if not keep_state:
         remove_state(model_file)
     return {name: list(numbers) for name, numbers in state.history.items()}
@@ -200,7 +200,7 @@ def _prepare(network, objective, make, mixed_precision, sharing, state) -> keras
     return core
 
 
-def _run(core, batches, checks, epochs, progress, keeper) -> None:
+def _run(core, batches, checks, epochs, progress, checkpoint) -> None:
     data = [batches] if checks is None else [batches, checks]
     try:
         core.fit(
@@ -210,10 +210,10 @@ def _run(core, batches, checks, epochs, progress, keeper) -> None:
             epochs=epochs,
             shuffle=False,  # the order of images is ours
             verbose=0,
-            callbacks=[EpochAnnouncer(data), progress, keeper],
+            callbacks=[EpochAnnouncer(data), progress, checkpoint],
         )
     except KeyboardInterrupt:
-        keeper.write()
+        checkpoint.write()
         raise
     except Exception as error:
         if failed := next((part.error for part in data if part.error), None):

@@ -23,11 +23,11 @@ def copy_network(network: keras.Model, policy: str) -> keras.Model:
         config = layer.get_config()
         if isinstance(layer, keras.layers.Layer):
             config["dtype"] = "float32" if layer.name in exact else policy
-        twin = layer.__class__.from_config(config)
+        copied = layer.__class__.from_config(config)
         if layer.__class__.__name__ == "CouplingFlow":
-            twin.build_from_config(layer.get_build_config())  # BayesFlow's cannot be built by a call without a batch
-        return twin
+            copied.build_from_config(layer.get_build_config())  # BayesFlow's cannot be built by a call without a batch
+        return copied
 
-    twin = keras.models.clone_model(network, clone_function=copy)
-    twin.set_weights(network.get_weights())
-    return twin
+    copied = keras.models.clone_model(network, clone_function=copy)
+    copied.set_weights(network.get_weights())
+    return copied

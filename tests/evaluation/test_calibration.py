@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
 from stronglens.evaluation import describe_calibration, posterior_metrics
-from stronglens.evaluation.chance import Chance
+from stronglens.evaluation.chance import NullDistribution
 
 NOISE = np.array([0.2, 1.0, 3.0])  # of a measurement of labels with a Gaussian prior of sd 1
 NAMES = ["sharp", "middling", "blurred"]
@@ -173,7 +173,7 @@ def test_labels_of_few_values_are_not_miscalibrated_by_ties():
 
 
 def test_simultaneous_band_holds_whole_curves():
-    chance = Chance(1000, 1, 0.95).to_dict()
+    chance = NullDistribution(1000, 1, 0.95).to_dict()
     low, high = (np.array(chance[key]) for key in ("ecdf_low", "ecdf_high"))
     rng = np.random.default_rng(5)
     levels = np.arange(1, 100) / 100

@@ -10,8 +10,8 @@ import pytest
 from readable_figures import assert_readable
 from small_observations import galaxy, noise, write_fits
 
-from params_and_cli import OVERRIDES, TrainingParameters
-from stronglens.measuring import Answer, measure_files, refuse, write_measurements
+from params_and_cli import OVERRIDES, RegressionTraining
+from stronglens.measuring import Prediction, measure_files, refuse, write_measurements
 from stronglens.measuring.figures import draw_measured
 from stronglens.parameters import Column, RunError, UsageError, parse
 from stronglens.plotting import RED
@@ -35,13 +35,13 @@ class Network:
 
 
 def mean(images):
-    """Answer with each image's mean, so that a test can see what the network was given."""
-    return [Answer(np.array([image.mean()])) for image in images]
+    """Prediction with each image's mean, so that a test can see what the network was given."""
+    return [Prediction(np.array([image.mean()])) for image in images]
 
 
 def parameters(folder, *words):
     words = ["--unit=e-/s", "--zero-point=25.72", "--pixel-scale=0.1", "--quiet", f"--figures-dir={folder}", *words]
-    return parse(TrainingParameters, words, program="model_and_figures.py", overrides=OVERRIDES)
+    return parse(RegressionTraining, words, program="model_and_figures.py", overrides=OVERRIDES)
 
 
 def measure(folder, *words, record=RECORD):
@@ -134,15 +134,15 @@ def test_images_as_others_made_them_take_no_flags(lens, tmp_path):
     record = RECORD | {"image-unit": "as distributed", "zero-point": None}
     np.save(tmp_path / "public.npy", noise((64, 64)))
     words = ["--quiet", f"--figures-dir={tmp_path}", f"-p={tmp_path / 'public.npy'}"]
-    given = parse(TrainingParameters, words, program="x", overrides=OVERRIDES)
+    given = parse(RegressionTraining, words, program="x", overrides=OVERRIDES)
     (found,) = measure_files(given, Network(), record, mean, HEADS).kept
     assert len(found.notes) == 1
     for flag in ("--mask=mask.fits", "--noise-map=noise.npy", "--center=brightest"):
-        given = parse(TrainingParameters, [*words, flag], program="x", overrides=OVERRIDES)
+        given = parse(RegressionTraining, [*words, flag], program="x", overrides=OVERRIDES)
         with pytest.raises(UsageError, match=f"{flag.split('=')[0]} means nothing to a network"):
             measure_files(given, Network(), record, mean, HEADS)
     np.save(tmp_path / "public.npy", np.where(np.eye(64) > 0, np.nan, noise((64, 64))))
-    given = parse(TrainingParameters, words, program="x", overrides=OVERRIDES)
+    given = parse(RegressionTraining, words, program="x", overrides=OVERRIDES)
     (reason,) = measure_files(given, Network(), record, mean, HEADS).refused
     assert "64 of 4096 pixels inside the field are NaN" in reason
 
@@ -205,7 +205,7 @@ def test_measured_images_are_readable(tmp_path, lens, count):
 
 def test_warnings_are_red_in_the_figure_and_a_column_of_the_table(lens, tmp_path):
     unlike = "UNLIKE THE TRAINING SET: farther from it than any image like it, " + "and so on " * 20
-    answers = [Answer(np.ones(2), notes=(unlike,), warnings=(unlike,), cells={"learned": "a: yes; b: no"})]
+    answers = [Prediction(np.ones(2), notes=(unlike,), warnings=(unlike,), cells={"learned": "a: yes; b: no"})]
     given = parameters(tmp_path, f"-p={lens}")
     heads = ["a", "b [s]"]
     results = measure_files(given, Network(), RECORD, lambda images: answers, heads, ["learned"])
@@ -225,7 +225,7 @@ def test_warnings_are_red_in_the_figure_and_a_column_of_the_table(lens, tmp_path
 
 def test_a_network_that_returns_no_number_refuses_the_file_alone(lens, tmp_path):
     given = parameters(tmp_path, f"-p={lens}")
-    results = measure_files(given, Network(), RECORD, lambda images: [Answer(np.ones(1), problem="NaN")], HEADS)
+    results = measure_files(given, Network(), RECORD, lambda images: [Prediction(np.ones(1), problem="NaN")], HEADS)
     (reason,) = results.refused
     assert reason.endswith("data.fits: NaN")
 

@@ -8,9 +8,9 @@ import pytest
 from small_observations import EUCLID, galaxy, noise, observe, write_fits
 
 import generate_data
-from params_and_cli import OVERRIDES, TrainingParameters
+from params_and_cli import OVERRIDES, RegressionTraining
 from stronglens.dataset import load_dataset
-from stronglens.measuring import Answer, measure_files
+from stronglens.measuring import Prediction, measure_files
 from stronglens.observation import describe_backgrounds, place_center, prepare, read_background
 from stronglens.observation.noise import measure_background
 from stronglens.parameters import RunError, UsageError, parse
@@ -58,10 +58,10 @@ def measure(simulated, folder, images, *words, record=None, noise_map=None):
         *("--unit=e-/s", f"--zero-point={simulated.camera['zero-point']}", "--quiet", f"--figures-dir={folder}"),
         *(f"--pixel-scale={simulated.camera['pixel-scale']}", *words, "--predict", *map(str, paths)),
     ]
-    parameters = parse(TrainingParameters, words, program="model_and_figures.py", overrides=OVERRIDES)
+    parameters = parse(RegressionTraining, words, program="model_and_figures.py", overrides=OVERRIDES)
 
     def answer(images):
-        return [Answer(np.zeros(1)) for _ in images]
+        return [Prediction(np.zeros(1)) for _ in images]
 
     results = measure_files(parameters, network, record or simulated.record, answer, ["einstein-radius"])
     assert not results.refused

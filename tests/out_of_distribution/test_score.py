@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from stronglens.networks import build_trunk
+from stronglens.networks import build_backbone
 from stronglens.out_of_distribution.features import ImageFeatures, find_middle, measure_texture
 from stronglens.out_of_distribution.score import ASPECTS, QUANTILES, MahalanobisScore, OutOfDistribution, RatioScore
 from stronglens.parameters import Column, RunError
@@ -199,7 +199,7 @@ def test_network_sees_noise_that_it_never_saw():
 def test_width_is_that_of_the_posterior_in_the_space_of_labels():
     labels = np.random.default_rng(0).normal(3, 2, (1000, 2))
     space = LabelSpace.fit([Column(name, None, "", "", drawn=False) for name in "ab"], labels)
-    image, summary = build_trunk("report", (8, 8), ImageScaling(softening=1.0, mean=0.0, variance=1.0), 0)
+    image, summary = build_backbone("report", (8, 8), ImageScaling(softening=1.0, mean=0.0, variance=1.0), 0)
     network = build_posterior("gaussian", image, summary, 2)
     head = network.get_layer("gaussian")
     # A constant one: zero mean, a triangular factor of diagonal exp(1), 1 of the precision, nothing below it.

@@ -5,13 +5,14 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from stronglens.parameters import Range, declarations
-from stronglens.parameters.parameter_set import fits
 
 WORDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=8)
 NAMES = WORDS.filter(lambda word: "," not in word)
 
 
 def value_of(declaration):
+    if declaration.fixed:
+        return st.just(declaration.default)
     low, high = declaration.valid or (None, None)
     if declaration.type is Range:
         ends = st.floats(low, high, allow_nan=False, allow_infinity=False)
@@ -38,7 +39,6 @@ def valid_values(draw, cls):
         item = declared[name]
         if applies(item, values):
             values[name] = draw(value_of(item))
-    values = {name: value for name, value in values.items() if fits(declared[name], values)}
     for name in list(values):
         if declared[name].replaces in values:
             del values[declared[name].replaces]

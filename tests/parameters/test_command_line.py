@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from parameter_strategies import argv_for, valid_values
 
 import params_and_cli as panel
-from stronglens.parameters import Range, UsageError, declarations, parse
+from stronglens.parameters import Range, UsageError, declarations, parse, parse_command
 
-DOORS = [panel.SimulationParameters, panel.TrainingParameters]
+COMMANDS = [cls for tasks in panel.COMMANDS.values() for cls in tasks.values()]
 SLOW_TO_DRAW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
-def read(*argv, cls=panel.SimulationParameters, **more):
+def read(*argv, cls=panel.RegressionSimulation, **more):
     return parse(cls, argv, program="door.py", version="1.2.3", overrides=panel.OVERRIDES, **more)
 
 
@@ -73,13 +73,13 @@ def test_values_are_read(argv, name, value):
     ],
 )
 def test_files_may_follow_one_another(argv, files):
-    assert read(*argv, cls=panel.TrainingParameters).predict == files
+    assert read(*argv, cls=panel.RegressionTraining).predict == files
 
 
 def test_labels_are_a_list_with_commas():
-    assert read("-l=a,b", cls=panel.TrainingParameters).labels == ("a", "b")
-    assert read("-l=a", "-l=b", cls=panel.TrainingParameters).labels == ("b",)
-    assert "unexpected b after -l" in refusal_of("-l", "a", "b", cls=panel.TrainingParameters)
+    assert read("-l=a,b", cls=panel.RegressionTraining).labels == ("a", "b")
+    assert read("-l=a", "-l=b", cls=panel.RegressionTraining).labels == ("b",)
+    assert "unexpected b after -l" in refusal_of("-l", "a", "b", cls=panel.RegressionTraining)
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,14 @@ def test_labels_without_a_value_are_listed():
         return f"labels of {parameters.dataset_dir}"
 
     for argv in (["--labels"], ["-l"], ["--labels="], ["--labels", "--quiet"]):
-        text = printed_by(*argv, "--dataset-dir=there", cls=panel.TrainingParameters, label_help=label_help)
+        text = printed_by(*argv, "--dataset-dir=there", cls=panel.RegressionTraining, label_help=label_help)
         assert text == "labels of there\n"
-    assert "--labels needs a value" in refusal_of("--labels", cls=panel.TrainingParameters)
+    assert "--labels needs a value" in refusal_of("--labels", cls=panel.RegressionTraining)
     for argv in (["--predict"], ["--predict="]):
-        assert "--predict needs a value" in refusal_of(*argv, cls=panel.TrainingParameters, label_help=label_help)
+        assert "--predict needs a value" in refusal_of(*argv, cls=panel.RegressionTraining, label_help=label_help)
 
 
-@pytest.mark.parametrize("cls", DOORS)
+@pytest.mark.parametrize("cls", COMMANDS)
 @SLOW_TO_DRAW
 @given(st.data())
 def test_any_valid_values_can_be_asked_for(cls, data):
@@ -158,7 +158,7 @@ def test_any_valid_values_can_be_asked_for(cls, data):
 
 
 FLAGS = sorted(
-    {flag for cls in DOORS for item in declarations(cls).values() for flag in (item.flag, f"-{item.shortcut}")}
+    {flag for cls in COMMANDS for item in declarations(cls).values() for flag in (item.flag, f"-{item.shortcut}")}
     | {"--help", "--version", "--config", "--print-config"}
 )
 PIECES = ["1", "-1", "0.1,0.2", "2,1", "nan", "1e999", "true", "sie", "hst", ",", "-", "=", "--"]
@@ -166,7 +166,7 @@ SCRAPS = st.one_of(st.text(max_size=10), st.sampled_from(PIECES))
 WORDS = st.one_of(SCRAPS, st.sampled_from(FLAGS), st.tuples(st.sampled_from(FLAGS), SCRAPS).map("=".join))
 
 
-@pytest.mark.parametrize("cls", DOORS)
+@pytest.mark.parametrize("cls", COMMANDS)
 @SLOW_TO_DRAW
 @given(st.lists(WORDS, max_size=6))
 def test_garbage_is_refused_in_one_line(cls, argv):
@@ -188,7 +188,7 @@ def line_or_none(argv, cls):
 
 
 def test_a_choice_in_capitals_brings_its_defaults_to_programs_too():
-    assert panel.SimulationParameters.of(panel.OVERRIDES, telescope="HST").grid_size == 128
+    assert panel.RegressionSimulation.of(panel.OVERRIDES, telescope="HST").grid_size == 128
 
 
 @pytest.mark.parametrize(
@@ -204,4 +204,49 @@ def test_a_choice_in_capitals_brings_its_defaults_to_programs_too():
     ],
 )
 def test_a_flag_of_the_other_command_is_named_as_such(program, argv, line):
-    assert line in refusal_of(*argv, cls=panel.DOORS[program], commands=panel.DOORS)
+    assert line in refusal_of_command(program, *argv)
+
+
+@pytest.mark.parametrize(
+    ("program", "argv", "line"),
+    [
+        ("model_and_figures.py", ["--task=substructure", "--labels=a"], "--labels applies to --task=regression"),
+        ("model_and_figures.py", ["--label-smoothing=0.1"], "--label-smoothing applies to --task=substructure"),
+        ("generate_data.py", ["-vl=0"], "-vl (--vortex-log-length-range) applies to --task=substructure"),
+        ("generate_data.py", ["--task=substructure", "-l=a"], "-l (--labels) belongs to model_and_figures.py --task"),
+        ("generate_data.py", ["--ceiling-images=1"], "belongs to model_and_figures.py --task=substructure"),
+        ("model_and_figures.py", ["--network=resnet34"], "--network must be report, resnet or convnext"),
+        ("model_and_figures.py", ["--task=substructure", "--network=report"], "resnet34, resnet18 or bottleneck"),
+        ("model_and_figures.py", ["--task=sorting"], "--task must be regression or substructure; received sorting"),
+        ("model_and_figures.py", ["--task"], "--task needs a value"),
+    ],
+)  # fmt: skip
+def test_a_flag_of_another_task_is_named_as_such(program, argv, line):
+    assert line in refusal_of_command(program, *argv)
+
+
+@pytest.mark.parametrize(
+    "argv", [["--task=Substructure"], ["--task", "substructure"], ["--task=regression", "--task=substructure"]]
+)
+def test_the_task_chooses_the_parameters(argv):
+    found = read_command("model_and_figures.py", *argv, "--label-smoothing=0.1")
+    assert isinstance(found, panel.SubstructureTraining)
+    assert (found.task, found.network, found.batch_size, found.label_smoothing) == ("substructure", "resnet34", 64, 0.1)
+
+
+def test_a_class_has_one_task():
+    with pytest.raises(UsageError, match="--task is substructure in SubstructureTraining; received regression"):
+        panel.SubstructureTraining.of(panel.OVERRIDES, task="regression")
+
+
+def read_command(program, *argv, **more):
+    return parse_command(
+        panel.COMMANDS, argv, program=program, overrides=panel.OVERRIDES, presets=panel.PRESETS, **more
+    )
+
+
+def refusal_of_command(program, *argv):
+    with pytest.raises(UsageError) as refusal:
+        read_command(program, *argv)
+    assert "\n" not in str(refusal.value)
+    return str(refusal.value)

@@ -7,17 +7,21 @@ from hypothesis import strategies as st
 from parameter_strategies import valid_values
 
 import params_and_cli as panel
-from stronglens.parameters import Range, UsageError, declarations, parse
+from stronglens.parameters import Range, UsageError, declarations, parse, parse_command
 
-DOORS = [panel.SimulationParameters, panel.TrainingParameters]
+COMMANDS = [cls for tasks in panel.COMMANDS.values() for cls in tasks.values()]
 SLOW_TO_DRAW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
-def read(*argv, cls=panel.SimulationParameters, **more):
+def read(*argv, cls=panel.RegressionSimulation, **more):
     return parse(cls, argv, program="door.py", version="1.2.3", overrides=panel.OVERRIDES, **more)
 
 
-def printed_config(*argv, cls=panel.SimulationParameters):
+def read_command(program, *argv):
+    return parse_command(panel.COMMANDS, argv, program=program, overrides=panel.OVERRIDES, presets=panel.PRESETS)
+
+
+def printed_config(*argv, cls=panel.RegressionSimulation):
     with contextlib.redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit):
         read(*argv, "--print-config", cls=cls)
     return out.getvalue()
@@ -119,7 +123,25 @@ def test_the_name_of_a_preset_is_named_as_one(name):
 
 def test_a_key_of_the_other_command_is_named_as_such(file):
     with pytest.raises(UsageError, match=r": epochs belongs to model_and_figures\.py"):
-        read(file("epochs = 3"), commands=panel.DOORS)
+        read_command("generate_data.py", file("epochs = 3"))
+
+
+def test_a_key_of_another_task_is_named_as_such(file):
+    with pytest.raises(UsageError, match=": vortex-points applies to --task=substructure"):
+        read_command("generate_data.py", file("vortex_points = 30"))
+    with pytest.raises(UsageError, match="src-clumps applies to --task=regression"):
+        read_command("generate_data.py", file("task = 'substructure'\nsrc_clumps = 3"), "--task=substructure")
+
+
+def test_a_file_names_the_task(file):
+    found = read_command("generate_data.py", file("task = 'Substructure'\nvortex_points = 30"))
+    assert (found.task, found.vortex_points) == ("substructure", 30)
+
+
+def test_a_file_written_for_another_task_gives_way_to_the_command_line(file):
+    found = read_command("generate_data.py", file("src_clumps = 3\nsrc_redshift_range = 2"), "--task=substructure")
+    assert found.src_redshift_range.low == 2
+    assert read_command("generate_data.py", "--preset=slacs", "--task=substructure").task == "substructure"
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path):
@@ -138,7 +160,7 @@ def test_the_configuration_in_effect_is_printed_with_its_meaning():
     assert max(map(len, text.splitlines())) <= 120
 
 
-@pytest.mark.parametrize("cls", DOORS)
+@pytest.mark.parametrize("cls", COMMANDS)
 @SLOW_TO_DRAW
 @given(data=st.data())
 def test_what_is_printed_reads_back_the_same(cls, data, tmp_path_factory):
@@ -155,14 +177,14 @@ def test_print_config_reads_back_through_the_command_line(file):
     assert read(file(printed_config(*argv))) == read(*argv)
 
 
-KEYS = st.sampled_from([item.key for cls in DOORS for item in declarations(cls).values()])
+KEYS = st.sampled_from([item.key for cls in COMMANDS for item in declarations(cls).values()])
 VALUES = st.sampled_from(
     ["1", "-1", "0.5", "nan", "inf", "true", "'a'", "''", "[]", "[1]", "[1, 2]", "[2, 1]", "['a', 'a']", "{a = 1}",
      "'1,2'", "1979-05-27", "[[1, 2]]", "9223372036854775808", "1e400", "'\\u0000'", '"\\u0000"', '"\\uFFFD"'],
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("cls", DOORS)
+@pytest.mark.parametrize("cls", COMMANDS)
 @SLOW_TO_DRAW
 @given(
     content=st.one_of(
@@ -185,6 +207,8 @@ def test_a_garbled_file_is_refused_in_one_line(cls, content, tmp_path_factory):
 
 def test_a_file_s_choice_gives_way_to_a_task_that_has_others(file):
     given = file('network = "convnext"')
-    assert read(given, cls=panel.TrainingParameters).network == "convnext"
+    assert read_command("model_and_figures.py", given).network == "convnext"
     # To the default of the task that the command line asks for.
-    assert read(given, "--task=substructure", cls=panel.TrainingParameters).network == "resnet34"
+    assert read_command("model_and_figures.py", given, "--task=substructure").network == "resnet34"
+    with pytest.raises(UsageError, match="network must be resnet34"):
+        read_command("model_and_figures.py", given, "--task=substructure", "--network=convnext")

@@ -4,18 +4,18 @@ import params_and_cli as panel
 from stronglens.parameters import Column, declarations, help_text, labels_table, markdown_table
 from stronglens.parameters.help_table import HEADER, terminal_width
 
-DOORS = {"generate_data.py": panel.SimulationParameters, "model_and_figures.py": panel.TrainingParameters}
+COMMANDS = {program: tasks["regression"] for program, tasks in panel.COMMANDS.items()}
 
 
 def table(program="generate_data.py", width=120):
-    return help_text(DOORS[program], program, panel.OVERRIDES, panel.EXAMPLES[program], width)
+    return help_text(COMMANDS[program], program, panel.OVERRIDES, panel.EXAMPLES[program]["regression"], width)
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 @pytest.mark.parametrize("width", [50, 60, 80, 100, 120, 200])
 def test_every_flag_stands_unbroken_and_fits(program, width):
     text = table(program, width)
-    for declaration in declarations(DOORS[program]).values():
+    for declaration in declarations(COMMANDS[program]).values():
         rows = [line for line in text.splitlines() if line.split()[:1] == [declaration.flag]]
         assert len(rows) == 1
         assert declaration.shortcut is None or rows[0].split()[1] == f"-{declaration.shortcut}"
@@ -30,7 +30,7 @@ def test_columns_are_named_and_told_apart():
     row = next(line for line in lines if line.startswith("--src-effect-range"))
     cells = dict(zip(HEADER, (row[header.find(a) : header.find(b) if b else None].strip()
                               for a, b in zip(HEADER, [*HEADER[1:], None], strict=True)), strict=True))  # fmt: skip
-    declared = panel.SimulationParameters().src_effect_range
+    declared = panel.RegressionSimulation().src_effect_range
     assert cells == {
         "Argument": "--src-effect-range",
         "Shortcut": "-seff",
@@ -55,23 +55,34 @@ def test_other_defaults_are_told():
     assert "default" not in row  # the same number for all telescopes
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_groups_examples_and_flags_of_every_command_are_there(program):
     text = table(program)
     assert text.startswith(f"usage: {program}")
-    titles = [item.group for item in declarations(DOORS[program]).values()]
+    titles = [item.group for item in declarations(COMMANDS[program]).values()]
     assert sorted(set(titles), key=titles.index) == [line for line in text.splitlines() if line in titles]
     first_group = text.split(titles[0])[1].split("\n\n")[0]
     assert all(flag in first_group for flag in ("--help", "--version", "--config", "--print-config"))
-    assert all(command in text for _, command in panel.EXAMPLES[program])
+    assert all(command in text for _, command in panel.EXAMPLES[program]["regression"])
     assert "serisic" not in text
     assert "effective radius" in text or program != "generate_data.py"
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize(("program", "tasks"), panel.COMMANDS.items())
+def test_help_shows_the_flags_of_one_task_and_names_the_others(program, tasks):
+    for task, cls in tasks.items():
+        text = help_text(cls, program, panel.OVERRIDES)
+        assert f"arguments with --task={task}." in text
+        assert all(f"--help --task={other}" in " ".join(text.split()) for other in tasks if other != task)
+        flags = {line.split()[0] for line in text.splitlines() if line.startswith("--")}
+        known = {item.flag for one in tasks.values() for item in declarations(one).values()}
+        assert flags & known == {item.flag for item in declarations(cls).values()}
+
+
+@pytest.mark.parametrize("program", COMMANDS)
 def test_markdown_has_a_row_for_every_parameter(program):
-    text = markdown_table(DOORS[program], panel.OVERRIDES)
-    for declaration in declarations(DOORS[program]).values():
+    text = markdown_table(COMMANDS[program], panel.OVERRIDES)
+    for declaration in declarations(COMMANDS[program]).values():
         assert f"| `{declaration.flag}` |" in text
         assert f"### {declaration.group}\n" in text
     for line in text.splitlines():

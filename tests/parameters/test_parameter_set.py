@@ -23,7 +23,7 @@ SLOW_TO_DRAW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=N
 
 
 def simulation(**values):
-    return panel.SimulationParameters.of(panel.OVERRIDES, **values)
+    return panel.RegressionSimulation.of(panel.OVERRIDES, **values)
 
 
 def test_values_become_what_was_declared():
@@ -33,7 +33,7 @@ def test_values_become_what_was_declared():
     assert isinstance(parameters.pixel_scale, float)
     assert parameters.dataset_dir == Path("there")
     assert simulation(generated_number=1e3).generated_number == 1000
-    assert panel.TrainingParameters(labels=["a", "b"]).labels == ("a", "b")
+    assert panel.RegressionTraining(labels=["a", "b"]).labels == ("a", "b")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_values_become_what_was_declared():
         ({"dataset_dir": "a\0b"}, "--dataset-dir must be a path without control characters"),
     ],
 )
-@pytest.mark.parametrize("make", [simulation, panel.SimulationParameters])
+@pytest.mark.parametrize("make", [simulation, panel.RegressionSimulation])
 def test_what_will_not_do_is_refused_in_one_line(make, values, line):
     with pytest.raises(UsageError) as refusal:
         make(**values)
@@ -70,7 +70,7 @@ def test_what_will_not_do_is_refused_in_one_line(make, values, line):
 @pytest.mark.parametrize("labels", [(), ("a", "a"), ("a", ""), "a,b", (1,)])
 def test_names_are_some_and_differ(labels):
     with pytest.raises(UsageError, match="--labels must be"):
-        panel.TrainingParameters(labels=labels)
+        panel.RegressionTraining(labels=labels)
 
 
 def test_a_choice_brings_its_defaults_unless_they_are_given():
@@ -117,7 +117,7 @@ def test_a_half_width_of_zero_fixes_both_components():
 
 
 @SLOW_TO_DRAW
-@given(valid_values(panel.SimulationParameters))
+@given(valid_values(panel.RegressionSimulation))
 def test_ranges_and_columns_agree(values):
     parameters = simulation(**values)
     assert {name: tuple(vars(found).values()) for name, found in ranges(parameters).items()} == {
@@ -128,11 +128,11 @@ def test_ranges_and_columns_agree(values):
 
 
 @SLOW_TO_DRAW
-@given(valid_values(panel.SimulationParameters))
+@given(valid_values(panel.RegressionSimulation))
 def test_a_manifest_brings_back_what_an_image_depends_on(values):
     parameters = simulation(**values)
     entries = json.loads(json.dumps(to_manifest(parameters)))
-    again = from_manifest(panel.SimulationParameters, entries, panel.OVERRIDES)
+    again = from_manifest(panel.RegressionSimulation, entries, panel.OVERRIDES)
     assert to_manifest(again) == to_manifest(parameters)
     assert ranges(again) == ranges(parameters)
 
@@ -147,4 +147,4 @@ def test_a_manifest_holds_what_applies_and_matters():
 @pytest.mark.parametrize("entries", [{"unknown": 1}, {"seed": "x"}, {"disk-effect-range": [1, 2], "lens-model": "sie"}])
 def test_a_foreign_manifest_is_refused(entries):
     with pytest.raises(RunError, match="manifest"):
-        from_manifest(panel.SimulationParameters, entries)
+        from_manifest(panel.RegressionSimulation, entries)

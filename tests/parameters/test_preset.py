@@ -9,12 +9,12 @@ import pytest
 import params_and_cli as panel
 from stronglens.parameters import Range, UsageError, from_manifest, parse, to_manifest
 
-DOORS = {"generate_data.py": panel.SimulationParameters, "model_and_figures.py": panel.TrainingParameters}
+COMMANDS = {program: tasks["regression"] for program, tasks in panel.COMMANDS.items()}
 
 
 def read(*argv, program="generate_data.py"):
     return parse(
-        DOORS[program], argv, program=program, version="1", overrides=panel.OVERRIDES, presets=panel.PRESETS
+        COMMANDS[program], argv, program=program, version="1", overrides=panel.OVERRIDES, presets=panel.PRESETS
     )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def test_what_is_asked_for_makes_a_preset_give_way(file):
     assert read(f"--preset={own}", "-sc=0.3").src_center_x_range is None
 
 
-@pytest.mark.parametrize("program", DOORS)
+@pytest.mark.parametrize("program", COMMANDS)
 @pytest.mark.parametrize("name", ["slacs", "euclid"])
 def test_configuration_in_effect_and_manifest_give_a_preset_back(file, program, name):
     argv = [f"--preset={name}", "--seed=3"]
@@ -68,12 +68,12 @@ def test_configuration_in_effect_and_manifest_give_a_preset_back(file, program, 
     assert read(f"--config={file(out.getvalue())}", program=program) == parameters
     manifest = json.loads(json.dumps(to_manifest(parameters)))
     assert manifest["preset"] == name
-    assert to_manifest(from_manifest(DOORS[program], manifest, panel.OVERRIDES)) == to_manifest(parameters)
+    assert to_manifest(from_manifest(COMMANDS[program], manifest, panel.OVERRIDES)) == to_manifest(parameters)
 
 
 @pytest.mark.parametrize("name", ["slacs", "euclid"])
 def test_the_two_commands_of_a_preset_are_a_pair(name):
-    simulation, training = (read(f"--preset={name}", program=program) for program in DOORS)
+    simulation, training = (read(f"--preset={name}", program=program) for program in COMMANDS)
     assert simulation.dataset_dir == training.dataset_dir
     assert training.model_file.stem == name
 

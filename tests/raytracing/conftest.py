@@ -12,7 +12,7 @@ def draw_scenes():
 
     def draw(lens_model, number, seed=0, **fixed):
         rng = np.random.default_rng(seed)
-        priors = ranges(panel.SimulationParameters.of(overrides=panel.OVERRIDES, lens_model=lens_model))
+        priors = ranges(panel.RegressionSimulation.of(overrides=panel.OVERRIDES, lens_model=lens_model))
         scene = {name.replace("-", "_"): rng.uniform(prior.low, prior.high, number) for name, prior in priors.items()}
         if lens_model == "sie":
             scene["einstein_radius_sie"] = rng.uniform(0.5, 2.0, number)

@@ -11,7 +11,7 @@ NUMBER = 4
 
 
 def simulator(**values):
-    return LensSimulator(panel.SimulationParameters.of(panel.OVERRIDES, lens_model="sie", lens_light="off", **values))
+    return LensSimulator(panel.RegressionSimulation.of(panel.OVERRIDES, lens_model="sie", lens_light="off", **values))
 
 
 def draw_scene(lens_model="sie", effective_radius=0.03, sersic_index=4.0, clumps=0, **fixed):

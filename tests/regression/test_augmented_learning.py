@@ -10,18 +10,18 @@ import model_and_figures
 import params_and_cli as panel
 from stronglens.dataset.manifest import manifest_checksum
 from stronglens.parameters import UsageError, columns
-from stronglens.regression.lesson import find_companions, require_isotropy
+from stronglens.regression.plan import find_partner_columns, require_isotropy
 
 # Keras's own, under NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
 
 
 def drawn(**values):
-    return columns(panel.SimulationParameters.of(panel.OVERRIDES, **SMALL_PARAMETERS | values))
+    return columns(panel.RegressionSimulation.of(panel.OVERRIDES, **SMALL_PARAMETERS | values))
 
 
 def test_a_label_brings_its_partner_once_and_only_where_it_is_not_learned():
-    found = find_companions(drawn(), ("src-redshift", "src-center-y", "shear-1", "shear-2", "lens-ellip-x"))
+    found = find_partner_columns(drawn(), ("src-redshift", "src-center-y", "shear-1", "shear-2", "lens-ellip-x"))
     assert found == ("src-center-x", "lens-ellip-y")
 
 

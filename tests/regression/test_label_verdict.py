@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stronglens.evaluation import posterior_metrics, regression_metrics
-from stronglens.measuring import Answer
+from stronglens.measuring import Prediction
 from stronglens.parameters import Column
 from stronglens.regression.label_verdict import (
     LabelVerdict,
@@ -121,7 +121,7 @@ def test_derived_quantities_are_as_good_as_what_they_follow_from():
 
 
 def test_files_for_other_codes_say_it(record):
-    measured = SimpleNamespace(prepared=SimpleNamespace(centre=(0, 0)), name="d", answer=Answer(np.zeros(1)))
+    measured = SimpleNamespace(prepared=SimpleNamespace(centre=(0, 0)), name="d", answer=Prediction(np.zeros(1)))
     remarks = _remarks(measured, judge_labels(record, NAMES))
     assert remarks["learned"] == "sharp: yes; blind: no; narrow: no; src-redshift: not in images"
     assert "NOT LEARNED" in remarks["doubtful"]

@@ -18,7 +18,7 @@ from lenstronomy.Util.coolest_interface import create_lenstronomy_from_coolest
 
 import params_and_cli as panel
 from stronglens import telescope
-from stronglens.measuring import Answer, Measurement
+from stronglens.measuring import Measurement, Prediction
 from stronglens.measuring.images import ImageFile
 from stronglens.observation import Observation, Prepared
 from stronglens.parameters import Range, RunError, ranges
@@ -48,7 +48,7 @@ OF_MASS_AND_SOURCE = [name for name in LABELS if not name.startswith(("lens-cent
 
 def parameters_of(**values):
     values = {"lens_model": "sie", "grid_size": 32, "pixel_scale": 0.2, "over_sampling": 2, "snr_min": 100.0} | values
-    return panel.SimulationParameters.of(overrides=panel.OVERRIDES, **values)
+    return panel.RegressionSimulation.of(overrides=panel.OVERRIDES, **values)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_what_is_missing_is_named():
     with pytest.raises(RunError, match="einstein-radius-sie"):
         columns_of_shape(parameters, LABELS[1:])
     with pytest.raises(RunError, match="--lens-model=composite"):
-        columns_of_shape(panel.SimulationParameters(), LABELS)
+        columns_of_shape(panel.RegressionSimulation(), LABELS)
 
 
 def test_what_the_training_set_fixes_need_not_be_learned(executor):
@@ -285,7 +285,7 @@ def measured(parameters, image, noise, draws, **known):
     """A file of an image in the network's pixels, as the command has it once it is measured."""
     seen = Observation(image, parameters.pixel_scale, parameters.zero_point, "lens.fits", **known)
     prepared = Prepared(image, noise, np.zeros(image.shape, bool), 0.01, 0.0, (0.0, 0.0))
-    return Measurement(ImageFile("lens.fits"), seen, prepared, (), Answer(draws.mean(axis=0), draws))
+    return Measurement(ImageFile("lens.fits"), seen, prepared, (), Prediction(draws.mean(axis=0), draws))
 
 
 @pytest.mark.filterwarnings("ignore:`axes` should not be `None`:DeprecationWarning")  # lenstronomy's

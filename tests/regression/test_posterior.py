@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stronglens.networks import build_trunk
+from stronglens.networks import build_backbone
 from stronglens.out_of_distribution import build_feature_extractor
 from stronglens.parameters import Column, RunError
 from stronglens.regression import posterior as posterior_module
@@ -26,7 +26,7 @@ IMAGES = ImageScaling(softening=1.0, mean=0.0, variance=1.0)
 
 
 def make_network(kind, labels, seed=0):
-    image, summary = build_trunk("report", (SIDE, SIDE), IMAGES, seed)
+    image, summary = build_backbone("report", (SIDE, SIDE), IMAGES, seed)
     return build_posterior(kind, image, summary, labels, seed)
 
 
@@ -74,7 +74,7 @@ def test_density_is_that_of_the_draws(networks, kind):
 
 
 def test_draws_beyond_all_labels_are_drawn_anew(networks, monkeypatch):
-    monkeypatch.setattr(posterior_module, "FARTHEST", 1.5)  # not 8: of this network no draw goes so far
+    monkeypatch.setattr(posterior_module, "MAX_SIGMA", 1.5)  # not 8: of this network no draw goes so far
     space = make_space(2)
     seen = build_feature_extractor(networks["flow"]).predict(np.ones((1, SIDE, SIDE), np.float32), verbose=0)
     draws = space.to_space(Posterior(networks["flow"], record_of("flow", space)).sample(seen, 5000, 0))
@@ -203,12 +203,12 @@ def test_mixed_precision_leaves_the_density_in_full():
     from stronglens.training.precision import copy_network
 
     network = make_network("flow", 2)
-    twin = copy_network(network, "mixed_bfloat16")
-    assert twin.get_layer("convolution_1").compute_dtype == "bfloat16"
-    assert twin.get_layer("flow").compute_dtype == "float32"
+    copied = copy_network(network, "mixed_bfloat16")
+    assert copied.get_layer("convolution_1").compute_dtype == "bfloat16"
+    assert copied.get_layer("flow").compute_dtype == "float32"
     random = np.random.default_rng(8)
     inputs = [random.normal(0, 1, (4, SIDE, SIDE)).astype(np.float32), random.normal(0, 1, (4, 2)).astype(np.float32)]
-    found = [one.predict(inputs, verbose=0) for one in (network, twin)]
+    found = [one.predict(inputs, verbose=0) for one in (network, copied)]
     np.testing.assert_allclose(*found, rtol=0.02)  # 8 bits of a summary
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from interrupted import ctrl_c_after
 
-from stronglens.networks import build_trunk
+from stronglens.networks import build_backbone
 from stronglens.parameters import Column
 from stronglens.regression.label_space import LabelSpace
 from stronglens.regression.posterior import build_posterior
@@ -35,7 +35,7 @@ def train(folder, name="flow.keras", network="report", count=60, **settings):
     light = np.exp(-((x - places[:, :1, None]) ** 2 + (y - places[:, 1:, None]) ** 2) / 4)
     images = (light + 0.02 * rng.standard_normal(light.shape)).astype(np.float32)
     space = LabelSpace.fit([Column(label, None, "", "") for label in NAMES], places[:count])
-    image, summary = build_trunk(network, (16, 16), fit_image_scaling(images), 3)
+    image, summary = build_backbone(network, (16, 16), fit_image_scaling(images), 3)
     density = build_posterior("flow", image, summary, 2, 3)
     settings = {"epochs": 3, "learning_rate": 1e-3, "seed": 1, "quiet": True, **settings}
     history = fit(

@@ -69,7 +69,7 @@ def test_images_show_them_and_nothing_else_changes():
     values = {"lens_model": "sie", "grid_size": 32, "pixel_scale": 0.2, "over_sampling": 2, "telescope": "none"}
     values |= {"src_effect_range": Range(0.3, 0.4), "lens_light": "off"}
     smooth, clumpy = (
-        LensSimulator(panel.SimulationParameters.of(overrides=panel.OVERRIDES, **values, src_clumps=most), threads=1)
+        LensSimulator(panel.RegressionSimulation.of(overrides=panel.OVERRIDES, **values, src_clumps=most), threads=1)
         for most in (0, MOST)
     )
     plain, truth, _ = smooth.simulate(range(16))

@@ -14,7 +14,7 @@ from stronglens.simulation.lens_simulator import LensSimulator
 
 def simulator(**values):
     values = {"grid_size": 24, "over_sampling": 1, "pixel_scale": 0.25} | values
-    return LensSimulator(panel.SimulationParameters.of(overrides=panel.OVERRIDES, **values))
+    return LensSimulator(panel.RegressionSimulation.of(overrides=panel.OVERRIDES, **values))
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +47,10 @@ def test_an_image_depends_on_seed_and_index_alone(composite, composite_labels):
 
 @pytest.mark.parametrize("lens_model", ["composite", "sie"])
 def test_labels_do_not_depend_on_neighbours(lens_model):
-    house = simulator(lens_model=lens_model, grid_size=16)
-    images, labels, _ = house.simulate(range(60))
+    lens_simulator = simulator(lens_model=lens_model, grid_size=16)
+    images, labels, _ = lens_simulator.simulate(range(60))
     for number in (1, 2, 3, 7, 59):
-        fewer, fewer_labels, _ = house.simulate(range(number))
+        fewer, fewer_labels, _ = lens_simulator.simulate(range(number))
         np.testing.assert_array_equal(fewer, images[:number])
         for name, values in fewer_labels.items():
             np.testing.assert_array_equal(values, labels[name][:number], err_msg=f"{name}, {number} images")
@@ -60,9 +60,9 @@ def test_labels_do_not_depend_on_neighbours(lens_model):
 def test_threads_that_simulate_at_once_get_what_one_gets(composite_labels, threads):
     images, labels, _ = composite_labels
     parts = [range(start, start + 32) for start in range(0, 128, 32)]
-    house = LensSimulator(simulator().parameters, threads=threads)  # new: all four come first to its renderer
+    lens_simulator = LensSimulator(simulator().parameters, threads=threads)  # new: all four come first to its renderer
     with ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(house.simulate, parts))
+        done = list(pool.map(lens_simulator.simulate, parts))
     np.testing.assert_array_equal(np.concatenate([part[0] for part in done]), images)
     for name in labels:
         np.testing.assert_array_equal(np.concatenate([part[1][name] for part in done]), labels[name])
@@ -71,7 +71,7 @@ def test_threads_that_simulate_at_once_get_what_one_gets(composite_labels, threa
 @pytest.mark.parametrize(("lens_model", "digest"), [("composite", "26931b5934ffb233"), ("sie", "aff28715c0dbf196")])
 def test_draws_of_the_defaults_stay_what_they_were(lens_model, digest):
     """Quantities that are drawn only when asked for take no random numbers from those that always are."""
-    default = LensSimulator(panel.SimulationParameters.of(overrides=panel.OVERRIDES, lens_model=lens_model))
+    default = LensSimulator(panel.RegressionSimulation.of(overrides=panel.OVERRIDES, lens_model=lens_model))
     draws = default.draw(range(64)).draws
     drawn = np.stack([draws[name] for name in default.ranges])
     assert hashlib.sha256(drawn.tobytes()).hexdigest()[:16] == digest  # of the version before there were any
@@ -121,14 +121,14 @@ def test_dimming_leaves_the_mass_of_the_lens_alone(composite):
 def test_mass_does_not_depend_on_the_telescope():
     for lens_model in ("composite", "sie"):
         euclid, hubble, perfect = (
-            LensSimulator(panel.SimulationParameters.of(panel.OVERRIDES, telescope=name, lens_model=lens_model))
+            LensSimulator(panel.RegressionSimulation.of(panel.OVERRIDES, telescope=name, lens_model=lens_model))
             for name in ("euclid", "hst", "none")
         )
         assert euclid.field == pytest.approx(6.4)
         assert hubble.field == pytest.approx(6.4)
         draws = {name: np.full(1, (chosen.low + chosen.high) / 2) for name, chosen in euclid.ranges.items()}
         houses = (euclid, hubble, perfect)
-        radii = [einstein_radius(lens_model, house.physical_scene(draws))[0] for house in houses]
+        radii = [einstein_radius(lens_model, lens_simulator.physical_scene(draws))[0] for lens_simulator in houses]
         assert radii == pytest.approx([radii[0]] * 3, rel=1e-9)
 
 
@@ -247,7 +247,7 @@ def test_noise_comes_from_one_place():
 def test_presets_simulate(name):
     argv = [f"--preset={name}", "--grid-size=96"]
     parameters = parse(
-        panel.SimulationParameters, argv, program="generate_data.py", overrides=panel.OVERRIDES, presets=panel.PRESETS
+        panel.RegressionSimulation, argv, program="generate_data.py", overrides=panel.OVERRIDES, presets=panel.PRESETS
     )
     images, labels, _ = LensSimulator(parameters).simulate(range(8))
     assert np.isfinite(images).all()
@@ -298,12 +298,12 @@ def explained(values, redshift):
 
 def test_redshift_is_mostly_the_brightness_prior():
     """What the README says of the redshift label: brightness tells it, as far as the prior of brightness is narrow."""
-    house = LensSimulator(panel.SimulationParameters.of(panel.OVERRIDES))
-    draws = house.draw(range(2000)).draws
+    lens_simulator = LensSimulator(panel.RegressionSimulation.of(panel.OVERRIDES))
+    draws = lens_simulator.draw(range(2000)).draws
     redshift = draws["src-redshift"]
-    seen = np.log(house.physical_scene(draws)["src_intensity"])
+    seen = np.log(lens_simulator.physical_scene(draws)["src_intensity"])
     assert explained(seen, redshift) > 0.6
     assert explained(draws["einstein-radius"], redshift) < 0.2
-    wide = LensSimulator(panel.SimulationParameters.of(panel.OVERRIDES, src_intensity_range=(0.004, 0.4)))
+    wide = LensSimulator(panel.RegressionSimulation.of(panel.OVERRIDES, src_intensity_range=(0.004, 0.4)))
     draws = wide.draw(range(2000)).draws
     assert explained(np.log(wide.physical_scene(draws)["src_intensity"]), draws["src-redshift"]) < 0.6

@@ -17,7 +17,7 @@ from stronglens.substructure.masses import (
 
 
 def parameters(**values):
-    return panel.SimulationParameters.of(panel.OVERRIDES, task="substructure", **values)
+    return panel.SubstructureSimulation.of(panel.OVERRIDES, **values)
 
 
 @pytest.mark.parametrize("slope", [-1.9, -0.9, -1.0, -2.0, 0.5])

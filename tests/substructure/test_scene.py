@@ -15,7 +15,7 @@ FEW = {"subhalo_mass_min": 1e8}  # about 80 sub-halos: quick
 
 def parameters(**values):
     values = {"grid_size": 32, "pixel_scale": 0.1, "over_sampling": 1} | values
-    return panel.SimulationParameters.of(panel.OVERRIDES, task="substructure", **values)
+    return panel.SubstructureSimulation.of(panel.OVERRIDES, **values)
 
 
 def simulator(**values):
@@ -32,7 +32,7 @@ def sample(matched):
     return matched.simulate(range(90))
 
 
-def mean_convergence(house, labels, rows, radius):
+def mean_convergence(lens_simulator, labels, rows, radius):
     """Measure the mean convergence within a circle about the lens: of the deflection across it, by Gauss's theorem."""
     import autolens as al
 
@@ -40,7 +40,7 @@ def mean_convergence(house, labels, rows, radius):
     outward = np.stack([np.sin(angle), np.cos(angle)], axis=1)
     found = []
     draws = {name: values[rows] for name, values in labels.items()}
-    perturbers, scene = house.perturbers(draws, rows), house.physical_scene(draws)
+    perturbers, scene = lens_simulator.perturbers(draws, rows), lens_simulator.physical_scene(draws)
     for place, row in enumerate(rows):
         centre = np.array([labels["lens-center-y"][row], labels["lens-center-x"][row]])
         points = centre + radius[place] * outward
@@ -82,10 +82,10 @@ def test_every_class_has_the_einstein_radius_that_was_drawn(matched, sample):
 
 
 def test_unmatched_radii_are_those_of_all_the_mass():
-    house = simulator(match_einstein_radius="off", **FEW)
-    _, labels, _ = house.simulate(range(30))
+    lens_simulator = simulator(match_einstein_radius="off", **FEW)
+    _, labels, _ = lens_simulator.simulate(range(30))
     np.testing.assert_array_equal(labels["einstein-radius-smooth"], labels["einstein-radius-sie"])
-    within = mean_convergence(house, labels, np.arange(30), labels["einstein-radius"])
+    within = mean_convergence(lens_simulator, labels, np.arange(30), labels["einstein-radius"])
     np.testing.assert_allclose(within, 1, atol=3e-3)
 
 
@@ -99,8 +99,8 @@ def test_an_image_depends_on_seed_and_index_alone(matched, sample):
 
 
 def test_public_recipe():
-    house = simulator(substructure_preset="public", grid_size=50, pixel_scale=0.1)
-    _, labels, _ = house.simulate(range(60))
+    lens_simulator = simulator(substructure_preset="public", grid_size=50, pixel_scale=0.1)
+    _, labels, _ = lens_simulator.simulate(range(60))
     fixed = ("einstein-radius-sie", "lens-ellip-x", "shear-1", "src-effect", "src-sersic", "src-intensity")
     assert [labels[name][7] for name in fixed] == [1.28, 0.1, 0.05, 0.25, 1.0, 0.2]
     assert all(np.ptp(labels[name]) == 0 for name in fixed)
@@ -167,8 +167,8 @@ def test_contradictions_are_refused(values, words):
 
 def test_draws_are_refused_alike_in_all_classes():
     # Half of the lenses are too light for so heavy a substructure.
-    house = simulator(substructure_mass_range=1.5e11, **FEW | {"subhalo_mass_min": 1e9})
-    sampler = house.draw(range(600))
+    lens_simulator = simulator(substructure_mass_range=1.5e11, **FEW | {"subhalo_mass_min": 1e9})
+    sampler = lens_simulator.draw(range(600))
     assert sampler.rejected["substructure-outweighs-lens"] > 100
     radius, kind = sampler.draws["einstein-radius-sie"], sampler.draws["substructure"]
     means = [radius[kind == k].mean() for k in range(3)]
@@ -176,10 +176,10 @@ def test_draws_are_refused_alike_in_all_classes():
 
 
 def test_no_noise_where_none_is_asked_for():
-    house = simulator(telescope="none", **FEW)
-    assert not house.telescope.is_noisy
-    assert "substructure-snr" not in house.columns
-    assert house.telescope.psf is None
+    lens_simulator = simulator(telescope="none", **FEW)
+    assert not lens_simulator.telescope.is_noisy
+    assert "substructure-snr" not in lens_simulator.columns
+    assert lens_simulator.telescope.psf is None
 
 
 def test_a_choice_is_not_overruled_by_a_preset():

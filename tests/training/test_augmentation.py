@@ -11,7 +11,7 @@ import params_and_cli as panel
 from stronglens.parameters import RunError
 from stronglens.simulation.lens_simulator import LensSimulator
 from stronglens.training.augmentation import Pair, draw_symmetries, find_pairs, move_images, move_labels
-from stronglens.training.batches import EndlessBatches, StoredBatches
+from stronglens.training.batches import SimulatedBatches, StoredBatches
 
 # Keras's own, under NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
@@ -58,7 +58,7 @@ def test_an_image_of_moved_labels_is_the_moved_image(psf_fwhm):
         "src_center_y_range": -0.08, "src_ellip_x_range": -0.29, "src_ellip_y_range": 0.12,
     }  # fmt: skip
     simulator = LensSimulator(
-        panel.SimulationParameters.of(
+        panel.RegressionSimulation.of(
             panel.OVERRIDES, telescope="none", psf_fwhm=psf_fwhm, lens_model="sie", grid_size=24, pixel_scale=0.2,
             over_sampling=2, einstein_radius_range=1.2, lens_light="off", src_effect_range=0.4, src_sersic_range=1,
             **aim,
@@ -113,7 +113,7 @@ def open_batches(request):
             ways = {"seed": 4, "epochs": 3, "augment": augment}
             if request.param == "stored":
                 return StoredBatches(images, labels, network, NAMES, "training", batch_size, **ways)
-            return EndlessBatches(Simulations(50, 16, pool), network, NAMES, batch_size, **ways)
+            return SimulatedBatches(Simulations(50, 16, pool), network, NAMES, batch_size, **ways)
 
         yield make
 
@@ -171,7 +171,7 @@ def test_a_label_is_taught_moved_and_its_companion_is_not_taught(kind):
             symmetries = draw_symmetries(50, 4, 1)[batches._order(0)]
         else:
             source = CompanionedSimulations(50, 16, pool)
-            batches = EndlessBatches(source, network, NAMES, 7, **ways)
+            batches = SimulatedBatches(source, network, NAMES, 7, **ways)
             still, symmetries = source.rows(0, 50)[1], draw_symmetries(50, 4, 1)
         _, targets = read_epoch(batches, 0)
     expected = move_labels(still, symmetries, pairs)[:, :2]

@@ -10,7 +10,7 @@ from test_loop import NAMES, make_blobs, make_network
 from stronglens.parameters import RunError
 from stronglens.scaling import fit_image_scaling
 from stronglens.training import batches, fit
-from stronglens.training.batches import EndlessBatches, StoredBatches
+from stronglens.training.batches import SimulatedBatches, StoredBatches
 from stronglens.training.order import shuffle_rows
 
 # Keras's own, under NumPy 2.
@@ -216,7 +216,7 @@ def read_epoch(stream, epoch):
 
 def open_stream(source, epochs=3, **settings):
     network = make_network(*make_blobs(100))
-    return EndlessBatches(source, network, NAMES, 20, epochs=epochs, **settings), network
+    return SimulatedBatches(source, network, NAMES, 20, epochs=epochs, **settings), network
 
 
 def test_epochs_are_the_parts_of_one_stream(pool):

@@ -152,6 +152,6 @@ def test_progress_shows_the_accuracy(tmp_path, capsys):
 
 def test_what_must_be_exact_stays_in_32_bits():
     images, _ = make_stripes(30)
-    twin = copy_network(make_classifier(images), "mixed_bfloat16")
-    exact = {layer.__class__.__name__ for layer in twin.layers if getattr(layer, "compute_dtype", "") == "float32"}
+    copied = copy_network(make_classifier(images), "mixed_bfloat16")
+    exact = {layer.__class__.__name__ for layer in copied.layers if getattr(layer, "compute_dtype", "") == "float32"}
     assert exact == {"InputLayer", "Rescaling", "Normalization", "Dense", "Softmax"}

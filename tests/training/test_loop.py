@@ -147,12 +147,12 @@ def killed(tmp_path):
         from pathlib import Path
         sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}, {str(Path(__file__).parent)!r}]
         import test_loop
-        from stronglens.training.keeper import Keeper
-        finished = Keeper.on_epoch_end
+        from stronglens.training.checkpoint import Checkpoint
+        finished = Checkpoint.on_epoch_end
         def slowly(self, epoch, logs=None):
             finished(self, epoch, logs)
             time.sleep(0.5)
-        Keeper.on_epoch_end = slowly
+        Checkpoint.on_epoch_end = slowly
         test_loop.train(Path({str(tmp_path)!r}), epochs=12, log_dir=Path({str(tmp_path / "logs")!r}))
         """
     )

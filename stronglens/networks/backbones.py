@@ -9,7 +9,7 @@ from stronglens.training import keras, spread_seed
 REPORT_CONVOLUTIONS = ((32, 6), (64, 4), (128, 4))  # filters, kernel side in pixels
 REPORT_UNITS = 128
 REPORT_SEEDS = len(REPORT_CONVOLUTIONS) + 1
-HEAD_SEEDS = 12  # kept for the layers of a head, behind those of the report's trunk
+HEAD_SEEDS = 12  # kept for the layers of a head, behind those of the report's backbone
 
 RESNET_STEM = (32, 5, 2)  # filters, kernel side and stride in pixels
 RESNET_STAGES = ((32, 1), (64, 2), (128, 2))  # filters, blocks
@@ -25,7 +25,7 @@ UNITS = 256
 SMALLEST_SIDE = 8  # pixels: three halvings must leave one
 
 
-def build_trunk(kind: str, image_shape: tuple[int, int], image_scaling: ImageScaling, seed: int = 0):
+def build_backbone(kind: str, image_shape: tuple[int, int], image_scaling: ImageScaling, seed: int = 0):
     """Build the layers of a network that find features in raw images.
 
     All three halve the image three times, end with a dense layer (ReLU) on the flattened grid of what they
@@ -66,18 +66,18 @@ def build_trunk(kind: str, image_shape: tuple[int, int], image_scaling: ImageSca
             f"simulate at least {SMALLEST_SIDE} x {SMALLEST_SIDE} (--grid-size)"
         )
     image = keras.Input((height, width), dtype="float32", name="image")
-    flow = stretch_images(image, image_scaling)
-    flow = keras.layers.Reshape((height, width, 1), name="channel")(flow)
+    x = stretch_images(image, image_scaling)
+    x = keras.layers.Reshape((height, width, 1), name="channel")(x)
     if kind == "report":
-        return image, _add_report(flow, iter(spread_seed(seed, REPORT_SEEDS)))
+        return image, _add_report(x, iter(spread_seed(seed, REPORT_SEEDS)))
     taken = REPORT_SEEDS + HEAD_SEEDS
     if kind == "resnet":
-        return image, _add_resnet(flow, iter(spread_seed(seed, taken + RESNET_SEEDS)[taken:]))
-    return image, _add_convnext(flow, iter(spread_seed(seed, taken + CONVNEXT_SEEDS)[taken:]))
+        return image, _add_resnet(x, iter(spread_seed(seed, taken + RESNET_SEEDS)[taken:]))
+    return image, _add_convnext(x, iter(spread_seed(seed, taken + CONVNEXT_SEEDS)[taken:]))
 
 
 def head_seeds(seed: int) -> list[int]:
-    """Return seeds for the layers of a head, none of which its trunk takes.
+    """Return seeds for the layers of a head, none of which its backbone takes.
 
     Returns
     -------
@@ -86,8 +86,8 @@ def head_seeds(seed: int) -> list[int]:
     return spread_seed(seed, REPORT_SEEDS + HEAD_SEEDS)[REPORT_SEEDS:]
 
 
-def watched_layers(network: keras.Model) -> list[keras.layers.Layer]:
-    """Return three layers of a network on a trunk of this room that show how it comes to see an image.
+def visualised_layers(network: keras.Model) -> list[keras.layers.Layer]:
+    """Return three layers of a network on a backbone of this room that show how it comes to see an image.
 
     Returns
     -------
@@ -99,9 +99,9 @@ def watched_layers(network: keras.Model) -> list[keras.layers.Layer]:
     return list(ends.values()) or [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
 
 
-def _add_report(flow, seeds: Iterator[int]):
+def _add_report(x, seeds: Iterator[int]):
     for order, (filters, side) in enumerate(REPORT_CONVOLUTIONS, start=1):
-        flow = keras.layers.Conv2D(
+        x = keras.layers.Conv2D(
             filters,
             side,
             padding="same",
@@ -109,34 +109,34 @@ def _add_report(flow, seeds: Iterator[int]):
             kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
             data_format="channels_last",
             name=f"convolution_{order}",
-        )(flow)
-        flow = keras.layers.MaxPooling2D(2, data_format="channels_last", name=f"pooling_{order}")(flow)
-    flow = keras.layers.Flatten(data_format="channels_last", name="flat")(flow)
-    return _add_dense(flow, REPORT_UNITS, "relu", seeds, "dense")
+        )(x)
+        x = keras.layers.MaxPooling2D(2, data_format="channels_last", name=f"pooling_{order}")(x)
+    x = keras.layers.Flatten(data_format="channels_last", name="flat")(x)
+    return _add_dense(x, REPORT_UNITS, "relu", seeds, "dense")
 
 
-def _add_resnet(flow, seeds: Iterator[int]):
-    flow = _convolve(flow, *RESNET_STEM, seeds, "stem", "relu")
+def _add_resnet(x, seeds: Iterator[int]):
+    x = _convolve(x, *RESNET_STEM, seeds, "stem", "relu")
     for stage, (filters, blocks) in enumerate(RESNET_STAGES, start=1):
         for block in range(1, blocks + 1):
             stride = 2 if stage > 1 and block == 1 else 1
-            flow = _add_residual(flow, filters, stride, seeds, f"stage_{stage}_block_{block}")
-    flow = _convolve(flow, GRID_FILTERS, 1, 1, seeds, "grid", "relu")
-    flow = keras.layers.Flatten(data_format="channels_last", name="flat")(flow)
-    return _add_dense(flow, UNITS, "relu", seeds, "features")
+            x = _add_residual(x, filters, stride, seeds, f"stage_{stage}_block_{block}")
+    x = _convolve(x, GRID_FILTERS, 1, 1, seeds, "grid", "relu")
+    x = keras.layers.Flatten(data_format="channels_last", name="flat")(x)
+    return _add_dense(x, UNITS, "relu", seeds, "features")
 
 
-def _add_residual(flow, filters: int, stride: int, seeds: Iterator[int], name: str):
-    branch = _convolve(flow, filters, 3, stride, seeds, f"{name}_1", "relu")
+def _add_residual(x, filters: int, stride: int, seeds: Iterator[int], name: str):
+    branch = _convolve(x, filters, 3, stride, seeds, f"{name}_1", "relu")
     # Small at first, so that the blocks start close to the identity (Zhang, Dauphin & Ma 2019, ICLR).
     branch = _convolve(branch, filters, 3, 1, seeds, f"{name}_2", None, LAYER_SCALE**2)
-    if branch.shape != flow.shape:
-        flow = _convolve(flow, filters, 1, stride, seeds, f"{name}_shortcut", None, 1.0)
-    flow = keras.layers.Add(name=f"{name}_sum")([flow, branch])
-    return keras.layers.ReLU(name=f"{name}_relu")(flow)
+    if branch.shape != x.shape:
+        x = _convolve(x, filters, 1, stride, seeds, f"{name}_shortcut", None, 1.0)
+    x = keras.layers.Add(name=f"{name}_sum")([x, branch])
+    return keras.layers.ReLU(name=f"{name}_relu")(x)
 
 
-def _convolve(flow, filters: int, side: int, stride: int, seeds: Iterator[int], name: str, activation, scale=2.0):
+def _convolve(x, filters: int, side: int, stride: int, seeds: Iterator[int], name: str, activation, scale=2.0):
     # He et al. (2015, ICCV). Without batch normalisation: how the other images of a batch change what is seen is
     # learned as noise, which is gone when the network is used, and its posteriors are too wide by as much.
     start = keras.initializers.VarianceScaling(scale, "fan_in", "truncated_normal", seed=next(seeds))
@@ -149,17 +149,17 @@ def _convolve(flow, filters: int, side: int, stride: int, seeds: Iterator[int], 
         kernel_initializer=start,
         data_format="channels_last",
         name=name,
-    )(flow)
+    )(x)
 
 
-def _add_convnext(flow, seeds: Iterator[int]):
+def _add_convnext(x, seeds: Iterator[int]):
     for stage, (filters, blocks) in enumerate(CONVNEXT_STAGES, start=1):
         first = stage == 1
         name = "stage_0" if first else f"stage_{stage}"
         side = CONVNEXT_PATCH if first else 2
         if not first:
-            flow = _normalise(flow, f"{name}_normalised")
-        flow = keras.layers.Conv2D(
+            x = _normalise(x, f"{name}_normalised")
+        x = keras.layers.Conv2D(
             filters,
             side,
             side,
@@ -167,39 +167,39 @@ def _add_convnext(flow, seeds: Iterator[int]):
             kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
             data_format="channels_last",
             name=f"{name}_patches",
-        )(flow)
+        )(x)
         if first:
-            flow = _normalise(flow, f"{name}_normalised")
+            x = _normalise(x, f"{name}_normalised")
         for block in range(1, blocks + 1):
-            flow = _add_convnext_block(flow, seeds, f"stage_{stage}_block_{block}")
-    flow = _normalise(flow, "normalised")
-    flow = _add_dense(flow, GRID_FILTERS, "gelu", seeds, "grid")
-    flow = keras.layers.Flatten(data_format="channels_last", name="flat")(flow)
-    return _add_dense(flow, UNITS, "relu", seeds, "features")
+            x = _add_convnext_block(x, seeds, f"stage_{stage}_block_{block}")
+    x = _normalise(x, "normalised")
+    x = _add_dense(x, GRID_FILTERS, "gelu", seeds, "grid")
+    x = keras.layers.Flatten(data_format="channels_last", name="flat")(x)
+    return _add_dense(x, UNITS, "relu", seeds, "features")
 
 
-def _add_convnext_block(flow, seeds: Iterator[int], name: str):
-    filters = flow.shape[-1]
+def _add_convnext_block(x, seeds: Iterator[int], name: str):
+    filters = x.shape[-1]
     branch = keras.layers.DepthwiseConv2D(
         KERNEL_SIDE,
         padding="same",
         depthwise_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
         data_format="channels_last",
         name=f"{name}_depthwise",
-    )(flow)
+    )(x)
     branch = _normalise(branch, f"{name}_normalised")
     branch = _add_dense(branch, WIDENING * filters, "gelu", seeds, f"{name}_wide")
     # The paper multiplies what follows by a trained scale, at first 1e-6, a filter. Begun here, and larger as for
     # all networks of few layers (Touvron et al. 2021, ICCV), it is the same function, a sixth faster.
     start = keras.initializers.VarianceScaling(LAYER_SCALE**2, "fan_avg", "uniform", seed=next(seeds))
     branch = keras.layers.Dense(filters, kernel_initializer=start, name=f"{name}_narrow")(branch)
-    return keras.layers.Add(name=f"{name}_sum")([flow, branch])
+    return keras.layers.Add(name=f"{name}_sum")([x, branch])
 
 
-def _normalise(flow, name: str):
-    return keras.layers.LayerNormalization(epsilon=1e-6, name=name)(flow)
+def _normalise(x, name: str):
+    return keras.layers.LayerNormalization(epsilon=1e-6, name=name)(x)
 
 
-def _add_dense(flow, units: int, activation: str | None, seeds: Iterator[int], name: str):
+def _add_dense(x, units: int, activation: str | None, seeds: Iterator[int], name: str):
     start = keras.initializers.GlorotUniform(seed=next(seeds))
-    return keras.layers.Dense(units, activation=activation, kernel_initializer=start, name=name)(flow)
+    return keras.layers.Dense(units, activation=activation, kernel_initializer=start, name=name)(x)

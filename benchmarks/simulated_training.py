@@ -10,7 +10,7 @@ from benchmarks.command import ROOT, run_command
 from stronglens.plotting import save_figure
 from stronglens.regression.figures import draw_generalisation_gap
 
-FIGURE = ROOT / "docs" / "images" / "endless.png"
+FIGURE = ROOT / "docs" / "images" / "simulated-training.png"
 STORED = ("-n=1500", "--lens-model=sie", "-os=2", "--seed=5")
 LEARNING = ("-e=40", "-mlr=3e-4", "--labels=einstein-radius,src-center-x,src-center-y")
 

@@ -3,11 +3,12 @@
 import numpy as np
 
 import params_and_cli as panel
-from stronglens.dataset import CHUNK_SIZE, CLASSES
+from stronglens.dataset import CHUNK_SIZE
 from stronglens.evaluation import classification_metrics
 from stronglens.simulation.chunks import simulator_of
 from stronglens.substructure.baseline import scalar_baseline, scalar_features
 from stronglens.substructure.ceiling import matched_filter_auc
+from stronglens.substructure.class_folders import CLASSES
 from stronglens.substructure.effects import EffectMeasurement
 from stronglens.substructure.simulator import make_simulator
 
@@ -34,7 +35,7 @@ def measure(seconds: float) -> dict:
     print(f"{'':<34}{'scalars alone':^27}{'matched filter against no: sphere':^36}{'vortex':^18}")
     print(f"{'recipe':<34}{'accuracy':>17}{'AUC':>8}  {'known':>16}{'refitted':>16}  {'known':>10}{'refitted':>10}")
     for name, values in RECIPES.items():
-        parameters = panel.SimulationParameters.of(panel.OVERRIDES, task="substructure", **values)
+        parameters = panel.SubstructureSimulation.of(panel.OVERRIDES, **values)
         simulator = simulator_of(make_simulator, parameters)
         features, kinds = [], []
         for start in range(0, IMAGES, CHUNK_SIZE):

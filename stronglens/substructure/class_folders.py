@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stronglens.dataset.files import checksum
+from stronglens.dataset import checksum
 from stronglens.parameters import Column, UsageError
 
 CLASSES = ("no", "sphere", "vortex")

@@ -20,7 +20,7 @@ KEPT = 32
 """Chunks kept, finished or not: what several ask for is simulated once."""
 
 
-class FreshLenses:
+class SimulationStream:
     """One endless stream of simulated lenses that continues a dataset: image ``j`` has the index ``number + j``.
 
     No stored image has such an index, so that none of validation or test is ever trained on; and an image depends on
@@ -29,7 +29,7 @@ class FreshLenses:
     Parameters
     ----------
     make : callable, makes the task's simulator (see :mod:`stronglens.simulation.chunks`)
-    parameters : SimulationParameters, those of the dataset
+    parameters : Parameters, of a simulation, those of the dataset
     stored : int, images in the dataset
     number : int, images of an epoch
     labels : sequence of L str, the columns that are asked for
@@ -80,7 +80,7 @@ class FreshSimulation:
     Attributes
     ----------
     make : callable, makes the task's simulator
-    parameters : SimulationParameters
+    parameters : Parameters, of a simulation
     first : int, index of the stream's first image
     labels : tuple of L str
     """

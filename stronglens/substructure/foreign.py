@@ -1,4 +1,4 @@
-"""Class folders of .npy files become a dataset, chunk by chunk like any other."""
+"""Images of others: class folders of .npy files become a dataset, chunk by chunk."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stronglens.dataset.class_folders import CLASS_COLUMN, CLASSES, ClassFolders, find_classes
-from stronglens.dataset.files import npy_shape, read_npy
-from stronglens.dataset.formats import chunk_indices
-from stronglens.dataset.store import ChunkStore, DatasetPlan
+from stronglens.dataset import ChunkStore, DatasetPlan, chunk_indices, npy_shape, read_npy
 from stronglens.parameters import RunError, UsageError
+from stronglens.substructure.class_folders import CLASS_COLUMN, CLASSES, ClassFolders, find_classes
 
 TASK = "substructure"
 
@@ -56,18 +54,18 @@ class FolderConversion:
         return len(rows)
 
 
-def plan_folder_conversion(
-    origin: Path, folder: Path, kept: str, versions: dict, pixel_scale: float | None
-) -> DatasetPlan:
+FLAGS = ("pixel_scale",)
+"""Parameters that a conversion takes beside ``--format``."""
+
+
+def plan_foreign(origin: Path, parameters, versions: dict) -> DatasetPlan:
     """Plan to make a dataset of class folders.
 
     Parameters
     ----------
-    origin : holds the class folders
-    folder : where the dataset goes
-    kept : ``pickle`` or ``zarr``
-    versions : of the libraries
-    pixel_scale : arcsec, where it is known
+    origin : Path, holds the class folders
+    parameters : SubstructureSimulation
+    versions : dict, of the libraries
 
     Raises
     ------
@@ -76,6 +74,7 @@ def plan_folder_conversion(
     RunError
         When the first image cannot be read, or is none.
     """
+    folder, kept, pixel_scale = parameters.dataset_dir, parameters.format, parameters.pixel_scale
     if folder.resolve().is_relative_to(origin.resolve()):
         raise UsageError("--dataset-dir lies in the folder to convert: name another one")
     found = find_classes(origin)

@@ -1,9 +1,9 @@
 """What the line of ``--predict`` on how like its training set an image is catches, and what it does not.
 
-``python -m benchmarks.familiar --model-file=models/regression.keras`` shows a network images that differ from those it
+``python -m benchmarks.unlike --model-file=models/regression.keras`` shows a network images that differ from those it
 learned from in one thing each, and counts how many are called unlike them, how wrong the Einstein radius becomes, and
 how wrong it is in those that are not called so. Without a network it trains a small one first (20 minutes on two
-cores). Writes ``benchmarks/results/familiar.json`` and ``docs/images/familiar.png``.
+cores). Writes ``benchmarks/results/unlike.json`` and ``docs/images/unlike.png``.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from stronglens.parameters import Column, RunError, from_manifest
 from stronglens.plotting import asinh_norm, draw_panels, save_figure
 
 RESULTS = Path(__file__).parent / "results"
-FIGURE = ROOT / "docs" / "images" / "familiar.png"
+FIGURE = ROOT / "docs" / "images" / "unlike.png"
 GENERATE = ("-n=10000", "--lens-model=sie", "--over-sampling=2", "--format=zarr")
 TRAIN = ("--posterior=flow", "--network=resnet", "--labels=einstein-radius,src-center-x,src-center-y", "-e=15")
 RADII = ("einstein-radius", "einstein-radius-sie")
@@ -148,11 +148,11 @@ JUNK = ("negative", "noise alone")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.familiar", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.unlike", description=__doc__.splitlines()[0])
     parser.add_argument("--model-file", type=Path, help="a trained network of the regression task; default: train one")
     parser.add_argument("--dataset-dir", type=Path, help="learn from it anew what is familiar, for an older network")
     parser.add_argument("--images", type=int, default=IMAGES, help="of each kind")
-    parser.add_argument("--results", type=Path, default=RESULTS / "familiar.json")
+    parser.add_argument("--results", type=Path, default=RESULTS / "unlike.json")
     parser.add_argument("--figure", type=Path, default=FIGURE)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
@@ -199,7 +199,7 @@ def study(model_file: Path, number: int, dataset_dir: Path | None = None) -> tup
         familiarity = OutOfDistribution.from_dict(record.get("familiarity"))
     if familiarity is None or radius is None or record.get("simulation") is None:
         raise RunError(f"{model_file} did not learn {' or '.join(RADII)} from simulated images of today's version")
-    made_with = from_manifest(panel.SimulationParameters, record["simulation"], panel.OVERRIDES)
+    made_with = from_manifest(panel.RegressionSimulation, record["simulation"], panel.OVERRIDES)
     made_with = replace(made_with, seed=made_with.seed + SEED)
     kinds = [name for name in KINDS if made_with.lens_light == "on" or not needs_light(KINDS[name])]
     place, report, examples = labels.index(radius), {}, []
@@ -276,19 +276,19 @@ class Simulation:
         kind = KINDS[self.kind]
         indices = np.arange(chunk * CHUNK_SIZE, (chunk + 1) * CHUNK_SIZE)
         _, labels, _ = simulator(self.parameters, 1.0, 1.0).simulate(indices)
-        house = simulator(self.parameters, kind.pixels, kind.psf)
-        drawn = house.physical_scene(house.complete(labels, indices))
+        lens_simulator = simulator(self.parameters, kind.pixels, kind.psf)
+        drawn = lens_simulator.physical_scene(lens_simulator.complete(labels, indices))
         scene = kind.scene(drawn, labels)
-        bare = house.noiseless(scene)
+        bare = lens_simulator.noiseless(scene)
         if kind.beside is not None:
             angle = 2 * np.pi * np.random.default_rng(chunk).random(len(indices))
             other = {name: np.roll(values, 1) for name, values in kind.beside(drawn, labels).items()}
-            aside = ASIDE * house.field / 2
+            aside = ASIDE * lens_simulator.field / 2
             # Light alone: neither lens bends that of the other.
-            bare = bare + house.noiseless(move(other, aside * np.cos(angle), aside * np.sin(angle)))
+            bare = bare + lens_simulator.noiseless(move(other, aside * np.cos(angle), aside * np.sin(angle)))
         noise = [generator(self.parameters.seed, Stream.NOISE, index) for index in indices]
         drawn_noise = labels.get("exposure-time"), labels.get("peak-noise")
-        images = kind.record(telescope.add_noise(bare, house.telescope, noise, *drawn_noise), bare)
+        images = kind.record(telescope.add_noise(bare, lens_simulator.telescope, noise, *drawn_noise), bare)
         is_sie = self.radius == "einstein-radius-sie"
         truth = scene["einstein_radius_sie"] if is_sie else einstein_radius(self.parameters.lens_model, scene)
         return images.astype(np.float32), truth
@@ -302,12 +302,14 @@ def simulator(parameters, pixels: float, psf: float):
     from stronglens.simulation.lens_simulator import LensSimulator
     from stronglens.telescope import gaussian_psf
 
-    house = LensSimulator(replace(parameters, pixel_scale=pixels * parameters.pixel_scale), on_device=False)
+    lens_simulator = LensSimulator(replace(parameters, pixel_scale=pixels * parameters.pixel_scale), on_device=False)
     if psf != 1:
         # Widths of Gaussians add in squares.
         more = gaussian_psf(np.sqrt(psf**2 - 1) * parameters.psf_fwhm, parameters.pixel_scale)
-        house.telescope = replace(house.telescope, psf=fftconvolve(house.telescope.psf, more).clip(min=0))
-    return house
+        lens_simulator.telescope = replace(
+            lens_simulator.telescope, psf=fftconvolve(lens_simulator.telescope.psf, more).clip(min=0)
+        )
+    return lens_simulator
 
 
 def draw_examples(images, found: dict, pixel_scale: float):
@@ -350,6 +352,6 @@ def _print(name: str, entry: dict) -> None:
 
 
 if __name__ == "__main__":
-    from benchmarks import familiar  # by its name, under which other processes find it
+    from benchmarks import unlike  # by its name, under which other processes find it
 
-    sys.exit(familiar.main())
+    sys.exit(unlike.main())

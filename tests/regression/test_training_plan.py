@@ -1,4 +1,4 @@
-from stronglens.regression.lesson import warn_of_unseen
+from stronglens.regression.plan import warn_of_unseen
 
 LABELS = ("src-redshift", "lens-sersic", "src-center-x")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stronglens.networks import build_trunk, head_seeds
+from stronglens.networks import build_backbone, head_seeds
 from stronglens.parameters import RunError
 from stronglens.regression.network import build_network, convolution_activations
 from stronglens.scaling import ImageScaling, fit_image_scaling, fit_label_scaling
@@ -18,17 +18,17 @@ NEW = ["resnet", "convnext"]
 
 
 def build(kind, shape, seed=0):
-    return keras.Model(*build_trunk(kind, shape, SCALING, seed))
+    return keras.Model(*build_backbone(kind, shape, SCALING, seed))
 
 
 @pytest.mark.parametrize("kind", FEATURES)
 @pytest.mark.parametrize("side", [64, 96, 100, 128])
 def test_images_of_any_size_give_features(kind, side):
-    trunk = build(kind, (side, side))
-    assert trunk.input_shape == (None, side, side)
-    assert trunk.output_shape == (None, FEATURES[kind])
+    backbone = build(kind, (side, side))
+    assert backbone.input_shape == (None, side, side)
+    assert backbone.output_shape == (None, FEATURES[kind])
     if side == 100:  # halved to 50, 25 and then with a rest
-        assert np.isfinite(trunk.predict(np.ones((1, side, side), np.float32), verbose=0)).all()
+        assert np.isfinite(backbone.predict(np.ones((1, side, side), np.float32), verbose=0)).all()
 
 
 @pytest.mark.parametrize("kind", NEW)
@@ -40,7 +40,7 @@ def test_new_trunks_are_small(kind):
 @pytest.mark.parametrize("kind", FEATURES)
 def test_small_images_are_refused(kind):
     with pytest.raises(RunError, match=r"7 x 64 pixels are too small .* at least 8 x 8"):
-        build_trunk(kind, (7, 64), SCALING)
+        build_backbone(kind, (7, 64), SCALING)
     assert build(kind, (8, 9)).predict(np.ones((1, 8, 9), np.float32), verbose=0).shape == (1, FEATURES[kind])
 
 
@@ -55,7 +55,7 @@ def test_the_seed_decides_the_start(kind):
 
 def test_a_head_has_seeds_of_its_own():
     seeds = head_seeds(5)
-    # The report's trunk takes the first four; its dropout and last layer have always had the next two.
+    # The report's backbone takes the first four; its dropout and last layer have always had the next two.
     assert seeds[:2] == spread_seed(5, 6)[4:]
     taken = [
         layer.get_config()[key]["config"]["seed"]

@@ -1,13 +1,17 @@
-"""A lesson to a trained network, and that to predictions."""
+"""Train a network by a plan; apply a network to many images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
-from stronglens.learning.lesson import Lesson
+from stronglens.execution import open_executor
+from stronglens.learning.plan import TrainingPlan
 from stronglens.observation import describe_backgrounds
 from stronglens.scaling import fit_image_scaling
-from stronglens.simulation.fresh import FreshLenses
+from stronglens.simulation.chunks import describe_environment
+from stronglens.simulation.stream import SimulationStream
 from stronglens.training import describe_device, fit
 from stronglens.training.augmentation import find_pairs
 
@@ -16,13 +20,15 @@ BLOCK_BYTES = 2**27
 """Of images that are in memory at a time to be measured."""
 
 
-def learn(lesson: Lesson, fresh: FreshLenses | None, build: Callable, **choices) -> dict[str, list[float]]:
+def fit_network(
+    plan: TrainingPlan, fresh: SimulationStream | None, build: Callable, **choices
+) -> dict[str, list[float]]:
     """Train a network on a dataset's training images, or on fresh ones in their place.
 
     Parameters
     ----------
-    lesson : Lesson
-    fresh : FreshLenses, optional
+    plan : TrainingPlan
+    fresh : SimulationStream, optional
         What to train on instead: the stored images then serve for validation and test only.
     build : callable, (image shape, image scaling, (M, L) labels) -> keras.Model
         The untrained network, given what the scalings are fitted on.
@@ -33,31 +39,31 @@ def learn(lesson: Lesson, fresh: FreshLenses | None, build: Callable, **choices)
     -------
     dict of lists, a value an epoch
     """
-    parameters, dataset, split, say = lesson.parameters, lesson.dataset, lesson.split, lesson.say
+    parameters, dataset, split, say = plan.parameters, plan.dataset, plan.split, plan.console.say
     train, valid = split["train"], split["valid"]
     if fresh is None:
-        images, labels = dataset.images.subset(train), dataset.column_values(lesson.known)[train]
+        images, labels = dataset.images.subset(train), dataset.column_values(plan.label_columns)[train]
         learned_from = (images, labels)
     else:
         images, labels = fresh.first()
         learned_from = fresh
-    with lesson.progress(len(images), "measuring the images") as measured:
+    with plan.console.progress(len(images), "measuring the images") as measured:
         image_scaling = fit_image_scaling(images, measured.advance)
-    network = build(images.shape[1:], image_scaling, labels[:, : len(lesson.labels)])
-    say(f"Network: {network.count_params():,} parameters; labels {', '.join(lesson.labels)}")
-    source = "simulated anew each epoch" if fresh else "for training"
+    network = build(images.shape[1:], image_scaling, labels[:, : len(plan.labels)])
+    say(f"Network: {network.count_params():,} parameters; labels {', '.join(plan.labels)}")
+    source = "simulated for each epoch" if fresh else "for training"
     say(f"Images: {len(train):,} {source}, {len(valid):,} for validation, {len(split['test']):,} for the test")
     device = describe_device(parameters.batch_size)
     say(device[0].upper() + device[1:])
-    record = dataset.describe(lesson.labels) | {"split": {name: rows.tolist() for name, rows in split.items()}}
+    record = dataset.describe(plan.labels) | {"split": {name: rows.tolist() for name, rows in split.items()}}
     record |= {"background": describe_backgrounds(images)} | choices.pop("record", {})
     if fresh:
         record |= {"fresh": fresh.describe(), "split": record["split"] | {"train": []}}
     return fit(
         network,
         learned_from,
-        (dataset.images.subset(valid), lesson.truth[valid]),
-        label_names=lesson.labels,
+        (dataset.images.subset(valid), plan.truth[valid]),
+        label_names=plan.labels,
         model_file=parameters.model_file,
         epochs=parameters.epochs,
         optimizer=parameters.optimizer,
@@ -67,7 +73,7 @@ def learn(lesson: Lesson, fresh: FreshLenses | None, build: Callable, **choices)
         weight_decay=parameters.weight_decay,
         batch_size=parameters.batch_size,
         augment=parameters.augment == "on",
-        pairs=find_pairs([dataset.columns[name] for name in lesson.known]) if parameters.augment == "on" else (),
+        pairs=find_pairs([dataset.columns[name] for name in plan.label_columns]) if parameters.augment == "on" else (),
         seed=parameters.seed,
         mixed_precision=parameters.mixed_precision,
         record=record,
@@ -79,8 +85,28 @@ def learn(lesson: Lesson, fresh: FreshLenses | None, build: Callable, **choices)
     )
 
 
+@contextmanager
+def open_stream(plan: TrainingPlan, make: Callable, program_version: str) -> Iterator[SimulationStream | None]:
+    """Start processes that simulate training images; give None where stored ones are trained on.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    make : callable, makes the task's simulator
+    program_version : str
+    """
+    parameters = plan.parameters
+    if not parameters.simulate:
+        yield None
+        return
+    workers = 0 if parameters.scheduler else max(1, parameters.workers)  # JAX and TensorFlow: a process each
+    with open_executor(workers, parameters.scheduler, partial(describe_environment, program_version)) as executor:
+        stored, number = plan.dataset.manifest["number"], len(plan.split["train"])
+        yield SimulationStream(make, plan.made_with, stored, number, plan.label_columns, executor)
+
+
 def predict(network, images) -> np.ndarray:
-    """Put a network to images that need not fit in memory.
+    """Apply a network to a set of images in blocks: they need not fit in memory.
 
     Parameters
     ----------

@@ -12,9 +12,9 @@ import params_and_cli as panel
 from stronglens.dataset import CHUNK_SIZE
 from stronglens.regression.simulator import make_simulator
 from stronglens.simulation.chunks import simulator_of
-from stronglens.simulation.fresh import KEPT, FreshLenses
+from stronglens.simulation.stream import KEPT, SimulationStream
 
-PARAMETERS = panel.SimulationParameters.of(panel.OVERRIDES, generated_number=60, **SMALL_PARAMETERS)
+PARAMETERS = panel.RegressionSimulation.of(panel.OVERRIDES, generated_number=60, **SMALL_PARAMETERS)
 LABELS = ("einstein-radius", "src-center-x")
 
 
@@ -35,7 +35,7 @@ def executor():
 
 
 def test_stream_continues_the_dataset(executor):
-    fresh = FreshLenses(make_simulator, PARAMETERS, 60, 100, LABELS, executor)
+    fresh = SimulationStream(make_simulator, PARAMETERS, 60, 100, LABELS, executor)
     images, labels = fresh.request(1).result()
     expected, columns, _ = simulator_of(make_simulator, PARAMETERS).simulate(
         range(60 + CHUNK_SIZE, 60 + 2 * CHUNK_SIZE)
@@ -46,7 +46,7 @@ def test_stream_continues_the_dataset(executor):
 
 
 def test_what_is_asked_for_twice_is_simulated_once_and_not_kept_for_ever(executor):
-    fresh = FreshLenses(make_simulator, PARAMETERS, 60, 200, LABELS, executor)
+    fresh = SimulationStream(make_simulator, PARAMETERS, 60, 200, LABELS, executor)
     images, labels = fresh.first()
     assert images.shape == (200, 16, 16)
     assert labels.shape == (200, 2)
@@ -61,8 +61,8 @@ def test_what_is_asked_for_twice_is_simulated_once_and_not_kept_for_ever(executo
 
 def test_digest_tells_streams_apart(executor):
     digests = [
-        FreshLenses(make_simulator, parameters, stored, number, LABELS, executor).digest
-        for parameters in (PARAMETERS, panel.SimulationParameters.of(panel.OVERRIDES, seed=1, **SMALL_PARAMETERS))
+        SimulationStream(make_simulator, parameters, stored, number, LABELS, executor).digest
+        for parameters in (PARAMETERS, panel.RegressionSimulation.of(panel.OVERRIDES, seed=1, **SMALL_PARAMETERS))
         for stored in (60, 61)
         for number in (100, 101)
     ]
@@ -70,5 +70,5 @@ def test_digest_tells_streams_apart(executor):
 
 
 def test_process_that_trains_is_spared_pyautolens():
-    program = "import sys, stronglens.regression.learning; assert 'autolens' not in sys.modules"
+    program = "import sys, stronglens.regression.train; assert 'autolens' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)

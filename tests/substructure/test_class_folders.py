@@ -16,21 +16,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import params_and_cli as panel
 from stronglens.dataset import (
     CHUNK_SIZE,
-    CLASS_COLUMN,
-    CLASSES,
     DatasetWriter,
     load_dataset,
     plan_conversion,
-    read_manifest,
     remove_dataset,
 )
-from stronglens.dataset import class_folders as module
-from stronglens.dataset.class_folders import find_classes, holds_class_folders
 from stronglens.dataset.files import npy_shape, read_npy
-from stronglens.dataset.folder_conversion import FolderConversion, folder_manifest
+from stronglens.execution import Console
 from stronglens.parameters import RunError, StronglensError, UsageError
+from stronglens.substructure import class_folders as module
+from stronglens.substructure.class_folders import CLASS_COLUMN, CLASSES, find_classes, holds_class_folders
+from stronglens.substructure.foreign import FolderConversion, folder_manifest
+from stronglens.substructure.plan import plan_training
 
 BOTH = pytest.mark.parametrize("kept", ["pickle", "zarr"])
 NAMES = ("no", "sphere", "vort")
@@ -409,7 +409,7 @@ def test_bad_image_is_named(tmp_path, which, monkeypatch):
     origin = make_few(tmp_path / "origin")
     writer, work = begin(origin, tmp_path / "d")
     found = find_classes(origin)
-    monkeypatch.setattr("stronglens.dataset.folder_conversion._find_again", lambda *_: found)
+    monkeypatch.setattr("stronglens.substructure.foreign._find_again", lambda *_: found)
     damage(origin / "vort" / "001.npy")
     with writer:
         line = one_line(lambda: work(0), RunError)
@@ -539,7 +539,8 @@ def test_names_that_look_like_numbers_or_need_quotes(tmp_path):
 @pytest.mark.parametrize("within", [".", "train"])
 def test_class_folders_where_a_dataset_should_be(tmp_path, within):
     make_few(tmp_path / within)
-    line = one_line(lambda: read_manifest(tmp_path), RunError)
+    parameters = panel.SubstructureTraining.of(panel.OVERRIDES, dataset_dir=tmp_path)
+    line = one_line(lambda: plan_training(parameters, Console(quiet=True), None), RunError)
     assert f"generate_data.py --task substructure --convert-from {tmp_path}" in line
 
 

@@ -19,7 +19,7 @@ from stronglens.training.state import TrainingState, save_state
 WRITING_SHARE = 0.1
 
 
-class Keeper(keras.callbacks.Callback):
+class Checkpoint(keras.callbacks.Callback):
     """Keep, after each epoch, the history and the best weights and, when due, write the files.
 
     Parameters
@@ -50,8 +50,8 @@ class Keeper(keras.callbacks.Callback):
         self.logs = None if log_dir is None else TrainingLogs(Path(log_dir), anew=not state.epochs)
         # An older network is replaced by a finished one only; until then the best weights are in the state.
         self.spares_older = Path(model_file).exists()
-        # The weights of the best epoch are saved from a twin: the network itself may be in training.
-        self.twin = copy_network(network, "float32")
+        # The weights of the best epoch are saved from a copy: the network itself may be in training.
+        self.float32_copy = copy_network(network, "float32")
         self.written_epoch, self.written_best = state.epochs, state.best_epoch
         self.last_write = -math.inf
         self.cost = 0.0
@@ -89,8 +89,8 @@ class Keeper(keras.callbacks.Callback):
         start = time.monotonic()
         if finished or (state.best_epoch != self.written_best and not self.spares_older):
             progress = {"epochs": state.epochs, "best_epoch": state.best_epoch, "finished": finished}
-            self.twin.set_weights(state.best)
-            save_network(self.twin, self.model_file, {**self.record, "training": progress})
+            self.float32_copy.set_weights(state.best)
+            save_network(self.float32_copy, self.model_file, {**self.record, "training": progress})
             self.written_best = state.best_epoch
         if with_state and state.epochs != self.written_epoch:
             save_state(state, self.model_file)

@@ -1,0 +1,52 @@
+"""What the substructure task learns from a dataset."""
+
+import numpy as np
+
+from stronglens.dataset import holds_dataset, split_indices
+from stronglens.execution import Console
+from stronglens.learning.plan import TrainingPlan, load_training_set
+from stronglens.parameters import RunError
+from stronglens.sampling import Stream, generator
+from stronglens.substructure.class_folders import CLASS_COLUMN, CONVERT, holds_class_folders
+
+
+def plan_training(parameters, console: Console, rebuild) -> TrainingPlan:
+    """Load the dataset and split the images at random, class by class.
+
+    Parameters
+    ----------
+    parameters : SubstructureTraining
+    console : Console
+    rebuild : callable, makes the parameters of a simulation of those in a manifest
+
+    Raises
+    ------
+    UsageError
+        When a class has too few images.
+    RunError
+        When there is no complete dataset of this task, or a class has no images.
+    """
+    folder = parameters.dataset_dir
+    if not holds_dataset(folder) and holds_class_folders(folder):
+        raise RunError(f"{folder} holds no dataset, but folders of images: {CONVERT} {folder} makes one of them")
+    dataset, made_with = load_training_set(parameters, console, rebuild)
+    truth = dataset.column_values([CLASS_COLUMN.name])
+    classes = np.array(dataset.manifest["classes"])
+    kind = truth[:, 0].astype(int)
+    counts = np.bincount(kind, minlength=len(classes))
+    if not counts.all():
+        missing = ", ".join(classes[counts == 0])
+        raise RunError(
+            f"the dataset in {folder} has no image of class {missing}: all of {', '.join(classes)} are needed"
+        )
+    if dataset.test_images is not None:
+        console.say("The test set is the one that these images came with: --test-split is not used")
+    split = split_indices(
+        len(truth),
+        parameters.valid_split,
+        parameters.test_split,
+        generator(parameters.seed, Stream.SPLIT),
+        strata=classes[kind],
+        test=dataset.test_images,
+    )
+    return TrainingPlan(parameters, dataset, split, (CLASS_COLUMN.name,), truth, made_with, console)
