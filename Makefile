@@ -74,13 +74,15 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 test: lint  ## install everything the tests need, then lint and test
 	$(PYTHON) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
-lint: $(VENV)/.installed-dev  ## check the style of the code
+lint: $(VENV)/.installed-dev  ## check style, format and types of the code
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
 bench: $(VENV)/.installed-dev  ## measure speed and memory; writes benchmarks/results.json
 	$(PYTHON) -m benchmarks
 
-bench-gpu:  ## measure simulating and training on a GPU; writes benchmarks/results/gpu.json (PYTHON=... for another Python)
+bench-gpu:  ## measure a GPU; writes benchmarks/results/gpu.json (PYTHON=... for another Python)
 	$(PYTHON) -m benchmarks.gpu
 
 tables: $(VENV)/.installed  ## write the parameter tables in docs/parameters/
@@ -94,10 +96,11 @@ check-gpu-requirements: $(VENV)/.installed  ## check that requirements-gpu.txt r
 	@echo "requirements-gpu.txt resolves"
 
 clean:  ## remove the virtual environment and caches; datasets, networks and figures stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## this list
-	@echo "make              install, simulate the default dataset, train, draw (about 10 minutes on two cores)"
+	@echo "make                          install, simulate the default dataset, train, draw (about 10 minutes on two cores)"
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/make \1\t\2/p' Makefile | expand -t 30
-	@echo 'make DATA="-n 5000" TRAIN="-e 20"   the same with flags for the two commands'
+	@echo 'make DATA="-n 5000" TRAIN="-e 20"'
+	@echo '                              the same as make, with flags for the two commands'

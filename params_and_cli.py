@@ -48,7 +48,7 @@ from stronglens.regression import declarations as regression
 from stronglens.substructure import declarations as substructure
 
 PROGRAM_VERSION = "0.1.0"
-PRESETS = Path(__file__).with_name("presets")
+PRESETS = Path(__file__).parent / "stronglens" / "presets"
 
 COMPOSITE = ("lens_model", "composite")
 SIE = ("lens_model", "sie")

@@ -186,7 +186,7 @@ def _check_numbers(shape: tuple[int, ...], dtype: np.dtype) -> None:
 def _unpickle_image(content: bytes) -> np.ndarray:
     """Return the one array of numbers in a pickle."""
     for code, number, _ in pickletools.genops(content):
-        if code.name in ("PUT", "LONG_BINPUT") and number > len(content):  # it would take so much memory
+        if code.name in ("PUT", "LONG_BINPUT") and (number or 0) > len(content):  # it would take so much memory
             raise pickle.UnpicklingError("damaged")
     held = _plain(_ArrayUnpickler(io.BytesIO(content)).load())
     arrays = [held] if isinstance(held, np.ndarray) else _find_arrays(held, DEEPEST)
@@ -209,8 +209,13 @@ def _find_arrays(held, levels: int) -> list[np.ndarray] | None:
     items = _items(held)
     if items is None or not levels or len(items) > MOST_ITEMS:
         return None
-    found = [_find_arrays(item, levels - 1) for item in items]
-    return None if any(part is None for part in found) else [array for part in found for array in part]
+    found: list[np.ndarray] = []
+    for item in items:
+        part = _find_arrays(item, levels - 1)
+        if part is None:
+            return None
+        found += part
+    return found
 
 
 def _describe(held, levels: int) -> str:
@@ -266,7 +271,7 @@ class _PickledType:
 class _PickledArray:
     """Stands for an array, made of a type, a shape and bytes, or a list of objects, alone."""
 
-    array = None
+    array: "np.ndarray | _PickledObjects | None" = None
 
     def __setstate__(self, state):
         _, shape, kind, is_fortran, content = state

@@ -53,6 +53,7 @@ class ImageSet:
     def loaded(self, advance: Callable[[int], None] | None = None) -> "ImageSet":
         """Return all the images of a stored set in memory, calling ``advance(images)`` as they are read."""
         source = self._source
+        assert isinstance(source, _Disk)
         images = np.empty((source.store.number, *source.shape), np.float32)
         with ThreadPoolExecutor(READERS) as readers:
             for chunk, part in enumerate(readers.map(source.read_chunk, range(source.store.chunks))):

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from stronglens.dataset.image_set import ImageSet, fits_in_memory
 from stronglens.dataset.manifest import FORMAT, FORMAT_VERSION, IMAGES, LABELS, MANIFEST, is_signed
 from stronglens.dataset.store import ChunkStore
 from stronglens.parameters import Column, RunError, UsageError
+
+if TYPE_CHECKING:  # pandas is slow to import, and imported where it is used
+    import pandas
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Dataset:
     """
 
     images: ImageSet
-    labels: "pandas.DataFrame"  # noqa: F821 - pandas is slow to import, and imported where it is used
+    labels: "pandas.DataFrame"
     columns: dict[str, Column]
     manifest: dict
 
@@ -64,10 +68,11 @@ class Dataset:
 
     def _describe_simulation(self) -> dict:
         """Return where lenses lie in the images, and what makes the noise where it is the same in all of them."""
-        known = {}
+        known: dict[str, Any] = {}
         centres = [self.columns.get(f"lens-center-{axis}") for axis in "xy"]
-        if all(column is not None and column.prior is not None for column in centres):
-            known["lens-center"] = {axis: list(column.prior) for axis, column in zip("xy", centres, strict=True)}
+        priors = [column.prior for column in centres if column and column.prior]
+        if len(priors) == len(centres):
+            known["lens-center"] = {axis: list(prior) for axis, prior in zip("xy", priors, strict=True)}
         # A drawn signal-to-noise is reached by the exposure time, which then differs from image to image; noise that
         # is a share of the peak differs as well.
         if all(self.manifest["parameters"].get(name) is None for name in ("snr-range", "peak-noise-range")):
@@ -197,7 +202,7 @@ def split_indices(
     groups = {"": np.arange(number)}
     if strata is not None:
         groups = {f" of class {name}": np.flatnonzero(strata == name) for name in np.unique(strata)}
-    split = {"train": [], "valid": [], "test": []}
+    split: dict[str, list[np.ndarray]] = {"train": [], "valid": [], "test": []}
     for which, members in groups.items():
         given, others = members[is_given[members]], members[~is_given[members]]
         tested = len(given) if test is not None else _share(len(members), test_split)

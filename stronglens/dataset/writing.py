@@ -116,7 +116,9 @@ class DatasetWriter:
         """
         if self.is_complete:
             return self.manifest
-        sums, rejected, texts = [], Counter(), ()
+        sums: list[str] = []
+        rejected: Counter[str] = Counter()
+        texts: tuple[str, ...] = ()
         values = {column["name"]: np.empty(self.store.number) for column in columns}
         # A chunk at a time: what all chunks say, as text, may be larger than memory.
         with replacing(self.folder / LABELS) as aside:

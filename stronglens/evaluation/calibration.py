@@ -34,7 +34,7 @@ def posterior_metrics(
     seed: int,
     level: float = 0.95,
     n_bootstrap: int = 1000,
-    boundaries: np.ndarray | None = None,
+    boundaries: np.ndarray | Sequence[tuple[float, float]] | None = None,
 ) -> dict:
     r"""Compare posterior draws with the truth: each label alone, and all jointly.
 

@@ -3,10 +3,11 @@
 import os
 import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from queue import Empty, SimpleQueue
+from typing import Protocol
 
 from stronglens.parameters import UsageError
 
@@ -15,6 +16,15 @@ CHUNKS_A_THREAD = 4
 
 LOOK_AROUND = 2.0
 """Seconds after which to look for workers that came or went, where no chunk is done before."""
+
+
+class ChunkExecutor(Protocol):
+    """What chunks run on: an executor that says how many chunks it computes at once now."""
+
+    @property
+    def threads(self) -> int: ...
+
+    def submit(self, work: Callable[[int], int], chunk: int, /) -> Future[int]: ...
 
 
 @contextmanager
@@ -33,7 +43,7 @@ def open_executor(workers: int = 0, scheduler: str | None = None, describe: Call
 
     Yields
     ------
-    concurrent.futures.Executor, with ``threads``: how many chunks it computes at once now
+    ChunkExecutor
 
     Raises
     ------
@@ -70,7 +80,7 @@ def check_machines(workers: int, scheduler: str | None) -> None:
 
 
 def run_chunks(
-    work: Callable[[int], int], chunks: Iterable[int], executor: Executor, advance: Callable[[int], None]
+    work: Callable[[int], int], chunks: Iterable[int], executor: ChunkExecutor, advance: Callable[[int], None]
 ) -> None:
     """Run chunks of work, in any order, until all are done or one fails.
 
@@ -91,7 +101,9 @@ def run_chunks(
     RunError
         When a chunk ends the process that computes it again and again, or the cluster is lost.
     """
-    chunks, finished, given = iter(chunks), SimpleQueue(), set()
+    chunks = iter(chunks)
+    finished: SimpleQueue[Future[int]] = SimpleQueue()
+    given: set[Future[int]] = set()
     try:
         while True:
             for chunk in islice(chunks, max(0, CHUNKS_A_THREAD * executor.threads - len(given))):

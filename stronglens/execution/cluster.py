@@ -112,8 +112,9 @@ def connect_cluster(address: str, describe: Callable[[], dict] | None):
             raise RunError(f"no Dask scheduler answers at {address}") from None
         with client:
             _wait_for_workers(client, address)
-            expected = describe() if describe else None
+            expected = None
             if describe:
+                expected = describe()
                 _check_cluster(client, describe, expected)
             yield ClusterExecutor(client, describe, expected)
 
@@ -150,11 +151,11 @@ class ClusterExecutor(Executor):
             self._threads, self._counted = threads, time.monotonic()
         return max(1, self._threads)
 
-    def submit(self, work: Callable[[int], int], chunk: int, /) -> Future:
+    def submit(self, work: Callable[[int], int], chunk: int, /) -> Future[int]:  # type: ignore[override]  # chunks only
         """Have a worker run a chunk."""
-        future = Future()
+        future: Future[int] = Future()
         remote = self._client.submit(_run, self._pack(work), chunk, key=next(self._keys), pure=False)
-        self._client.loop.add_callback(self._settle, future, chunk, remote)
+        self._client.loop.add_callback(self._settle, future, chunk, remote)  # type: ignore[union-attr]  # it is open
         return future
 
     async def _settle(self, future: Future, chunk: int, remote) -> None:
@@ -171,7 +172,7 @@ class ClusterExecutor(Executor):
             future.set_exception(error)
 
     def _lost(self) -> RunError:
-        return RunError(f"lost the Dask scheduler at {self._client.scheduler.address}")
+        return RunError(f"lost the Dask scheduler at {self._client.scheduler.address}")  # type: ignore[union-attr]  # as above
 
 
 def _explain(error: BaseException, chunk: int) -> BaseException:

@@ -45,7 +45,7 @@ def hold_signals():
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    caught = []
+    caught: list[int] = []
     resource_tracker.ensure_running()  # which would unblock signals if it started in the block
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)  # inherited by what is started
     handlers = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in _INTERRUPTS}
@@ -55,8 +55,8 @@ def hold_signals():
         for number, handler in handlers.items():
             signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for number in caught:  # by a thread that was there before
-            signal.raise_signal(number)
+        for caught_number in caught:  # by a thread that was there before
+            signal.raise_signal(caught_number)
 
 
 @contextmanager

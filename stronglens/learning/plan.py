@@ -123,7 +123,7 @@ def require_isotropy(columns: Iterable[Column]) -> None:
     UsageError
         Names the columns whose ranges a quarter turn or a flip changes.
     """
-    priors = {column.name: column.prior for column in columns}
+    priors: dict[str, Any] = {column.name: column.prior for column in columns}
     for column in columns:
         if column.spin is None:
             raise UsageError(
@@ -133,7 +133,7 @@ def require_isotropy(columns: Iterable[Column]) -> None:
         if not column.spin or not column.drawn:  # what follows from others turns as they do
             continue
         # A quarter turn mixes the components of a place; those of an ellipticity or a shear only change their signs.
-        mixed = column.pair if column.spin % 2 else (column.name,)
+        mixed: tuple[str, ...] = column.pair if column.pair and column.spin % 2 else (column.name,)
         if len({priors[name] for name in mixed}) > 1 or priors[mixed[0]][0] != -priors[mixed[0]][1]:
             one = "one range -v,v" if len(mixed) > 1 else "a range -v,v"
             found = " and ".join(f"{priors[name][0]:g},{priors[name][1]:g}" for name in mixed)

@@ -95,7 +95,7 @@ def describe_unknown(what: str, written: str, known: Sequence[str], others: Mapp
         The command's own.
     others : dict of other commands (``generate_data.py``) or tasks (``--task=X``) to the classes of their parameters
     """
-    candidates = {}
+    candidates: dict[str, str] = {}
     for owner, cls in others.items():
         for declaration in declarations(cls).values():
             full = declaration.flag if what == "flag" else declaration.key
@@ -147,6 +147,7 @@ def _check_number(declaration: Declaration, value: Any) -> float | int:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise _BrokenRule(_rule(declaration))
     if not isinstance(value, Integral):
+        value = float(value)
         if not (abs(value) < LARGEST_EXACT and value == int(value)):
             raise _BrokenRule(_rule(declaration))
         value = int(value)

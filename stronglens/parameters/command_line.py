@@ -34,7 +34,7 @@ def parse_command(
     examples: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     presets: Path | None = None,
     **more: Any,
-) -> Parameters:
+) -> Any:
     """Read the words of a command line with the parameters of the task that it names.
 
     Parameters
@@ -46,7 +46,7 @@ def parse_command(
 
     Returns
     -------
-    Parameters
+    Parameters of the task's class (for a type checker Any: the class is known at run time)
 
     Raises
     ------
@@ -71,8 +71,8 @@ def parse_command(
     )
 
 
-def parse(
-    cls: type[Parameters],
+def parse[P: Parameters](
+    cls: type[P],
     argv: Sequence[str],
     *,
     program: str,
@@ -83,7 +83,7 @@ def parse(
     presets: Path | None = None,
     others: Mapping[str, type[Parameters]] | None = None,
     overruled: Sequence[type[Parameters]] = (),
-) -> Parameters:
+) -> P:
     """Read the words of a command line; of a flag given twice, the last one counts.
 
     The command line wins over the file of ``--config``, that over the one of ``--preset`` (where that is declared),
@@ -145,7 +145,7 @@ def parse(
             prints_labels = True
         else:
             earlier = values.get(word.declaration.name, ()) if word.declaration.many else ()
-            values[word.declaration.name] = _read_values(word, earlier)
+            values[word.declaration.name] = _read_values(word.declaration, word.values, earlier)
 
     layers = [file_values, values]
     if preset := values.get("preset", file_values.get("preset")):
@@ -155,7 +155,7 @@ def parse(
         table = program.removesuffix(".py")
         layers = [read_preset(cls, preset, table, presets, others, overruled), *layers, {"preset": preset}]
     parameters = resolve(cls, layers, overrides)
-    if prints_labels:
+    if prints_labels and label_help:
         _print_and_leave(label_help(parameters))
     if prints_config:
         from stronglens.parameters.config_file import config_text
@@ -213,10 +213,10 @@ class _Word:
 
 def _read_words(cls: type[Parameters], argv: Sequence[str], others: Mapping[str, type[Parameters]]) -> Iterator[_Word]:
     flags: dict[str, Declaration | None] = dict.fromkeys((CONFIG, PRINT_CONFIG))
-    for declaration in declarations(cls).values():
-        flags[declaration.flag] = declaration
-        if declaration.shortcut:
-            flags[f"-{declaration.shortcut}"] = declaration
+    for known in declarations(cls).values():
+        flags[known.flag] = known
+        if known.shortcut:
+            flags[f"-{known.shortcut}"] = known
 
     position = 0
     before = ""
@@ -231,7 +231,7 @@ def _read_words(cls: type[Parameters], argv: Sequence[str], others: Mapping[str,
             raise UsageError(f"{PRINT_CONFIG} takes no value; received {shown_value(value)}")
         if equals:
             # A list may be empty on purpose: --labels= lists them.
-            values = (value,) if value or declaration is None or declaration.kind != "names" else ()
+            values: tuple[str, ...] = (value,) if value or declaration is None or declaration.kind != "names" else ()
         elif flag == PRINT_CONFIG or (declaration is not None and declaration.kind == "switch"):
             values = ("true",)
         else:
@@ -249,11 +249,10 @@ def _looks_like_flag(word: str) -> bool:
     return word.startswith("-") and word != "-" and not NEGATIVE_VALUE.match(word)
 
 
-def _read_values(word: _Word, earlier: tuple[str, ...]) -> Any:
-    declaration = word.declaration
+def _read_values(declaration: Declaration, written: tuple[str, ...], earlier: tuple[str, ...]) -> Any:
     if not declaration.many:
-        return read_value(declaration, word.values[-1])
-    return (*earlier, *(name for value in word.values for name in read_value(declaration, value)))
+        return read_value(declaration, written[-1])
+    return (*earlier, *(name for value in written for name in read_value(declaration, value)))
 
 
 def _unexpected(

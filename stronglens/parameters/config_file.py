@@ -66,7 +66,7 @@ def find_task_of_preset(name: str, table: str, folder: Path | None) -> Any:
     name = preset_name(name, folder)
     if name not in _known_presets(folder) and not Path(name).is_file():
         return None
-    path = str(folder / f"{name}.toml") if name in _known_presets(folder) else name
+    path = str(folder / f"{name}.toml") if folder and name in _known_presets(folder) else name
     entries = read_toml(path, f"--preset={shown_value(name)}").get(table)
     return entries.get("task") if isinstance(entries, Mapping) else None
 
@@ -109,7 +109,7 @@ def read_preset(
         When there is no such preset, or its file will not do: the line names the file.
     """
     known = _known_presets(folder)
-    if name in known:
+    if folder and name in known:
         path = str(folder / f"{name}.toml")
         where = f"--preset={name}: {folder.name}/{name}.toml"
     elif name.endswith(".toml"):

@@ -124,10 +124,10 @@ def declare(cls: type | None = None, /, **defaults: Any) -> Any:
     return _make(cls, {})
 
 
-def _make(cls: type, defaults: Mapping[str, Any]) -> type:
+def _make(cls: Any, defaults: Mapping[str, Any]) -> type:
     cls.own_declarations = {}
     fields = {name: value for name, value in vars(cls).items() if isinstance(value, dataclasses.Field)}
-    inherited = declarations.__wrapped__(cls)
+    inherited = _collect(cls)
     if unknown := defaults.keys() - inherited.keys():
         raise TypeError(f"{cls.__name__}: {', '.join(sorted(unknown))} is no declaration of its bases")
     cls.own_defaults = {name: dataclasses.replace(inherited[name], default=value) for name, value in defaults.items()}
@@ -147,13 +147,19 @@ def _make(cls: type, defaults: Mapping[str, Any]) -> type:
     return cls
 
 
-@cache
 def declarations(cls: type) -> Mapping[str, Declaration]:
     """Return the declarations of a class by field name, group after group."""
+    return _collect_once(cls)
+
+
+def _collect(cls: type) -> Mapping[str, Declaration]:
     found = {name: item for base in cls.__mro__ for name, item in vars(base).get("own_declarations", {}).items()}
     for base in reversed(cls.__mro__):
         found |= vars(base).get("own_defaults", {})
     return MappingProxyType(found)
+
+
+_collect_once = cache(_collect)
 
 
 def sampled(
@@ -173,7 +179,7 @@ def sampled(
 
     `replaces` names another sampled parameter that is not drawn when this one is given.
     """
-    default = None if low is None else Range(low, high)
+    default = None if low is None or high is None else Range(low, high)
     return _field(
         kind="sampled", default=default, help=help, shortcut=shortcut, unit=unit, valid=valid, symbol=symbol,
         column=column, applies=applies, replaces=replaces,
@@ -287,7 +293,7 @@ def _plain_type(name: str, annotation: Any) -> type:
     return get_origin(annotation) or annotation
 
 
-def _refuse_clashes(cls: type, annotations: dict[str, Any]) -> None:
+def _refuse_clashes(cls: Any, annotations: dict[str, Any]) -> None:
     seen: dict[str, str] = {f"--{flag}": "every command" for flag in BUILT_IN_FLAGS}
     seen |= {f"-{shortcut}": "every command" for shortcut in BUILT_IN_SHORTCUTS}
     owners = [base for base in cls.__mro__ if vars(base).get("own_declarations")]

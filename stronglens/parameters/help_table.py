@@ -115,7 +115,7 @@ def terminal_width() -> int:
         width = 0
     if width <= 0:
         try:
-            width = os.get_terminal_size(sys.__stdout__.fileno()).columns
+            width = os.get_terminal_size(sys.__stdout__.fileno()).columns  # type: ignore[union-attr]
         except (AttributeError, ValueError, OSError):
             width = 0
     return width or WIDTH_WHEN_PIPED
@@ -241,7 +241,7 @@ def _line_up(row: Row, layout: _Layout, width: int) -> list[str]:
 
 def _stack(groups: list[tuple[str, list[Row]]], width: int) -> list[str]:
     """Return a list in place of a table, where a terminal is too narrow for one."""
-    lines = []
+    lines: list[str] = []
     for title, rows in groups:
         lines += ([""] if lines else []) + _wrap(title, width, "")
         for flag, shortcut, *facts, default, description in rows:

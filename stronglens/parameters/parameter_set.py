@@ -47,9 +47,7 @@ class Parameters:
         return resolve(cls, [values], overrides)
 
 
-def resolve(
-    cls: type[Parameters], layers: Sequence[Mapping[str, Any]], overrides: Overrides | None = None
-) -> Parameters:
+def resolve[P: Parameters](cls: type[P], layers: Sequence[Mapping[str, Any]], overrides: Overrides | None = None) -> P:
     """Make parameters of what was given, which wins over a choice's defaults, and those over the declared ones.
 
     A value that stands against one of a later layer gives way: it is left out.
@@ -81,7 +79,7 @@ def resolve(
         """Whether a value was given, or one that would mean nothing beside a default of this one."""
         return not given.keys().isdisjoint((name, declared[name].of, declared[name].replaces))
 
-    chosen = set()  # by a choice that was given, which wins over one that was not
+    chosen: set[str] = set()  # by a choice that was given, which wins over one that was not
     for (chooser, choice), defaults in (overrides or {}).items():
         if chooser in declared and final[chooser] == choice and applies(declared[chooser], final):
             free = {name for name in defaults if name in declared and not asked_for(name)}
@@ -96,7 +94,7 @@ def resolve(
         declaration = declared.get(name)
         if declaration is None or final[name] is None:
             continue  # the class refuses what it does not declare
-        if not applies(declaration, final):
+        if declaration.applies and not applies(declaration, final):
             if rank.get(declaration.applies[0], -1) <= rank[name]:
                 raise UsageError(_inapplicable(declaration, declared, final))
             dropped.add(name)
@@ -104,8 +102,8 @@ def resolve(
             rival = declaration.replaces
             if rank[name] == rank[rival]:
                 raise UsageError(f"{declaration.flag} and {declared[rival].flag} exclude each other: give one of them")
-            dropped.add(min(name, rival, key=rank.get))
-        elif rank.get(declaration.of, -1) > rank[name]:
+            dropped.add(min(name, rival, key=rank.__getitem__))
+        elif declaration.of and rank.get(declaration.of, -1) > rank[name]:
             dropped.add(name)  # a half-width that was given later is for both components
     return cls(**{name: value for name, value in final.items() if name not in dropped})
 
@@ -130,7 +128,7 @@ def ranges(parameters: Parameters) -> dict[str, Range]:
     for name, declaration in applicable(parameters).items():
         if declaration.is_drawn:
             value = getattr(parameters, name)
-            half_width = declaration.of and getattr(parameters, declaration.of)
+            half_width = getattr(parameters, declaration.of) if declaration.of else None
             if value is None and half_width is not None:
                 value = _around_zero(half_width)
             if value is not None:
@@ -172,7 +170,7 @@ def to_manifest(parameters: Parameters) -> dict[str, Any]:
     }
 
 
-def from_manifest(cls: type[Parameters], entries: Mapping[str, Any], overrides: Overrides | None = None) -> Parameters:
+def from_manifest[P: Parameters](cls: type[P], entries: Mapping[str, Any], overrides: Overrides | None = None) -> P:
     """Return the parameters that `to_manifest` recorded.
 
     Raises
@@ -205,6 +203,7 @@ def _around_zero(half_width: float) -> Range:
 
 
 def _inapplicable(declaration: Declaration, declared: Mapping[str, Declaration], values: Mapping[str, Any]) -> str:
+    assert declaration.applies
     chooser, wanted = declaration.applies
     flag = declared[chooser].flag
     return f"{declaration.flag} means nothing with {flag}={values[chooser]}: leave it out, or give {flag}={wanted}"

@@ -35,7 +35,7 @@ def plan_training(parameters, console: Console, rebuild) -> TrainingPlan:
     )
     for line in warn_of_unseen(dataset.manifest["parameters"], parameters.labels):
         console.warn(line)
-    partner_columns = ()
+    partner_columns: tuple[str, ...] = ()
     if parameters.augment == "on":
         require_isotropy(dataset.columns.values())
         partner_columns = find_partner_columns(dataset.columns, parameters.labels)
@@ -85,7 +85,7 @@ def find_unseen(made_with: Mapping) -> dict[str, str]:
     ----------
     made_with : mapping, the parameters in the dataset's manifest
     """
-    unseen = {}
+    unseen: dict[str, str] = {}
     if made_with.get("redshift-effects") == "none":
         unseen |= dict.fromkeys(("src-redshift", "lens-redshift"), "--redshift-effects none")
     if made_with.get("lens-light") == "off" and made_with.get("lens-model") == "sie":

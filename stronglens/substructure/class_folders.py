@@ -95,7 +95,8 @@ def find_classes(folder: str | Path) -> ClassFolders:
     if len(test) > 1:
         raise UsageError(f"{folder} holds {_listed(test)}: only one of them can be the test set; move the others away")
 
-    files, ignored = [], [name for name in loose if _is_npy(name)]
+    files: list[tuple[str, int, int]] = []
+    ignored = [name for name in loose if _is_npy(name)]
     for part in (*train, *test) if parts else ("",):
         if part in test:
             first = len(files)
@@ -180,7 +181,7 @@ def _refuse_unknown(folder: Path, folders: Iterable[str], known: Iterable[str]) 
 
 def _refuse_repeated(folder: Path, files: list[tuple[str, int, int]]) -> None:
     """Refuse a folder that stands under two names: its images would be trained on and tested with."""
-    places = {}
+    places: dict[str, str] = {}
     for where in dict.fromkeys(name.rpartition("/")[0] for name, _, _ in files):
         place = os.path.realpath(folder / where)
         if place in places:

@@ -42,7 +42,7 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     lines = [part for line in verdict.lines for part in textwrap.wrap(line, 116, subsequent_indent="  ")]
     red = [place for place, word in enumerate(words) if word == "NO"]
     if verdict.is_learned is False:
-        red = range(len(classes) + len(verdict.caption))
+        red = list(range(len(classes) + len(verdict.caption)))
     doubtful = [red] * len(results.kept)
     write_measurements(parameters, record, results, heads, captions, [*lines, *WORTH], None, words, doubtful)
     refuse(results)

@@ -38,7 +38,7 @@ def draw_samples(
     cmap: str = "magma",
     *,
     effect_unit: str = "σ of pixel noise",
-    indices: Sequence[Sequence[int]] | None = None,
+    indices: Sequence[Sequence[int] | np.ndarray] | None = None,
 ) -> Figure:
     """Draw a row of images for each class and, beside each image, what it owes to its substructure.
 
