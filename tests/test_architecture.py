@@ -68,10 +68,10 @@ def test_imports_run_upwards(path):
         other = module.split(".")[1]
         if other == room:
             continue
-        if room in ("parameters", "atomic"):
+        if room in ("parameters", "atomic", "telescopes"):
             pytest.fail(f"{room} imports {module}")
         if room not in TASKS:
-            allowed = {"parameters", "atomic"} | MAY_IMPORT.get(room, set()) | JOIN.get(room, set())
+            allowed = {"parameters", "atomic", "telescopes"} | MAY_IMPORT.get(room, set()) | JOIN.get(room, set())
             assert other in allowed, f"{room} imports {module}"
         else:
             assert other not in TASKS, f"a task imports a task: {module}"
@@ -84,6 +84,14 @@ def test_libraries_live_in_their_rooms(path):
         library = module.split(".")[0]
         if library in ONLY_IN:
             assert rooms & set(ONLY_IN[library]), f"{path} imports {library}"
+
+
+def test_the_panel_imports_declarations_only():
+    """``--help`` must not wait for NumPy."""
+    allowed = ("stronglens.parameters", "stronglens.telescopes", *(f"stronglens.{task}.declarations" for task in TASKS))
+    for module in imported_modules(ROOT / "params_and_cli.py"):
+        assert not module.startswith("stronglens") or module in allowed, module
+    assert set(imported_modules(ROOT / "stronglens" / "telescopes.py")) == {"collections.abc", "dataclasses"}
 
 
 def test_the_package_itself_imports_nothing():

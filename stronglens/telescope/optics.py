@@ -1,8 +1,8 @@
 """Point-spread functions of telescopes, from GalSim's model of their optics."""
 
-from dataclasses import dataclass
-
 import numpy as np
+
+from stronglens.telescopes import MirrorOptics
 
 LIGHT = 0.95
 """Of a star, that a kernel holds at least. The rest falls off as r^-3 far beyond the core: another two per cent would
@@ -11,43 +11,7 @@ take a kernel twice as wide, and every image is rendered with a margin of half i
 _WIDEST = 101
 
 
-@dataclass(frozen=True)
-class Optics:
-    """What shapes the image of a star.
-
-    Attributes
-    ----------
-    diameter : float, m, of the primary mirror
-    obscuration : float, diameter of the central obstruction over that of the mirror
-    struts : int, that hold the secondary mirror
-    strut_thickness : float, over the mirror's diameter
-    wavelength : float, nm, effective
-    defocus, spherical : float, waves (Noll's Zernike coefficients 4 and 11)
-    jitter : float, arcsec
-        Standard deviation of a round Gaussian: pointing, charge diffusion, and what drizzling adds.
-    """
-
-    diameter: float
-    obscuration: float
-    struts: int
-    strut_thickness: float
-    wavelength: float
-    defocus: float
-    spherical: float
-    jitter: float
-
-
-OPTICS = {
-    # Mirror, obscuration, struts: Krist, Hook & Stoehr 2011, Proc. SPIE 8127 (Tiny Tim). Effective wavelength: ACS
-    # Instrument Handbook. The last three: fitted to the PSF files of two SLACS lenses, pixels of 0.05 arcsec.
-    "hst": Optics(2.4, 0.33, 4, 0.022, 806.0, defocus=0.055, spherical=-0.03, jitter=0.017),
-    # Mirror: Euclid Collaboration, Mellier et al. 2025, A&A 697, A1; the middle of the band, 550-900 nm: Cropper et
-    # al. 2025, A&A 697, A2. The last three: fitted to the VIS PSF that comes with a Q1 lens.
-    "euclid": Optics(1.2, 0.33, 3, 0.03, 700.0, defocus=0.066, spherical=-0.008, jitter=0.041),
-}
-
-
-def optical_psf(optics: Optics, pixel_scale: float) -> np.ndarray:
+def optical_psf(optics: MirrorOptics, pixel_scale: float) -> np.ndarray:
     """Return a telescope's point-spread function sampled at pixel centres, without the blur of the pixel itself.
 
     Images are averaged over their pixels before they are blurred: a kernel with the pixel in it would average twice.
@@ -56,7 +20,7 @@ def optical_psf(optics: Optics, pixel_scale: float) -> np.ndarray:
 
     Parameters
     ----------
-    optics : Optics
+    optics : MirrorOptics
     pixel_scale : float, arcsec
 
     Returns
@@ -75,7 +39,7 @@ def optical_psf(optics: Optics, pixel_scale: float) -> np.ndarray:
     return kernel / kernel.sum()
 
 
-def build_star(optics: Optics):
+def build_star(optics: MirrorOptics):
     """Return GalSim's model of a star as the telescope sees it, of flux 1, before the pixel."""
     import galsim
 
