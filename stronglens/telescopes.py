@@ -38,7 +38,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class MirrorOptics:
-    """What shapes the image of a star.
+    """A mirror that Zernike polynomials describe.
 
     Attributes
     ----------
@@ -63,6 +63,23 @@ class MirrorOptics:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RomanOptics:
+    """Roman's optics, of which GalSim has a model: pupil and aberrations of each detector.
+
+    Attributes
+    ----------
+    detector : int, 1 to 18; the model is that of its centre
+    band : str, GalSim's name; the model is that of its effective wavelength
+    jitter : float, arcsec
+        Standard deviation of a round Gaussian: pointing and charge diffusion.
+    """
+
+    detector: int
+    band: str
+    jitter: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class TelescopeRecord:
     """A telescope with one instrument and one band.
 
@@ -74,7 +91,7 @@ class TelescopeRecord:
     header : mapping of ``telescope``, ``instrument`` and ``filter`` to str
         Capitals and digits that the FITS header of its images has in TELESCOP, INSTRUME and FILTER; without ``filter``
         the instrument has one filter only.
-    optics : MirrorOptics or None
+    optics : MirrorOptics, RomanOptics or None
     without_optics : str, why there are none
     """
 
@@ -83,7 +100,7 @@ class TelescopeRecord:
     band: str = ""
     settings: Settings
     header: Mapping[str, str] = field(default_factory=dict)
-    optics: MirrorOptics | None = None
+    optics: MirrorOptics | RomanOptics | None = None
     without_optics: str = ""
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stronglens.telescopes import MirrorOptics
+from stronglens.telescopes import MirrorOptics, RomanOptics
 
 LIGHT = 0.95
 """Of a star, that a kernel holds at least. The rest falls off as r^-3 far beyond the core: another two per cent would
@@ -11,7 +11,7 @@ take a kernel twice as wide, and every image is rendered with a margin of half i
 _WIDEST = 101
 
 
-def optical_psf(optics: MirrorOptics, pixel_scale: float) -> np.ndarray:
+def optical_psf(optics: MirrorOptics | RomanOptics, pixel_scale: float) -> np.ndarray:
     """Return a telescope's point-spread function sampled at pixel centres, without the blur of the pixel itself.
 
     Images are averaged over their pixels before they are blurred: a kernel with the pixel in it would average twice.
@@ -20,7 +20,7 @@ def optical_psf(optics: MirrorOptics, pixel_scale: float) -> np.ndarray:
 
     Parameters
     ----------
-    optics : MirrorOptics
+    optics : MirrorOptics or RomanOptics
     pixel_scale : float, arcsec
 
     Returns
@@ -39,11 +39,24 @@ def optical_psf(optics: MirrorOptics, pixel_scale: float) -> np.ndarray:
     return kernel / kernel.sum()
 
 
-def build_star(optics: MirrorOptics):
+def build_star(optics: MirrorOptics | RomanOptics):
     """Return GalSim's model of a star as the telescope sees it, of flux 1, before the pixel."""
     import galsim
 
-    mirror = galsim.OpticalPSF(
+    mirror = _roman(optics) if isinstance(optics, RomanOptics) else _mirror(optics)
+    return galsim.Convolve(mirror, galsim.Gaussian(sigma=optics.jitter))
+
+
+def _roman(optics: RomanOptics):
+    from galsim import roman
+
+    return roman.getPSF(optics.detector, optics.band, wavelength=roman.getBandpass(optics.band))
+
+
+def _mirror(optics: MirrorOptics):
+    import galsim
+
+    return galsim.OpticalPSF(
         lam=optics.wavelength,
         diam=optics.diameter,
         obscuration=optics.obscuration,
@@ -55,4 +68,3 @@ def build_star(optics: MirrorOptics):
         oversampling=2,
         pad_factor=2,
     )
-    return galsim.Convolve(mirror, galsim.Gaussian(sigma=optics.jitter))
