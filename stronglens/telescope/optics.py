@@ -16,7 +16,7 @@ def optical_psf(optics: MirrorOptics | RomanOptics, pixel_scale: float) -> np.nd
 
     Images are averaged over their pixels before they are blurred: a kernel with the pixel in it would average twice.
     Hubble's has structure finer than twice a pixel of 0.05 arcsec (lambda / 2D is 0.035 arcsec), and so the kernel
-    stands for it only as far as what it blurs is smooth over a pixel.
+    stands for it only as far as what it blurs is smooth over a pixel. Roman's is drawn without such structure.
 
     Parameters
     ----------
@@ -29,14 +29,29 @@ def optical_psf(optics: MirrorOptics | RomanOptics, pixel_scale: float) -> np.nd
         As narrow as holds ``LIGHT`` of the light.
     """
     star = build_star(optics)
-    widest = star.drawImage(nx=_WIDEST, ny=_WIDEST, scale=pixel_scale, method="no_pixel").array.astype(float)
+    draw = _draw_band_limited if isinstance(optics, RomanOptics) else _draw_at_centres
+    widest = draw(star, pixel_scale)
     middle = _WIDEST // 2
     for half in range(1, middle + 1):
         kernel = widest[middle - half : middle + half + 1, middle - half : middle + half + 1]
         if kernel.sum() >= LIGHT * max(1, widest.sum()):
             break
-    kernel = np.maximum(kernel, 0)  # the FFT's roundings
+    kernel = np.maximum(kernel, 0)  # the FFT's roundings, and what cutting frequencies off leaves
     return kernel / kernel.sum()
+
+
+def _draw_at_centres(star, pixel_scale: float) -> np.ndarray:
+    return star.drawImage(nx=_WIDEST, ny=_WIDEST, scale=pixel_scale, method="no_pixel").array.astype(float)
+
+
+def _draw_band_limited(star, pixel_scale: float) -> np.ndarray:
+    """Return a star without frequencies above half a period a pixel.
+
+    Pixels as large as Roman's take higher ones for lower ones: the kernel's middle would be half as high again.
+    """
+    step = 2 * np.pi / (_WIDEST * pixel_scale)
+    frequencies = star.drawKImage(nx=_WIDEST, ny=_WIDEST, scale=step).array
+    return np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(frequencies)).real)
 
 
 def build_star(optics: MirrorOptics | RomanOptics):
