@@ -167,6 +167,33 @@ HUBBLE = TelescopeRecord(
     ),
 )
 
+ROMAN = TelescopeRecord(
+    # F129: a band of the High Latitude Wide Area Survey whose point-spread function is as wide as a pixel; narrower in
+    # F106.
+    title="Roman WFI F129",
+    instrument="Roman WFI",
+    band="F129",
+    # All but exposures: GalSim 2.8's galsim.roman, after the mission's WFI technical page. Zero point: effective area
+    # of F129. Sky: 22.24 of zodiacal light at an ecliptic latitude of 30 degrees, 90 degrees from the Sun, a tenth more
+    # of stray light, and 0.015 e-/s a pixel of dark current; 0.67 e-/s a pixel together. PSF: FWHM of the optics below.
+    # Exposures: three dithers in each of two passes of the survey's medium tier, as in lenstronomy 1.14.2's Roman
+    # preset.
+    settings=Settings(
+        grid_size=64,
+        pixel_scale=0.11,
+        psf_fwhm=0.117,
+        exposure_time=642.0,
+        exposures=6,
+        sky_brightness=22.11,
+        read_noise=8.5,
+        zero_point=26.48,
+    ),
+    header={"telescope": "ROMAN", "instrument": "WFI", "filter": "129"},
+    # Detector 2: near the middle of the field. The Gaussian: 0.014 arcsec of jitter and a tenth of a pixel of charge
+    # diffusion, GalSim's numbers for both.
+    optics=RomanOptics(detector=2, band="J129", jitter=0.018),
+)
+
 # Euclid's pixels, field and zero point.
 NONE = TelescopeRecord(
     title="no blur, no noise",
@@ -174,7 +201,7 @@ NONE = TelescopeRecord(
     without_optics="it blurs nothing",
 )
 
-TELESCOPES = {"euclid": EUCLID, "hst": HUBBLE, "none": NONE}
+TELESCOPES = {"euclid": EUCLID, "hst": HUBBLE, "roman": ROMAN, "none": NONE}
 """By the words of ``--telescope``."""
 
 

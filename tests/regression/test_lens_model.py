@@ -347,6 +347,7 @@ def test_a_coolest_folder_holds_the_model(lens, executor, tmp_path):
         ({}, {}, ("Euclid VIS", "VIS")),  # that of --telescope
         ({}, {"telescope": "hst"}, ("HST ACS", "F814W")),
         ({"instrument": "NIRCAM"}, {"telescope": "hst"}, ("NIRCAM", "")),
+        ({}, {"telescope": "roman"}, ("Roman WFI", "F129")),
         ({}, {"telescope": "none"}, ("", "")),  # nobody knows
     ],
 )
