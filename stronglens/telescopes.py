@@ -194,6 +194,28 @@ ROMAN = TelescopeRecord(
     optics=RomanOptics(detector=2, band="J129", jitter=0.018),
 )
 
+RUBIN = TelescopeRecord(
+    title="Rubin LSST, i band",
+    instrument="Rubin LSSTCam",
+    band="i",
+    # Zero point, seeing at zenith (FWHM of the Gaussian with as many effective pixels), noise of a read-out with dark
+    # current: SMTN-002 (doi 10.71929/rubin/3408482), throughputs v1.9. Sky: its 20.46 at zenith without Moon, less
+    # 0.10 mag: the zero point includes the atmosphere's absorption, of which the sky's brightness is free. Pixels, and
+    # 184 visits of two exposures of 15 s in ten years: Ivezic et al. 2019, ApJ 873, 111.
+    settings=Settings(
+        grid_size=48,
+        pixel_scale=0.2,
+        psf_fwhm=0.80,
+        exposure_time=5520.0,
+        exposures=368,
+        sky_brightness=20.36,
+        read_noise=9.0,
+        zero_point=28.17,
+    ),
+    header={"instrument": "LSST", "filter": "I"},
+    without_optics="the atmosphere blurs more than the mirror; --psf-fwhm is the seeing",
+)
+
 # Euclid's pixels, field and zero point.
 NONE = TelescopeRecord(
     title="no blur, no noise",
@@ -201,7 +223,7 @@ NONE = TelescopeRecord(
     without_optics="it blurs nothing",
 )
 
-TELESCOPES = {"euclid": EUCLID, "hst": HUBBLE, "roman": ROMAN, "none": NONE}
+TELESCOPES = {"euclid": EUCLID, "hst": HUBBLE, "roman": ROMAN, "rubin": RUBIN, "none": NONE}
 """By the words of ``--telescope``."""
 
 

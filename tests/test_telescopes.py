@@ -110,3 +110,24 @@ def test_romans_kernel_is_small_centred_and_keeps_the_light():
     assert psf.min() >= 0
     assert psf.sum() == pytest.approx(1)
     assert np.unravel_index(psf.argmax(), psf.shape) == (side // 2, side // 2)
+
+
+def test_rubin_counts_what_its_project_computes():
+    """Of syseng_throughputs v1.9, i band, a visit of two exposures of 15 s: sky and limiting magnitude."""
+    camera = make_telescope(parameters_of("rubin", exposure_time=30.0, exposures=2))
+    assert camera.sky * 30 == pytest.approx(1588.28, rel=0.01)  # electrons in a pixel; magnitudes have two decimals
+    star = 10 ** (0.4 * (camera.zero_point - 24.10)) * camera.psf[None]
+    noise = telescope.noise_variance(star, camera)
+    # 5 sigma at 24.10 mag; a pixel's own blur is not in it.
+    assert telescope.signal_to_noise(star, noise)[0] == pytest.approx(5, rel=0.03)
+
+
+def test_rubin_is_deeper_than_a_visit_by_the_root_of_their_number():
+    camera = make_telescope(parameters_of("rubin"))
+    star = camera.psf[None] * 1e-3  # faint: noise of the sky and of read-outs alone
+
+    def signal_to_noise(camera):
+        return telescope.signal_to_noise(star, telescope.noise_variance(star, camera))[0]
+
+    visit = make_telescope(parameters_of("rubin", exposure_time=30.0, exposures=2))
+    assert signal_to_noise(camera) / signal_to_noise(visit) == pytest.approx(np.sqrt(184), rel=1e-3)

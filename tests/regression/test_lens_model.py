@@ -348,6 +348,7 @@ def test_a_coolest_folder_holds_the_model(lens, executor, tmp_path):
         ({}, {"telescope": "hst"}, ("HST ACS", "F814W")),
         ({"instrument": "NIRCAM"}, {"telescope": "hst"}, ("NIRCAM", "")),
         ({}, {"telescope": "roman"}, ("Roman WFI", "F129")),
+        ({}, {"telescope": "rubin"}, ("Rubin LSSTCam", "i")),
         ({}, {"telescope": "none"}, ("", "")),  # nobody knows
     ],
 )
