@@ -16,7 +16,7 @@ PACKAGE   := $(shell find stronglens -name '*.py' 2>/dev/null)
 # What the dataset depends on, and what training and figures depend on beyond it.
 SIMULATES := params_and_cli.py generate_data.py stronglens/regression/simulator.py \
              $(filter stronglens/parameters/% stronglens/simulation/% stronglens/raytracing/% stronglens/dataset/% \
-                      stronglens/telescope/% stronglens/sampling.py stronglens/cosmology.py, $(PACKAGE))
+                      stronglens/telescope/% stronglens/telescopes.py stronglens/sampling.py stronglens/cosmology.py, $(PACKAGE))
 TRAINS    := params_and_cli.py model_and_figures.py \
              $(filter-out stronglens/raytracing/% stronglens/execution/% stronglens/simulation/%, $(PACKAGE))
 

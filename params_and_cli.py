@@ -28,6 +28,7 @@ Reading a line
     Says where or how to run and changes nothing in what is made: left out of the manifest.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 
 from stronglens.parameters import (
@@ -46,6 +47,7 @@ from stronglens.parameters import (
 )
 from stronglens.regression import declarations as regression
 from stronglens.substructure import declarations as substructure
+from stronglens.telescopes import TELESCOPES
 
 PROGRAM_VERSION = "0.1.0"
 PRESETS = Path(__file__).parent / "stronglens" / "presets"
@@ -321,18 +323,24 @@ class SourceClumps(Parameters):
     )
 
 
+EUCLID = TELESCOPES["euclid"].settings
+
+
 @declare
 class Telescope(Parameters):
     """The telescope"""
 
     telescope: str = choice(
-        "euclid", ("euclid", "hst", "none"),
-        help="euclid: VIS; hst: ACS F814W; none: no blur, no noise. Sets the defaults of this group",
+        "euclid", tuple(TELESCOPES),
+        help="; ".join(f"{name}: {record.title}" for name, record in TELESCOPES.items())
+        + ". Sets the defaults of this group",
     )
     grid_size: int = number(
-        64, shortcut="s", unit="pixels", valid=(16, 1024), help="pixels along each side of an image"
+        EUCLID.grid_size, shortcut="s", unit="pixels", valid=(16, 1024), help="pixels along each side of an image"
     )
-    pixel_scale: float = number(0.1, shortcut="ps", unit="arcsec", valid=(0.001, 10), help="size of a pixel")
+    pixel_scale: float = number(
+        EUCLID.pixel_scale, shortcut="ps", unit="arcsec", valid=(0.001, 10), help="size of a pixel"
+    )
     over_sampling: int = number(
         4, shortcut="os", valid=(1, 64), help="rays along each side of a pixel, averaged over it"
     )
@@ -341,7 +349,7 @@ class Telescope(Parameters):
         help="point-spread function: gaussian, of --psf-fwhm; optical, GalSim's model of the telescope's mirror",
     )
     psf_fwhm: float = number(
-        0.16, shortcut="psf", unit="arcsec", valid=(0, 10), applies=("psf_model", "gaussian"),
+        EUCLID.psf_fwhm, shortcut="psf", unit="arcsec", valid=(0, 10), applies=("psf_model", "gaussian"),
         help="FWHM of a Gaussian point-spread function; 0: none",
     )
     psf_fits: Path | None = text(
@@ -349,7 +357,9 @@ class Telescope(Parameters):
         help="measured point-spread function in place of a model: FILE.fits or FILE.fits[EXTENSION], in the pixels of "
         "the images unless its header states a pixel scale",
     )
-    exposure_time: float = number(2264.0, shortcut="exp", unit="s", valid=(0, 1e9), help="total exposure")
+    exposure_time: float = number(
+        EUCLID.exposure_time, shortcut="exp", unit="s", valid=(0, 1e9), help="total exposure"
+    )
     exposure_time_range: Range | None = sampled(
         None, None, unit="s", valid=(0.001, 1e9), replaces="exposure_time", symbol=r"t_{\rm exp}",
         help="total exposure, drawn for each image",
@@ -359,17 +369,23 @@ class Telescope(Parameters):
         help="in place of photons and read-outs: Gaussian noise, the same in all pixels of an image, of this share of "
         "its brightest pixel without noise, drawn for each image",
     )
-    exposures: int = number(4, valid=(1, 10_000), help="number of exposures it is split into, each read out once")
-    sky_brightness: float = number(
-        22.3, shortcut="sky", unit="mag/arcsec^2", valid=(0, 99), help="AB surface brightness of the sky"
+    exposures: int = number(
+        EUCLID.exposures, valid=(1, 10_000), help="number of exposures it is split into, each read out once"
     )
-    read_noise: float = number(4.2, shortcut="rn", unit="e-", valid=(0, 1000), help="RMS noise of one read-out")
+    sky_brightness: float = number(
+        EUCLID.sky_brightness, shortcut="sky", unit="mag/arcsec^2", valid=(0, 99),
+        help="AB surface brightness of the sky",
+    )
+    read_noise: float = number(
+        EUCLID.read_noise, shortcut="rn", unit="e-", valid=(0, 1000), help="RMS noise of one read-out"
+    )
     noise_correlation: float = number(
         0.0, shortcut="nc", valid=(0, 0.7),
         help="correlation of the noise of pixels side by side, which drizzled images have; 0: independent pixels",
     )
     zero_point: float = number(
-        25.72, shortcut="zp", unit="AB mag", valid=(0, 50), help="magnitude that gives one electron a second"
+        EUCLID.zero_point, shortcut="zp", unit="AB mag", valid=(0, 50),
+        help="magnitude that gives one electron a second",
     )
 
 
@@ -525,25 +541,10 @@ class SubstructureTraining(Run, substructure.SubstructureLearning, Training, Mac
 # --------------------------------------------------------------------------------------
 
 OVERRIDES = regression.OVERRIDES | {
-    # Euclid VIS: Euclid Collaboration, Cropper et al. 2025, A&A 697, A2 (exposures, read noise,
-    # PSF); zero point and sky as in lenstronomy 1.14.2's Euclid preset. Those are the defaults above.
-    ("telescope", "hst"): {
-        # Zero point: Sirianni et al. 2005, PASP 117, 1049. Sky: zodiacal light of the ACS handbook
-        # and earth-shine, 0.1 e-/s a pixel. PSF: FWHM of the SLACS PSF files. One orbit in four
-        # exposures, as SLACS took them (Bolton et al. 2008, ApJ 682, 964).
-        "grid_size": 128,
-        "pixel_scale": 0.05,
-        "psf_fwhm": 0.077,
-        "exposure_time": 2100.0,
-        "sky_brightness": 21.95,
-        "read_noise": 5.0,
-        "zero_point": 25.94,
-    },
-    ("telescope", "none"): {
-        "psf_fwhm": 0.0,
-        "exposure_time": 0.0,
-        "read_noise": 0.0,
-        "snr_range": None,
+    # Without noise there is no signal-to-noise to reach.
+    **{
+        ("telescope", name): asdict(record.settings) | ({} if record.settings.exposure_time else {"snr_range": None})
+        for name, record in TELESCOPES.items()
     },
 } | substructure.OVERRIDES
 

@@ -146,9 +146,10 @@ def test_a_stated_pixel_scale_is_resampled(read, stated):
 
 def test_resampling_agrees_with_the_optical_model(read):
     """GalSim's star in pixels five times finer, and in ours."""
-    from stronglens.telescope.optics import OPTICS, build_star
+    from stronglens.telescope.optics import build_star
+    from stronglens.telescopes import TELESCOPES
 
-    star = build_star(OPTICS["euclid"])
+    star = build_star(TELESCOPES["euclid"].optics)
     fine = star.drawImage(nx=205, ny=205, scale=0.02, method="no_pixel").array.astype(float)
     expected = star.drawImage(nx=41, ny=41, scale=0.1, method="no_pixel").array.astype(float)
     psf, _ = read(fine, PIXELSCL=0.02)
@@ -160,9 +161,10 @@ def test_resampling_agrees_with_the_optical_model(read):
 @pytest.mark.parametrize(("size", "offset"), [(41, (0, 0)), (41, (0.3, 0.2)), (40, (0, 0)), (40, (0.25, 0))])
 def test_recentring_of_undersampled_stars(read, name, scale, size, offset):
     """GalSim's star averaged over its pixel, FWHM 1.65 pixels, with diffraction rings: its spectrum is aliased."""
-    from stronglens.telescope.optics import OPTICS, build_star
+    from stronglens.telescope.optics import build_star
+    from stronglens.telescopes import TELESCOPES
 
-    star = build_star(OPTICS[name])
+    star = build_star(TELESCOPES[name].optics)
     expected = star.drawImage(nx=41, ny=41, scale=scale).array.astype(float)
     psf, _ = read(star.drawImage(nx=size, ny=size, scale=scale, offset=offset).array.astype(float), scale)
     # Linear interpolation by half a pixel: -40 %; sinc interpolation alone: -5 and -10 %.

@@ -30,12 +30,7 @@ from stronglens.observation import (
 )
 from stronglens.parameters import Column, RunError, StronglensError, UsageError, to_manifest
 from stronglens.plotting import check_cmap, save_figure
-
-CAMERAS = {
-    "hst": {"telescope": "HST", "instrument": "ACS", "filter": "F814W"},
-    "euclid": {"telescope": "EUCLID", "instrument": "VIS"},
-}
-"""Of --telescope: what headers call them."""
+from stronglens.telescopes import TELESCOPES
 
 OTHER_NOISE = 1.5
 """A factor between the noise of an image and that of the training images that is worth a line."""
@@ -557,15 +552,17 @@ def _reach_of_centres(record: dict) -> float | None:
 
 def _compare_camera(observation: Observation, record: dict) -> list[str]:
     """Say where a header names another camera than the one that the network's images were simulated for."""
-    known = CAMERAS.get(record.get("telescope"), {}) if record.get("psf") is None else {}  # else one of the user's
+    known = TELESCOPES.get(record.get("telescope"))
+    if known is None or record.get("psf") is not None:  # a point-spread function of the user's: another camera
+        return []
     other = [
         f"{key} {value}"
         for key, value in observation.camera.items()
-        if key in known and known[key] not in re.sub("[^A-Z0-9]", "", value.upper())
+        if key in known.header and known.header[key] not in re.sub("[^A-Z0-9]", "", value.upper())
     ]
     if not other:
         return []
-    return [f"its header says {', '.join(other)}; the network's images are those of {' '.join(known.values())}"]
+    return [f"its header says {', '.join(other)}; the network's images are those of {known.title}"]
 
 
 def _compare_noise(prepared: Prepared, record: dict) -> list[str]:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from stronglens.measuring import Measurement
-from stronglens.measuring.files import CAMERAS
 from stronglens.parameters import RunError
 from stronglens.regression.lens_model import LensModel
 from stronglens.regression.lens_shape import add_light, keep_inside, scene_of, shape_values
 from stronglens.regression.published import PublishedLens
 from stronglens.regression.simulator import make_simulator
 from stronglens.simulation.chunks import simulator_of
+from stronglens.telescopes import TELESCOPES, find_band
 
 
 def export_coolest(
@@ -65,14 +65,16 @@ def export_coolest(
             "and z_source"
         )
     seen, observation = measured.prepared, measured.observation
-    camera = observation.camera or ({} if parameters.psf_fits else CAMERAS.get(parameters.telescope, {}))
-    band = camera.get("filter") or ("VIS" if camera.get("instrument") == "VIS" else "")  # Euclid's VIS has one filter
+    camera, known = observation.camera, TELESCOPES[parameters.telescope]
+    instrument, band = " ".join(camera[key] for key in ("telescope", "instrument") if key in camera), find_band(camera)
+    if not camera and parameters.psf_fits is None:
+        instrument, band = known.instrument, known.band
     image_of = {
         "image": np.asarray(seen.image, float) - model.background,
         "noise": np.asarray(seen.noise, float),
         "is_judged": np.isfinite(model.residual),
         "exposure_time": _exposure_time(observation.electrons, observation.zero_point, parameters.zero_point),
-        "instrument": " ".join(camera[key] for key in ("telescope", "instrument") if key in camera),
+        "instrument": instrument,
         "band": band,
     }
     remarks = dict(remarks or {}) | {

@@ -2,6 +2,7 @@
 
 from stronglens import telescope
 from stronglens.parameters import UsageError
+from stronglens.telescopes import TELESCOPES
 
 
 def make_telescope(parameters) -> telescope.Telescope:
@@ -19,14 +20,15 @@ def make_telescope(parameters) -> telescope.Telescope:
         When the file of ``--psf-fits`` cannot be used.
     """
     scale, notes = parameters.pixel_scale, []
+    known = TELESCOPES[parameters.telescope]
     if parameters.psf_fits:
         psf, notes = telescope.read_psf(parameters.psf_fits, scale)
     elif parameters.psf_model == "gaussian":
         psf = telescope.gaussian_psf(parameters.psf_fwhm, scale)
-    elif parameters.telescope in telescope.OPTICS:
-        psf = telescope.optical_psf(telescope.OPTICS[parameters.telescope], scale)
+    elif known.optics:
+        psf = telescope.optical_psf(known.optics, scale)
     else:
-        raise UsageError(f"--psf-model=optical knows no mirror of --telescope={parameters.telescope}")
+        raise UsageError(f"--psf-model=optical is not for --telescope={parameters.telescope}: {known.without_optics}")
     camera = telescope.Telescope(
         pixel_scale=scale,
         psf=psf,

@@ -6,7 +6,7 @@ noise three times as fast as JAX does there. On a GPU ``DeviceTelescope`` does.
 
 from stronglens.telescope.camera import Telescope, gaussian_psf, sky_rate
 from stronglens.telescope.device import DeviceTelescope
-from stronglens.telescope.optics import OPTICS, optical_psf
+from stronglens.telescope.optics import optical_psf
 from stronglens.telescope.psf_file import read_psf
 from stronglens.telescope.recording import (
     add_noise,
@@ -19,7 +19,6 @@ from stronglens.telescope.recording import (
 )
 
 __all__ = [
-    "OPTICS",
     "DeviceTelescope",
     "Telescope",
     "add_noise",

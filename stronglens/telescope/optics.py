@@ -1,8 +1,8 @@
 """Point-spread functions of telescopes, from GalSim's model of their optics."""
 
-from dataclasses import dataclass
-
 import numpy as np
+
+from stronglens.telescopes import MirrorOptics, RomanOptics
 
 LIGHT = 0.95
 """Of a star, that a kernel holds at least. The rest falls off as r^-3 far beyond the core: another two per cent would
@@ -11,52 +11,16 @@ take a kernel twice as wide, and every image is rendered with a margin of half i
 _WIDEST = 101
 
 
-@dataclass(frozen=True)
-class Optics:
-    """What shapes the image of a star.
-
-    Attributes
-    ----------
-    diameter : float, m, of the primary mirror
-    obscuration : float, diameter of the central obstruction over that of the mirror
-    struts : int, that hold the secondary mirror
-    strut_thickness : float, over the mirror's diameter
-    wavelength : float, nm, effective
-    defocus, spherical : float, waves (Noll's Zernike coefficients 4 and 11)
-    jitter : float, arcsec
-        Standard deviation of a round Gaussian: pointing, charge diffusion, and what drizzling adds.
-    """
-
-    diameter: float
-    obscuration: float
-    struts: int
-    strut_thickness: float
-    wavelength: float
-    defocus: float
-    spherical: float
-    jitter: float
-
-
-OPTICS = {
-    # Mirror, obscuration, struts: Krist, Hook & Stoehr 2011, Proc. SPIE 8127 (Tiny Tim). Effective wavelength: ACS
-    # Instrument Handbook. The last three: fitted to the PSF files of two SLACS lenses, pixels of 0.05 arcsec.
-    "hst": Optics(2.4, 0.33, 4, 0.022, 806.0, defocus=0.055, spherical=-0.03, jitter=0.017),
-    # Mirror: Euclid Collaboration, Mellier et al. 2025, A&A 697, A1; the middle of the band, 550-900 nm: Cropper et
-    # al. 2025, A&A 697, A2. The last three: fitted to the VIS PSF that comes with a Q1 lens.
-    "euclid": Optics(1.2, 0.33, 3, 0.03, 700.0, defocus=0.066, spherical=-0.008, jitter=0.041),
-}
-
-
-def optical_psf(optics: Optics, pixel_scale: float) -> np.ndarray:
+def optical_psf(optics: MirrorOptics | RomanOptics, pixel_scale: float) -> np.ndarray:
     """Return a telescope's point-spread function sampled at pixel centres, without the blur of the pixel itself.
 
     Images are averaged over their pixels before they are blurred: a kernel with the pixel in it would average twice.
     Hubble's has structure finer than twice a pixel of 0.05 arcsec (lambda / 2D is 0.035 arcsec), and so the kernel
-    stands for it only as far as what it blurs is smooth over a pixel.
+    stands for it only as far as what it blurs is smooth over a pixel. Roman's is drawn without such structure.
 
     Parameters
     ----------
-    optics : Optics
+    optics : MirrorOptics or RomanOptics
     pixel_scale : float, arcsec
 
     Returns
@@ -65,21 +29,49 @@ def optical_psf(optics: Optics, pixel_scale: float) -> np.ndarray:
         As narrow as holds ``LIGHT`` of the light.
     """
     star = build_star(optics)
-    widest = star.drawImage(nx=_WIDEST, ny=_WIDEST, scale=pixel_scale, method="no_pixel").array.astype(float)
+    draw = _draw_band_limited if isinstance(optics, RomanOptics) else _draw_at_centres
+    widest = draw(star, pixel_scale)
     middle = _WIDEST // 2
     for half in range(1, middle + 1):
         kernel = widest[middle - half : middle + half + 1, middle - half : middle + half + 1]
         if kernel.sum() >= LIGHT * max(1, widest.sum()):
             break
-    kernel = np.maximum(kernel, 0)  # the FFT's roundings
+    kernel = np.maximum(kernel, 0)  # the FFT's roundings, and what cutting frequencies off leaves
     return kernel / kernel.sum()
 
 
-def build_star(optics: Optics):
+def _draw_at_centres(star, pixel_scale: float) -> np.ndarray:
+    return star.drawImage(nx=_WIDEST, ny=_WIDEST, scale=pixel_scale, method="no_pixel").array.astype(float)
+
+
+def _draw_band_limited(star, pixel_scale: float) -> np.ndarray:
+    """Return a star without frequencies above half a period a pixel.
+
+    Pixels as large as Roman's take higher ones for lower ones: the kernel's middle would be half as high again.
+    """
+    step = 2 * np.pi / (_WIDEST * pixel_scale)
+    frequencies = star.drawKImage(nx=_WIDEST, ny=_WIDEST, scale=step).array
+    return np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(frequencies)).real)
+
+
+def build_star(optics: MirrorOptics | RomanOptics):
     """Return GalSim's model of a star as the telescope sees it, of flux 1, before the pixel."""
     import galsim
 
-    mirror = galsim.OpticalPSF(
+    mirror = _roman(optics) if isinstance(optics, RomanOptics) else _mirror(optics)
+    return galsim.Convolve(mirror, galsim.Gaussian(sigma=optics.jitter))
+
+
+def _roman(optics: RomanOptics):
+    from galsim import roman
+
+    return roman.getPSF(optics.detector, optics.band, wavelength=roman.getBandpass(optics.band))
+
+
+def _mirror(optics: MirrorOptics):
+    import galsim
+
+    return galsim.OpticalPSF(
         lam=optics.wavelength,
         diam=optics.diameter,
         obscuration=optics.obscuration,
@@ -91,4 +83,3 @@ def build_star(optics: Optics):
         oversampling=2,
         pad_factor=2,
     )
-    return galsim.Convolve(mirror, galsim.Gaussian(sigma=optics.jitter))

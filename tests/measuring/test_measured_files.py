@@ -238,6 +238,10 @@ def test_a_network_that_returns_no_number_refuses_the_file_alone(lens, tmp_path)
         ("euclid", {}, None),
         ("hst", {"INSTRUME": "ACS", "FILTER1": "F606W", "FILTER2": "CLEAR2L"}, "filter F606W CLEAR2L"),
         ("hst", {"INSTRUME": "ACS/WFC", "FILTER1": "CLEAR1L", "FILTER2": "F814W"}, None),
+        ("roman", {"TELESCOP": "ROMAN", "INSTRUME": "WFI", "FILTER": "F129"}, None),
+        ("roman", {"TELESCOP": "ROMAN", "INSTRUME": "WFI", "FILTER": "F158"}, "filter F158"),
+        ("rubin", {"TELESCOP": "Simonyi Survey Telescope", "INSTRUME": "LSSTCam", "FILTER": "i_39"}, None),
+        ("rubin", {"INSTRUME": "LSSTCam", "FILTER": "r_57"}, "filter r_57"),
         ("none", {"TELESCOP": "JWST"}, None),
     ],
 )

@@ -78,7 +78,7 @@ def test_a_choice_on_the_command_line_makes_a_file_give_way(file):
     ("text", "line"),
     [
         ("grid-siz = 3", "unknown key grid-siz; did you mean grid-size?"),
-        ("[telescope]\ngrid-size = 3", "telescope must be euclid, hst or none"),
+        ("[telescope]\ngrid-size = 3", "telescope must be euclid, hst"),
         ("[other]\ngrid-size = 3", "unknown key other"),
         ("config = 'a'", "unknown key config"),
         ("seed = 1\nseed = 2", "is not a TOML file"),

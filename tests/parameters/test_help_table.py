@@ -49,9 +49,9 @@ def test_a_description_stands_beside_or_below():
 
 
 def test_other_defaults_are_told():
-    assert "(default 128 with --telescope=hst)" in table(width=200)
-    assert "exposures" in table(width=200)
-    row = next(line for line in table(width=200).splitlines() if line.startswith("--exposures"))
+    assert "(default 128 with --telescope=hst" in table(width=200)
+    assert "over-sampling" in table(width=200)
+    row = next(line for line in table(width=200).splitlines() if line.startswith("--over-sampling"))
     assert "default" not in row  # the same number for all telescopes
 
 

@@ -344,9 +344,11 @@ def test_a_coolest_folder_holds_the_model(lens, executor, tmp_path):
     ("camera", "parameters", "expected"),
     [
         ({"telescope": "HST", "instrument": "ACS", "filter": "F606W"}, {}, ("HST ACS", "F606W")),  # the image's own
-        ({}, {}, ("EUCLID VIS", "VIS")),  # that of --telescope
+        ({}, {}, ("Euclid VIS", "VIS")),  # that of --telescope
         ({}, {"telescope": "hst"}, ("HST ACS", "F814W")),
         ({"instrument": "NIRCAM"}, {"telescope": "hst"}, ("NIRCAM", "")),
+        ({}, {"telescope": "roman"}, ("Roman WFI", "F129")),
+        ({}, {"telescope": "rubin"}, ("Rubin LSSTCam", "i")),
         ({}, {"telescope": "none"}, ("", "")),  # nobody knows
     ],
 )
