@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from stronglens.dataset import split_indices
 from stronglens.learning.lesson import Lesson
+from stronglens.lens_models import LENS_MODELS
 from stronglens.parameters import UsageError
 from stronglens.sampling import Stream, generator
 
@@ -109,7 +110,8 @@ def find_unseen(made_with: Mapping) -> dict[str, str]:
     unseen = {}
     if made_with.get("redshift-effects") == "none":
         unseen |= dict.fromkeys(("src-redshift", "lens-redshift"), "--redshift-effects none")
-    if made_with.get("lens-light") == "off" and made_with.get("lens-model") == "sie":
+    model = LENS_MODELS.get(made_with.get("lens-model"))
+    if made_with.get("lens-light") == "off" and model and not model.mass_follows_light:
         light = [f"lens-{name}" for name in ("intensity", "magnitude", "effect", "sersic")]
         unseen |= dict.fromkeys((*light, "light-ellip-x", "light-ellip-y"), "--lens-light off")
     return unseen
