@@ -34,8 +34,8 @@ IMAGES = 128
 def measure(seconds: float) -> list[dict]:
     """Measure every case on the draws of the default ranges, 64x64 pixels of 0.1 arcsec, no blur and no noise.
 
-    lenstronomy does the ellipsoids of mass. It has no closed form of an elliptical Sersic mass, nor a decomposition that
-    is solved for once: a time of its composite would be a time of something else.
+    lenstronomy does the ellipsoids of mass. It has no closed form of an elliptical Sersic mass, nor a decomposition
+    that is solved for once: a time of its composite would be a time of something else.
     """
     rows = []
     print(

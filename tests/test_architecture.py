@@ -86,6 +86,17 @@ def test_libraries_live_in_their_rooms(path):
             assert rooms & set(ONLY_IN[library]), f"{path} imports {library}"
 
 
+def test_lens_models_are_named_where_they_are_built():
+    built_in = {"lens_models.py", "raytracing/scene.py", "raytracing/coolest.py"}
+    named = {
+        str(path.relative_to(ROOT / "stronglens"))
+        for path in PACKAGE
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in ("composite", "sie", "powerlaw")
+    }
+    assert named == built_in
+
+
 def test_the_package_itself_imports_nothing():
     assert list(imported_modules(ROOT / "stronglens" / "__init__.py")) == []
 
