@@ -21,7 +21,7 @@ Reading a line
 ``valid``
     What is physically possible. The range beside it is this run's prior: two things.
 ``applies``
-    The choice (of another parameter) for which the parameter means anything.
+    The value (of another parameter), or several of them, for which the parameter means anything.
 ``replaces``
     The quantity that is not drawn when this one is given.
 ``recorded=False``
@@ -53,7 +53,7 @@ PROGRAM_VERSION = "0.1.0"
 PRESETS = Path(__file__).parent / "stronglens" / "presets"
 
 COMPOSITE = ("lens_model", "composite")
-SIE = ("lens_model", "sie")
+ELLIPSOID = ("lens_model", ("sie", "powerlaw"))
 TASKS = ("regression", "substructure")
 
 
@@ -122,9 +122,10 @@ class LensGalaxy(Parameters):
     """The lens: what all models share"""
 
     lens_model: str = choice(
-        "composite", ("composite", "sie"),
+        "composite", ("composite", "sie", "powerlaw"),
         help="composite: stars (bulge and disk, light and mass) and an NFW halo; "
-        "sie: singular isothermal ellipsoid and external shear, with Sersic light",
+        "sie: singular isothermal ellipsoid and external shear, with Sersic light; powerlaw: the "
+        "same, with a free slope of the mass density",
     )
     lens_light: str = choice("on", ("on", "off"), help="whether the lens galaxy's own light is seen")
     redshift_effects: str = choice(
@@ -149,7 +150,7 @@ class LensGalaxy(Parameters):
     lens_ellip_var: float = half_width(
         0.2, shortcut="lell", spin=2, valid=(0, 0.9),
         help="half-width of the range of the lens's ellipticity components "
-        "(1-q)/(1+q) (cos 2phi, sin 2phi), of bulge and isothermal mass alike",
+        "(1-q)/(1+q) (cos 2phi, sin 2phi), of a composite's bulge or an ellipsoid of mass",
     )
     lens_ellip_x_range: Range | None = component(
         of="lens_ellip_var", shortcut="lellx", valid=(-0.9, 0.9), symbol=r"e_{x,\rm lens}",
@@ -217,46 +218,50 @@ class CompositeLens(Parameters):
 
 
 @declare
-class IsothermalLens(Parameters):
-    """The lens: isothermal ellipsoid and shear (--lens-model sie)"""
+class EllipsoidLens(Parameters):
+    """The lens: an ellipsoid of mass and shear (--lens-model sie or powerlaw)"""
 
     velocity_dispersion_range: Range = sampled(
-        200.0, 320.0, shortcut="sigma", unit="km/s", valid=(0, 2000), applies=SIE, symbol=r"\sigma_v",
-        help="velocity dispersion of the lens, which sets its Einstein radius",
+        200.0, 320.0, shortcut="sigma", unit="km/s", valid=(0, 2000), applies=("lens_model", "sie"),
+        symbol=r"\sigma_v", help="velocity dispersion of an isothermal lens, which sets its Einstein radius",
     )
     einstein_radius_range: Range | None = sampled(
-        None, None, shortcut="er", unit="arcsec", valid=(0, 20), applies=SIE, symbol=r"\theta_{\rm E}",
+        None, None, shortcut="er", unit="arcsec", valid=(0, 20), applies=ELLIPSOID, symbol=r"\theta_{\rm E}",
         column="einstein-radius-sie", replaces="velocity_dispersion_range",
         help="intermediate-axis Einstein radius, drawn in place of a velocity dispersion when given",
     )
+    mass_slope_range: Range = sampled(
+        1.8, 2.2, shortcut="slope", valid=(1.2, 2.8), applies=("lens_model", "powerlaw"), symbol=r"\gamma",
+        help="logarithmic slope of the mass density in three dimensions, rho ~ r^-slope; 2 is isothermal",
+    )
     lens_magnitude_range: Range | None = sampled(
-        None, None, shortcut="lmag", unit="AB mag", valid=(0, 50), applies=SIE, symbol=r"m_{\rm lens}",
+        None, None, shortcut="lmag", unit="AB mag", valid=(0, 50), applies=ELLIPSOID, symbol=r"m_{\rm lens}",
         replaces="lens_intensity_range",
         help="total magnitude of the lens's light as observed, drawn in place of an intensity when given",
     )
     light_ellip_offset_var: float | None = half_width(
-        None, shortcut="loff", spin=2, valid=(0, 0.9), applies=SIE,
+        None, shortcut="loff", spin=2, valid=(0, 0.9), applies=ELLIPSOID,
         help="half-width of the range of what the lens's light differs by from its mass, in both components of the "
         "ellipticity; without it, light is as elliptical as mass",
     )
     light_ellip_offset_x_range: Range | None = component(
-        of="light_ellip_offset_var", valid=(-0.9, 0.9), applies=SIE, symbol=r"\Delta e_{x,\rm light}",
+        of="light_ellip_offset_var", valid=(-0.9, 0.9), applies=ELLIPSOID, symbol=r"\Delta e_{x,\rm light}",
         help="cosine component of the light's ellipticity less that of the mass",
     )
     light_ellip_offset_y_range: Range | None = component(
-        of="light_ellip_offset_var", valid=(-0.9, 0.9), applies=SIE, symbol=r"\Delta e_{y,\rm light}",
+        of="light_ellip_offset_var", valid=(-0.9, 0.9), applies=ELLIPSOID, symbol=r"\Delta e_{y,\rm light}",
         help="sine component of the light's ellipticity less that of the mass",
     )
     shear_var: float = half_width(
-        0.05, shortcut="sh", spin=2, valid=(0, 0.5), applies=SIE,
+        0.05, shortcut="sh", spin=2, valid=(0, 0.5), applies=ELLIPSOID,
         help="half-width of the range of the external shear's components",
     )
     shear_1_range: Range | None = component(
-        of="shear_var", shortcut="sh1", valid=(-0.5, 0.5), applies=SIE, symbol=r"\gamma_1",
+        of="shear_var", shortcut="sh1", valid=(-0.5, 0.5), applies=ELLIPSOID, symbol=r"\gamma_1",
         help="gamma_1 of the external shear: stretching along x",
     )
     shear_2_range: Range | None = component(
-        of="shear_var", shortcut="sh2", valid=(-0.5, 0.5), applies=SIE, symbol=r"\gamma_2",
+        of="shear_var", shortcut="sh2", valid=(-0.5, 0.5), applies=ELLIPSOID, symbol=r"\gamma_2",
         help="gamma_2 of the external shear: stretching along the diagonal",
     )
 
@@ -408,14 +413,14 @@ class Cuts(Parameters):
 
 @declare
 class RegressionSimulation(
-    Run, Simulation, Machines, Telescope, LensGalaxy, CompositeLens, IsothermalLens, SourceGalaxy, SourceClumps, Cuts
+    Run, Simulation, Machines, Telescope, LensGalaxy, CompositeLens, EllipsoidLens, SourceGalaxy, SourceClumps, Cuts
 ):
     """Simulate strong gravitational lenses with PyAutoLens and write them to dataset/."""
 
 
 @declare(task="substructure", lens_model="sie", telescope="hst")
 class SubstructureSimulation(
-    Run, Simulation, Machines, Telescope, LensGalaxy, CompositeLens, IsothermalLens, SourceGalaxy,
+    Run, Simulation, Machines, Telescope, LensGalaxy, CompositeLens, EllipsoidLens, SourceGalaxy,
     substructure.Substructure, Cuts
 ):  # fmt: skip
     """Simulate lenses whose dark matter is smooth, holds sub-halos or a vortex, and write them to dataset/."""
@@ -546,6 +551,8 @@ OVERRIDES = regression.OVERRIDES | {
         ("telescope", name): asdict(record.settings) | ({} if record.settings.exposure_time else {"snr_range": None})
         for name, record in TELESCOPES.items()
     },
+    # The relation of velocity dispersion and Einstein radius depends on more than the slope: on the stars' orbits.
+    ("lens_model", "powerlaw"): {"einstein_radius_range": Range(0.7, 2.0)},
 } | substructure.OVERRIDES
 
 COMMANDS = {

@@ -1,4 +1,4 @@
-"""The same isothermal scenes by lenstronomy (Birrer & Amara 2018), one image at a time as it works."""
+"""The same scenes of elliptical lenses by lenstronomy (Birrer & Amara 2018), one image at a time as it works."""
 
 from contextlib import contextmanager
 
@@ -10,10 +10,11 @@ from lenstronomy.LensModel.lens_model import LensModel
 from lenstronomy.LightModel.light_model import LightModel
 from lenstronomy.LightModel.Profiles.sersic import SersicUtil
 
+from stronglens.lens_models import LENS_MODELS
 from stronglens.raytracing.ellipsoids import sersic_constant
 
 
-def build_renderer(lens_light: bool, shape: tuple[int, int], pixel_scale: float, over_sampling: int):
+def build_renderer(lens_model: str, lens_light: bool, shape: tuple[int, int], pixel_scale: float, over_sampling: int):
     """Return a function from scenes (dicts of (N,) arrays) to images (N, H, W), row 0 at the top."""
     corner = [-(pixels - 1) / 2 * pixel_scale for pixels in shape]
     data = ImageData(
@@ -22,10 +23,11 @@ def build_renderer(lens_light: bool, shape: tuple[int, int], pixel_scale: float,
         dec_at_xy_0=corner[0],
         transform_pix2angle=np.eye(2) * pixel_scale,
     )
+    has_slope = LENS_MODELS[lens_model].has_slope
     model = ImageModel(
         data,
         PSF(psf_type="NONE"),
-        LensModel(["SIE", "SHEAR"]),
+        LensModel(["EPL" if has_slope else "SIE", "SHEAR"]),
         LightModel(["SERSIC_ELLIPSE"]),
         LightModel(["SERSIC_ELLIPSE"]) if lens_light else None,
         kwargs_numerics={"supersampling_factor": over_sampling, "supersampling_convolution": False},
@@ -49,8 +51,9 @@ def build_renderer(lens_light: bool, shape: tuple[int, int], pixel_scale: float,
         images = []
         for values in zip(*scene.values(), strict=True):
             one = dict(zip(scene, values, strict=True))
+            slope = {"gamma": one["mass_slope"]} if has_slope else {}
             lens = [
-                {"theta_E": one["einstein_radius_sie"], **place(one, "lens")},
+                {"theta_E": one["einstein_radius_sie"], **slope, **place(one, "lens")},
                 {"gamma1": one["shear_1"], "gamma2": one["shear_2"]},
             ]
             image = model.image(lens, light(one, "src"), light(one, "lens") if lens_light else None)

@@ -10,6 +10,7 @@ from autogalaxy.profiles.mass.abstract.deflections_memo import memo_disabled
 import params_and_cli as panel
 from benchmarks.lenstronomy import build_renderer, same_sersic_constant
 from benchmarks.timing import measure_rates
+from stronglens.lens_models import LENS_MODELS
 from stronglens.raytracing import ImageRenderer
 from stronglens.raytracing.reference import render_with_tracer
 from stronglens.simulation.lens_simulator import LensSimulator
@@ -19,6 +20,8 @@ CASES = (  # lens model, lens light, over-sampling, ratio to the loop that we wa
     ("sie", "off", 4, 20),
     ("sie", "on", 1, 35),
     ("sie", "on", 4, 20),
+    ("powerlaw", "off", 1, None),
+    ("powerlaw", "off", 4, None),
     ("composite", "on", 1, 15),
     ("composite", "on", 4, None),
 )
@@ -31,8 +34,8 @@ IMAGES = 128
 def measure(seconds: float) -> list[dict]:
     """Measure every case on the draws of the default ranges, 64x64 pixels of 0.1 arcsec, no blur and no noise.
 
-    lenstronomy does the isothermal lenses. It has no closed form of an elliptical Sersic mass, nor a decomposition that
-    is solved for once: a time of its composite would be a time of something else.
+    lenstronomy does the ellipsoids of mass. It has no closed form of an elliptical Sersic mass, nor a decomposition
+    that is solved for once: a time of its composite would be a time of something else.
     """
     rows = []
     print(
@@ -79,8 +82,9 @@ def measure_case(model: str, light: str, over_sampling: int, seconds: float) -> 
         "loop": (lambda: render_with_tracer(*case, head, *grid), few),
         "ours": (lambda: renderer(scene), IMAGES),
     }
-    if model == "sie":
-        by_lenstronomy = build_renderer(light == "on", *grid)
+    is_ellipsoid = LENS_MODELS[model].is_ellipsoid
+    if is_ellipsoid:
+        by_lenstronomy = build_renderer(model, light == "on", *grid)
         works["lenstronomy"] = (lambda: by_lenstronomy(head), few)
     # A loop over new lenses never hits PyAutoGalaxy's memory of deflections; a benchmark that repeats some would.
     with memo_disabled():
@@ -97,7 +101,7 @@ def measure_case(model: str, light: str, over_sampling: int, seconds: float) -> 
         "largest_difference": largest_difference(ours, render_with_tracer(*case, head, *grid)),
         "compile_seconds": compile_seconds,
     }
-    if model == "sie":
+    if is_ellipsoid:
         with same_sersic_constant():
             row["largest_difference_from_lenstronomy"] = largest_difference(ours, by_lenstronomy(head))
         row["ratio_to_lenstronomy"] = rates["ours"] / rates["lenstronomy"]

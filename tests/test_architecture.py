@@ -37,6 +37,7 @@ ONLY_IN = {
     "galsim": ("telescope",),
 }
 
+FOR_ALL = {"parameters", "atomic", "lens_models", "telescopes"}
 MAY_IMPORT = {  # beside parameters
     "observation": {"dataset"},
     "networks": {"scaling", "training"},
@@ -80,10 +81,10 @@ def test_imports_point_down(path):
         other = module.split(".")[1]
         if other == package:
             continue
-        if package in ("parameters", "atomic", "telescopes"):
+        if package in FOR_ALL:
             pytest.fail(f"{package} imports {module}")
         if package not in TASKS:
-            allowed = {"parameters", "atomic", "telescopes"} | MAY_IMPORT.get(package, set()) | JOIN.get(package, set())
+            allowed = FOR_ALL | MAY_IMPORT.get(package, set()) | JOIN.get(package, set())
             assert other in allowed, f"{package} imports {module}"
         else:
             assert other not in TASKS, f"a task imports a task: {module}"
@@ -151,6 +152,17 @@ def test_every_task_has_the_same_modules_and_functions(module):
             signatures[task] = signature_of(path, name)
             assert signatures[task], f"{path} has no function {name}"
     assert len({str(signature) for signature in signatures.values()}) <= 1, signatures
+
+
+def test_lens_models_are_named_where_they_are_built():
+    built_in = {"lens_models.py", "raytracing/scene.py", "raytracing/coolest.py"}
+    named = {
+        str(path.relative_to(ROOT / "stronglens"))
+        for path in PACKAGE
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in ("composite", "sie", "powerlaw")
+    }
+    assert named == built_in
 
 
 def test_the_package_itself_imports_nothing():

@@ -73,7 +73,8 @@ def test_overrides_name_parameters_and_hold_what_they_may():
         assert defaults.keys() <= declared.keys()
         for cls in classes:
             if chooser in declarations(cls):
-                condition = dict([item.applies] if (item := declared[chooser]).applies else [])
+                needed = declared[chooser].applies
+                condition = {needed[0]: needed[1][0]} if needed else {}
                 cls.of(panel.OVERRIDES, **condition, **{chooser: choice})  # raises where a value will not do
 
 

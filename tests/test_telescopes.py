@@ -15,7 +15,7 @@ from stronglens.telescopes import TELESCOPES, Settings, find_band
 
 
 def parameters_of(name, **values):
-    return panel.SimulationParameters.of(panel.OVERRIDES, telescope=name, **values)
+    return panel.RegressionSimulation.of(panel.OVERRIDES, telescope=name, **values)
 
 
 @pytest.mark.parametrize("name", TELESCOPES)

@@ -23,6 +23,9 @@ TYPES = {
     "names": (tuple,),
 }
 
+Condition = tuple[str, str | tuple[str, ...]]
+"""The name of a parameter and its value, or several: one of them must be chosen."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
@@ -42,8 +45,8 @@ class Declaration:
     symbol : str or None
         TeX, without the dollars, of the column that is drawn.
     choices : tuple of str
-    applies : (name of another parameter, its value) or None
-        Where the parameter means anything.
+    applies : (name of another parameter, tuple of its values) or None
+        Where the parameter means anything. It may be declared with one value, without a tuple.
     column : str or None
         The drawn column, if it is not called as the flag.
     of : str or None
@@ -70,7 +73,7 @@ class Declaration:
     valid: tuple[float, float] | None = None
     symbol: str | None = None
     choices: tuple[str, ...] = ()
-    applies: tuple[str, str] | None = None
+    applies: tuple[str, tuple[str, ...]] | None = None
     column: str | None = None
     of: str | None = None
     spin: int = 0
@@ -172,7 +175,7 @@ def sampled(
     valid: tuple[float, float] | None = None,
     symbol: str | None = None,
     column: str | None = None,
-    applies: tuple[str, str] | None = None,
+    applies: Condition | None = None,
     replaces: str | None = None,
 ) -> Any:
     """Declare a quantity drawn uniformly between two values, once an image; not drawn by default if both are None.
@@ -193,7 +196,7 @@ def half_width(
     shortcut: str | None = None,
     unit: str | None = None,
     valid: tuple[float, float] | None = None,
-    applies: tuple[str, str] | None = None,
+    applies: Condition | None = None,
     spin: int = 0,
 ) -> Any:
     """Declare the half-width v of the range (-v, v) that the components which name it are drawn from.
@@ -216,7 +219,7 @@ def component(
     unit: str | None = None,
     valid: tuple[float, float] | None = None,
     symbol: str | None = None,
-    applies: tuple[str, str] | None = None,
+    applies: Condition | None = None,
 ) -> Any:
     """Declare one of the quantities that a half-width stands for; a range of its own, when given, wins."""
     return _field(
@@ -232,7 +235,7 @@ def number(
     shortcut: str | None = None,
     unit: str | None = None,
     valid: tuple[float, float] | None = None,
-    applies: tuple[str, str] | None = None,
+    applies: Condition | None = None,
     recorded: bool = True,
 ) -> Any:
     """Declare a number, whole or not as the field's type says."""
@@ -248,7 +251,7 @@ def choice(
     *,
     help: str,
     shortcut: str | None = None,
-    applies: tuple[str, str] | None = None,
+    applies: Condition | None = None,
     fixed: bool = False,
 ) -> Any:
     """Declare one of a few words; with `fixed` one that a class of parameters has chosen."""
@@ -274,14 +277,18 @@ def names(
     help: str,
     shortcut: str | None = None,
     many: bool = False,
-    applies: tuple[str, str] | None = None,
+    applies: Condition | None = None,
 ) -> Any:
     """Declare a list of names: a,b,c; with `many` also a b c, as a shell expands ``*.fits``, and possibly none."""
     return _field(kind="names", default=tuple(default), help=help, shortcut=shortcut, many=many, applies=applies)
 
 
-def _field(**values) -> Any:
-    declaration = Declaration(**values)
+def _field(applies: Condition | None = None, **values) -> Any:
+    condition = None
+    if applies:
+        chooser, wanted = applies
+        condition = chooser, (wanted,) if isinstance(wanted, str) else wanted
+    declaration = Declaration(applies=condition, **values)
     return dataclasses.field(default=declaration.default, metadata={"declaration": declaration})
 
 

@@ -119,7 +119,7 @@ def applicable(parameters: Parameters) -> dict[str, Declaration]:
 
 def applies(declaration: Declaration, values: Mapping[str, Any]) -> bool:
     """Return whether a parameter means anything beside the values of the others."""
-    return declaration.applies is None or values[declaration.applies[0]] == declaration.applies[1]
+    return declaration.applies is None or values[declaration.applies[0]] in declaration.applies[1]
 
 
 def ranges(parameters: Parameters) -> dict[str, Range]:
@@ -206,4 +206,5 @@ def _inapplicable(declaration: Declaration, declared: Mapping[str, Declaration],
     assert declaration.applies
     chooser, wanted = declaration.applies
     flag = declared[chooser].flag
-    return f"{declaration.flag} means nothing with {flag}={values[chooser]}: leave it out, or give {flag}={wanted}"
+    needed = f"{flag}={' or '.join(wanted)}"
+    return f"{declaration.flag} does not apply with {flag}={values[chooser]}; omit it or use {needed}"

@@ -37,8 +37,9 @@ UNITS = {
     "half-light radius for n from 1 to 10, 1.5 % below it at n = 0.5",
     "images": "electrons per second per pixel, in image.fits and noise_map.fits (one standard deviation); mask.fits is "
     "1 where the model was compared with the image, 0 elsewhere; the pixels of psf.fits sum to 1",
-    "mass": "an isothermal ellipsoid, written as a PEMD of slope gamma = 2 (fixed), with which it is identical",
 }
+
+ISOTHERMAL = "an isothermal ellipsoid, written as a PEMD of slope gamma = 2 (fixed), with which it is identical"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def write_coolest(
     lens_light: bool = True,
     notes: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write an isothermal lens with external shear, its light, its source and its image as a COOLEST folder.
+    """Write an elliptical lens with external shear, its light, its source and its image as a COOLEST folder.
 
     The entities of the template are the lens, the external shear and the source, in this order.
 
@@ -88,7 +89,7 @@ def write_coolest(
     folder : str or Path
         A folder of an earlier call is replaced as a whole.
     point : dict of str to float, the scene's values, under the names of ``SCENE_COLUMNS``: the point estimate
-        Intensities in e-/s per pixel.
+        Intensities in e-/s per pixel. With a ``mass_slope`` the mass is a power law, without it isothermal.
     samples : dict of str to (S,), posterior samples under the same names, without intensities
         Their mean, median and percentiles are written. Those of an angle are computed around the point estimate, and
         may lie beyond 90 degrees.
@@ -115,8 +116,9 @@ def write_coolest(
         raise RunError(f"{folder} holds other files, which would be lost: move {', '.join(foreign)} out of it")
     values = _by_standard(_convert(point, lens_light), data.pixel_scale)
     statistics = _statistics(point, samples, fitted, lens_light, data.pixel_scale)
+    meta = UNITS | ({} if "mass_slope" in point else {"mass": ISOTHERMAL}) | dict(notes or {})
     try:
-        template = _template(values, statistics, redshifts, data, UNITS | dict(notes or {}))
+        template = _template(values, statistics, redshifts, data, meta)
         with replacing_folder(folder) as aside:
             _write_images(aside, data)
             (aside / f"{TEMPLATE}.json").write_text(f"{template}\n")
@@ -129,7 +131,7 @@ def write_coolest(
 
 def _convert(scene: Mapping[str, float], lens_light: bool) -> dict[str, dict[str, float]]:
     """Return a scene's profiles under COOLEST's names, by PyAutoLens's own conversion."""
-    masses, lights = build_lens("sie", scene, STOCK)
+    masses, lights = build_lens("powerlaw" if "mass_slope" in scene else "sie", scene, STOCK)
     converted = {name: coolest_dict_from_mass(profile)["parameters"] for name, profile in masses.items()}
     if lens_light:
         converted["lens_light"] = coolest_dict_from_light(lights["light"])["parameters"]
@@ -153,7 +155,7 @@ def _by_standard(profiles: dict[str, dict[str, float]], pixel_scale: float) -> d
                 "theta_eff": values["theta_eff"] * (of_coolest / b_n) ** n,
                 "I_eff": values["I_eff"] * np.exp(b_n - of_coolest) / pixel_scale**2,
             }
-        converted[name] = values | {"gamma": 2.0} if "theta_E" in values else values
+        converted[name] = {"gamma": 2.0} | values if "theta_E" in values else values
     return converted
 
 
@@ -190,7 +192,7 @@ def _template(values, statistics, redshifts: tuple[float, float], data: Modelled
                 profile.parameters[key].set_point_estimate(float(value))
                 if held := statistics.get(name, {}).get(key):
                     profile.parameters[key].set_posterior(lazy.PosteriorStatistics(**held))
-            if "gamma" in profile.parameters:
+            if "gamma" in profile.parameters and "gamma" not in statistics.get(name, {}):
                 profile.parameters["gamma"].fix()
         return model
 

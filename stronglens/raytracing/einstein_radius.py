@@ -6,8 +6,9 @@ quadrature.
 
 import numpy as np
 from scipy.optimize import elementwise
-from scipy.special import ellipk, ndtr
+from scipy.special import ndtr
 
+from stronglens.lens_models import LENS_MODELS, circular_einstein_radius
 from stronglens.raytracing.ellipsoids import mean_convergence
 from stronglens.raytracing.scene import Scene, columns_of_clump, count_clumps
 
@@ -25,21 +26,20 @@ _NODES = 64
 def einstein_radius(lens_model: str, scene: Scene) -> np.ndarray:
     """Return the radius of the circle about the lens's centre within which the mean convergence is 1.
 
-    For an isothermal ellipsoid it is theta (2 / pi) sqrt(q) K(1 - q^2), theta being the radius on the intermediate
-    axis, K the complete elliptic integral of parameter m. An external shear adds no convergence.
+    An ellipsoid has it in closed form (`circular_einstein_radius`). An external shear adds no convergence.
 
     Parameters
     ----------
-    lens_model : ``composite`` or ``sie``
+    lens_model : a name of ``LENS_MODELS``
     scene : dict of (N,) arrays, under the names of ``SCENE_COLUMNS``
 
     Returns
     -------
     (N,) float64, arcsec; 0 where there is none, or below ``SMALLEST_EINSTEIN_RADIUS``
     """
-    if lens_model == "sie":
-        q = np.maximum(_axis_ratio(scene, "lens"), 1e-6)  # an ellipticity beyond 1 is refused by a rule
-        return np.asarray(scene["einstein_radius_sie"], float) * (2 / np.pi) * np.sqrt(q) * ellipk(1 - q**2)
+    if LENS_MODELS[lens_model].is_ellipsoid:
+        ellipticity = _ellipticity(scene, "lens")
+        return circular_einstein_radius(scene["einstein_radius_sie"], ellipticity, scene.get("mass_slope"))
     mean = _mean_convergence_of_composite(scene)
     low, high = (np.log(r) for r in (SMALLEST_EINSTEIN_RADIUS, _LARGEST_EINSTEIN_RADIUS))
     rows = np.arange(len(np.asarray(scene["halo_kappa"])))
@@ -159,8 +159,12 @@ def _enclosed_nfw_mass(x: np.ndarray) -> np.ndarray:
     return np.where(x < 1e-3, 0.5 * np.log(2 / x) - 0.25, exact / x**2)
 
 
+def _ellipticity(scene: Scene, galaxy: str) -> np.ndarray:
+    return np.hypot(*(np.asarray(scene[f"{galaxy}_ellip_{axis}"], float) for axis in "xy"))
+
+
 def _axis_ratio(scene: Scene, galaxy: str) -> np.ndarray:
-    ellipticity = np.hypot(*(np.asarray(scene[f"{galaxy}_ellip_{axis}"], float) for axis in "xy"))
+    ellipticity = _ellipticity(scene, galaxy)
     return (1 - ellipticity) / (1 + ellipticity)
 
 

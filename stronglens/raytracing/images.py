@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stronglens.lens_models import LENS_MODELS
 from stronglens.parameters import RunError
 from stronglens.raytracing.ellipsoids import ELLIPSOIDS, sersic_ellipsoids
 from stronglens.raytracing.perturbers import KINDS, Perturbers
-from stronglens.raytracing.scene import OWN_LIGHT, SCENE_COLUMNS, Scene, clump_columns, stack_scene
+from stronglens.raytracing.scene import OWN_LIGHT, Scene, clump_columns, stack_scene
 from stronglens.raytracing.tiles import Bucket, Tiles
 from stronglens.raytracing.tracing import ImageTracer
 
@@ -38,7 +39,7 @@ class ImageRenderer:
 
     Parameters
     ----------
-    lens_model : ``composite`` or ``sie``
+    lens_model : a name of ``LENS_MODELS``
     lens_light : bool, whether the lens shines
     shape : (H, W), pixels
     pixel_scale : arcsec
@@ -55,9 +56,9 @@ class ImageRenderer:
     threads : int, optional
         Pieces rendered at once on a CPU: by default one on each core that this process may use.
     perturbers : ``point`` or ``nfw``, optional
-        What dark masses there may be beside a lens ``sie``.
+        What dark masses there may be beside a lens that can have them.
     own_light : bool
-        Whether the light of a lens ``sie`` has another ellipticity than its mass: scenes then hold ``OWN_LIGHT`` too.
+        Whether the light has another ellipticity than an ellipsoid of mass: scenes then hold ``OWN_LIGHT`` too.
     clumps : int
         How many clumps a source may have: scenes then hold `clump_columns` too, of intensity 0 where there are fewer.
     refine_source : bool
@@ -92,16 +93,17 @@ class ImageRenderer:
         clumps: int = 0,
         refine_source: bool = False,
     ):
-        if lens_model not in SCENE_COLUMNS:
-            raise ValueError(f"lens_model must be one of {', '.join(SCENE_COLUMNS)}, not {lens_model!r}")
+        if lens_model not in LENS_MODELS:
+            raise ValueError(f"lens_model must be one of {', '.join(LENS_MODELS)}, not {lens_model!r}")
+        model = LENS_MODELS[lens_model]
         if precision not in ("float32", "float64"):
             raise ValueError(f"precision must be float32 or float64, not {precision!r}")
-        if perturbers is not None and (perturbers not in KINDS or lens_model != "sie"):
+        if perturbers is not None and (perturbers not in KINDS or not model.can_have_perturbers):
             raise ValueError(f"perturbers must be {' or '.join(KINDS)}, beside a lens sie, not {perturbers!r}")
-        if own_light and lens_model != "sie":
-            raise ValueError(f"own_light is for a lens sie, not {lens_model!r}")
-        self.lens_model = lens_model
-        self.columns = SCENE_COLUMNS[lens_model] + (OWN_LIGHT if own_light else ()) + clump_columns(clumps)
+        if own_light and not model.can_have_own_light:
+            raise ValueError(f"own_light is for an ellipsoid of mass, not for a lens {lens_model!r}")
+        self.has_stellar_mass = model.mass_follows_light
+        self.columns = model.scene_columns + (OWN_LIGHT if own_light else ()) + clump_columns(clumps)
         self.lens_light = lens_light
         self.shape = (shape[0] + 2 * padding, shape[1] + 2 * padding)
         self.precision = precision
@@ -189,8 +191,8 @@ class ImageRenderer:
         if not 0 < len(values) <= self.chunk_size:
             raise ValueError(f"a chunk holds 1 to {self.chunk_size} images, not {len(values)}")
         arrays = [values]
-        if self.lens_model == "composite":
-            arrays += sersic_ellipsoids(values[:, SCENE_COLUMNS["composite"].index("lens_sersic")])
+        if self.has_stellar_mass:
+            arrays += sersic_ellipsoids(values[:, self.columns.index("lens_sersic")])
         return [array.astype(self.precision) for array in arrays]
 
     def _cut(self, number: int, rows: int, perturbers: Perturbers | None) -> list[tuple]:
@@ -237,7 +239,7 @@ class ImageRenderer:
         with self._compiling:
             if bucket not in self._programs:
                 columns = [(len(self.columns),)]
-                if self.lens_model == "composite":
+                if self.has_stellar_mass:
                     columns += [(ELLIPSOIDS,)] * 2
                 # numpy.errstate undoes PyAutoLens's seterr as it traces.
                 with jax.enable_x64(self.precision == "float64"), np.errstate():

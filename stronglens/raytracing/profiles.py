@@ -8,13 +8,18 @@ in 32 bits:
   least-squares problem solved for every lens, summed in one pass over the rays.
 - ``NFWSph``: a form that does not cancel near the centre.
 - ``Isothermal``: in 32 bits, an arctan from a few vector instructions, and no case for a round lens.
+- ``PowerLaw``: a Gauss rule of a few terms, in place of a series that converges slowly for a flat lens.
 - ``ExternalShear``: four products, in place of a magnitude, an angle and two turns.
 """
+
+from functools import cache
 
 import autoarray as aa
 import autolens as al
 import jax
 import numpy as np
+from numpy.polynomial import chebyshev
+from scipy.special import roots_jacobi
 
 from stronglens.raytracing.ellipsoids import sersic_ellipsoids
 
@@ -25,6 +30,15 @@ SMALLEST_RADIUS = 1e-12
 
 
 _RADIAL_NODES, _RADIAL_POWER = 5, 3
+
+SLOPE_RANGE = (1.2, 2.8)
+"""Density slopes of power laws between which the rule of their deflections is interpolated."""
+
+_POWER_LAW_NODES = {"float32": 12, "float64": 26}
+"""The largest error, as a fraction of the largest deflection, is 4e-7 and 2e-13 at an axis ratio of 0.05."""
+
+_SLOPES = 24
+"""Slopes at which the rule is computed: interpolated between them it is good to 5e-12."""
 
 
 class _SersicImage:
@@ -229,6 +243,51 @@ class Isothermal(al.mp.Isothermal):
         return xp.stack([cosine * across + sine * along, cosine * along - sine * across], axis=-1)
 
 
+class PowerLaw(al.mp.PowerLawIntermediate):
+    """Elliptical power law: kappa = (3 - slope) / 2 (einstein_radius / r)^(slope - 1), r = sqrt(q x^2 + y^2 / q).
+
+    Parameters
+    ----------
+    centre : (y, x), arcsec
+    ell_comps : (sine, cosine) ellipticity components
+    einstein_radius : arcsec, on the intermediate axis, sqrt(ab) of the ellipse within which the mean convergence is 1
+    slope : of the density in three dimensions, 1.2 to 2.8; 2 is isothermal
+    """
+
+    @aa.decorators.to_vector_yx
+    def deflections_yx_2d_from(self, grid, xp=np, **kwargs):
+        """Return deflection angles (Tessore & Metcalf 2015, A&A 580, A79, eq. 13).
+
+        Their hypergeometric function is an integral over u in (0, 1) of 1 / (1 + f u exp(2i phi)), under the weight
+        u^(t/2 - 1) (1 - u)^(1 - t), with f = (1 - q) / (1 + q), t = slope - 1 and phi the angle of (q x, y). A
+        Gauss-Jacobi rule of a few nodes takes it, and all its terms are positive.
+
+        Parameters
+        ----------
+        grid : (N, 2) of (y, x), arcsec
+        xp : module, ``numpy`` or ``jax.numpy``
+
+        Returns
+        -------
+        (N, 2) of (y, x), arcsec
+        """
+        q, cosine, sine = _materialize((self.axis_ratio(xp), *self._cos_and_sin_to_x_axis(xp)), xp)
+        y, x = grid.array[:, 0] - self.centre[0], grid.array[:, 1] - self.centre[1]
+        y, x = cosine * y - sine * x, q * (cosine * x + sine * y)
+        squared = x * x + y * y + 1e-16
+        share, t, f = x * x / squared, self.slope - 1, (1 - q) / (1 + q)
+        strength = 2 / (1 + q) * (self.einstein_radius * xp.sqrt(q)) ** t
+        share, factor = _materialize((share, strength * xp.exp(-t / 2 * xp.log(squared))), xp)
+        along = across = 0.0
+        nodes, weights = _power_law_rule(self.slope, _POWER_LAW_NODES[str(grid.array.dtype)])
+        for node, weight in zip(f * nodes, weights, strict=True):
+            term = weight / ((1 - node) ** 2 + 4 * node * share)
+            along = along + term * (1 + node)
+            across = across + term * (1 - node)
+        x, y = _materialize((factor * x * along, factor * y * across), xp)
+        return xp.stack([cosine * y + sine * x, cosine * x - sine * y], axis=-1)
+
+
 class ExternalShear(al.mp.ExternalShear):
     """External shear.
 
@@ -288,6 +347,24 @@ def _gauss_rule(nodes: int) -> tuple[list[float], list[float]]:
     """Return the nodes and weights of Gauss's rule on (0, 1)."""
     nodes, weights = np.polynomial.legendre.leggauss(nodes)
     return ((nodes + 1) / 2).tolist(), (weights / 2).tolist()
+
+
+def _power_law_rule(slope, nodes: int):
+    """Return the nodes (J,) and weights (J,) of the rule for a power law of this slope, which may be traced."""
+    low, high = SLOPE_RANGE
+    return chebyshev.chebval((2 * slope - low - high) / (high - low), _rules_of_slopes(nodes))
+
+
+@cache
+def _rules_of_slopes(nodes: int) -> np.ndarray:
+    """Return Chebyshev coefficients (slopes, 2, J) of nodes on (0, 1), and of weights that sum to 1, in the slope."""
+    low, high = SLOPE_RANGE
+    position = np.cos(np.pi * (np.arange(_SLOPES) + 0.5) / _SLOPES)
+    rules = []
+    for t in (low + high) / 2 - 1 + (high - low) / 2 * position:
+        x, weight = roots_jacobi(nodes, 1 - t, t / 2 - 1)
+        rules.append(np.concatenate([(1 + x) / 2, weight / weight.sum()]))
+    return chebyshev.chebfit(position, np.stack(rules), _SLOPES - 1).reshape(_SLOPES, 2, nodes)
 
 
 def _materialize(arrays, xp):

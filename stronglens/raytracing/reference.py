@@ -3,10 +3,10 @@
 import autolens as al
 import numpy as np
 
+from stronglens.lens_models import LENS_MODELS
 from stronglens.raytracing.perturbers import NFWTruncatedSph, Perturbers
 from stronglens.raytracing.scene import (
     OWN_LIGHT,
-    SCENE_COLUMNS,
     STOCK,
     Scene,
     build_lens,
@@ -32,7 +32,7 @@ def render_with_tracer(
 
     Parameters
     ----------
-    lens_model : ``composite`` or ``sie``
+    lens_model : a name of ``LENS_MODELS``
     lens_light : bool, whether the lens shines
     scene : dict of (N,) arrays, under the names of ``SCENE_COLUMNS``
     shape : (H, W), pixels
@@ -46,13 +46,13 @@ def render_with_tracer(
     """
     grid = al.Grid2D.uniform(shape, pixel_scale, over_sample_size=over_sampling)
     further = *(name for name in OWN_LIGHT if name in scene), *clump_columns(count_clumps(scene))
-    columns = SCENE_COLUMNS[lens_model] + further
+    columns = LENS_MODELS[lens_model].scene_columns + further
     images = []
     with np.errstate():
         for row, values in enumerate(stack_scene(columns, scene)):
             one = dict(zip(columns, values.tolist(), strict=True))
             masses, lights = build_lens(lens_model, one, STOCK)
-            if not lens_light and lens_model == "composite":
+            if not lens_light and LENS_MODELS[lens_model].mass_follows_light:
                 masses = _without_light(one, masses)
             if perturbers is not None:
                 masses = masses | build_perturbers(perturbers, row)

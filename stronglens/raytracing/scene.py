@@ -6,47 +6,25 @@ from dataclasses import dataclass
 import autolens as al
 import numpy as np
 
-from stronglens.raytracing.profiles import Exponential, ExternalShear, Isothermal, NFWSph, Sersic, SersicLight
+from stronglens.lens_models import LENS_MODELS
+from stronglens.raytracing.profiles import (
+    Exponential,
+    ExternalShear,
+    Isothermal,
+    NFWSph,
+    PowerLaw,
+    Sersic,
+    SersicLight,
+)
 
 Scene = Mapping[str, np.ndarray]
 """Names of ``SCENE_COLUMNS`` to (N,) values: arcsec, convergences and intensities as this lens and source have them,
 scaled with redshift already."""
 
-_GALAXIES = (
-    "lens_center_x",
-    "lens_center_y",
-    "lens_ellip_x",
-    "lens_ellip_y",
-    "lens_intensity",
-    "lens_effect",
-    "lens_sersic",
-    "src_center_x",
-    "src_center_y",
-    "src_ellip_x",
-    "src_ellip_y",
-    "src_intensity",
-    "src_effect",
-    "src_sersic",
-)
-
-SCENE_COLUMNS = {
-    "composite": (
-        *_GALAXIES,
-        "masslight_ratio",
-        "disk_intensity",
-        "disk_effect",
-        "disk_ellip_x",
-        "disk_ellip_y",
-        "disk_masslight_ratio",
-        "halo_kappa",
-        "halo_radius",
-    ),
-    "sie": (*_GALAXIES, "einstein_radius_sie", "shear_1", "shear_2"),
-}
-
+SCENE_COLUMNS = {name: model.scene_columns for name, model in LENS_MODELS.items()}
 
 OWN_LIGHT = ("light_ellip_x", "light_ellip_y")
-"""Further columns of a lens ``sie`` whose light has another ellipticity than its mass."""
+"""Further columns of a lens whose light has another ellipticity than its mass."""
 
 
 def columns_of_clump(clump: int) -> tuple[str, str, str, str]:
@@ -76,13 +54,20 @@ class ProfileClasses:
     disk: type
     halo: type
     isothermal: type
+    power_law: type
     shear: type
     clump: type = al.lp.GaussianSph
 
 
-FAST = ProfileClasses(SersicLight, Sersic, Exponential, NFWSph, Isothermal, ExternalShear)
+FAST = ProfileClasses(SersicLight, Sersic, Exponential, NFWSph, Isothermal, PowerLaw, ExternalShear)
 STOCK = ProfileClasses(
-    al.lp.Sersic, al.lmp.Sersic, al.lmp.Exponential, al.mp.NFWSph, al.mp.Isothermal, al.mp.ExternalShear
+    al.lp.Sersic,
+    al.lmp.Sersic,
+    al.lmp.Exponential,
+    al.mp.NFWSph,
+    al.mp.Isothermal,
+    al.mp.PowerLawIntermediate,
+    al.mp.ExternalShear,
 )
 
 
@@ -91,7 +76,7 @@ def build_lens(lens_model: str, scene: Scene, classes: ProfileClasses, **bulge) 
 
     Parameters
     ----------
-    lens_model : ``composite`` or ``sie``
+    lens_model : a name of ``LENS_MODELS``
     scene : values of one image, numbers or traced
     classes : ProfileClasses
     bulge : further arguments of the bulge's class
@@ -109,11 +94,13 @@ def build_lens(lens_model: str, scene: Scene, classes: ProfileClasses, **bulge) 
         "effective_radius": scene["lens_effect"],
         "sersic_index": scene["lens_sersic"],
     }
-    if lens_model == "sie":
-        masses = {
-            "mass": classes.isothermal(centre, ell_comps, _mean_radius(scene["einstein_radius_sie"], ell_comps)),
-            "shear": classes.shear(scene["shear_1"], scene["shear_2"]),
-        }
+    if lens_model != "composite":
+        radius = scene["einstein_radius_sie"]
+        if lens_model == "powerlaw":
+            mass = classes.power_law(centre, ell_comps, radius, scene["mass_slope"])
+        else:
+            mass = classes.isothermal(centre, ell_comps, _mean_radius(radius, ell_comps))
+        masses = {"mass": mass, "shear": classes.shear(scene["shear_1"], scene["shear_2"])}
         if OWN_LIGHT[0] in scene:
             light["ell_comps"] = scene["light_ellip_y"], scene["light_ellip_x"]
         return masses, {"light": classes.light(**light)}

@@ -1,4 +1,4 @@
-"""A posterior of one isothermal lens to an image of it by our own simulator, beside the image that was measured.
+"""A posterior of one elliptical lens to an image of it by our own simulator, beside the image that was measured.
 
 The intensities of source and lens light, and a constant background, are fitted to the data (linear least squares, no
 light below zero). The shapes are the posterior's; what a network has not learned of the shape of the lens's light is

@@ -1,4 +1,4 @@
-"""What the shape of an isothermal lens's image depends on: which columns, and their values in a posterior's samples.
+"""What the shape of an elliptical lens's image depends on: which columns, and their values in a posterior's samples.
 
 The image does not depend on redshifts once its brightness is free.
 """
@@ -6,8 +6,9 @@ The image does not depend on redshifts once its brightness is free.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.special import ellipk
+from scipy.special import hyp2f1
 
+from stronglens.lens_models import LENS_MODELS, circular_einstein_radius
 from stronglens.parameters import RunError, ranges
 from stronglens.simulation.columns import LARGEST_ELLIPTICITY
 
@@ -15,7 +16,7 @@ WITHOUT_TRACE = {
     "lens-redshift", "src-redshift", "velocity-dispersion", "snr-wanted", "exposure-time", "peak-noise",
     "lens-intensity", "src-intensity", "lens-magnitude", "src-magnitude",
 }  # fmt: skip
-"""Drawn columns on which the shape of an isothermal lens's image does not depend, its Einstein radius given."""
+"""Drawn columns on which the shape of an elliptical lens's image does not depend, its Einstein radius given."""
 
 OF_LENS_LIGHT = ("lens-effect", "lens-sersic", "light-ellip")
 """How the columns begin that mean nothing where lenses do not shine."""
@@ -42,12 +43,12 @@ def columns_of_shape(parameters, labels: Sequence[str]) -> dict[str, float | Non
     Raises
     ------
     RunError
-        When something is neither learned nor fixed nor shown by the lens's light, or the lens is not isothermal.
+        When something is neither learned nor fixed nor shown by the lens's light, or the mass is no ellipsoid.
     """
-    if parameters.lens_model != "sie":
+    if not LENS_MODELS[parameters.lens_model].is_ellipsoid:
         raise RunError(
             f"no model image: the network learned from lenses --lens-model={parameters.lens_model}, "
-            "of which no set of labels is a whole model; train it on --lens-model=sie"
+            "of which no set of labels is a whole model; train it on --lens-model=sie or powerlaw"
         )
     drawn = {name: held for name, held in ranges(parameters).items() if name not in WITHOUT_TRACE}
     if parameters.lens_light == "off":
@@ -112,7 +113,9 @@ def shape_values(parameters, labels: Sequence[str], samples: np.ndarray) -> dict
             values[name] = np.full(len(samples), fixed)
     if "einstein-radius-sie" not in values:
         ellipticity = np.hypot(values["lens-ellip-x"], values["lens-ellip-y"])
-        values["einstein-radius-sie"] = intermediate_axis_radius(learned["einstein-radius"], ellipticity)
+        values["einstein-radius-sie"] = intermediate_axis_radius(
+            learned["einstein-radius"], ellipticity, values.get("mass-slope")
+        )
     return values
 
 
@@ -134,44 +137,50 @@ def add_light(values: Mapping[str, np.ndarray], fitted: Mapping[str, float]) -> 
     return values
 
 
-def intermediate_axis_radius(circular, ellipticity):
-    """Return an isothermal ellipsoid's Einstein radius on the intermediate axis, sqrt(ab).
-
-    It is the radius of the circle with mean convergence 1 over (2 / pi) sqrt(q) K(1 - q^2), K the complete elliptic
-    integral of parameter m.
+def intermediate_axis_radius(circular, ellipticity, slope=None):
+    """Return an ellipsoid's Einstein radius on the intermediate axis from that of the circle with mean convergence 1.
 
     Parameters
     ----------
     circular : array_like, arcsec
     ellipticity : array_like, (1 - q) / (1 + q)
+    slope : array_like, optional, as of `circular_einstein_radius`
     """
-    ellipticity = np.minimum(ellipticity, LARGEST_ELLIPTICITY)
-    q = (1 - ellipticity) / (1 + ellipticity)
-    return circular / ((2 / np.pi) * np.sqrt(q) * ellipk(1 - q**2))
+    return circular / circular_einstein_radius(1.0, np.minimum(ellipticity, LARGEST_ELLIPTICITY), slope)
 
 
 def critical_curve(values: dict[str, float]) -> np.ndarray:
-    """Return the tangential critical curve of an isothermal ellipsoid in an external shear.
+    """Return the tangential critical curve of an elliptical power law in an external shear.
 
-    An isothermal ellipsoid shears by -kappa exp(2i phi) (Kormann, Schneider & Bartelmann 1994, A&A 284, 285), so that
-    det A = 1 - 2 kappa (1 - Re(g exp(-2i phi))) - |g|^2 vanishes where kappa = theta_E / (2 rho r), rho being the
-    elliptical radius in direction phi, is (1 - |g|^2) / (2 (1 - Re(g exp(-2i phi)))).
+    With t = slope - 1, convergence kappa and shear gamma of a power law fall as r^(-t) along a direction phi. A power
+    law that deflects a point at exp(i phi) by alpha shears there by (1 - t) alpha exp(i phi) - kappa exp(2i phi), with
+    alpha of Tessore & Metcalf 2015, A&A 580, A79 (eqs. 13 and 18). In an external shear g, det A = (1 - kappa)^2 -
+    |gamma + g|^2 is a quadratic in r^(-t), and its smaller root is the outer, tangential curve.
 
     Parameters
     ----------
-    values : dict of column to float
+    values : dict of column to float; without ``mass-slope``, of an isothermal ellipsoid
 
     Returns
     -------
     (D, 2) x and y, arcsec
     """
     phi = np.linspace(0, 2 * np.pi, DIRECTIONS)
-    e_x, e_y = values["lens-ellip-x"], values["lens-ellip-y"]
-    squared = e_x**2 + e_y**2
-    rho = np.sqrt((1 + squared - 2 * (e_x * np.cos(2 * phi) + e_y * np.sin(2 * phi))) / (1 - squared))
-    along = values["shear-1"] * np.cos(2 * phi) + values["shear-2"] * np.sin(2 * phi)
-    total = values["shear-1"] ** 2 + values["shear-2"] ** 2
-    radius = values["einstein-radius-sie"] * (1 - along) / (rho * (1 - total))
+    ellipticity = complex(values["lens-ellip-x"], values["lens-ellip-y"])
+    external = complex(values["shear-1"], values["shear-2"])
+    t, f = values.get("mass-slope", 2.0) - 1, abs(ellipticity)
+    q, angle = (1 - f) / (1 + f), np.angle(ellipticity) / 2
+    elliptical = q * np.cos(phi - angle) + 1j * np.sin(phi - angle)
+    unit = elliptical / abs(elliptical)
+    height = (values["einstein-radius-sie"] * np.sqrt(q) / abs(elliptical)) ** t  # 2 kappa / (2 - t), at r = 1
+    kappa = (2 - t) / 2 * height
+    omega = unit * hyp2f1(1, t / 2, 2 - t / 2, -f * unit**2)
+    alpha = 2 / (1 + q) * height * abs(elliptical) * omega * np.exp(1j * angle)
+    gamma = (1 - t) * alpha * np.exp(1j * phi) - kappa * np.exp(2j * phi)
+    # (kappa^2 - |gamma|^2) s^2 - 2 (kappa + Re(gamma g*)) s + 1 - |g|^2 = 0, in s = r^(-t)
+    half, rest = kappa + (gamma * np.conj(external)).real, 1 - abs(external) ** 2
+    root = rest / (half + np.sqrt(half**2 - (kappa**2 - abs(gamma) ** 2) * rest))
+    radius = root ** (-1 / t)
     centre = values["lens-center-x"], values["lens-center-y"]
     return np.stack([centre[0] + radius * np.cos(phi), centre[1] + radius * np.sin(phi)], axis=1)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from stronglens.dataset import read_manifest, split_indices
 from stronglens.execution import Console
 from stronglens.learning.plan import TrainingPlan, find_partner_columns, load_training_set, require_isotropy
+from stronglens.lens_models import LENS_MODELS
 from stronglens.parameters import Column, RunError, labels_table
 from stronglens.sampling import Stream, generator
 
@@ -88,7 +89,8 @@ def find_unseen(made_with: Mapping) -> dict[str, str]:
     unseen: dict[str, str] = {}
     if made_with.get("redshift-effects") == "none":
         unseen |= dict.fromkeys(("src-redshift", "lens-redshift"), "--redshift-effects none")
-    if made_with.get("lens-light") == "off" and made_with.get("lens-model") == "sie":
+    model = LENS_MODELS.get(made_with.get("lens-model", ""))
+    if made_with.get("lens-light") == "off" and model and not model.mass_follows_light:
         light = [f"lens-{name}" for name in ("intensity", "magnitude", "effect", "sersic")]
         unseen |= dict.fromkeys((*light, "light-ellip-x", "light-ellip-y"), "--lens-light off")
     return unseen

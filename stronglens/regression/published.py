@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from stronglens.dataset import write_whole
+from stronglens.lens_models import LENS_MODELS
 from stronglens.parameters import Column, RunError
 from stronglens.plotting import round_to_error
 from stronglens.regression.label_verdict import LabelVerdict
@@ -16,7 +17,7 @@ from stronglens.regression.lens_shape import intermediate_axis_radius
 from stronglens.simulation.columns import DERIVED_COLUMNS
 
 AXIS_RATIO = Column(
-    "lens-axis-ratio", None, r"q_{\rm lens}", "axis ratio of the isothermal mass, from its ellipticity", drawn=False
+    "lens-axis-ratio", None, r"q_{\rm lens}", "axis ratio of the mass, from its ellipticity", drawn=False
 )
 INTERMEDIATE = ("intermediate axis", "intermediate-axis", "intermediate")
 """What a table may call the convention of ``einstein-radius-sie``."""
@@ -87,15 +88,16 @@ class PublishedLens:
 def derive_quantities(
     columns: Sequence[Column], samples: np.ndarray, lens_model: str
 ) -> tuple[list[Column], np.ndarray]:
-    """Add what follows from learned quantities of an isothermal lens, sample by sample.
+    """Add what follows from learned quantities of an elliptical lens, sample by sample.
 
-    That is the Einstein radius on the intermediate axis, where only the circle's was learned, and the axis ratio.
+    That is the Einstein radius on the intermediate axis, where only the circle's was learned, and the axis ratio. Of a
+    lens with a free slope the former follows only if the slope was learned too.
 
     Parameters
     ----------
     columns : sequence of L Column
     samples : (S, L)
-    lens_model : ``composite`` or ``sie``
+    lens_model : a name of ``LENS_MODELS``, or any other word where it is not known
 
     Returns
     -------
@@ -104,11 +106,14 @@ def derive_quantities(
     """
     columns, values = list(columns), list(np.asarray(samples, float).T)
     learned = {column.name: value for column, value in zip(columns, values, strict=True)}
-    if lens_model == "sie" and {"lens-ellip-x", "lens-ellip-y"} <= learned.keys():
+    model = LENS_MODELS.get(lens_model)
+    if model and model.is_ellipsoid and {"lens-ellip-x", "lens-ellip-y"} <= learned.keys():
         ellipticity = np.minimum(np.hypot(learned["lens-ellip-x"], learned["lens-ellip-y"]), 1)
-        if "einstein-radius" in learned and "einstein-radius-sie" not in learned:
+        slope = learned.get("mass-slope")
+        is_shape_known = slope is not None or not model.has_slope
+        if is_shape_known and "einstein-radius" in learned and "einstein-radius-sie" not in learned:
             columns.append(DERIVED_COLUMNS["einstein-radius-sie"])
-            values.append(intermediate_axis_radius(learned["einstein-radius"], ellipticity))
+            values.append(intermediate_axis_radius(learned["einstein-radius"], ellipticity, slope))
         columns.append(AXIS_RATIO)
         values.append((1 - ellipticity) / (1 + ellipticity))
     return columns, np.stack(values, axis=1)

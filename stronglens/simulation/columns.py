@@ -17,7 +17,8 @@ DERIVED_COLUMNS = {
         "einstein-radius-sie",
         "arcsec",
         r"\theta_{\rm E,SIE}",
-        "Einstein radius on the intermediate axis, sqrt(ab) of the critical ellipse without shear, as catalogues quote",
+        "Einstein radius on the intermediate axis, sqrt(ab) of the ellipse within which the mean convergence is 1, as "
+        "catalogues quote",
         drawn=False,
     ),
     "light-ellip-x": Column(

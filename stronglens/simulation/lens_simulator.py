@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stronglens import cosmology, telescope
+from stronglens.lens_models import LENS_MODELS
 from stronglens.parameters import Column, UsageError, columns, ranges
 from stronglens.raytracing import (
     ImageRenderer,
@@ -47,12 +48,15 @@ class LensSimulator:
 
     def __init__(self, parameters, threads: int | None = None, chunk_size: int = 128, on_device: bool | None = None):
         self.parameters = parameters
+        self.lens_model = LENS_MODELS[parameters.lens_model]
         source, lens = parameters.src_redshift_range, parameters.lens_redshift_range
         if source.high <= lens.low:
             raise UsageError(
                 f"--src-redshift-range={source} lies nowhere behind --lens-redshift-range={lens}: "
                 "the source must be behind the lens"
             )
+        if self.lens_model.has_slope and parameters.einstein_radius_range is None:
+            raise UsageError(f"--lens-model={parameters.lens_model} needs --einstein-radius-range")
         self.telescope = make_telescope(parameters)
         self.shape = (parameters.grid_size, parameters.grid_size)
         self.field = parameters.grid_size * parameters.pixel_scale
@@ -84,7 +88,7 @@ class LensSimulator:
     def columns(self) -> dict[str, Column]:
         """The columns of ``labels.csv``: first what is drawn, then what follows from it."""
         derived = ["einstein-radius", "magnification"]
-        if self.parameters.lens_model == "sie" and "einstein-radius-sie" not in self.ranges:
+        if self.lens_model.is_ellipsoid and "einstein-radius-sie" not in self.ranges:
             derived.insert(1, "einstein-radius-sie")
         if self.has_own_light:
             derived += ["light-ellip-x", "light-ellip-y"]
@@ -199,7 +203,7 @@ class LensSimulator:
                 scene[f"{galaxy}_intensity"] = flux * area / sersic_flux(scene, galaxy)
             else:
                 scene[f"{galaxy}_intensity"] = scene[f"{galaxy}_intensity"] * light
-        if self.parameters.lens_model == "composite":
+        if self.lens_model.mass_follows_light:
             scene["disk_intensity"] = scene["disk_intensity"] * lens_light
             for name in ("masslight_ratio", "disk_masslight_ratio"):
                 scene[name] = scene[name] * mass / lens_light
@@ -246,7 +250,7 @@ class LensSimulator:
         safe = draws | {"src-redshift": np.where(behind, draws["src-redshift"], draws["lens-redshift"] + 1e-3)}
         scene = self.physical_scene(safe)
         derived = {"einstein-radius": einstein_radius(self.parameters.lens_model, scene)}
-        if self.parameters.lens_model == "sie":
+        if self.lens_model.is_ellipsoid:
             derived["einstein-radius-sie"] = scene["einstein_radius_sie"]
         if self.has_own_light:
             for axis in ("x", "y"):

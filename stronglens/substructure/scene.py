@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stronglens import cosmology, telescope
+from stronglens.lens_models import LENS_MODELS
 from stronglens.parameters import Column, UsageError
 from stronglens.raytracing import Perturbers, enclosed_strength, total_mass_of_truncated_nfw
 from stronglens.sampling import Draws, Rule
@@ -224,7 +225,7 @@ def _scale_radius(mass: np.ndarray, z_lens: np.ndarray, truncation: float) -> np
 
 
 def _check(parameters) -> None:
-    if parameters.lens_model != "sie":
+    if not LENS_MODELS[parameters.lens_model].can_have_perturbers:
         raise UsageError("--task substructure simulates isothermal lenses: give --lens-model=sie")
     if parameters.substructure_preset == "public" and parameters.telescope != "hst":
         raise UsageError(

@@ -46,7 +46,7 @@ def valid_values(draw, cls):
 
 
 def applies(item, values):
-    return item.applies is None or values.get(item.applies[0]) == item.applies[1]
+    return item.applies is None or values.get(item.applies[0]) in item.applies[1]
 
 
 def as_text(value):

@@ -116,7 +116,7 @@ def test_labels_are_a_list_with_commas():
         (["--task=sorting"], "--task must be regression or substructure; received sorting"),
         (["--dataset-dir="], "--dataset-dir must be a path that is not empty"),
         (["--dataset-dir=\udcff"], "--dataset-dir must be a path without control characters"),  # no UTF-8: not for JSON
-        (["-er=1"], "--einstein-radius-range means nothing with --lens-model=composite"),
+        (["-er=1"], "does not apply with --lens-model=composite; omit it or use --lens-model=sie or powerlaw"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_in_one_line(argv, line):

@@ -91,7 +91,7 @@ def test_a_choice_on_the_command_line_makes_a_file_give_way(file):
         ("src-redshift-range = [1, 'a']", "src-redshift-range must be a number or low,high"),
         ("src-redshift-range = 1979-05-27", "src-redshift-range must be"),
         ("force = 1", "force must be true or false"),
-        ("lens-model = 'sie'\ndisk-effect-range = 1", "--disk-effect-range means nothing with --lens-model=sie"),
+        ("lens-model = 'sie'\ndisk-effect-range = 1", "--disk-effect-range does not apply with --lens-model=sie"),
         ("lens-model='sie'\neinstein-radius-range=1\nvelocity-dispersion-range=200", "exclude each other"),
         ("a = " + "[" * 5000, "is not a TOML file"),
         ("seed = " + "1" * 5000, "is not a TOML file"),

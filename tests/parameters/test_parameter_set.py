@@ -80,9 +80,9 @@ def test_a_choice_brings_its_defaults_unless_they_are_given():
 
 
 def test_what_means_nothing_is_refused():
-    with pytest.raises(UsageError, match="--disk-effect-range means nothing with --lens-model=sie"):
+    with pytest.raises(UsageError, match="--disk-effect-range does not apply with --lens-model=sie"):
         simulation(lens_model="sie", disk_effect_range=(1, 2))
-    with pytest.raises(UsageError, match="leave it out, or give --lens-model=sie"):
+    with pytest.raises(UsageError, match="omit it or use --lens-model=sie"):
         simulation(einstein_radius_range=(1, 2))
     with pytest.raises(UsageError, match="exclude each other"):
         simulation(lens_model="sie", einstein_radius_range=1, velocity_dispersion_range=200)

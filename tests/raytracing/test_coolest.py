@@ -171,12 +171,21 @@ def test_a_sersic_profile_is_the_same_function_at_any_index(scene, samples, tmp_
     assert radius == pytest.approx(scene["src_effect"], rel=0.016)  # as the template's meta says
 
 
-def test_the_lens_is_the_same_in_all_codes(scene, samples, tmp_path, monkeypatch):
+@pytest.mark.parametrize("slope", [None, 1.8, 2.3])
+def test_the_lens_is_the_same_in_all_codes(scene, samples, tmp_path, monkeypatch, slope):
+    lens_model = "powerlaw" if slope else "sie"
+    if slope:
+        scene |= {"mass_slope": slope}
+        samples |= {"mass_slope": np.linspace(slope - 0.1, slope + 0.1, 200)}
     folder = tmp_path / "deep" / "coolest_a"
-    write(folder, scene, samples)
+    template = write(folder, scene, samples)
+    gamma = parameters_of(template, 0)["gamma"]
+    assert gamma["point_estimate"]["value"] == (slope or 2.0)
+    assert gamma["fixed"] is (slope is None)
+    assert gamma["posterior_stats"]["mean"] == (pytest.approx(slope) if slope else None)
     x, y = np.random.default_rng(0).uniform(-1, 1, (2, 100))
     grid = al.Grid2DIrregular(np.stack([y, x], axis=1))
-    masses, lights = build_lens("sie", scene, STOCK)
+    masses, lights = build_lens(lens_model, scene, STOCK)
     expected = sum(np.asarray(mass.deflections_yx_2d_from(grid).array) for mass in masses.values())
     mass = ComposableLensModel(util.get_coolest_object(str(folder / "coolest")), str(folder), **SELECTED).lens_mass
     found, _ = read_by_lenstronomy(folder, monkeypatch)

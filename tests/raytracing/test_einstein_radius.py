@@ -1,7 +1,10 @@
 import autolens as al
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from stronglens.lens_models import circular_einstein_radius
 from stronglens.raytracing import SCENE_COLUMNS, einstein_radius, source_flux_in_field
 from stronglens.raytracing.scene import STOCK, build_lens, build_source, columns_of_clump
 
@@ -22,14 +25,36 @@ def mean_convergence(lens_model, one, radius):
     return weight @ kappa.reshape(400, 256).mean(axis=1)
 
 
-@pytest.mark.parametrize("lens_model", ["sie", "composite"])
+@pytest.mark.parametrize("lens_model", ["sie", "powerlaw", "composite"])
 def test_mean_convergence_within_the_einstein_radius_is_one(draw_scenes, lens_model):
     scene = draw_scenes(lens_model, 6, seed=1)
     scene["lens_ellip_x"][0], scene["lens_ellip_y"][0] = 0.5, -0.7  # an axis ratio of 0.075
+    if "mass_slope" in scene:
+        scene["mass_slope"] = np.array([1.5, 1.2, 1.8, 2.0, 2.2, 1.6])
     for row, radius in enumerate(einstein_radius(lens_model, scene)):
         assert radius > 0
         # 400 midpoints: 3e-6
         assert mean_convergence(lens_model, one_of(scene, row), radius) == pytest.approx(1, abs=2e-5)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(slope=st.floats(1.2, 2.8), ellipticity=st.floats(0, 0.95 / 1.05))  # to an axis ratio of 0.05
+def test_the_circle_of_a_power_law_is_that_of_its_convergence_integrated(slope, ellipticity):
+    """The mean of (theta / rho)^t over directions, by midpoints that are dense about the major axis."""
+    q, t = (1 - ellipticity) / (1 + ellipticity), slope - 1
+    u = (np.arange(4000) + 0.5) * np.pi / 2 / 4000
+    phi = np.arctan(q * np.tan(u))
+    weight = q / (np.cos(u) ** 2 + (q * np.sin(u)) ** 2)  # dphi/du
+    rho = np.sqrt(q * np.cos(phi) ** 2 + np.sin(phi) ** 2 / q)
+    radius = 1.3 * np.mean(weight * rho**-t) ** (1 / t)
+    assert circular_einstein_radius(1.3, ellipticity, slope) == pytest.approx(radius, rel=1e-9)
+
+
+def test_the_circle_of_an_isothermal_power_law_is_that_of_an_isothermal_ellipsoid():
+    ellipticity = np.linspace(0, 0.9, 19)
+    isothermal = circular_einstein_radius(1.3, ellipticity)
+    for slope in (2.0, 2 + 1e-9):
+        np.testing.assert_allclose(circular_einstein_radius(1.3, ellipticity, slope), isothermal, rtol=2e-9)
 
 
 def test_of_a_round_isothermal_lens_it_is_the_lenss_own(draw_scenes):
@@ -40,7 +65,7 @@ def test_of_a_round_isothermal_lens_it_is_the_lenss_own(draw_scenes):
     np.testing.assert_allclose(einstein_radius("sie", scene), 0.971, atol=5e-4)
 
 
-@pytest.mark.parametrize("lens_model", ["sie", "composite"])
+@pytest.mark.parametrize("lens_model", ["sie", "powerlaw", "composite"])
 def test_without_mass_there_is_none(draw_scenes, lens_model):
     masses = dict.fromkeys(("einstein_radius_sie", "masslight_ratio", "disk_masslight_ratio", "halo_kappa"), 0.0)
     masses = {name: value for name, value in masses.items() if name in SCENE_COLUMNS[lens_model]}

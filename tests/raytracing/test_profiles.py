@@ -18,6 +18,7 @@ from stronglens.raytracing.profiles import (
     ExternalShear,
     Isothermal,
     NFWSph,
+    PowerLaw,
     Sersic,
     SersicLight,
     _arctanh_over_root,
@@ -161,6 +162,89 @@ def test_isothermal_deflects_the_same_in_32_bits(ellipticity):
     np.testing.assert_array_equal(deflections(Isothermal((0.02, -0.01), ell_comps, 1.3)), theirs)
     ours = in_32_bits("deflections_yx_2d_from", lambda y, x: Isothermal((0.02, -0.01), (y, x), 1.3), *ell_comps)
     assert largest_error(ours, theirs) < 3e-6  # roundings of 6e-8, times 1 / q
+
+
+power_laws = settings(max_examples=60, deadline=None, derandomize=True)(
+    given(
+        slope=st.floats(1.2, 2.8),
+        ellipticity=st.floats(0, 0.95 / 1.05),  # an axis ratio of 0.05
+        angle=st.floats(0, np.pi),
+    )
+)
+
+
+def turned(ellipticity, angle):
+    return ellipticity * np.sin(2 * angle), ellipticity * np.cos(2 * angle)
+
+
+@power_laws
+def test_power_law_deflects_as_its_parent_and_as_lenstronomys(slope, ellipticity, angle):
+    ell_comps = turned(ellipticity, angle)
+    ours = deflections(PowerLaw((0.02, -0.01), ell_comps, 1.3, slope))
+    theirs = deflections(al.mp.PowerLawIntermediate((0.02, -0.01), ell_comps, 1.3, slope))
+    assert largest_error(ours, theirs) < 1e-10  # where the parent ends its series
+    theirs = lenstronomy_deflections(
+        "EPL", theta_E=1.3, gamma=slope, e1=ell_comps[1], e2=ell_comps[0], center_x=-0.01, center_y=0.02
+    )
+    assert largest_error(ours, theirs) < 1e-10
+
+
+@pytest.mark.parametrize("slope", [1.2, 1.7, 2.0, 2.3, 2.8])
+@pytest.mark.parametrize("ellipticity", [0.0, 1e-5, 0.1, 0.5, 0.95 / 1.05])
+def test_power_law_deflects_the_same_in_32_bits(slope, ellipticity):
+    ell_comps = 0.6 * ellipticity, -0.8 * ellipticity
+    ours = in_32_bits(
+        "deflections_yx_2d_from", lambda y, x, slope: PowerLaw((0.02, -0.01), (y, x), 1.3, slope), *ell_comps, slope
+    )
+    # roundings of 6e-8, and the rule of 12 nodes: 4e-7 at the largest ellipticity
+    assert largest_error(ours, deflections(PowerLaw((0.02, -0.01), ell_comps, 1.3, slope))) < 2e-6
+
+
+@pytest.mark.parametrize("ellipticity", [0.0, 0.1, 0.5, 0.9])
+def test_power_law_of_slope_two_is_isothermal(ellipticity):
+    ell_comps = turned(ellipticity, 0.4)
+    mean_radius = 1.3 / np.sqrt(1 - ellipticity**2)  # PyAutoLens's isothermal has the mean of the semi-axes
+    isothermal = deflections(al.mp.Isothermal((0.02, -0.01), ell_comps, mean_radius))
+    # both keep elliptical radii from zero, in two ways, by 1e-16 arcsec^2 under a root: 1e-10 at the nearest ray
+    assert largest_error(deflections(PowerLaw((0.02, -0.01), ell_comps, 1.3, 2.0)), isothermal) < 1e-9
+
+
+@jax.jit
+def jacobians_of_power_law(places, slope, ell_comps):
+    def deflect(place):
+        profile = PowerLaw((0.0, 0.0), ell_comps, 1.3, slope)
+        return profile.deflections_yx_2d_from(al.Grid2DIrregular(place[None], xp=jnp), xp=jnp).array[0]
+
+    return jax.vmap(jax.jacfwd(deflect))(places)
+
+
+@power_laws
+def test_power_law_magnifies_as_its_convergence_says(slope, ellipticity, angle):
+    """The trace of the deflections' derivatives is twice the convergence, their curl nothing."""
+    ell_comps = turned(ellipticity, angle)
+    places = RAYS[RADII > 0.3]
+    with jax.enable_x64(True):
+        jacobian = np.asarray(jacobians_of_power_law(jnp.asarray(places), slope, ell_comps))
+    profile = PowerLaw((0.0, 0.0), ell_comps, 1.3, slope)
+    kappa = profile.convergence_2d_from(al.Grid2DIrregular(places)).array
+    np.testing.assert_allclose(
+        np.trace(jacobian, axis1=1, axis2=2) / 2, kappa, rtol=1e-7
+    )  # traced axis ratios: to 1e-8
+    np.testing.assert_allclose(jacobian[:, 0, 1], jacobian[:, 1, 0], atol=1e-9 * np.abs(jacobian).max())
+
+
+@pytest.mark.parametrize("slope", [1.2, 2.0, 2.8])
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_power_law_has_finite_derivatives_at_its_centre(slope, precision):
+    def deflect(place, slope, radius):
+        profile = PowerLaw((0.0, 0.0), (0.1, -0.2), radius, slope)
+        return profile.deflections_yx_2d_from(al.Grid2DIrregular(place[None], xp=jnp), xp=jnp).array[0]
+
+    with jax.enable_x64(precision == "float64"):
+        at = [jnp.asarray(value, precision) for value in ([0.0, 0.0], slope, 1.3)]
+        assert np.all(np.asarray(deflect(*at)) == 0)
+        for derivative in jax.jacrev(deflect, argnums=(0, 1, 2))(*at):
+            assert np.isfinite(np.asarray(derivative)).all()
 
 
 def test_shear_is_the_parents_in_both_precisions():

@@ -123,12 +123,40 @@ def test_the_intermediate_axis_is_that_of_the_simulator():
     np.testing.assert_allclose(intermediate_axis_radius(einstein_radius("sie", scene), ellipticity), 1.3, rtol=1e-12)
 
 
-def test_the_critical_curve_is_where_pyautolens_magnifies_without_bound():
+def test_the_intermediate_axis_of_a_power_law_is_that_of_the_simulator():
+    ellipticity, slope = np.array([0.0, 0.1, 0.3, 0.6]), np.array([1.5, 1.8, 2.0, 2.3])
+    scene = {"einstein_radius_sie": np.full(4, 1.3), "lens_ellip_x": ellipticity, "lens_ellip_y": np.zeros(4)}
+    circle = einstein_radius("powerlaw", scene | {"mass_slope": slope})
+    np.testing.assert_allclose(intermediate_axis_radius(circle, ellipticity, slope), 1.3, rtol=1e-12)
+
+
+def test_a_power_law_is_modelled_where_its_slope_is_learned_or_fixed(executor):
+    parameters = parameters_of(lens_model="powerlaw", mass_slope_range=Range(1.6, 2.4))
+    simulator = make_simulator(parameters, threads=1)
+    images, labels, _ = simulator.simulate([1])
+    rate = simulator.noiseless(simulator.physical_scene(labels))
+    noise = np.sqrt(telescope.noise_variance(rate, simulator.telescope))[0]
+    true = {name: float(values[0]) for name, values in labels.items()}
+    learned = ["einstein-radius", "mass-slope", *LABELS[1:]]  # the circle's radius, which depends on the slope
+    model = model_lens(parameters, learned, samples_of(true, learned), images[0], noise, None, executor)
+    assert abs(model.chi2 - 1) < 5 * np.sqrt(2 / images[0].size)  # five standard deviations of a reduced chi-square
+    assert model.values["einstein-radius-sie"] == pytest.approx(true["einstein-radius-sie"], abs=1e-4)
+    assert model.values["mass-slope"] == pytest.approx(true["mass-slope"], abs=1e-4)
+    with pytest.raises(RunError, match="learn mass-slope too"):
+        columns_of_shape(parameters, LABELS)
+    fixed = parameters_of(lens_model="powerlaw", mass_slope_range=Range(2.1, 2.1))
+    assert columns_of_shape(fixed, LABELS)["mass-slope"] == 2.1
+
+
+@pytest.mark.parametrize("slope", [None, 1.5, 2.0, 2.4])
+def test_the_critical_curve_is_where_pyautolens_magnifies_without_bound(slope):
     values = {"einstein-radius-sie": 1.3, "lens-ellip-x": 0.15, "lens-ellip-y": -0.1, "lens-center-x": 0.1,
               "lens-center-y": -0.2, "shear-1": 0.06, "shear-2": -0.03}  # fmt: skip
+    values |= {"mass-slope": slope} if slope else {}
     x, y = critical_curve(values)[:-1:7].T
-    mean_radius = 1.3 / np.sqrt(1 - 0.15**2 - 0.1**2)
-    masses = al.mp.Isothermal((-0.2, 0.1), (-0.1, 0.15), mean_radius), al.mp.ExternalShear(0.06, -0.03)
+    shape = (-0.2, 0.1), (-0.1, 0.15)
+    mass = al.mp.Isothermal(*shape, 1.3 / np.sqrt(1 - 0.15**2 - 0.1**2))
+    masses = al.mp.PowerLawIntermediate(*shape, 1.3, slope) if slope else mass, al.mp.ExternalShear(0.06, -0.03)
 
     def deflect(x, y):
         grid = al.Grid2DIrregular(np.stack([y, x], axis=1))

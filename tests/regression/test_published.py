@@ -93,6 +93,16 @@ def test_derived_quantities_follow_the_samples():
     assert len(derive_quantities([CIRCLE], samples[:, :1], "sie")[0]) == 1  # without ellipticity it stays the circle's
 
 
+def test_the_intermediate_axis_of_a_power_law_follows_where_its_slope_was_learned():
+    slope = Column("mass-slope", None, r"\gamma", "")
+    samples = np.array([[1.0, 0.3, 0.0, 2.0]])
+    columns, values = derive_quantities([CIRCLE, *ELLIPTICITY, slope], samples, "powerlaw")
+    assert [column.name for column in columns[4:]] == ["einstein-radius-sie", "lens-axis-ratio"]
+    np.testing.assert_allclose(values[0, 4], 1 / 0.9766, atol=1e-4)  # as of an isothermal ellipsoid
+    columns, _ = derive_quantities([CIRCLE, *ELLIPTICITY], samples[:, :3], "powerlaw")
+    assert [column.name for column in columns[3:]] == ["lens-axis-ratio"]
+
+
 def test_summaries_at_the_terminal_and_in_the_table(tmp_path):
     samples = np.random.default_rng(0).normal([1.4, 0.0, 0.0], [0.02, 0.01, 0.01], (4000, 3))
     columns, values = derive_quantities([SIE, *ELLIPTICITY], samples, "sie")

@@ -36,8 +36,8 @@ from stronglens.plotting import (
 from stronglens.regression.figures.corner import draw_corner_panels
 
 CORNER = (
-    "einstein-radius-sie", "einstein-radius", "lens-ellip-x", "lens-ellip-y", "src-center-x", "src-center-y",
-    "shear-1", "shear-2",
+    "einstein-radius-sie", "einstein-radius", "mass-slope", "lens-ellip-x", "lens-ellip-y", "src-center-x",
+    "src-center-y", "shear-1", "shear-2",
 )  # fmt: skip
 """Quantities that a corner plot shows first."""
 
