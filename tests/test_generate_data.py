@@ -64,7 +64,7 @@ def test_command_says_what_it_does(tmp_path, capsys):
     run("-n=3", "--dataset-dir", tmp_path / "d")
     printed = capsys.readouterr()
     assert "Simulating 3 sie lenses, telescope euclid: 16x16 pixels of 0.4 arcsec, seed 0" in printed.out
-    for what in ("kB on disk\n", " s, start-up included\n", "Draws refused", "labels.csv, manifest.json"):
+    for what in ("kB on disk\n", " s, start-up included\n", "Rejected draws", "labels.csv, manifest.json"):
         assert what in printed.out
     assert printed.err == ""
 

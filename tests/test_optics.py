@@ -110,5 +110,5 @@ def test_which_point_spread_function_is_used(tmp_path):
     np.testing.assert_allclose(measured, telescope.gaussian_psf(0.3, 0.1), atol=1e-6)
     with pytest.raises(UsageError, match="no mirror of --telescope=none"):
         psf_of(psf_model="optical", telescope="none")
-    with pytest.raises(UsageError, match="--psf-fwhm means nothing with --psf-model=optical"):
+    with pytest.raises(UsageError, match="--psf-fwhm does not apply with --psf-model=optical"):
         psf_of(psf_model="optical", psf_fwhm=0.2)

@@ -100,12 +100,12 @@ def test_labels_are_a_list_with_commas():
         ([""], "unexpected ''"),
         (["--grid-size"], "--grid-size needs a value"),
         (["--grid-size", "--force"], "--grid-size needs a value"),
-        (["--dataset-dir", "-odd"], "a value that begins with a hyphen is written --dataset-dir=-odd"),
+        (["--dataset-dir", "-odd"], "write a value that begins with a hyphen as --dataset-dir=-odd"),
         (["--config"], "--config needs a value"),
         (["--print-config=1"], "--print-config takes no value"),
         (["-srs=1,,2"], "--src-redshift-range must be a number or low,high between 0.001 and 20; received 1,,2"),
         (["-srs=1, 2"], "received '1, 2'"),
-        (["-srs=3,1"], "a range whose low end comes first; received 3,1"),
+        (["-srs=3,1"], "a range with its lower end first; received 3,1"),
         (["-srs", "-inf,3"], "--src-redshift-range must be finite; received -inf,3"),
         (["-srs=1e999"], "--src-redshift-range must be finite; received 1e999"),
         (["-sc=-0.5,0.4"], "--src-center-var must be a number between 0 and 10: the half-width v of -v,v"),
@@ -116,7 +116,7 @@ def test_labels_are_a_list_with_commas():
         (["--task=sorting"], "--task must be regression or substructure; received sorting"),
         (["--dataset-dir="], "--dataset-dir must be a path that is not empty"),
         (["--dataset-dir=\udcff"], "--dataset-dir must be a path without control characters"),  # no UTF-8: not for JSON
-        (["-er=1"], "--einstein-radius-range means nothing with --lens-model=composite"),
+        (["-er=1"], "--einstein-radius-range does not apply with --lens-model=composite"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_in_one_line(argv, line):
