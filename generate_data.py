@@ -86,7 +86,7 @@ def plan_conversion(parameters):
     given = {name: getattr(parameters, name) for name in free}
     if to_manifest(parameters) != to_manifest(type(parameters).of(panel.OVERRIDES, **given)):
         flags = " and ".join(f"--{name.replace('_', '-')}" for name in free[1:])
-        raise UsageError(f"--convert-from does not simulate: only {flags} apply to it; omit the other flags")
+        raise UsageError(f"--convert-from does not simulate: give it only {flags}")
     if foreign:
         return foreign.plan_foreign(origin, parameters, describe_environment(panel.PROGRAM_VERSION))
     return plan_conversion(origin, parameters.dataset_dir, parameters.format)

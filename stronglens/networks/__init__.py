@@ -1,4 +1,4 @@
-"""Trunks of networks: images in, features out."""
+"""Backbones of networks: they compute features of images."""
 
 from stronglens.networks.backbones import build_backbone, head_seeds, visualised_layers
 

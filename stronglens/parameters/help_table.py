@@ -34,8 +34,8 @@ BUILT_IN = (
 )
 NOTES = (
     "Write a value as --argument=value, --argument value, -shortcut=value or -shortcut value. Write a range as "
-    "low,high, or as one number to fix the value. The default -v,v is given by the half-width v of the pair. If an argument is "
-    "repeated, its last value counts."
+    "low,high, or as one number to fix the value. The default -v,v is given by the half-width v of the pair. If an "
+    "argument is repeated, its last value counts."
 )
 
 

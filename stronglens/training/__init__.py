@@ -1,8 +1,8 @@
-"""The shared fit loop, the file of a trained network, and the device it runs on."""
+"""Training loop of all tasks, network files, and the training device."""
 
 from stronglens.network_archive import FLOW
 
-# Device first: it quietens Keras's backend before anything wakes it.
+# The device module must come first: it imports Keras's backend without its start-up messages.
 from stronglens.training.device import describe_device, keras, wake_bayesflow
 from stronglens.training.loop import fit
 from stronglens.training.network_file import load_network, save_network
