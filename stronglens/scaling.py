@@ -14,9 +14,9 @@ from stronglens.parameters import RunError
 
 # Number of images for the measurement of noise and peak: their medians are accurate to a per cent.
 MEASURED_IMAGES = 1000
-# Softening in units of the pixel noise: bright light is compressed, noise is not. In a test with 1,500 noisy lenses with
-# lens light and 12 epochs, 1, 3, 10 and 30 gave an R^2 of a source centre of 0.78, 0.79, 0.82 and 0.75 (0.56 without a
-# stretch).
+# Softening in units of the pixel noise: bright light is compressed, noise is not. In a test with 1,500 noisy lenses
+# with lens light and 12 epochs, 1, 3, 10 and 30 gave an R^2 of a source centre of 0.78, 0.79, 0.82 and 0.75 (0.56
+# without a stretch).
 NOISE_FACTOR = 10.0
 # Minimum softening in units of the typical peak. For noise-free images 0.001 and 0.1 gave equally good networks.
 PEAK_FRACTION = 0.01

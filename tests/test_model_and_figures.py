@@ -87,7 +87,7 @@ def test_images_on_disk_teach_the_same(trained, small_dataset, tmp_path, monkeyp
     [
         (["--simulate", "--workers=2", "--scheduler=tcp://x:1"], "exclude each other"),
         (["--workers=2"], "apply with --simulate only"),
-        (["--simulate", "--predict", "x.npy"], "--simulate is for training"),
+        (["--simulate", "--predict", "x.npy"], "--simulate (training) and --predict"),
     ],
 )
 def test_flags_that_make_no_sense_together(small_dataset, tmp_path, capsys, arguments, message):
@@ -246,7 +246,7 @@ def test_redshift_that_leaves_no_trace_is_warned_of(tmp_path, capsys):
     import generate_data
 
     generate_data.main([*SMALL, "-n=12", "--redshift-effects=none", f"--dataset-dir={tmp_path / 'd'}", "--quiet"])
-    model_and_figures.main([*flags(tmp_path, tmp_path / "d"), "-e=1", "--quiet"])
+    model_and_figures.main([*flags(tmp_path, tmp_path / "d"), "-e=1"])
     assert "src-redshift leaves no trace" in capsys.readouterr().err
 
 

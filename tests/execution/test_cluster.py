@@ -96,7 +96,7 @@ def test_error_on_a_cluster_comes_out_as_itself(tmp_path, running, capfd):
 
 def test_worker_with_other_versions(tmp_path, running, monkeypatch):
     monkeypatch.setenv("TEST_JAX", "0.12.0")
-    with pytest.raises(RunError, match=r"^worker tcp://\S+ has jax 0.11.2, here 0.12.0: images depend on it"):
+    with pytest.raises(RunError, match=r"^worker tcp://\S+ has jax 0.11.2, here 0.12.0: install equal versions"):
         run(chunk_work.Write(tmp_path), range(3), running.address)
     assert not attempts(tmp_path)
 
@@ -110,7 +110,7 @@ def test_worker_with_other_versions_that_joins_late(tmp_path, cluster):
         if not late:
             late.append(cluster.start_worker(TEST_JAX="0.12.0"))
 
-    with pytest.raises(RunError, match=r"^worker tcp://\S+ has jax 0.12.0, here 0.11.2: images depend on it"):
+    with pytest.raises(RunError, match=r"^worker tcp://\S+ has jax 0.12.0, here 0.11.2: install equal versions"):
         run(chunk_work.Sleep(tmp_path), range(300), cluster.address, advance=join)
     assert len(processes(tmp_path)) == 1
 

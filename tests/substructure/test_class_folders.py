@@ -339,7 +339,7 @@ NO_LAYOUTS = {
     "text beside": (objects((2,), [IMAGE, "axion"]), r"an array of shape \(8, 6\), str"),
     "no image": (objects((2,), [None, 1.0]), r"NoneType, float"),
     "too deep": (objects((), [[[[IMAGE]]]]), r"\(a list \(a list \(a list\)\)\)"),
-    "many": (objects((40,), [IMAGE] * 40), "40 in all"),
+    "many": (objects((40,), [IMAGE] * 40), "40 items"),
     "records": (np.array([(IMAGE, 1.0)], dtype=[("image", "O"), ("mass", "f8")]), "records of objects"),
     "image of booleans": (objects((2,), [IMAGE > 0, MASS]), "does not contain real numbers"),
     "complex image": (objects((2,), [IMAGE + 1j, MASS]), "does not contain real numbers"),
@@ -378,7 +378,7 @@ def too_large(path):
 
 
 BAD = {
-    "objects": (two_images, r"holds an object array of shape \(1, 2\) \(an array of shape \(8, 6\), an array"),
+    "objects": (two_images, r"contains an object array of shape \(1, 2\) \(an array of shape \(8, 6\), an array"),
     "evil": (save(np.array([Evil()], dtype=object), allow_pickle=True), r"needs posix\.mkdir, which is not"),
     "pickle": (lambda path: path.write_bytes(pickle.dumps(Evil())), r"is not a readable \.npy file"),
     "other shape": (save(np.ones((6, 8))), r"has shape \(6, 8\), others \(8, 6\)"),
@@ -395,7 +395,7 @@ BAD = {
     "huge": (too_large, r"is truncated|has shape"),
     "empty": (lambda path: path.write_bytes(b""), r"is not a readable \.npy file"),
     "archive": (lambda path: path.write_bytes(b"PK\x03\x04 something"), r"is not a readable \.npy file"),
-    "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-5]), "is truncated: 187 of 192 bytes"),
+    "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-5]), "is truncated: it has 187 of the 192 bytes"),
     "header cut": (lambda path: path.write_bytes(path.read_bytes()[:20]), r"is not a readable \.npy file"),
     "version 3": (lambda path: path.write_bytes(b"\x93NUMPY\x03" + path.read_bytes()[7:]), r"version 3"),
     "absent": (lambda path: path.unlink(), "cannot read"),
