@@ -51,7 +51,7 @@ def generate(parameters) -> None:
         console.say(f"Resuming: {store.number - missing:,} images done, {missing:,} to do")
     describe = partial(describe_environment, panel.PROGRAM_VERSION)
     with (
-        execution.open_executor(parameters.workers, parameters.scheduler, describe) as executor,
+        execution.open_executor(parameters.workers, parameters.scheduler, describe, console) as executor,
         writer,
         console.progress(missing, plan.verb, at_once=executor.threads) as progress,
     ):

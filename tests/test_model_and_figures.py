@@ -101,7 +101,7 @@ def test_training_on_fresh_simulations(small_dataset, tmp_path, capsys):
     arguments = ["-e=2", "-mlr=1e-3", "--labels=einstein-radius,src-center-x", "-sn=4", "--simulate", "--augment=on"]
     assert model_and_figures.main([*flags(tmp_path, small_dataset), *arguments]) == 0
     printed = capsys.readouterr()
-    assert "Images: 42 simulated anew in each epoch, 12 for validation, 6 for the test" in printed.out
+    assert "Images: 42 simulated for each epoch, 12 for validation, 6 for the test" in printed.out
     assert printed.err.count("epoch") == 2
     from stronglens.training import load_network
 

@@ -116,7 +116,7 @@ def read_npy(path: str | Path, shapes: Collection[tuple[int, ...]] | None = None
         pickled = _unpickle_image(file.read()) if dtype.hasobject else None
         shape = shape if pickled is None else pickled.shape
         if shapes is not None and shape not in shapes:
-            raise _NotAdmitted(f"has shape {shape}, others {next(iter(shapes))}")
+            raise _NotAllowed(f"has the shape {shape}, other images {next(iter(shapes))}")
         if pickled is not None:
             return pickled
         content = file.read(math.prod(shape) * dtype.itemsize)
@@ -155,7 +155,7 @@ def read_json(path: str | Path, what: str) -> dict:
     return content
 
 
-class _NotAdmitted(Exception):
+class _NotAllowed(Exception):
     """The message says what is wrong with an array."""
 
 
@@ -165,7 +165,7 @@ def _read_file(path: str | Path, read, what: str):
             return read(file)
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}") from None
-    except _NotAdmitted as error:
+    except _NotAllowed as error:
         raise RunError(f"{path} {error}") from None
     except Exception as error:  # a damaged header or pickle can raise any exception
         reason = str(error).splitlines()[0][:120] if str(error) else "damaged"
@@ -179,35 +179,34 @@ def _npy_header(file) -> tuple[tuple[int, ...], bool, np.dtype]:
     """
     read_header = NPY_HEADERS.get(version := np.lib.format.read_magic(file))
     if read_header is None:
-        raise _NotAdmitted(f"is a .npy file of version {version[0]}, which plain arrays never have")
+        raise _NotAllowed(f"is a .npy file of version {version[0]}, which plain arrays never have")
     shape, is_fortran, dtype = read_header(file)
     if dtype.hasobject:
         return shape, is_fortran, dtype
     _check_numbers(shape, dtype)
     claimed, held = math.prod(shape) * dtype.itemsize, os.fstat(file.fileno()).st_size - file.tell()
     if held < claimed:
-        raise _NotAdmitted(f"is truncated: it has {held:,} of the {claimed:,} bytes of its array")
+        raise _NotAllowed(f"is truncated: it has {held:,} of the {claimed:,} bytes of its array")
     return shape, is_fortran, dtype
 
 
 def _check_numbers(shape: tuple[int, ...], dtype: np.dtype) -> None:
     if dtype.kind not in "fiu":
-        raise _NotAdmitted(f"does not contain real numbers (its type is {dtype})")
+        raise _NotAllowed(f"does not contain real numbers (its type is {dtype})")
     if any(size < 1 for size in shape):
-        raise _NotAdmitted(f"contains no numbers (its shape is {shape})")
+        raise _NotAllowed(f"contains no numbers (its shape is {shape})")
 
 
 def _unpickle_image(content: bytes) -> np.ndarray:
     """Return the one array of numbers in a pickle."""
     for code, number, _ in pickletools.genops(content):
-        if code.name in ("PUT", "LONG_BINPUT") and number > len(
-            content
-        ):  # such a number would allocate memory without limit
+        # Such a number would allocate memory without limit.
+        if code.name in ("PUT", "LONG_BINPUT") and number > len(content):
             raise pickle.UnpicklingError("damaged")
     held = _plain(_ArrayUnpickler(io.BytesIO(content)).load())
     arrays = [held] if isinstance(held, np.ndarray) else _find_arrays(held, DEEPEST)
     if arrays is None or len(arrays) != 1:
-        raise _NotAdmitted(
+        raise _NotAllowed(
             f"contains {_describe(held, DEEPEST)}; a file with an image may contain one array of numbers and otherwise "
             "single numbers only: save the image alone"
         )

@@ -167,9 +167,8 @@ class DatasetWriter:
     def _make_ready(self) -> None:
         if self._force:
             remove_dataset(self.folder)
-        write_whole(
-            self.folder / MANIFEST, dump_manifest(self.manifest)
-        )  # first, since files without a manifest count as foreign
+        # The manifest comes first, since files without a manifest count as foreign.
+        write_whole(self.folder / MANIFEST, dump_manifest(self.manifest))
         self.store.images.create()
         (self.folder / PROGRESS).mkdir(exist_ok=True)
 
@@ -271,9 +270,8 @@ def lock_folder(folder: Path):
         import fcntl  # does not exist on Windows, where there is no lock
 
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_ours = os.path.samestat(
-            os.fstat(file.fileno()), os.stat(folder / LOCK)
-        )  # False if the file was just removed
+        # The file may have been removed since it was opened.
+        is_ours = os.path.samestat(os.fstat(file.fileno()), os.stat(folder / LOCK))
     except ImportError:
         is_ours = True
     except OSError:

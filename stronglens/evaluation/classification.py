@@ -90,10 +90,10 @@ def classification_metrics(
     true, probabilities = check_probabilities(true, probabilities, classes)
     finite = bool(np.isfinite(probabilities).all())
     reason = NO_IMAGES if not len(true) else None if finite else NOT_FINITE
-    said = np.argmax(np.nan_to_num(probabilities), axis=1) if finite else np.empty(0, int)
+    predicted = np.argmax(np.nan_to_num(probabilities), axis=1) if finite else np.empty(0, int)
     confusion = np.zeros((len(classes), len(classes)), dtype=int)
     if finite:
-        np.add.at(confusion, (true, said), 1)
+        np.add.at(confusion, (true, predicted), 1)
     counts = np.bincount(true, minlength=len(classes))
     result = {
         "images": len(true),
@@ -139,8 +139,8 @@ def classification_table(metrics: dict) -> str:
     """
     baseline, classes = metrics["baseline"], metrics["classes"]
     chance, by_chance = baseline["auc"], metrics["calibration_error_by_chance"]
-    beside_scalars = baseline | {"macro_auc": chance, "calibration_error": by_chance}
-    rows = [(title, metrics[name], beside_scalars[name]) for name, title in SCALARS.items()]
+    baselines = baseline | {"macro_auc": chance, "calibration_error": by_chance}
+    rows = [(title, metrics[name], baselines[name]) for name, title in SCALARS.items()]
     rows += [(f"AUC of {name}", entry, chance) for name, entry in metrics["auc"].items()]
     against = metrics[f"auc_against_{REFERENCE}"]
     rows += [(f"AUC of {name} against {REFERENCE}", entry, chance) for name, entry in against.items()]
@@ -151,11 +151,11 @@ def classification_table(metrics: dict) -> str:
         "",
         f"  {'':<{width}}{'value':>8}  {f'{metrics["level"]:.0%} interval':>18}  {'baseline':>15}",
     ]
-    for title, entry, beside in rows:
+    for title, entry, expected in rows:
         line = f"  {title:<{width}}{format_number(entry['value']):>8}  {format_interval(entry):>18}"
-        words = format_number(beside["value"])
-        if beside is by_chance and beside["value"] is not None:
-            words = f"{beside['value']:.2g} expected"
+        words = format_number(expected["value"])
+        if expected is by_chance and expected["value"] is not None:
+            words = f"{expected['value']:.2g} expected"
         line += f"  {words:>15}"
         lines.append(line.rstrip() + (f"  ({entry['reason']})" if entry.get("reason") else ""))
     first = max(len("true class"), *map(len, classes))
@@ -223,8 +223,8 @@ def bootstrap_metrics(true, probabilities, classes, rng, resamples: int, level: 
 def _prepare(true, probabilities, classes, only):
     """Return a function that takes weights (R, N) and returns the values of each metric in the resamples (R,)."""
     kinds = np.eye(len(classes))[true]
-    confidence, said = probabilities.max(axis=1), probabilities.argmax(axis=1)
-    correct = (said == true).astype(np.float64)
+    confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    correct = (predicted == true).astype(np.float64)
     surprise = -np.log(np.maximum(probabilities[np.arange(len(true)), true], SMALLEST_PROBABILITY))
     excess = np.eye(CALIBRATION_BINS)[_calibration_bins(confidence)] * (correct - confidence)[:, None]
     shares = kinds.mean(axis=0)
@@ -276,7 +276,7 @@ def _calibration_by_chance(probabilities: np.ndarray, seed: int, level: float) -
     """Return the calibration error of a perfectly calibrated network with these probabilities, with its range."""
     confidence = probabilities.max(axis=1)
     place = _calibration_bins(confidence)
-    # A stream of its own, independent of the resamples of the images.
+    # A random stream that is independent of the resamples of the images.
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
     drawn = np.empty(CHANCE_DRAWS)
     for k in range(CHANCE_DRAWS):
@@ -287,10 +287,11 @@ def _calibration_by_chance(probabilities: np.ndarray, seed: int, level: float) -
 
 
 def _reliability(true: np.ndarray, probabilities: np.ndarray) -> list[dict]:
-    confidence, said = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
     place = _calibration_bins(confidence)
     counts, sums, hits = (
-        np.bincount(place, weights=weights, minlength=CALIBRATION_BINS) for weights in (None, confidence, said == true)
+        np.bincount(place, weights=weights, minlength=CALIBRATION_BINS)
+        for weights in (None, confidence, predicted == true)
     )
     return [
         {

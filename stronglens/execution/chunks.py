@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from itertools import islice
 from queue import Empty, SimpleQueue
 
+from stronglens.execution.console import Console
 from stronglens.parameters import UsageError
 
 CHUNKS_A_THREAD = 4
@@ -18,7 +19,12 @@ LOOK_AROUND = 2.0
 
 
 @contextmanager
-def open_executor(workers: int = 0, scheduler: str | None = None, describe: Callable[[], dict] | None = None):
+def open_executor(
+    workers: int = 0,
+    scheduler: str | None = None,
+    describe: Callable[[], dict] | None = None,
+    console: Console | None = None,
+):
     """Open an executor for chunks. At the end close it and all processes that it started.
 
     Parameters
@@ -30,6 +36,8 @@ def open_executor(workers: int = 0, scheduler: str | None = None, describe: Call
     describe : callable, optional
         Importable function that returns a dict of the versions that affect the results. They must be equal in this
         process and in every worker of the scheduler.
+    console : Console, optional
+        Prints a warning while the scheduler has no workers.
 
     Yields
     ------
@@ -47,7 +55,10 @@ def open_executor(workers: int = 0, scheduler: str | None = None, describe: Call
     if workers or scheduler:
         from stronglens.execution.cluster import connect_cluster, start_workers  # Dask is slow to import
 
-        opened = connect_cluster(scheduler, describe) if scheduler else start_workers(workers, _threads(workers))
+        if scheduler:
+            opened = connect_cluster(scheduler, describe, console or Console())
+        else:
+            opened = start_workers(workers, _threads(workers))
         with opened as executor:
             yield executor
         return

@@ -1,7 +1,6 @@
 """Run chunks on Dask workers: processes of this machine or of a cluster. Only this module imports Dask."""
 
 import logging
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -19,6 +18,7 @@ from distributed.protocol.pickle import dumps, loads
 from distributed.utils import silence_logging_cmgr
 
 from stronglens.execution.commands import hold_signals
+from stronglens.execution.console import Console
 from stronglens.parameters import RunError, UsageError
 
 CONNECT_TIMEOUT = 10.0
@@ -85,7 +85,7 @@ def start_workers(workers: int, threads: int):
 
 
 @contextmanager
-def connect_cluster(address: str, describe: Callable[[], dict] | None):
+def connect_cluster(address: str, describe: Callable[[], dict] | None, console: Console):
     """Connect to a running Dask scheduler and check that its workers have the same versions as this process.
 
     Parameters
@@ -93,6 +93,7 @@ def connect_cluster(address: str, describe: Callable[[], dict] | None):
     address : str, ``tcp://host:port``
     describe : callable or None
         See :func:`stronglens.execution.open_executor`.
+    console : Console
 
     Yields
     ------
@@ -115,11 +116,11 @@ def connect_cluster(address: str, describe: Callable[[], dict] | None):
         except OSError:
             raise RunError(f"no Dask scheduler answers at {address}") from None
         with client:
-            _wait_for_workers(client, address)
+            _wait_for_workers(client, address, console)
             expected = describe() if describe else None
             if describe:
                 _check_cluster(client, describe, expected)
-            yield ClusterExecutor(client, describe, expected)
+            yield ClusterExecutor(client, describe, expected, console)
 
 
 class ClusterExecutor(Executor):
@@ -136,10 +137,18 @@ class ClusterExecutor(Executor):
         join at any time.
     expected : dict, optional
         Result of ``describe`` in this process.
+    console : Console, optional
     """
 
-    def __init__(self, client: Client, describe: Callable[[], dict] | None = None, expected: dict | None = None):
+    def __init__(
+        self,
+        client: Client,
+        describe: Callable[[], dict] | None = None,
+        expected: dict | None = None,
+        console: Console | None = None,
+    ):
         self._client, self._describe, self._expected = client, describe, expected
+        self._console = console or Console()
         # Keys with one prefix are a group of tasks, which Dask distributes evenly.
         self._keys = zip(repeat(f"chunk-{uuid4().hex}"), count())
         self._pack = lru_cache(maxsize=1)(lambda work: dumps((work, describe, expected)))
@@ -154,7 +163,7 @@ class ClusterExecutor(Executor):
             except OSError:
                 raise self._lost() from None
             if self._describe and self._threads and not threads:
-                print("all workers are lost: waiting for new workers", file=sys.stderr, flush=True)
+                self._console.warn("all workers are lost: waiting for new workers")
             self._threads, self._counted = threads, time.monotonic()
         return max(1, self._threads)
 
@@ -236,10 +245,10 @@ def _compare(worker: str, found: dict, expected: dict) -> None:
         raise RunError(f"{worker} has {'; '.join(differences)}: install equal versions, since images depend on them")
 
 
-def _wait_for_workers(client: Client, address: str) -> None:
+def _wait_for_workers(client: Client, address: str, console: Console) -> None:
     if client.nthreads():
         return
-    print(f"waiting for workers of {address}", file=sys.stderr, flush=True)
+    console.warn(f"the Dask scheduler at {address} has no workers yet: waiting for workers")
     try:
         client.wait_for_workers(1, timeout=WORKERS_TIMEOUT)
     except TimeoutError:

@@ -26,7 +26,7 @@ class Console:
     def warn(self, line: str) -> None:
         """Print a line on standard error, with ``warning:`` before it."""
         if not self.quiet:
-            print(f"warning: {line}", file=sys.stderr)
+            print(f"warning: {line}", file=sys.stderr, flush=True)
 
     def progress(self, units: int, what: str, unit: str = "images", at_once: int = 1) -> Progress:
         """Return a context that shows the progress of work; the arguments are those of `Progress`."""

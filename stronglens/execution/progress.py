@@ -4,7 +4,7 @@ import sys
 import time
 
 PLAIN_LINE_INTERVAL = 10.0
-"""Seconds between progress lines where standard error is not a terminal."""
+"""Seconds between progress lines if standard error is not a terminal."""
 
 
 class Progress:

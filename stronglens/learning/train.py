@@ -57,7 +57,7 @@ def fit_network(
         image_scaling = fit_image_scaling(images, measured.advance)
     network = build(images.shape[1:], image_scaling, labels[:, : len(plan.labels)])
     say(f"Network: {network.count_params():,} parameters; labels {', '.join(plan.labels)}")
-    source = "simulated anew in each epoch" if fresh else "for training"
+    source = "simulated for each epoch" if fresh else "for training"
     say(f"Images: {len(train):,} {source}, {len(valid):,} for validation, {len(split['test']):,} for the test")
     device = describe_device(parameters.batch_size)
     say(device[0].upper() + device[1:])
@@ -117,7 +117,8 @@ def open_stream(plan: TrainingPlan, make: Callable, program_version: str) -> Ite
         yield None
         return
     workers = 0 if parameters.scheduler else max(1, parameters.workers)  # JAX and TensorFlow need separate processes
-    with open_executor(workers, parameters.scheduler, partial(describe_environment, program_version)) as executor:
+    describe = partial(describe_environment, program_version)
+    with open_executor(workers, parameters.scheduler, describe, plan.console) as executor:
         stored, number = plan.dataset.manifest["number"], len(plan.split["train"])
         yield SimulationStream(make, plan.made_with, stored, number, plan.label_columns, executor)
 

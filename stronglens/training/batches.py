@@ -286,7 +286,7 @@ class SimulatedBatches(Batches):
             images, labels = np.asarray(images, dtype=np.float32), np.asarray(labels, dtype=np.float64)
             size = self.source.chunk_size
             if images.shape != (size, *self.source.shape) or labels.shape != (size, self.columns):
-                raise RunError(f"a chunk of {size} simulations holds images {images.shape} and labels {labels.shape}")
+                raise RunError(f"a chunk of {size} simulations has images {images.shape} and labels {labels.shape}")
             _require_finite(images, "the simulated images")
             _require_finite(labels, "the labels of simulated images")
             self._checked[chunk] = images, labels
@@ -337,4 +337,4 @@ def _require_shape(shape: tuple[int, ...], network: keras.Model, what: str) -> N
 
 def _require_finite(array: np.ndarray, what: str) -> None:
     if not np.isfinite(array).all():
-        raise RunError(f"{what} hold values that are not finite: simulate the dataset again")
+        raise RunError(f"{what} contain NaN or infinite values: simulate the dataset again")

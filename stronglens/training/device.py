@@ -135,7 +135,7 @@ def _name_gpus() -> list[str]:
     return []
 
 
-def wake_bayesflow() -> None:
+def import_bayesflow() -> None:
     """Import BayesFlow, which registers its layers with Keras; keep the logging settings. It takes seconds."""
     root = logging.getLogger()
     before, level, handlers = root.manager.disable, root.level, list(root.handlers)

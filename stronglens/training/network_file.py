@@ -14,7 +14,7 @@ import numpy as np
 from stronglens.atomic import replacing
 from stronglens.network_archive import FORMAT, RECORD, first_line, read_archive
 from stronglens.parameters import RunError, UsageError
-from stronglens.training.device import keras, wake_bayesflow
+from stronglens.training.device import import_bayesflow, keras
 
 
 def require_model_path(path: str | os.PathLike) -> Path:
@@ -80,7 +80,7 @@ def load_network(path: str | os.PathLike) -> tuple[keras.Model, dict]:
     record, has_flow = read_archive(path)
     try:
         if has_flow:
-            wake_bayesflow()
+            import_bayesflow()
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, MemoryError) as error:
         raise RunError(f"cannot read {path}: {first_line(error)}") from error

@@ -15,6 +15,7 @@ from stronglens.parameters import RunError, UsageError
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
+WAITING = "warning: the Dask scheduler at {} has no workers yet: waiting for workers\n"
 
 
 class Cluster:
@@ -135,7 +136,7 @@ def test_scheduler_that_dies(tmp_path, cluster, capfd):
     with pytest.raises(RunError, match=f"^lost the Dask scheduler at {cluster.address}$"):
         run(chunk_work.Sleep(tmp_path), range(300), cluster.address, advance=lambda images: scheduler.kill())
     assert stored(tmp_path)
-    assert capfd.readouterr().err in ("", f"waiting for workers of {cluster.address}\n")
+    assert capfd.readouterr().err in ("", WAITING.format(cluster.address))
 
 
 def test_scheduler_without_workers(cluster, monkeypatch, capfd):
@@ -143,7 +144,7 @@ def test_scheduler_without_workers(cluster, monkeypatch, capfd):
     cluster.start_scheduler()
     with pytest.raises(RunError, match=r"has no workers after 1 s$"):
         run(None, [], cluster.address)
-    assert capfd.readouterr().err == f"waiting for workers of {cluster.address}\n"
+    assert capfd.readouterr().err == WAITING.format(cluster.address)
 
 
 def test_scheduler_that_is_not_there(monkeypatch, capfd):

@@ -381,7 +381,7 @@ BAD = {
     "objects": (two_images, r"contains an object array of shape \(1, 2\) \(an array of shape \(8, 6\), an array"),
     "evil": (save(np.array([Evil()], dtype=object), allow_pickle=True), r"needs posix\.mkdir, which is not"),
     "pickle": (lambda path: path.write_bytes(pickle.dumps(Evil())), r"is not a readable \.npy file"),
-    "other shape": (save(np.ones((6, 8))), r"has shape \(6, 8\), others \(8, 6\)"),
+    "other shape": (save(np.ones((6, 8))), r"has the shape \(6, 8\), other images \(8, 6\)"),
     "colour": (save(np.ones((8, 6, 3))), r"has shape \(8, 6, 3\)"),
     "flat": (save(np.ones(48)), "has shape"),
     "scalar": (save(np.float32(1)), "has shape"),
