@@ -155,6 +155,6 @@ def test_top_level_holds_what_the_plan_says():
     top = {name.split("/")[0] for name in listed.stdout.splitlines() if not name.startswith(".")}
     assert top <= {
         "params_and_cli.py", "generate_data.py", "model_and_figures.py", "stronglens", "dataset", "figures", "tests",
-        "benchmarks", "docs", "presets", "requirements.txt", "requirements.lock", "requirements-dev.txt",
+        "benchmarks", "docs", "findings", "presets", "requirements.txt", "requirements.lock", "requirements-dev.txt",
         "requirements-dev.lock", "requirements-gpu.txt", "Makefile", "pyproject.toml", "README.md", "LICENSE",
     }  # fmt: skip

@@ -224,12 +224,12 @@ def test_what_cannot_be_simulated_is_refused(flags, words, tmp_path, capsys):
 
 
 def test_flags_of_the_task_mean_nothing_without_it(capsys):
-    assert "give --task=substructure" in refused(capsys, generate_data, "--subhalo-number=3")[1]
+    assert "applies to --task=substructure" in refused(capsys, generate_data, "--subhalo-number=3")[1]
+    said = refused(capsys, model_and_figures, "--network=resnet18")[1]
+    assert "--network must be report, resnet or convnext; received resnet18" in said
     assert (
-        "--network=resnet18 means nothing with --task=regression: give report, resnet or convnext, or give "
-        "--task=substructure"
-    ) in refused(capsys, model_and_figures, "--network=resnet18")[1]
-    assert "give --task=regression" in refused(capsys, model_and_figures, "--task=substructure", "--labels=snr")[1]
+        "applies to --task=regression" in refused(capsys, model_and_figures, "--task=substructure", "--labels=snr")[1]
+    )
 
 
 def test_a_misnamed_or_missing_class_is_refused(public, tmp_path, capsys):
