@@ -380,7 +380,7 @@ class Telescope(Parameters):
 
 @declare
 class Cuts(Parameters):
-    """Which images are kept"""
+    """Selection of images"""
 
     magnification_min: float = number(
         0.0, shortcut="mmin", valid=(0, 1000), help="minimum magnification of the source; other images are redrawn"
