@@ -171,7 +171,7 @@ def test_formats_hold_the_same_and_are_converted_to_one_another(tmp_path, capsys
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--format=pickle"], "kept as pickle already"),
+        (["--format=pickle"], "already has the format pickle"),
         (["--format=zarr", "--seed=4"], "give it only --format"),
         (["--format=zarr", "--dataset-dir=ORIGIN", "--force"], "the dataset to convert"),
         (["--format=zarr", "--workers=2", "--scheduler=tcp://x:1", "--dry-run"], "exclude each other"),

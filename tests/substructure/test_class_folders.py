@@ -382,9 +382,9 @@ BAD = {
     "evil": (save(np.array([Evil()], dtype=object), allow_pickle=True), r"needs posix\.mkdir, which is not"),
     "pickle": (lambda path: path.write_bytes(pickle.dumps(Evil())), r"is not a readable \.npy file"),
     "other shape": (save(np.ones((6, 8))), r"has the shape \(6, 8\), other images \(8, 6\)"),
-    "colour": (save(np.ones((8, 6, 3))), r"has shape \(8, 6, 3\)"),
-    "flat": (save(np.ones(48)), "has shape"),
-    "scalar": (save(np.float32(1)), "has shape"),
+    "colour": (save(np.ones((8, 6, 3))), r"has the shape \(8, 6, 3\)"),
+    "flat": (save(np.ones(48)), "has the shape"),
+    "scalar": (save(np.float32(1)), "has the shape"),
     "no pixels": (save(np.ones((0, 6))), "contains no numbers"),
     "nan": (save(np.full((8, 6), np.nan)), "not finite"),
     "infinite in float32": (save(np.full((8, 6), 1e300)), "not finite in float32"),
@@ -478,7 +478,7 @@ def test_killed_conversion_is_finished(tmp_path):
     origin = make_images(tmp_path / "origin", counts=(150, 150, 150), shape=(3, 3))
     convert(origin, tmp_path / "whole")
     script = (
-        "import sys, time; sys.path[:0] = ['tests', 'tests/dataset']\n"
+        "import sys, time; sys.path[:0] = ['tests', 'tests/substructure']\n"
         "import test_class_folders as here; from pathlib import Path\n"
         f"writer, work = here.begin(Path({str(origin)!r}), Path({str(tmp_path / 'd')!r}))\n"
         "with writer:\n    for chunk in (2, 0, 1, 3): work(chunk); time.sleep(0.5)\n"
