@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Simulate strong gravitational lenses: parameters in, ``dataset/`` out. See ``--help``."""
+"""Simulate strong gravitational lenses and write them to ``dataset/``. See ``--help``."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ from stronglens.parameters import RunError, UsageError, parse_command, to_manife
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command with some arguments (those of the process by default); return 0, or exit with an error code."""
+    """Run the command with arguments (default: those of the process); return 0, or exit with an error code."""
     with execution.exit_codes():
         parameters = parse_command(
             panel.COMMANDS,
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def generate(parameters) -> None:
-    """Simulate the dataset that the parameters describe, or convert one."""
+    """Simulate the dataset that the parameters describe, or convert a dataset."""
     from stronglens.dataset import ChunkStore, DatasetWriter
     from stronglens.sampling import describe_prior
     from stronglens.simulation.chunks import describe_environment
@@ -44,14 +44,14 @@ def generate(parameters) -> None:
         return estimate(parameters, store.number, store.bytes_an_image(len(columns)), console)
     writer = DatasetWriter(folder, plan.manifest, force=parameters.force, resume=parameters.resume)
     if writer.is_complete:
-        return console.say(f"The dataset in {folder}/ is complete: nothing to do")
+        return console.say(f"The dataset in {folder}/ is already complete")
     missing = writer.missing_images
     estimate(parameters, missing, store.bytes_an_image(len(columns)), console)
     if missing < store.number:
-        console.say(f"Resuming: {store.number - missing:,} images are there, {missing:,} to do")
+        console.say(f"Resuming: {store.number - missing:,} images done, {missing:,} to do")
     describe = partial(describe_environment, panel.PROGRAM_VERSION)
     with (
-        execution.open_executor(parameters.workers, parameters.scheduler, describe) as executor,
+        execution.open_executor(parameters.workers, parameters.scheduler, describe, console) as executor,
         writer,
         console.progress(missing, plan.verb, at_once=executor.threads) as progress,
     ):
@@ -62,20 +62,20 @@ def generate(parameters) -> None:
     rate = f"; {progress.rate:,.0f} images/s after start-up" if progress.rate else ", start-up included"
     console.say(f"{missing:,} images in {execution.describe_duration(seconds)}{rate}")
     if not parameters.convert_from:
-        refused = ", ".join(f"{count:,} {reason}" for reason, count in manifest["rejected"].items() if count)
-        console.say(f"Draws refused: {refused or 'none'}")
+        rejected = ", ".join(f"{count:,} {reason}" for reason, count in manifest["rejected"].items() if count)
+        console.say(f"Rejected draws: {rejected or 'none'}")
     console.say(f"Dataset: {folder}/ ({store.images.place}/, labels.csv, manifest.json)")
 
 
 def plan_simulation(parameters):
-    """Return what there is to do to simulate a dataset."""
+    """Return the plan of a dataset that is to be simulated."""
     from stronglens.simulation.chunks import plan_simulation
 
     return plan_simulation(find_simulator(parameters), parameters, panel.PROGRAM_VERSION)
 
 
 def plan_conversion(parameters):
-    """Return what there is to do to keep a finished dataset in another format, or to make one of others' images."""
+    """Return the plan to convert a complete dataset to another format, or external images to a dataset."""
     from stronglens.dataset import holds_dataset, plan_conversion
     from stronglens.simulation.chunks import describe_environment
 
@@ -84,34 +84,34 @@ def plan_conversion(parameters):
         readers = [task for task in panel.COMMANDS["generate_data.py"] if find_spec(f"stronglens.{task}.foreign")]
         if parameters.task not in readers:
             flags = " or ".join(f"--task={task}" for task in readers)
-            raise RunError(f"{origin} holds no dataset; images of others are read with {flags}")
+            raise RunError(f"{origin} contains no dataset; images of others are read with {flags}")
         foreign = import_module(f"stronglens.{parameters.task}.foreign")
         free += foreign.FLAGS
     given = {name: getattr(parameters, name) for name in free}
     if to_manifest(parameters) != to_manifest(type(parameters).of(panel.OVERRIDES, **given)):
         flags = " and ".join(f"--{name.replace('_', '-')}" for name in free[1:])
-        raise UsageError(f"--convert-from simulates nothing: give it {flags} and no others")
+        raise UsageError(f"--convert-from does not simulate: give it only {flags}")
     if foreign:
         return foreign.plan_foreign(origin, parameters, describe_environment(panel.PROGRAM_VERSION))
     return plan_conversion(origin, parameters.dataset_dir, parameters.format)
 
 
 def estimate(parameters, number: int, bytes_an_image: int, console) -> None:
-    """Say how much disk and time the images will take; refuse a disk that is too small."""
+    """Print the disk space and time that the images need; raise RunError when the disk is too small."""
     from stronglens.simulation.chunks import MEASURED, measure_rate
 
     size = number * bytes_an_image
     execution.check_disk(parameters.dataset_dir, size)
     time = ""
     is_simulated_here = not (parameters.scheduler or parameters.convert_from)
-    if is_simulated_here and (parameters.dry_run or number > MEASURED):  # which are thrown away
+    if is_simulated_here and (parameters.dry_run or number > MEASURED):  # the measured images are discarded
         rate = measure_rate(find_simulator(parameters), parameters)
         time = f", {execution.describe_duration(number / rate)} on this machine ({rate:,.0f} images/s)"
     console.say(f"Estimate: {execution.describe_bytes(size)} on disk{time}")
 
 
 def find_simulator(parameters):
-    """Return what makes the task's simulator."""
+    """Return the task's function that makes a simulator."""
     return import_module(f"stronglens.{parameters.task}.simulator").make_simulator
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train a network on ``dataset/``, draw figures, measure images with it. See ``--help``."""
+"""Train a network on ``dataset/`` and draw figures; measure images with a trained network. See ``--help``."""
 
 import sys
 from functools import partial
@@ -11,7 +11,7 @@ from stronglens.parameters import from_manifest, parse_command
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command with some arguments (those of the process by default); return 0, or exit with an error code."""
+    """Run the command with arguments (default: those of the process); return 0, or exit with an error code."""
     with exit_codes():
         parameters = parse_command(
             panel.COMMANDS,
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def train(parameters) -> None:
-    """Load the dataset, train, test, and draw the figures."""
+    """Load the dataset, train a network, test it, and draw the figures."""
     console = Console(parameters.quiet)
     plan = load(parameters, "plan").plan_training(parameters, console, rebuild)
 
@@ -41,7 +41,7 @@ def train(parameters) -> None:
     with open_stream(plan, load(parameters, "simulator").make_simulator, panel.PROGRAM_VERSION) as stream:
         history = load(parameters, "train").train_network(plan, stream)
     load(parameters, "report").write_report(plan, history)
-    remove_state(parameters.model_file)  # until here a killed run has nothing to train again
+    remove_state(parameters.model_file)  # kept until here, so that a run killed in the report need not train again
     console.say(f"Network: {parameters.model_file}")
 
 
@@ -50,19 +50,19 @@ def measure(parameters) -> None:
     from stronglens.training import load_network
 
     network, record = load_network(parameters.model_file)
-    elsewhere = partial(open_executor, 1)  # a process of its own: PyAutoLens's JAX is not that of a network
+    elsewhere = partial(open_executor, 1)  # PyAutoLens's JAX needs a process without TensorFlow
     load(parameters, "measuring").measure(parameters, network, record, rebuild, elsewhere)
 
 
 def rebuild(entries):
-    """Return the parameters of a simulation that a manifest or a network's record holds."""
+    """Return the simulation parameters that a manifest or a network's record contains."""
     simulations = panel.COMMANDS["generate_data.py"]
     cls = simulations.get(entries.get("task")) or next(iter(simulations.values()))
     return from_manifest(cls, entries, panel.OVERRIDES)
 
 
 def load(parameters, name: str):
-    """Return a module of the task: every task has the same ones (tests/test_architecture.py)."""
+    """Return a module of the task. All tasks have modules of the same names (docs/architecture.md)."""
     return import_module(f"stronglens.{parameters.task}.{name}")
 
 

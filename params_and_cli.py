@@ -1,31 +1,31 @@
-"""The control panel: every parameter, declared once.
+"""All parameters of both commands. Each is declared once.
 
-Change a default here and it changes everywhere: on the command line, in the
-``--help`` tables, in ``docs/parameters/``, in the sampler, in the manifest of a dataset.
+A default that is changed here changes everywhere: on the command line, in ``--help``, in ``docs/parameters/``, in the
+sampler and in the manifest of a dataset.
 
-What several tasks share stands here, in groups; what a task has alone, in its ``declarations.py``. A class such as
-``RegressionTraining`` joins groups into the parameters of one command and task; ``@declare(name=value)`` gives it
-defaults of its own.
+This module declares the parameters that several tasks share, in groups. The parameters of one task are in its
+``declarations.py``. A class such as ``RegressionTraining`` joins groups into the parameters of one command and task;
+``@declare(name=value)`` changes defaults for that class.
 
-Reading a line
---------------
+How to read a declaration
+-------------------------
 ``sampled(low, high, ...)``
-    A quantity drawn uniformly between two values, once an image. Its flag ends in
-    ``-range``; its column in ``labels.csv`` is the flag without that ending.
+    A quantity that is drawn for each image, uniformly between two values. Its flag ends in ``-range``; its column in
+    ``labels.csv`` has the name of the flag without that ending.
 ``half_width(v, ...)`` and ``component(of=...)``
-    A pair of quantities (x, y), each drawn uniformly from (-v, v); a component with a
-    range of its own wins over the half-width.
+    A pair of quantities (x, y), each drawn uniformly from (-v, v). A range that is given for a component replaces the
+    half-width for that component.
 ``spin``
-    By how many times the angle such a pair turns when the sky is turned: once (a place),
-    twice (an ellipticity, a shear).
+    How such a pair rotates with the sky: a rotation by an angle a rotates the pair by spin times a. The spin is 1 for a
+    position, 2 for an ellipticity or a shear.
 ``valid``
-    What is physically possible. The range beside it is this run's prior: two things.
+    The physically possible values. The default range is the prior of a run, which is narrower.
 ``applies``
-    The value (of another parameter), or several of them, for which the parameter means anything.
+    The value of another parameter, or several of them, with which this parameter applies.
 ``replaces``
     The quantity that is not drawn when this one is given.
 ``recorded=False``
-    Says where or how to run and changes nothing in what is made: left out of the manifest.
+    The parameter does not change the result (a folder, the number of processes) and is not written to the manifest.
 """
 
 from dataclasses import asdict
@@ -63,29 +63,29 @@ class Run(Parameters):
 
     task: str = choice(
         "regression", TASKS, fixed=True,
-        help="what the network learns: regression, to measure lens and source; substructure, to tell whether a lens's "
-        "dark matter is smooth (no), holds sub-halos (sphere) or a vortex. Each task has flags of its own",
+        help="what the network learns. regression: properties of lens and source; substructure: the class of the "
+        "lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex. Each task has its own flags",
     )
     preset: str | None = text(
         None,
-        help="a file of values to begin with: slacs (HST ACS F814W), euclid (VIS), or the path of a .toml file of your "
-        "own; whatever else is given wins over it",
+        help="file of parameter values: slacs (HST ACS F814W), euclid (VIS), or the path of your own .toml file; "
+        "--config and flags override its values",
     )
-    seed: int = number(0, valid=(0, 2**63 - 1), help="every random number follows from it")
+    seed: int = number(0, valid=(0, 2**63 - 1), help="seed of all random numbers")
     dataset_dir: Path = text("dataset", recorded=False, help="folder of the simulated dataset")
     quiet: bool = switch(recorded=False, help="print errors only")
 
 
 @declare
 class Machines(Parameters):
-    """Processes and machines that simulate"""
+    """Processes and machines for the simulation"""
 
     workers: int = number(
         0, shortcut="w", valid=(0, 1024), recorded=False,
-        help="processes on this machine that simulate; 0: the threads of this one",
+        help="number of simulation processes on this machine; 0: use threads of the main process",
     )
     scheduler: str | None = text(
-        None, recorded=False, help="address of a Dask cluster that simulates, such as tcp://10.0.0.1:8786"
+        None, recorded=False, help="address of a Dask scheduler whose workers simulate, such as tcp://10.0.0.1:8786"
     )
 
 
@@ -103,54 +103,58 @@ class Simulation(Parameters):
     )
     format: str = choice(
         "pickle", ("pickle", "zarr"),
-        help="how images are kept: pickle, one file each; zarr, one compressed array (Zarr v3), for very many",
+        help="storage format of the images. pickle: one file per image; zarr: one compressed array (Zarr v3), for "
+        "large datasets",
     )
     convert_from: Path | None = text(
         None, recorded=False,
-        help="simulate nothing: keep the dataset of this folder in the other --format; or (task substructure) make one "
-        "of the class folders in it, no, sphere and vort, of .npy files",
+        help="convert the dataset in this folder to the other --format, instead of simulating; with task substructure "
+        "also a folder with .npy files in the class folders no, sphere and vort",
     )
     force: bool = switch(
-        recorded=False, help="replace the dataset in the folder (removes only what its manifest lists)"
+        recorded=False, help="replace the dataset in the folder (only files listed in its manifest are removed)"
     )
-    resume: bool = switch(recorded=False, help="finish an interrupted dataset, byte for byte as if never interrupted")
-    dry_run: bool = switch(recorded=False, help="print the estimate of disk and time, then stop")
+    resume: bool = switch(
+        recorded=False, help="finish an interrupted dataset; the result is byte-identical to an uninterrupted run"
+    )
+    dry_run: bool = switch(recorded=False, help="print the estimated disk space and time, then stop")
 
 
 @declare
 class LensGalaxy(Parameters):
-    """The lens: what all models share"""
+    """The lens: parameters of all lens models"""
 
     lens_model: str = choice(
         "composite", ("composite", "sie", "powerlaw"),
-        help="composite: stars (bulge and disk, light and mass) and an NFW halo; "
-        "sie: singular isothermal ellipsoid and external shear, with Sersic light; powerlaw: the "
-        "same, with a free slope of the mass density",
+        help="composite: stellar bulge and disk (light and mass) and an NFW halo; "
+        "sie: singular isothermal ellipsoid with external shear, and Sersic light; powerlaw: as sie, with a free slope "
+        "of the mass density",
     )
-    lens_light: str = choice("on", ("on", "off"), help="whether the lens galaxy's own light is seen")
+    lens_light: str = choice("on", ("on", "off"), help="include the light of the lens galaxy")
     redshift_effects: str = choice(
         "cosmological", ("cosmological", "none"),
-        help="whether redshifts act on the image: critical surface density and dimming",
+        help="cosmological: redshifts set the critical surface density and the surface-brightness dimming; none: "
+        "redshifts do not change the image",
     )
     lens_redshift_range: Range = sampled(
         0.2, 0.8, shortcut="lrs", valid=(0.001, 20), symbol=r"z_{\rm lens}", help="redshift of the lens"
     )
     lens_center_var: float = half_width(
         0.05, shortcut="lc", spin=1, unit="arcsec", valid=(0, 10),
-        help="half-width of the lens centre's range: x and y uniform in (-v, v)",
+        help="half-width v of the lens centre's prior: x and y are uniform in (-v, v)",
     )
     lens_center_x_range: Range | None = component(
         of="lens_center_var", shortcut="lcx", unit="arcsec", valid=(-10, 10), symbol=r"x_{\rm lens}",
-        help="x of the lens centre, to the right",
+        help="x of the lens centre, positive to the right",
     )
     lens_center_y_range: Range | None = component(
         of="lens_center_var", shortcut="lcy", unit="arcsec", valid=(-10, 10), symbol=r"y_{\rm lens}",
-        help="y of the lens centre, up",
+        help="y of the lens centre, positive upwards",
     )
     lens_ellip_var: float = half_width(
         0.2, shortcut="lell", spin=2, valid=(0, 0.9),
-        help="half-width of the range of the lens's ellipticity components "
-        "(1-q)/(1+q) (cos 2phi, sin 2phi), of a composite's bulge or an ellipsoid of mass",
+        help="half-width of the prior on the lens's ellipticity components "
+        "(1-q)/(1+q) (cos 2phi, sin 2phi), for a composite's bulge or an ellipsoid of mass",
     )
     lens_ellip_x_range: Range | None = component(
         of="lens_ellip_var", shortcut="lellx", valid=(-0.9, 0.9), symbol=r"e_{x,\rm lens}",
@@ -162,12 +166,12 @@ class LensGalaxy(Parameters):
     )
     lens_intensity_range: Range = sampled(
         0.12, 0.7, shortcut="li", unit="e-/s", valid=(0, 10_000), symbol=r"I_{\rm lens}",
-        help="intensity of the lens's bulge at its effective radius, quoted at z = 0.5 "
-        "in a 0.1 arcsec Euclid VIS pixel",
+        help="intensity of the lens's bulge at its effective radius, for z = 0.5 "
+        "and a 0.1 arcsec Euclid VIS pixel",
     )
     lens_effect_range: Range = sampled(
         0.4, 1.2, shortcut="leff", unit="arcsec", valid=(0.05, 20), symbol=r"R_{\rm e,lens}",
-        help='effective radius ("effect" in flags; it holds half the light) of the bulge of the lens',
+        help='effective (half-light) radius of the bulge of the lens; "effect" in flags',
     )
     lens_sersic_range: Range = sampled(
         2.0, 4.0, shortcut="lser", valid=(1, 6), symbol=r"n_{\rm lens}", help="Sersic index of the lens's bulge"
@@ -181,19 +185,19 @@ class CompositeLens(Parameters):
     masslight_ratio_range: Range = sampled(
         0.75, 2.25, shortcut="lml", unit="1/(e-/s)", valid=(0, 1000), applies=COMPOSITE,
         symbol=r"\Upsilon_{\rm bulge}",
-        help="mass-to-light ratio of the bulge: convergence per unit of intensity, for lens and source at z = 0.5, 2",
+        help="mass-to-light ratio of the bulge: convergence per unit intensity, for lens and source at z = 0.5 and 2",
     )
     disk_intensity_range: Range = sampled(
         0.07, 0.07, shortcut="di", unit="e-/s", valid=(0, 10_000), applies=COMPOSITE, symbol=r"I_{\rm disk}",
-        help="intensity of the exponential disk at its effective radius, quoted as the bulge's",
+        help="intensity of the exponential disk at its effective radius, for the same redshift and pixel as the bulge",
     )
     disk_effect_range: Range = sampled(
         1.6, 1.6, shortcut="deff", unit="arcsec", valid=(0.05, 20), applies=COMPOSITE, symbol=r"R_{\rm e,disk}",
-        help='effective radius ("effect" in flags; it holds half the light) of the disk',
+        help='effective (half-light) radius of the disk; "effect" in flags',
     )
     disk_ellip_var: float = half_width(
         0.2, shortcut="dell", spin=2, valid=(0, 0.9), applies=COMPOSITE,
-        help="half-width of the range of the disk's ellipticity components",
+        help="half-width of the prior on the disk's ellipticity components",
     )
     disk_ellip_x_range: Range | None = component(
         of="disk_ellip_var", shortcut="dellx", valid=(-0.9, 0.9), applies=COMPOSITE, symbol=r"e_{x,\rm disk}",
@@ -205,11 +209,11 @@ class CompositeLens(Parameters):
     )
     disk_masslight_ratio_range: Range = sampled(
         1.45, 1.45, shortcut="dml", unit="1/(e-/s)", valid=(0, 1000), applies=COMPOSITE,
-        symbol=r"\Upsilon_{\rm disk}", help="mass-to-light ratio of the disk, quoted as the bulge's",
+        symbol=r"\Upsilon_{\rm disk}", help="mass-to-light ratio of the disk, defined as for the bulge",
     )
     halo_kappa_range: Range = sampled(
         0.03, 0.06, shortcut="hk", valid=(0, 10), applies=COMPOSITE, symbol=r"\kappa_{\rm s}",
-        help="kappa_s of the NFW halo, for lens and source at z = 0.5, 2",
+        help="characteristic convergence kappa_s of the NFW halo, for lens and source at z = 0.5 and 2",
     )
     halo_radius_range: Range = sampled(
         30.0, 30.0, shortcut="hr", unit="arcsec", valid=(0.1, 1000), applies=COMPOSITE, symbol=r"r_{\rm s}",
@@ -228,7 +232,7 @@ class EllipsoidLens(Parameters):
     einstein_radius_range: Range | None = sampled(
         None, None, shortcut="er", unit="arcsec", valid=(0, 20), applies=ELLIPSOID, symbol=r"\theta_{\rm E}",
         column="einstein-radius-sie", replaces="velocity_dispersion_range",
-        help="intermediate-axis Einstein radius, drawn in place of a velocity dispersion when given",
+        help="Einstein radius on the intermediate axis; when given, it is drawn instead of a velocity dispersion",
     )
     mass_slope_range: Range = sampled(
         1.8, 2.2, shortcut="slope", valid=(1.2, 2.8), applies=("lens_model", "powerlaw"), symbol=r"\gamma",
@@ -237,32 +241,32 @@ class EllipsoidLens(Parameters):
     lens_magnitude_range: Range | None = sampled(
         None, None, shortcut="lmag", unit="AB mag", valid=(0, 50), applies=ELLIPSOID, symbol=r"m_{\rm lens}",
         replaces="lens_intensity_range",
-        help="total magnitude of the lens's light as observed, drawn in place of an intensity when given",
+        help="observed total magnitude of the lens galaxy; when given, it is drawn instead of an intensity",
     )
     light_ellip_offset_var: float | None = half_width(
         None, shortcut="loff", spin=2, valid=(0, 0.9), applies=ELLIPSOID,
-        help="half-width of the range of what the lens's light differs by from its mass, in both components of the "
-        "ellipticity; without it, light is as elliptical as mass",
+        help="half-width of the prior on the light-minus-mass ellipticity offset, for both components; if not given, "
+        "light and mass have the same ellipticity",
     )
     light_ellip_offset_x_range: Range | None = component(
         of="light_ellip_offset_var", valid=(-0.9, 0.9), applies=ELLIPSOID, symbol=r"\Delta e_{x,\rm light}",
-        help="cosine component of the light's ellipticity less that of the mass",
+        help="cosine component of the light-minus-mass ellipticity offset",
     )
     light_ellip_offset_y_range: Range | None = component(
         of="light_ellip_offset_var", valid=(-0.9, 0.9), applies=ELLIPSOID, symbol=r"\Delta e_{y,\rm light}",
-        help="sine component of the light's ellipticity less that of the mass",
+        help="sine component of the light-minus-mass ellipticity offset",
     )
     shear_var: float = half_width(
         0.05, shortcut="sh", spin=2, valid=(0, 0.5), applies=ELLIPSOID,
-        help="half-width of the range of the external shear's components",
+        help="half-width of the prior on the external shear components",
     )
     shear_1_range: Range | None = component(
         of="shear_var", shortcut="sh1", valid=(-0.5, 0.5), applies=ELLIPSOID, symbol=r"\gamma_1",
-        help="gamma_1 of the external shear: stretching along x",
+        help="component gamma_1 of the external shear: stretch along x",
     )
     shear_2_range: Range | None = component(
         of="shear_var", shortcut="sh2", valid=(-0.5, 0.5), applies=ELLIPSOID, symbol=r"\gamma_2",
-        help="gamma_2 of the external shear: stretching along the diagonal",
+        help="component gamma_2 of the external shear: stretch along the diagonal",
     )
 
 
@@ -276,19 +280,19 @@ class SourceGalaxy(Parameters):
     )
     src_center_var: float = half_width(
         0.4, shortcut="sc", spin=1, unit="arcsec", valid=(0, 10),
-        help="half-width of the source centre's range: x and y uniform in (-v, v)",
+        help="half-width v of the source centre's prior: x and y are uniform in (-v, v)",
     )
     src_center_x_range: Range | None = component(
         of="src_center_var", shortcut="scx", unit="arcsec", valid=(-10, 10), symbol=r"x_{\rm src}",
-        help="x of the source centre, unlensed, to the right",
+        help="unlensed x of the source centre, positive to the right",
     )
     src_center_y_range: Range | None = component(
         of="src_center_var", shortcut="scy", unit="arcsec", valid=(-10, 10), symbol=r"y_{\rm src}",
-        help="y of the source centre, unlensed, up",
+        help="unlensed y of the source centre, positive upwards",
     )
     src_ellip_var: float = half_width(
         0.3, shortcut="sell", spin=2, valid=(0, 0.9),
-        help="half-width of the range of the source's ellipticity components",
+        help="half-width of the prior on the source's ellipticity components",
     )
     src_ellip_x_range: Range | None = component(
         of="src_ellip_var", shortcut="sellx", valid=(-0.9, 0.9), symbol=r"e_{x,\rm src}",
@@ -300,18 +304,17 @@ class SourceGalaxy(Parameters):
     )
     src_intensity_range: Range = sampled(
         0.08, 0.4, shortcut="si", unit="e-/s", valid=(1e-6, 10_000), symbol=r"I_{\rm src}",
-        help="intensity of the source at its effective radius, quoted at z = 1 "
-        "in a 0.1 arcsec Euclid VIS pixel",
+        help="intensity of the source at its effective radius, for z = 1 "
+        "and a 0.1 arcsec Euclid VIS pixel",
     )
     src_magnitude_range: Range | None = sampled(
         None, None, shortcut="smag", unit="AB mag", valid=(0, 50), symbol=r"m_{\rm src}",
         replaces="src_intensity_range",
-        help="total magnitude of the source as it would be observed without a lens, drawn in place of an intensity "
-        "when given",
+        help="total unlensed magnitude of the source; when given, it is drawn instead of an intensity",
     )
     src_effect_range: Range = sampled(
         0.1, 0.4, shortcut="seff", unit="arcsec", valid=(0.01, 20), symbol=r"R_{\rm e,src}",
-        help='effective radius ("effect" in flags; it holds half the light) of the source, clumps aside',
+        help='effective (half-light) radius of the source without its clumps; "effect" in flags',
     )
     src_sersic_range: Range = sampled(
         0.8, 2.5, shortcut="sser", valid=(0.3, 8), symbol=r"n_{\rm src}", help="Sersic index of the source"
@@ -338,77 +341,81 @@ class Telescope(Parameters):
     telescope: str = choice(
         "euclid", tuple(TELESCOPES),
         help="; ".join(f"{name}: {record.title}" for name, record in TELESCOPES.items())
-        + ". Sets the defaults of this group",
+        + ". It sets the defaults of this group",
     )
     grid_size: int = number(
-        EUCLID.grid_size, shortcut="s", unit="pixels", valid=(16, 1024), help="pixels along each side of an image"
+        EUCLID.grid_size, shortcut="s", unit="pixels", valid=(16, 1024), help="side of the square images"
     )
     pixel_scale: float = number(
         EUCLID.pixel_scale, shortcut="ps", unit="arcsec", valid=(0.001, 10), help="size of a pixel"
     )
     over_sampling: int = number(
-        4, shortcut="os", valid=(1, 64), help="rays along each side of a pixel, averaged over it"
+        4, shortcut="os", valid=(1, 64), help="number of rays along each side of a pixel; their mean is the pixel value"
     )
     psf_model: str = choice(
         "gaussian", ("gaussian", "optical"),
-        help="point-spread function: gaussian, of --psf-fwhm; optical, GalSim's model of the telescope's mirror",
+        help="point-spread function (PSF): gaussian, with --psf-fwhm; optical, GalSim's model of the optics",
     )
     psf_fwhm: float = number(
         EUCLID.psf_fwhm, shortcut="psf", unit="arcsec", valid=(0, 10), applies=("psf_model", "gaussian"),
-        help="FWHM of a Gaussian point-spread function; 0: none",
+        help="FWHM of the Gaussian PSF; 0: no PSF",
     )
     psf_fits: Path | None = text(
         None,
-        help="measured point-spread function in place of a model: FILE.fits or FILE.fits[EXTENSION], in the pixels of "
-        "the images unless its header states a pixel scale",
+        help="measured PSF, used instead of a model: FILE.fits or FILE.fits[EXTENSION]. Its pixels have the size of "
+        "the image pixels unless its header gives a pixel scale",
     )
     exposure_time: float = number(
-        EUCLID.exposure_time, shortcut="exp", unit="s", valid=(0, 1e9), help="total exposure"
+        EUCLID.exposure_time, shortcut="exp", unit="s", valid=(0, 1e9), help="total exposure time"
     )
     exposure_time_range: Range | None = sampled(
         None, None, unit="s", valid=(0.001, 1e9), replaces="exposure_time", symbol=r"t_{\rm exp}",
-        help="total exposure, drawn for each image",
+        help="total exposure time, drawn for each image",
     )
     peak_noise_range: Range | None = sampled(
         None, None, shortcut="pn", valid=(1e-6, 100), replaces="exposure_time", symbol=r"\sigma / {\rm peak}",
-        help="in place of photons and read-outs: Gaussian noise, the same in all pixels of an image, of this share of "
-        "its brightest pixel without noise, drawn for each image",
+        help="standard deviation of uniform Gaussian noise, as a fraction of the brightest noise-free pixel, drawn for "
+        "each image; it replaces photon and read noise",
     )
     exposures: int = number(
-        EUCLID.exposures, valid=(1, 10_000), help="number of exposures it is split into, each read out once"
+        EUCLID.exposures, valid=(1, 10_000),
+        help="number of exposures that share the exposure time; each is read out once",
     )
     sky_brightness: float = number(
         EUCLID.sky_brightness, shortcut="sky", unit="mag/arcsec^2", valid=(0, 99),
         help="AB surface brightness of the sky",
     )
     read_noise: float = number(
-        EUCLID.read_noise, shortcut="rn", unit="e-", valid=(0, 1000), help="RMS noise of one read-out"
+        EUCLID.read_noise, shortcut="rn", unit="e-", valid=(0, 1000), help="RMS read noise of one exposure"
     )
     noise_correlation: float = number(
         0.0, shortcut="nc", valid=(0, 0.7),
-        help="correlation of the noise of pixels side by side, which drizzled images have; 0: independent pixels",
+        help="noise correlation of adjacent pixels, as in drizzled images; 0: independent pixels",
     )
     zero_point: float = number(
         EUCLID.zero_point, shortcut="zp", unit="AB mag", valid=(0, 50),
-        help="magnitude that gives one electron a second",
+        help="magnitude of a source with one electron per second",
     )
 
 
 @declare
 class Cuts(Parameters):
-    """Which images are kept"""
+    """Selection of images"""
 
     magnification_min: float = number(
-        0.0, shortcut="mmin", valid=(0, 1000), help="redraw images whose source is magnified less"
+        0.0, shortcut="mmin", valid=(0, 1000), help="minimum magnification of the source; other images are redrawn"
     )
     snr_min: float = number(
-        0.0, shortcut="snrmin", valid=(0, 1e6), help="redraw images whose lensed source has a lower signal-to-noise"
+        0.0, shortcut="snrmin", valid=(0, 1e6),
+        help="minimum signal-to-noise ratio of the lensed source; other images are redrawn",
     )
     snr_range: Range | None = sampled(
         None, None, shortcut="snr", valid=(0.1, 1e6), column="snr-wanted", symbol=r"{\rm S/N}",
-        help="draw the lensed source's signal-to-noise, and reach it by the exposure time",
+        help="signal-to-noise ratio of the lensed source, drawn for each image; the exposure time is set to reach it",
     )
-    tries: int = number(500, valid=(1, 1_000_000), help="draws for one image before the run stops with the reason")
+    tries: int = number(
+        500, valid=(1, 1_000_000), help="maximum number of draws per image; beyond it the run stops with the reason"
+    )
 
 
 @declare
@@ -423,7 +430,7 @@ class SubstructureSimulation(
     Run, Simulation, Machines, Telescope, LensGalaxy, CompositeLens, EllipsoidLens, SourceGalaxy,
     substructure.Substructure, Cuts
 ):  # fmt: skip
-    """Simulate lenses whose dark matter is smooth, holds sub-halos or a vortex, and write them to dataset/."""
+    """Simulate lenses with smooth dark matter, with subhalos or with a vortex, and write them to dataset/."""
 
 
 # --------------------------------------------------------------------------------------
@@ -436,14 +443,14 @@ class Training(Parameters):
     """Training"""
 
     valid_split: float = number(0.2, shortcut="v", valid=(0, 0.9), help="fraction of images for validation")
-    test_split: float = number(0.1, shortcut="t", valid=(0, 0.9), help="fraction of images kept for the test")
-    epochs: int = number(50, shortcut="e", valid=(1, 100_000), help="passes over the training images")
+    test_split: float = number(0.1, shortcut="t", valid=(0, 0.9), help="fraction of images for the test set")
+    epochs: int = number(50, shortcut="e", valid=(1, 100_000), help="number of passes over the training images")
     optimizer: str = choice(
-        "adam", ("adam", "sgd"), help="adam; sgd: stochastic gradient descent with momentum 0.9"
+        "adam", ("adam", "sgd"), help="optimizer: adam; sgd, stochastic gradient descent with momentum 0.9"
     )
-    learning_rate: float = number(0.00001, shortcut="mlr", valid=(1e-12, 1), help="step size of the optimiser")
+    learning_rate: float = number(0.00001, shortcut="mlr", valid=(1e-12, 1), help="learning rate of the optimizer")
     learning_schedule: str = choice(
-        "constant", ("constant", "cosine"), help="learning rate: constant, or falling to zero as a cosine"
+        "constant", ("constant", "cosine"), help="learning-rate schedule: constant; cosine, cosine decay to zero"
     )
     warm_up: int = number(
         0, unit="epochs", valid=(0, 100_000), help="epochs of linear learning-rate warm-up"
@@ -454,13 +461,13 @@ class Training(Parameters):
         help="random 90-degree rotations and flips of the training images; their labels are transformed with them",
     )
     batch_size: int = number(20, shortcut="b", unit="images", valid=(1, 65_536), help="images per training step")
-    mixed_precision: bool = switch(help="compute in 16 bits where it is safe (worth it on a GPU)")
+    mixed_precision: bool = switch(help="train in 16-bit mixed precision (faster on a GPU)")
     simulate: bool = switch(
-        help="train on fresh simulations each epoch in place of the stored training images; validate and test on "
-        "stored ones"
+        help="train on new simulations in each epoch instead of the stored training images; validation and test use "
+        "stored images"
     )
-    resume: bool = switch(recorded=False, help="go on with an interrupted training, or with measuring many images")
-    model_file: Path = text("models/regression.keras", help="where the trained network is kept")
+    resume: bool = switch(recorded=False, help="resume an interrupted training or measurement")
+    model_file: Path = text("models/regression.keras", help="file of the trained network")
 
 
 @declare
@@ -469,68 +476,69 @@ class Figures(Parameters):
 
     figures_dir: Path = text("figures", help="folder for figures, metrics.json and predictions.csv")
     figure_format: str = choice("png", ("png", "jpg", "pdf", "svg"), shortcut="f", help="format of the figures")
-    cmap: str = text("magma", shortcut="c", help="colour map of the images, a Matplotlib name")
+    cmap: str = text("magma", shortcut="c", help="Matplotlib colour map of the images")
     subplots_number: int = number(
-        16, shortcut="sn", valid=(1, 144), help="images in the sample figure and in each gallery"
+        16, shortcut="sn", valid=(1, 144), help="number of images in the sample figure and in each gallery"
     )
 
 
 @declare
 class Prediction(Parameters):
-    """Measuring images with a trained network (no training)"""
+    """Prediction with a trained network (no training)"""
 
     predict: tuple[str, ...] = names(
         (), shortcut="p", many=True,
-        help="images to measure: files (.fits, .npy, .pickle), folders of them, Zarr arrays of cut-outs (N, H, W), or "
-        "a .txt file with a path a line",
+        help="images to measure: files (.fits, .npy, .pickle), folders of such files, Zarr arrays of cut-outs "
+        "(N, H, W), or a .txt file with one path per line",
     )
-    hdu: str | None = text(None, help="name or number of the FITS extension that holds the image")
+    hdu: str | None = text(None, help="name or number of the FITS extension with the image")
     planes: str | None = text(
-        None, help="which planes of a FITS or .npy cube are images: all, or the number of one, from 0"
+        None, help="planes of a FITS or .npy cube to read as images: all, or the number of one plane, from 0"
     )
     pixel_scale: float | None = number(
-        None, shortcut="ps", unit="arcsec", valid=(0.001, 10), help="pixel size of the files, where they do not say"
+        None, shortcut="ps", unit="arcsec", valid=(0.001, 10), help="pixel size, if the files do not give it"
     )
     zero_point: float | None = number(
         None, shortcut="zp", unit="AB mag", valid=(0, 50),
-        help="zero point of the files' units, where the header has none (MAGZERO, MAGZPT, ...)",
+        help="zero point of the pixel unit, if the header does not give it (MAGZERO, MAGZPT, ...)",
     )
     unit: str | None = choice(
-        None, ("e-/s", "e-", "adu/s", "adu"), help="unit of the files' pixels, where the header has none (BUNIT)"
+        None, ("e-/s", "e-", "adu/s", "adu"), help="pixel unit, if the header does not give it (BUNIT)"
     )
     exposure_time: float | None = number(
-        None, shortcut="exp", unit="s", valid=(0.001, 1e9), help="exposure time, for units that are not per second"
+        None, shortcut="exp", unit="s", valid=(0.001, 1e9), help="exposure time, if the pixel unit is not per second"
     )
     gain: float | None = number(
-        None, unit="e-/adu", valid=(0.001, 1000), help="electrons for one unit, for units in adu"
+        None, unit="e-/adu", valid=(0.001, 1000), help="gain in electrons per adu, for pixel units in adu"
     )
     center: str = text(
         "image",
-        help="where the lens is: image, in the middle; brightest, at the peak of the light near there; x,y, offset "
-        "from the image centre in arcsec (right, up)",
+        help="position of the lens. image: the image centre; brightest: the brightness peak near the centre; x,y: "
+        "offset from the image centre in arcsec (right, up)",
     )
     mask: str | None = text(
-        None, help="file (looked for beside each image first) or FITS extension that masks neighbouring objects; "
+        None, help="mask of neighbouring objects: a file (searched first in the image's folder) or FITS extension; "
         "non-zero pixels are masked and filled",
     )
     noise_map: str | None = text(
-        None, help="file (looked for beside each image first) or FITS extension with each pixel's standard deviation",
+        None, help="noise standard deviation of each pixel: a file (searched first in the image's folder) or FITS "
+        "extension",
     )
     background: str = text(
-        "none", help="background to subtract, where the sky was not: none; fit, the level of the image's outskirts; or "
-        "a value in the unit of the files",
+        "none", help="sky background to subtract: none; fit, the level in the outskirts of the image; or a value in "
+        "the pixel unit of the files",
     )
     bad_pixels: str = choice(
         "fill", ("fill", "refuse"),
-        help="images with NaN pixels, or pixels that the noise map marks as bad: fill them (up to 5 % of the field) or "
-        "refuse the image",
+        help="treatment of NaN pixels and of pixels that the noise map marks as bad: fill them (at most 5 % of the "
+        "field) or refuse the image",
     )
 
 
 @declare
 class RegressionTraining(Run, regression.RegressionLearning, Training, Machines, Figures, Prediction,
                          regression.PosteriorMeasuring):  # fmt: skip
-    """Train a network that measures lenses on dataset/ and draw figures; or measure images with a trained network."""
+    """Train a network on dataset/ to measure lenses, and draw figures; or measure images with a trained network."""
 
 
 @declare(
@@ -538,11 +546,11 @@ class RegressionTraining(Run, regression.RegressionLearning, Training, Machines,
     model_file=Path("models/substructure.keras"),
 )  # fmt: skip
 class SubstructureTraining(Run, substructure.SubstructureLearning, Training, Machines, Figures, Prediction):
-    """Train a network that finds substructure on dataset/ and draw figures; or classify images with a trained one."""
+    """Train a network on dataset/ to find substructure, and draw figures; or classify images with a trained network."""
 
 
 # --------------------------------------------------------------------------------------
-# Where a choice wants other defaults
+# Defaults that depend on a choice
 # --------------------------------------------------------------------------------------
 
 OVERRIDES = regression.OVERRIDES | {
@@ -566,7 +574,7 @@ EXAMPLES = {
 
 
 def parameter_pages() -> dict[str, str]:
-    """Return the pages docs/parameters/TASK.md, by task: the tables of both commands' parameters."""
+    """Return the text of docs/parameters/TASK.md for each task: the parameter tables of both commands."""
     return {
         task: f"# Parameters of --task={task}\n\nWritten by `python params_and_cli.py`.\n\n"
         + "\n".join(

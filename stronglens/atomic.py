@@ -1,4 +1,4 @@
-"""Files and small folders that appear whole or not at all, whenever the process or the machine stops."""
+"""Atomic writes of files and small folders: they are complete or absent, even if the process or the machine stops."""
 
 import errno
 import os
@@ -10,18 +10,24 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a path to write to, and put what was written there in the place of ``path`` when the block ends.
+    """Context that yields the path of a temporary file, which replaces ``path`` at the end.
 
-    The file written aside has the same ending and one fixed name: what a kill leaves behind, the next write replaces.
+    The temporary file has the same suffix and a fixed name, so that the next write replaces the remains of a killed
+    process.
 
     Parameters
     ----------
-    path : the file to appear; its folder is made when there is none
+    path : str or Path
+        The file to write. A missing folder is created.
+
+    Yields
+    ------
+    Path
 
     Raises
     ------
     OSError
-        When the disk is full or the folder cannot be written; the file that stood there is left as it was.
+        When the disk is full or the folder is not writable; an existing file does not change.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,23 +45,28 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: str | Path) -> Iterator[Path]:
-    """Give an empty folder to write files to, and put it in the place of ``path`` when the block ends.
+    """Context that yields an empty temporary folder, which replaces ``path`` at the end.
 
-    A folder cannot replace another in one step: the old one is moved aside first. Where a kill falls between the two
-    steps, the next call starts by moving it back.
+    A folder cannot replace another folder in one step: the old one is renamed first. If the process is killed between
+    the two steps, the next call restores the old folder.
 
     Parameters
     ----------
-    path : the folder to appear
+    path : str or Path
+        The folder to write.
+
+    Yields
+    ------
+    Path
 
     Raises
     ------
     OSError
-        When the disk is full or a folder cannot be written; the folder that stood there is left as it was.
+        When the disk is full or a folder is not writable; an existing folder does not change.
     """
     path = Path(path)
     if path.exists() and not path.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, "a file of this name is in the way")
+        raise NotADirectoryError(errno.ENOTDIR, "a file has the name of the folder")
     aside, before = (path.with_name(f".{path.name}.{kind}") for kind in ("partial", "before"))
     if before.exists() and not path.exists():
         os.replace(before, path)
@@ -83,7 +94,7 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
 
 
 def _sync_folder(path: Path) -> None:
-    """Let new names in a folder reach the disk, where that needs a call of its own."""
+    """Write the names in a folder to the disk, on systems where this needs a separate call."""
     if os.name == "posix":
         folder = os.open(path, os.O_RDONLY)
         try:

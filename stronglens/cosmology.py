@@ -1,8 +1,8 @@
-"""Redshifts to distances, lensing strength and dimming, in the Planck 2018 cosmology.
+"""Distances, lensing strength and surface-brightness dimming in the Planck 2018 cosmology.
 
-Distances come from astropy's ``Planck18``. Its integrals cost tens of microseconds a redshift, so the
-comoving distance is tabulated once and interpolated; the cosmology is flat, so that every angular-diameter
-distance follows from it.
+Distances are from astropy's ``Planck18``. Its integrals take tens of microseconds per redshift, so the comoving
+distance is tabulated once and interpolated. The cosmology is flat, so all angular-diameter distances follow from the
+comoving distance.
 """
 
 from functools import cache
@@ -10,21 +10,22 @@ from functools import cache
 import numpy as np
 
 SPEED_OF_LIGHT = 299_792.458
-"""km/s, exact."""
+"""Speed of light, km/s, exact."""
 
 ARCSEC_PER_RADIAN = 180 * 3600 / np.pi
 
 GRAVITATION = 4.30091727e-9
-"""Mpc (km/s)^2 / Msun: CODATA 2018's G and the IAU's nominal mass of the sun."""
+"""Gravitational constant, Mpc (km/s)^2 / Msun: G of CODATA 2018 and the IAU's nominal solar mass."""
 
 REFERENCE_REDSHIFTS = (0.5, 2.0)
-"""Lens and source redshift for which mass-to-light ratios and halo convergences are quoted."""
+"""Lens and source redshift for which mass-to-light ratios and halo convergences are defined."""
 
 QUOTED_LENS_REDSHIFT = 0.5
 QUOTED_SOURCE_REDSHIFT = 1.0
-"""Redshifts at which the intensities of lens and source are quoted."""
+"""Redshifts for which the intensities of lens and source are defined."""
 
 MAXIMUM_REDSHIFT = 20.0
+"""Upper end of the tabulated redshifts."""
 
 
 def comoving_distance(redshift):
@@ -52,11 +53,20 @@ def comoving_distance(redshift):
 def angular_diameter_distances(z_lens, z_source):
     """Return the three angular-diameter distances of a lens system.
 
+    Parameters
+    ----------
+    z_lens, z_source : array_like
+
     Returns
     -------
     (d_lens, d_source, d_lens_source) : ndarrays, Mpc
-        The last is (chi_s - chi_l) / (1 + z_s), which holds in a flat universe (Hogg 1999,
-        astro-ph/9905116, eq. 19); negative where the source stands in front of the lens.
+        The last is (chi_s - chi_l) / (1 + z_s), valid in a flat universe (Hogg 1999, astro-ph/9905116, eq. 19); it is
+        negative if the source is in front of the lens.
+
+    Raises
+    ------
+    ValueError
+        For a redshift outside the tabulated range.
     """
     chi_lens, chi_source = comoving_distance(z_lens), comoving_distance(z_source)
     scale_source = 1 + np.asarray(z_source, float)
@@ -66,9 +76,15 @@ def angular_diameter_distances(z_lens, z_source):
 def convergence_scale(z_lens, z_source, reference=REFERENCE_REDSHIFTS):
     """Return S = Sigma_cr(reference) / Sigma_cr(z_lens, z_source).
 
-    A convergence quoted for the reference pair of redshifts is multiplied by S, because a given surface density
-    has the convergence Sigma / Sigma_cr, with Sigma_cr = c^2 / (4 pi G) D_s / (D_l D_ls)
-    (Schneider, Ehlers & Falco 1992, eq. 5.5).
+    The factor S converts a convergence for the reference redshifts to that for other redshifts, since a surface density
+    Sigma has the convergence Sigma / Sigma_cr, with Sigma_cr = c^2 / (4 pi G) D_s / (D_l D_ls) (Schneider, Ehlers &
+    Falco 1992, eq. 5.5).
+
+    Parameters
+    ----------
+    z_lens, z_source : array_like
+    reference : (float, float)
+        Redshifts of lens and source.
 
     Returns
     -------
@@ -78,13 +94,14 @@ def convergence_scale(z_lens, z_source, reference=REFERENCE_REDSHIFTS):
 
 
 def isothermal_einstein_radius(velocity_dispersion, z_lens, z_source):
-    """Return the Einstein radius of an isothermal lens, on the intermediate axis.
+    """Return the Einstein radius of an isothermal lens on the intermediate axis.
 
     theta_E = 4 pi (sigma_v / c)^2 D_ls / D_s (Narayan & Bartelmann 1996, astro-ph/9606001, eq. 47).
 
     Parameters
     ----------
     velocity_dispersion : array_like, km/s
+    z_lens, z_source : array_like
 
     Returns
     -------
@@ -104,9 +121,9 @@ def point_mass_strength(mass, z_lens, z_source, distances: str = "angular"):
     ----------
     mass : array_like, Msun
     z_lens, z_source : array_like
-    distances : ``angular`` or ``luminosity``
-        By angular-diameter distances; or, wrongly, by luminosity distances and their difference, as the public
-        DeepLense simulator does.
+    distances : {"angular", "luminosity"}
+        Angular-diameter distances; or, incorrectly, luminosity distances and their difference, as in the public
+        DeepLense simulator.
 
     Returns
     -------
@@ -121,10 +138,11 @@ def point_mass_strength(mass, z_lens, z_source, distances: str = "angular"):
 
 
 def halo_scale_radius(virial_mass, redshift):
-    """Return the scale radius and concentration of an NFW halo of a mass.
+    """Return the scale radius and concentration of an NFW halo.
 
-    c_200 = 5.71 (M_200 h / 2e12 Msun)^-0.084 (1 + z)^-0.47, fitted to relaxed and other halos above 1e11 Msun (Duffy et
-    al. 2008, MNRAS 390, L64, table 1) and extrapolated below; r_200 holds 200 times the critical density.
+    c_200 = 5.71 (M_200 h / 2e12 Msun)^-0.084 (1 + z)^-0.47, a fit to all (relaxed and unrelaxed) halos above 1e11 Msun
+    (Duffy et al. 2008, MNRAS 390, L64, table 1), extrapolated to lower masses. The mean density within r_200 is 200
+    times the critical density.
 
     Parameters
     ----------
@@ -147,16 +165,26 @@ def halo_scale_radius(virial_mass, redshift):
 
 
 def surface_brightness_dimming(redshift, quoted_redshift):
-    """Return the factor on a surface brightness quoted at one redshift and seen at another.
+    """Return the ratio of the surface brightness at one redshift to that at another.
 
-    ((1 + z_quoted) / (1 + z))^4 (Tolman 1930, PNAS 16, 511). In a photon-counting band without K-correction this
-    stands for a spectrum f_nu ~ 1 / nu.
+    The ratio is ((1 + z_quoted) / (1 + z))^4 (Tolman 1930, PNAS 16, 511). For photon counts in a band without
+    K-correction this corresponds to a spectrum f_nu ~ 1 / nu.
+
+    Parameters
+    ----------
+    redshift : array_like
+    quoted_redshift : float
+        Redshift for which the surface brightness is defined.
+
+    Returns
+    -------
+    ndarray, dimensionless
     """
     return ((1 + quoted_redshift) / (1 + np.asarray(redshift, float))) ** 4
 
 
 def _inverse_critical_density(z_lens, z_source):
-    """Return D_l D_ls / D_s, which 1 / Sigma_cr is proportional to."""
+    """Return D_l D_ls / D_s, Mpc, to which 1 / Sigma_cr is proportional."""
     d_lens, d_source, d_lens_source = angular_diameter_distances(z_lens, z_source)
     return d_lens * d_lens_source / d_source
 

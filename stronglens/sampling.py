@@ -1,7 +1,7 @@
-"""Parameters and a seed to a table of draws, one row an image.
+"""Random draws of the parameters of images.
 
-Every image owns its random numbers: ``SeedSequence(seed, spawn_key=(stream, index))``. What it draws depends on the
-seed and its index alone: not on how many images there are, nor on which others are drawn beside it.
+Each image has its own random numbers, ``SeedSequence(seed, spawn_key=(stream, index))``. They depend on the seed and
+the index of the image only, not on the number of images or on the other images of a chunk.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ Draws = dict[str, np.ndarray]
 
 
 class Stream(IntEnum):
-    """What a sequence of random numbers is for. Streams of one image never overlap."""
+    """Purpose of a sequence of random numbers. The streams of an image are independent."""
 
     DRAWS = 0
     NOISE = 1
@@ -28,16 +28,16 @@ class Stream(IntEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that joins drawn quantities, or draws and the image made from them.
+    """A condition that the draws of an image must satisfy.
 
     Attributes
     ----------
     reason : str
-        The code under which draws that break the rule are counted, such as ``source-before-lens``.
+        Name under which rejected draws are counted, such as ``source-before-lens``.
     holds : callable
         Takes the draws (dict of (N,) arrays) and returns (N,) bool.
     remedy : str
-        What to change when no draw can satisfy the rule.
+        Advice for the user if no draw satisfies the rule.
     """
 
     reason: str
@@ -46,31 +46,38 @@ class Rule:
 
 
 def generator(seed: int, stream: Stream, *key: int) -> np.random.Generator:
-    """Return the random generator of one stream: of one image, when its index is given."""
+    """Return the random generator of a stream. The key is the index of an image, or empty."""
     return np.random.default_rng(_sequence(seed, stream, *key))
 
 
 def key_words(seed: int, stream: Stream, *key: int) -> np.ndarray:
-    """Return (2,) uint32 that key the same stream in a library with random numbers of its own, such as JAX."""
+    """Return a key (2,) uint32 of a stream, for a library with its own random numbers, such as JAX."""
     return _sequence(seed, stream, *key).generate_state(2)
 
 
 @dataclass
 class Sampler:
-    """Draws for a chunk of images, redrawn until every rule holds.
+    """Draws for a chunk of images, repeated until all rules hold (rejection sampling).
 
-    One row consumes one random number a column, fixed columns included, so that narrowing one range leaves the draws
-    of the others as they were.
+    A draw uses one random number for each column, also for a fixed column. A change of one range therefore does not
+    change the draws of other columns.
 
     Attributes
     ----------
     ranges : dict of column to Range
     rules : sequence of Rule
-    indices : (N,) ints, the images' indices
-    tries : int, how many draws an image may take
-    derive : callable, (N,) draws and the images' (N,) indices -> (N,) columns that follow from them; rules see all
-    rejected : Counter of reasons, over all images so far
-    draws : dict of column to (N,) float64, the derived ones last
+    seed : int
+    indices : sequence of N int
+        Indices of the images.
+    tries : int
+        Maximum number of draws per image.
+    derive : callable
+        Takes the draws (dict of (N,) arrays) and the indices (N,) and returns the derived columns (dict of (N,)
+        arrays). Rules apply to drawn and derived columns.
+    rejected : Counter
+        Number of rejected draws by reason.
+    draws : dict of column to ndarray (N,) float64
+        Drawn columns, then derived columns.
     """
 
     ranges: Mapping[str, Range]
@@ -88,19 +95,21 @@ class Sampler:
         self.draw(np.ones(len(self.indices), bool))
 
     def draw(self, pending: np.ndarray) -> None:
-        """Draw the images marked in ``pending`` anew, until every rule holds for them.
+        """Draw some images again, until all rules hold for them.
 
         Parameters
         ----------
-        pending : (N,) bool
+        pending : ndarray (N,) bool
+            The images to draw.
 
         Raises
         ------
         RunError
-            When an image has used up its tries: names the rule that refused it most often, and the remedy.
+            When an image reaches the maximum number of draws; the message gives the most frequent reason and its
+            remedy.
         """
-        low = np.array([chosen.low for chosen in self.ranges.values()])
-        width = np.array([chosen.high - chosen.low for chosen in self.ranges.values()])
+        low = np.array([limits.low for limits in self.ranges.values()])
+        width = np.array([limits.high - limits.low for limits in self.ranges.values()])
         pending = pending.copy()
         while pending.any():
             rows = np.flatnonzero(pending)
@@ -120,7 +129,13 @@ class Sampler:
             pending[rows[accepted]] = False
 
     def redraw(self, failed: np.ndarray, reason: str) -> None:
-        """Count images refused after rendering under ``reason`` and draw them anew."""
+        """Reject images (N,) bool after rendering: count them under ``reason`` and draw them again.
+
+        Raises
+        ------
+        RunError
+            See `draw`.
+        """
         self.rejected[reason] += int(np.sum(failed))
         self.draw(failed)
 
@@ -128,7 +143,7 @@ class Sampler:
         reason, count = self.rejected.most_common(1)[0]
         remedy = next((rule.remedy for rule in self.rules if rule.reason == reason), "loosen the cut")
         return RunError(
-            f"no image accepted in {self.tries} tries: {count} draws refused as {reason!r}; {remedy}, or raise --tries"
+            f"no image accepted in {self.tries} tries: {count} draws rejected as {reason!r}; {remedy}, or raise --tries"
         )
 
 
@@ -137,7 +152,12 @@ def _sequence(seed: int, stream: Stream, *key: int) -> np.random.SeedSequence:
 
 
 def describe_prior(values: np.ndarray, bins: int = 10) -> dict:
-    """Summarise what a column's distribution became after rejections.
+    """Summarise the distribution of a column after rejections.
+
+    Parameters
+    ----------
+    values : ndarray (N,), unit of the column
+    bins : int
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""Image stretch and label standardisation: fitted on the training split, kept inside the network.
+"""Image stretch and label standardisation: fitted on the training split and stored in the network.
 
-Both are made of parts that come with Keras (``Rescaling``, ``ops.arcsinh``, ``Normalization``), so that
-``keras.saving.load_model`` opens a network in a process that has never heard of this package, and so
-that a network maps raw images in electrons/s to labels in their own units.
+A network maps raw images in electrons/s to labels in their own units. Both scalings consist of Keras's own parts
+(``Rescaling``, ``ops.arcsinh``, ``Normalization``), so that ``keras.saving.load_model`` can load a network without this
+package.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,31 +12,31 @@ import numpy as np
 
 from stronglens.parameters import RunError
 
-# Images that the noise and the brightness are measured on: their medians are good to a per cent.
+# Number of images for the measurement of noise and peak: their medians are accurate to a per cent.
 MEASURED_IMAGES = 1000
-# Softening, in units of the noise of a pixel: light that stands out clearly is compressed, noise is not.
-# Tried on 1,500 noisy lenses with lens light, 12 epochs: 1, 3, 10 and 30 gave R^2 of a source centre of
-# 0.78, 0.79, 0.82 and 0.75 (without a stretch 0.56).
+# Softening in units of the pixel noise: bright light is compressed, noise is not. In a test with 1,500 noisy lenses
+# with lens light and 12 epochs, 1, 3, 10 and 30 gave an R^2 of a source centre of 0.78, 0.79, 0.82 and 0.75 (0.56
+# without a stretch).
 NOISE_FACTOR = 10.0
-# And at least this part of the typical peak; noise-free images did as well with 0.001 as with 0.1.
+# Minimum softening in units of the typical peak. For noise-free images 0.001 and 0.1 gave equally good networks.
 PEAK_FRACTION = 0.01
-# A label narrower than this, in units of its mean, is lost in the rounding of a float32 network.
+# Minimum range of a label in units of its size; a smaller one is lost in the rounding of a float32 network.
 NARROWEST_LABEL = 1e-6
-# Images computed with at once; and bytes of images read at once, the next ones meanwhile where a set can.
+# Images that are processed at a time; bytes of images that are read at a time, while the next block is prefetched.
 CHUNK = 256
 BLOCK_BYTES = 2**27
 
 
 @dataclass(frozen=True)
 class ImageScaling:
-    """Hold the stretch of images: y = (arcsinh(x / softening) - mean) / sqrt(variance).
+    """The stretch of images: y = (arcsinh(x / softening) - mean) / sqrt(variance).
 
     Attributes
     ----------
     softening : float, electrons/s
-        Brightness at which the stretch turns from linear to logarithmic.
+        Brightness at the transition from linear to logarithmic.
     mean, variance : float
-        Of all stretched training pixels.
+        Mean and variance of arcsinh(x / softening) over all training pixels.
     """
 
     softening: float
@@ -46,7 +46,7 @@ class ImageScaling:
 
 @dataclass(frozen=True)
 class LabelScaling:
-    """Hold the standardisation of labels: label = mean + deviation * output.
+    """The standardisation of labels: label = mean + deviation * output.
 
     Attributes
     ----------
@@ -61,20 +61,19 @@ class LabelScaling:
 def fit_image_scaling(images: np.ndarray, advance: Callable[[int], None] | None = None) -> ImageScaling:
     """Fit the stretch of images on the training split.
 
-    An arcsinh stretch is linear below its softening, where noise stays what it is, and logarithmic above
-    (Lupton, Gunn & Szalay 1999, AJ 118, 1406). The softening is ten times the noise of a pixel: the noise
-    of an image is the median absolute second difference of neighbouring pixels, which a galaxy hardly
-    moves, as a Gaussian deviation, and its median over (at most a thousand) images is taken. Images
-    without noise have no such scale; the softening is therefore never below a hundredth of the typical
-    (median) peak of an image.
+    An arcsinh stretch is linear below its softening and logarithmic above (Lupton, Gunn & Szalay 1999, AJ 118, 1406).
+    The softening is ten times the pixel noise. The noise of an image is estimated from the median absolute second
+    difference of neighbouring pixels, which a galaxy hardly changes, scaled to a Gaussian standard deviation; the
+    median over at most a thousand images is used. For noise-free images the softening is at least 1/100 of the median
+    peak of the images.
 
     Parameters
     ----------
     images : ndarray (N, H, W) float32, electrons/s
-        Training images only; or anything that is indexed like one (see `training.StoredBatches`), of which
-        a thousand images and then, once, all of them are read, block by block.
+        Training images only; or an object that can be indexed like an array (see `training.StoredBatches`). A thousand
+        of its images are read first, then all images once, in blocks.
     advance : callable, optional
-        Called with the number of images that were read since the last call, N in all.
+        Called with the number of images that were read since the last call; the total is N.
 
     Returns
     -------
@@ -83,7 +82,7 @@ def fit_image_scaling(images: np.ndarray, advance: Callable[[int], None] | None 
     Raises
     ------
     RunError
-        If a pixel is not finite, or if every image is empty.
+        If a pixel is not finite, or if all pixels are zero.
     """
     if len(images.shape) != 3 or not np.prod(images.shape):
         raise RunError(f"training images have the shape {images.shape}, not (images, rows, columns)")
@@ -112,7 +111,7 @@ def fit_label_scaling(labels: np.ndarray, names: Sequence[str]) -> LabelScaling:
     labels : ndarray (N, L)
         Training labels only, each column in its own unit.
     names : sequence of L str
-        Names of the columns, for the errors.
+        Names of the columns, for error messages.
 
     Returns
     -------
@@ -121,7 +120,7 @@ def fit_label_scaling(labels: np.ndarray, names: Sequence[str]) -> LabelScaling:
     Raises
     ------
     RunError
-        If a label is not finite, or the same in every image, so that there is nothing to learn.
+        If a label is not finite, or has the same value in every image.
     """
     labels = np.asarray(labels, dtype=np.float64)
     if labels.ndim != 2 or labels.shape[1] != len(names):
@@ -132,8 +131,8 @@ def fit_label_scaling(labels: np.ndarray, names: Sequence[str]) -> LabelScaling:
             raise RunError(f"label {name} is {column[row]} in training image {row}: simulate the dataset again")
         if np.ptp(column) <= NARROWEST_LABEL * np.abs(column).max():
             raise RunError(
-                f"label {name} is {column[0]:g} in every training image, so there is nothing to learn: "
-                "leave it out of --labels, or simulate it with a range"
+                f"label {name} is {column[0]:g} in every training image, so the network cannot learn it: "
+                "omit it from --labels, or simulate it with a range"
             )
     return LabelScaling(tuple(labels.mean(axis=0).tolist()), tuple(labels.std(axis=0).tolist()))
 
@@ -149,9 +148,9 @@ def stretch_images(inputs, scaling: ImageScaling):
     Returns
     -------
     keras.KerasTensor (batch, H, W)
-        Dimensionless, of mean 0 and variance 1 over the training pixels.
+        Dimensionless, with mean 0 and variance 1 over the training pixels.
     """
-    # Imported here: a process must be able to quieten Keras's backend before it wakes (see training).
+    # Imported here, so that stronglens.training can import Keras first, without its start-up messages.
     import keras
 
     stretched = keras.layers.Rescaling(1 / scaling.softening, dtype="float32", name="softening")(inputs)
@@ -162,7 +161,7 @@ def stretch_images(inputs, scaling: ImageScaling):
 
 
 def restore_labels(outputs, scaling: LabelScaling):
-    """Add the way back from standardised labels to a functional network, as its last layer.
+    """Add the last layer of a functional network: it converts standardised labels to labels.
 
     Parameters
     ----------
@@ -193,7 +192,8 @@ def _measure_softening(measured: np.ndarray, rows: Sequence[int]) -> float:
 
 
 def _measure_noise(image: np.ndarray) -> float:
-    # Median of |d| over 0.6745 is its standard deviation if Gaussian; d = a - 2 b + c has six times the variance.
+    # For Gaussian noise, the median of |d| divided by 0.6745 is the standard deviation of d; d = a - 2 b + c has six
+    # times the variance of a pixel.
     second_differences = np.abs(np.diff(image.astype(np.float64), n=2, axis=1))
     if not second_differences.size:
         return 0.0

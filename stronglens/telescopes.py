@@ -218,7 +218,7 @@ RUBIN = TelescopeRecord(
 
 # Euclid's pixels, field and zero point.
 NONE = TelescopeRecord(
-    title="no blur, no noise",
+    title="no PSF, no noise",
     settings=replace(EUCLID.settings, psf_fwhm=0.0, exposure_time=0.0, read_noise=0.0),
     without_optics="it blurs nothing",
 )

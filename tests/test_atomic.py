@@ -90,6 +90,6 @@ def test_old_folder_is_put_back_after_a_kill_between_the_two_steps(tmp_path):
 
 def test_folder_does_not_replace_a_file(tmp_path):
     (tmp_path / "lens").write_text("of somebody")
-    with pytest.raises(OSError, match="in the way"):
+    with pytest.raises(OSError, match="a file has the name of the folder"):
         write_folder(tmp_path / "lens", "new")
     assert (tmp_path / "lens").read_text() == "of somebody"

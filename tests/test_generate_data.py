@@ -64,7 +64,7 @@ def test_command_says_what_it_does(tmp_path, capsys):
     run("-n=3", "--dataset-dir", tmp_path / "d")
     printed = capsys.readouterr()
     assert "Simulating 3 sie lenses, telescope euclid: 16x16 pixels of 0.4 arcsec, seed 0" in printed.out
-    for what in ("kB on disk\n", " s, start-up included\n", "Draws refused", "labels.csv, manifest.json"):
+    for what in ("kB on disk\n", " s, start-up included\n", "Rejected draws", "labels.csv, manifest.json"):
         assert what in printed.out
     assert printed.err == ""
 
@@ -91,7 +91,7 @@ def test_folder_that_is_not_empty(tmp_path, small_dataset, capsys):
     shutil.copytree(small_dataset, folder)
     code, line = refused(capsys, "-n=2", "--dataset-dir", folder)
     assert code == 2
-    assert "holds another dataset, complete" in line
+    assert "contains another dataset, complete" in line
     assert "60 images, task regression, lens-model sie, telescope euclid; generated-number was 60, now 2: " in line
     run("-n=2", "--dataset-dir", folder, "--force", "--quiet")
     assert len(load_dataset(folder).images) == 2
@@ -127,7 +127,7 @@ def test_killed_process_resumes_to_the_same_bytes(tmp_path, kill, kept):
     _, errors = process.communicate(timeout=60)
     if kill != signal.SIGKILL:
         assert process.returncode == 128 + kill
-        assert errors == "interrupted: what is finished is kept; go on with --resume\n"
+        assert errors == "interrupted: finished work is kept; continue with --resume\n"
     manifest = json.loads((tmp_path / "d" / "manifest.json").read_text())
     if not manifest["complete"]:  # the last chunks may have been faster than the signal
         assert (tmp_path / "d" / "progress").is_dir()
@@ -171,13 +171,13 @@ def test_formats_hold_the_same_and_are_converted_to_one_another(tmp_path, capsys
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--format=pickle"], "kept as pickle already"),
-        (["--format=zarr", "--seed=4"], "give it --format and no others"),
+        (["--format=pickle"], "already has the format pickle"),
+        (["--format=zarr", "--seed=4"], "give it only --format"),
         (["--format=zarr", "--dataset-dir=ORIGIN", "--force"], "the dataset to convert"),
         (["--format=zarr", "--workers=2", "--scheduler=tcp://x:1", "--dry-run"], "exclude each other"),
         (
             ["--format=zarr", "--convert-from=nowhere"],
-            "nowhere holds no dataset; images of others are read with --task=",
+            "nowhere contains no dataset; images of others are read with --task=",
         ),
     ],
 )

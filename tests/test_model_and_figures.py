@@ -77,7 +77,7 @@ def test_images_on_disk_teach_the_same(trained, small_dataset, tmp_path, monkeyp
     monkeypatch.setattr(image_set, "_free_memory", lambda: 10_000)
     arguments = ["-e=3", "-mlr=1e-3", "--labels=einstein-radius,src-center-x", "-sn=4", "-f=jpg"]
     assert model_and_figures.main([*flags(tmp_path, small_dataset), *arguments]) == 0
-    assert "61.4 kB of images as they are needed" in capsys.readouterr().out
+    assert "(61.4 kB) do not fit in memory" in capsys.readouterr().out
     for name in ("metrics.json", "predictions.csv", "logs/history.csv"):
         assert (tmp_path / "figures" / name).read_bytes() == (trained / "figures" / name).read_bytes()
 
@@ -86,8 +86,8 @@ def test_images_on_disk_teach_the_same(trained, small_dataset, tmp_path, monkeyp
     ("arguments", "message"),
     [
         (["--simulate", "--workers=2", "--scheduler=tcp://x:1"], "exclude each other"),
-        (["--workers=2"], "give them with --simulate"),
-        (["--simulate", "--predict", "x.npy"], "--simulate is for training"),
+        (["--workers=2"], "apply with --simulate only"),
+        (["--simulate", "--predict", "x.npy"], "--simulate (training) and --predict"),
     ],
 )
 def test_flags_that_make_no_sense_together(small_dataset, tmp_path, capsys, arguments, message):

@@ -1,6 +1,6 @@
-"""Datasets on disk: images (pickles, or a Zarr array), ``labels.csv`` and ``manifest.json``.
+"""Datasets on disk: images (pickle files or a Zarr array), ``labels.csv`` and ``manifest.json``.
 
-The only package that turns arrays into files and back.
+Only this package writes arrays to files and reads them.
 """
 
 from stronglens.dataset.conversion import plan_conversion

@@ -1,4 +1,4 @@
-"""A dataset from one format of images to the other, without loss."""
+"""Lossless conversion of a dataset between the two image formats."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -12,16 +12,17 @@ from stronglens.dataset.store import ChunkStore, DatasetPlan
 from stronglens.parameters import Column, UsageError
 
 WRITTEN_LAST = ("format", "format-version", "complete", "columns", "rejected", "checksums")
-"""What a manifest says once a dataset is finished, and its writer adds anew."""
+"""Keys that the writer adds to the manifest of a complete dataset; they are not copied."""
 
 
 @dataclass(frozen=True)
 class ChunkConversion:
-    """Convert a dataset chunk by chunk: called with a chunk's number, returns its images' number.
+    """Convert a dataset chunk by chunk: it is called with the index of a chunk and returns its number of images.
 
     Attributes
     ----------
-    origin : Path, folder of a complete dataset
+    origin : Path
+        Folder of a complete dataset.
     target : ChunkStore
     """
 
@@ -29,13 +30,19 @@ class ChunkConversion:
     target: ChunkStore
 
     def __call__(self, chunk: int) -> int:
-        """Copy a chunk, verifying it."""
+        """Copy a chunk and verify its checksum.
+
+        Raises
+        ------
+        RunError
+            When the chunk is damaged.
+        """
         manifest = self._dataset.manifest
         store = ChunkStore.of(self.origin, manifest)
         rows = chunk_indices(chunk, store.number)
         labels = self._dataset.labels.iloc[rows.start : rows.stop]
         columns = {item["name"]: labels[item["name"]].to_numpy(float) for item in manifest["columns"]}
-        rejected = Counter(manifest["rejected"] if chunk == 0 else {})  # a manifest keeps their sum alone
+        rejected = Counter(manifest["rejected"] if chunk == 0 else {})  # the manifest contains only their sum
         images = store.read_chunk(chunk, manifest["checksums"][IMAGES][chunk])
         sources = labels[SOURCE].tolist() if SOURCE in labels else None
         self.target.write_chunk(chunk, images, columns, rejected, sources)
@@ -47,26 +54,33 @@ class ChunkConversion:
 
 
 def plan_conversion(origin: Path, folder: Path, wanted: str) -> DatasetPlan:
-    """Plan to keep a finished dataset in another format.
+    """Plan the conversion of a complete dataset to another format.
 
     Parameters
     ----------
-    origin : the dataset's folder
-    folder : where the converted dataset goes
-    wanted : the other format
+    origin : Path
+        Folder of the dataset.
+    folder : Path
+        Folder of the converted dataset.
+    wanted : {"pickle", "zarr"}
+        The other format.
+
+    Returns
+    -------
+    DatasetPlan
 
     Raises
     ------
     UsageError
-        When it is in that format already, or both folders are one.
+        When the dataset has this format already, or both folders are the same.
     RunError
         When there is no complete dataset.
     """
     if origin.resolve() == folder.resolve():
-        raise UsageError("--dataset-dir is the folder of the dataset to convert: name another one")
+        raise UsageError("--dataset-dir is the folder of the dataset to convert; give another folder")
     manifest = read_manifest(origin)
     if manifest["parameters"]["format"] == wanted:
-        raise UsageError(f"the dataset to convert is kept as {wanted} already: give the other --format")
+        raise UsageError(f"the dataset to convert already has the format {wanted}; give the other --format")
     begun = {key: value for key, value in manifest.items() if key not in WRITTEN_LAST}
     return DatasetPlan(
         title=f"Converting {manifest['number']:,} images of {origin}/ to {wanted}",

@@ -1,4 +1,4 @@
-"""Cubes of cut-outs that others keep in Zarr."""
+"""External Zarr arrays of cut-outs."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +9,7 @@ from stronglens.parameters import RunError
 
 
 def is_zarr(path: str | Path) -> bool:
-    """Return whether a path is a folder that holds a Zarr array or group (version 2 or 3)."""
+    """Return whether a path is the folder of a Zarr array or group (version 2 or 3)."""
     path = Path(path)
     return path.is_dir() and (
         path.suffix == ".zarr" or any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
@@ -17,12 +17,12 @@ def is_zarr(path: str | Path) -> bool:
 
 
 def zarr_shape(path: str | Path) -> tuple[int, ...]:
-    """Return the shape of the only array of a Zarr folder.
+    """Return the shape of the array in a Zarr folder.
 
     Raises
     ------
     RunError
-        When it cannot be read, or holds several arrays, or none.
+        When the folder cannot be read or does not contain exactly one array.
     """
     return tuple(_open(path).shape)
 
@@ -33,14 +33,14 @@ def read_zarr_plane(path: str | Path, plane: int) -> np.ndarray:
     Raises
     ------
     RunError
-        When the array or the plane cannot be read, or is not there.
+        When the array or the plane does not exist or cannot be read.
     """
     array = _open(path)
     if array.ndim != 3 or plane >= array.shape[0]:
         raise RunError(f"{path}: has no plane {plane}; its shape is {tuple(array.shape)}")
     try:
         return np.asarray(array[plane])
-    except Exception as error:  # a damaged chunk can raise anything at all
+    except Exception as error:  # a damaged chunk can raise any exception
         raise RunError(f"{path}: plane {plane} is damaged ({_first_line(error)})") from None
 
 
@@ -58,11 +58,11 @@ def _open_once(path: str, _changed: int):
     try:
         found = zarr.open(path, mode="r")
         arrays = [found] if isinstance(found, zarr.Array) else [array for _, array in found.arrays()]
-    except Exception as error:  # damaged metadata can raise anything at all
+    except Exception as error:  # damaged metadata can raise any exception
         raise RunError(f"{path}: not a readable Zarr array ({_first_line(error)})") from None
     if len(arrays) != 1:
         names = ", ".join(sorted(array.path for array in arrays)) or "none"
-        raise RunError(f"{path}: holds {len(arrays)} arrays ({names}); give the path of one, {path}/NAME")
+        raise RunError(f"{path}: contains {len(arrays)} arrays ({names}); give the path of one array, {path}/NAME")
     return arrays[0]
 
 

@@ -1,6 +1,6 @@
-"""The two ways in which a dataset keeps its images: one pickle an image, or one Zarr array.
+"""The two formats of a dataset's images: one pickle file per image, or one Zarr array.
 
-Both are written and read a chunk at a time, from any number of threads and processes: no two chunks share a file.
+Both are written and read one chunk at a time, from any number of threads and processes: no two chunks share a file.
 """
 
 from contextlib import suppress
@@ -13,11 +13,11 @@ from stronglens.dataset.files import read_image, write_image
 from stronglens.parameters import RunError
 
 CHUNK_SIZE = 128
-"""Images in a chunk: the unit of work, of retry, of resume and of storage."""
+"""Images in a chunk, the unit of work, of retry, of resume and of storage."""
 
 INNER_CHUNK = 16
-"""Images that Zarr compresses together: what one must read to see one of them. Of 1, 16, 32 and 128 the fastest to
-write and read whole shards is any but 1 (ten times slower)."""
+"""Images that Zarr compresses together; to read one image, all of them are read. The speed of writing and reading whole
+shards is equal for 16, 32 and 128 and ten times lower for 1."""
 
 
 def chunk_indices(chunk: int, number: int) -> range:
@@ -26,13 +26,15 @@ def chunk_indices(chunk: int, number: int) -> range:
 
 
 class PickledImages:
-    """One pickled float32 array an image: ``images/000000.pickle`` ...
+    """Images as pickled float32 arrays, one file per image: ``images/000000.pickle`` ...
 
     Parameters
     ----------
-    folder : Path, the dataset's
-    number : int, images in all
-    shape : (H, W)
+    folder : Path
+        Folder of the dataset.
+    number : int
+        Number of images.
+    shape : (H, W), pixels
     """
 
     place = "images"
@@ -41,33 +43,33 @@ class PickledImages:
         self.folder, self.number, self.shape = Path(folder), number, tuple(shape)
 
     def name(self, index: int) -> str:
-        """Return where an image is, relative to the dataset's folder."""
+        """Return the path of an image, relative to the dataset's folder."""
         return f"{self.place}/{index:06d}.pickle"
 
     @property
     def bytes_an_image(self) -> int:
-        """What an image takes on disk at most."""
-        return 4096 * -(-(4 * self.shape[0] * self.shape[1] + 160) // 4096)  # a file system's usual block
+        """Maximum size of an image on disk, bytes."""
+        return 4096 * -(-(4 * self.shape[0] * self.shape[1] + 160) // 4096)  # in usual file-system blocks
 
     def describe(self) -> None:
-        """Write again what says how the images are kept, where it is lost or damaged and the images are not."""
+        """Restore the description of the format if it is lost or damaged. Pickle files have none."""
 
     def create(self) -> None:
-        """Make what must be there before the first chunk."""
+        """Prepare the folder for the first chunk."""
         (self.folder / self.place).mkdir(exist_ok=True)
 
     def write(self, chunk: int, images: np.ndarray) -> None:
-        """Write the images of a chunk: (M, H, W)."""
+        """Write the images of a chunk, (M, H, W), electrons/s."""
         for index, image in zip(chunk_indices(chunk, self.number), images, strict=True):
             write_image(self.folder / self.name(index), image)
 
     def read(self, chunk: int) -> np.ndarray:
-        """Read the images of a chunk: (M, H, W) float32.
+        """Read the images of a chunk: (M, H, W) float32, electrons/s.
 
         Raises
         ------
         RunError
-            When one is missing, damaged, or not of the dataset's shape: names the file.
+            When an image is missing, damaged, or has another shape; the message names the file.
         """
         indices = chunk_indices(chunk, self.number)
         images = np.empty((len(indices), *self.shape), np.float32)
@@ -75,32 +77,33 @@ class PickledImages:
             path = self.folder / self.name(index)
             image = read_image(path)
             if image.shape != self.shape:
-                raise RunError(f"{path} has shape {image.shape}, the manifest says {self.shape}")
+                raise RunError(f"{path} has the shape {image.shape}, but the manifest {self.shape}")
             images[row] = image
         return images
 
     def remove(self) -> None:
-        """Remove the dataset's images and nothing else."""
+        """Remove the images of the dataset and no other files."""
         for path in (self.folder / self.place).glob("*.pickle"):
             if path.stem.isdecimal() and int(path.stem) < self.number:
                 path.unlink()
         _remove_empty(self.folder / self.place)
 
     def foreign(self, listed: int) -> list[str]:
-        """Return the files that stand where images would go, though no manifest lists them.
+        """Return the existing files that have the names of images, but are not in the manifest.
 
         Parameters
         ----------
-        listed : int, images that a manifest lists
+        listed : int
+            Number of images in the manifest of the folder.
         """
         ahead = (self.name(index) for index in range(listed, self.number))
         return [name for name in ahead if (self.folder / name).exists()]
 
 
 class ZarrImages:
-    """One Zarr (version 3) array (N, H, W): ``images.zarr/``, a shard a chunk of work, compressed.
+    """Images as one compressed Zarr (version 3) array (N, H, W), ``images.zarr/``, with one shard per chunk of work.
 
-    Dask, xarray and any other reader of Zarr open it as it is. Parameters and methods are those of `PickledImages`.
+    Dask, xarray and other Zarr readers can open it. Parameters and methods are those of `PickledImages`.
     """
 
     place = "images.zarr"
@@ -124,7 +127,7 @@ class ZarrImages:
                 self._create_array()
 
     def create(self) -> None:
-        for left in (self.folder / self.place).glob("c/*/0/*.partial"):  # by a write that was killed
+        for left in (self.folder / self.place).glob("c/*/0/*.partial"):  # of a killed process
             left.unlink()
         if not (self.folder / self.place / "zarr.json").exists():
             self._create_array()
@@ -139,21 +142,21 @@ class ZarrImages:
             dtype="float32",
             chunks=(INNER_CHUNK, *self.shape),
             shards=(CHUNK_SIZE, *self.shape),
-            # Of the codecs tried on noisy images the fastest, and within 4 % of the smallest.
+            # The fastest codec in a test with noisy images; its size is within 4 % of the smallest.
             compressors=BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),
             dimension_names=("image", "y", "x"),
             zarr_format=3,
-            config={"write_empty_chunks": True},  # a chunk without light is there too, not missing
+            config={"write_empty_chunks": True},  # so that no shard is missing
         )
 
     def write(self, chunk: int, images: np.ndarray) -> None:
         indices = chunk_indices(chunk, self.number)
-        self._shard(chunk).unlink(missing_ok=True)  # Zarr would add to the last one, which is not full
+        self._shard(chunk).unlink(missing_ok=True)  # Zarr would append to an incomplete last shard
         self._array[indices.start : indices.stop] = np.asarray(images, np.float32)
 
     def read(self, chunk: int) -> np.ndarray:
         indices = chunk_indices(chunk, self.number)
-        # Zarr takes a shard that is not there for one without light.
+        # Zarr would read a missing shard as zeros.
         if not (shard := self._shard(chunk)).exists():
             raise RunError(f"cannot read {shard}: No such file or directory")
         try:
@@ -191,11 +194,11 @@ class ZarrImages:
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise RunError(
-                f"{path} is not a Zarr array ({reason}): its zarr.json is lost or damaged, which generate_data.py "
-                "--resume, with the flags that made the dataset, writes again"
+                f"{path} is not a Zarr array ({reason}): its zarr.json is lost or damaged. To restore it, run "
+                "generate_data.py --resume with the flags of the dataset"
             ) from None
         if array.shape != (self.number, *self.shape) or array.dtype != np.float32:
-            raise RunError(f"{path} has shape {array.shape}, the manifest says {(self.number, *self.shape)}")
+            raise RunError(f"{path} has the shape {array.shape}, but the manifest {(self.number, *self.shape)}")
         return array
 
 

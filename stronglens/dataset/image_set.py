@@ -1,4 +1,4 @@
-"""The images of a dataset as one array, in memory or read from the store as they are asked for."""
+"""The images of a dataset as one array, in memory or read from disk on access."""
 
 from collections import deque
 from collections.abc import Callable
@@ -13,30 +13,32 @@ from stronglens.dataset.formats import CHUNK_SIZE
 from stronglens.dataset.store import ChunkStore
 
 READERS = 4
-"""Threads that read a store: decompression and checksums let go of Python's lock."""
+"""Threads that read a store. Decompression and checksums run without Python's global lock."""
 
 BLOCKS_HELD = 3
-"""Blocks read ahead that are kept: a batch may take the last rows of one and the first of the next, while a third is
-being read."""
+"""Prefetched blocks that are kept: a batch may need the last rows of one block and the first rows of the next, while a
+third block is read."""
 
 LARGEST_SHARE_OF_MEMORY = 0.5
+"""Maximum fraction of the free memory for images."""
 
 
 class ImageSet:
-    """Behave as an array (N, H, W) of float32, e-/s, whether the images are in memory or on disk.
+    """An array-like set of images (N, H, W), float32, electrons/s, in memory or on disk.
 
-    ``images[rows]`` with a number, a slice or an array of numbers gives an ndarray; `subset` gives another set without
-    reading anything. Checksums are verified whenever images are read. One thread may use a set at a time.
+    ``images[rows]`` with a number, a slice or an array of numbers returns an ndarray. `subset` returns another set
+    without reading images. Checksums are verified whenever images are read. Only one thread at a time may use a set.
 
     Attributes
     ----------
-    digest : str, says which images these are, wherever they are kept
+    digest : str
+        Identity of the images, independent of where they are stored.
     in_memory : bool
 
     Raises
     ------
     RunError
-        On access, when what is read is missing or damaged.
+        On access, when an image is missing or damaged.
     """
 
     dtype = np.dtype(np.float32)
@@ -47,11 +49,11 @@ class ImageSet:
 
     @classmethod
     def stored(cls, store: ChunkStore, checksums: list[str]) -> "ImageSet":
-        """Return the images of a store, read as they are needed."""
+        """Return the images of a store, which are read from disk on access."""
         return cls(_Disk(store, checksums), np.arange(store.number))
 
     def loaded(self, advance: Callable[[int], None] | None = None) -> "ImageSet":
-        """Return all the images of a stored set in memory, calling ``advance(images)`` as they are read."""
+        """Return a copy of a stored set in memory; call ``advance(n)`` after n more images are read."""
         source = self._source
         assert isinstance(source, _Disk)
         images = np.empty((source.store.number, *source.shape), np.float32)
@@ -78,7 +80,7 @@ class ImageSet:
         return checksum(self._source.digest.encode() + np.ascontiguousarray(self._rows, np.int64).tobytes())
 
     def subset(self, rows) -> "ImageSet":
-        """Return the set of some of these images."""
+        """Return the set of the images in some rows."""
         return ImageSet(self._source, self._rows[rows])
 
     def __getitem__(self, rows) -> np.ndarray:
@@ -88,7 +90,7 @@ class ImageSet:
         return self._source.take(wanted)
 
     def prefetch(self, rows) -> None:
-        """Begin to read images that will be asked for, a few thousand at most; return at once."""
+        """Start to read images in the background, at most a few thousand; return at once."""
         self._source.prefetch(self._rows[rows])
 
 
@@ -139,7 +141,7 @@ class _Disk:
             images[of_chunk] = self.read_chunk(chunk)[rows[of_chunk] % CHUNK_SIZE]
 
         for _ in self._readers.map(read, np.unique(chunks).tolist()):
-            pass  # raises here what a reader raised
+            pass  # an exception of a reader is raised here
         return images
 
     @cached_property
@@ -152,12 +154,12 @@ class _Disk:
 
 
 def fits_in_memory(images: ImageSet) -> bool:
-    """Whether a set of images takes less than half of the memory that is free."""
+    """Return whether a set of images needs at most half of the free memory."""
     return images.nbytes <= LARGEST_SHARE_OF_MEMORY * _free_memory()
 
 
 def _free_memory() -> int:
-    """Return the bytes that this process may still use: of the machine, and of its control group (a cluster's job)."""
+    """Return the free memory for this process, bytes: of the machine or of its control group (a cluster job)."""
     import psutil
 
     free = [psutil.virtual_memory().available]
@@ -168,6 +170,6 @@ def _free_memory() -> int:
         try:
             root = Path("/sys/fs/cgroup")
             free.append(int((root / limit).read_text()) - int((root / used).read_text()))
-        except (OSError, ValueError):  # no such control group, or one without a limit
+        except (OSError, ValueError):  # no control group, or no limit
             continue
     return min(free)

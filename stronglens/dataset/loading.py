@@ -1,4 +1,4 @@
-"""Reading a dataset back, by its manifest, and splitting it."""
+"""Load a dataset according to its manifest; split it into training, validation and test sets."""
 
 import io
 from collections.abc import Callable
@@ -20,13 +20,16 @@ if TYPE_CHECKING:  # pandas is slow to import, and imported where it is used
 
 @dataclass(frozen=True)
 class Dataset:
-    """A complete dataset, its labels in memory, its images there or on disk.
+    """A complete dataset. Its labels are in memory, its images in memory or on disk.
 
     Attributes
     ----------
-    images : ImageSet (N, H, W) float32, e-/s; of images that were not simulated, as they were distributed
-    labels : pandas.DataFrame, N rows, a column for each of ``columns``, and ``source`` for images that were read
-    columns : dict of name to Column, what can be learned from it
+    images : ImageSet (N, H, W) float32, electrons/s
+        External images have their original unit.
+    labels : pandas.DataFrame
+        N rows, with the columns in ``columns``, and ``source`` for external images.
+    columns : dict of name to Column
+        Quantities that a network can learn.
     manifest : dict
     """
 
@@ -36,7 +39,7 @@ class Dataset:
     manifest: dict
 
     def column_values(self, names) -> np.ndarray:
-        """Return the values of some columns: (N, len(names)) float64.
+        """Return the values of columns: ndarray (N, len(names)) float64, each in its unit.
 
         Raises
         ------
@@ -49,7 +52,7 @@ class Dataset:
         return self.labels[list(names)].to_numpy(float)
 
     def describe(self, names) -> dict:
-        """Return what a network trained on these labels must know to measure other images."""
+        """Return the record that a network trained on these labels needs to measure other images."""
         more = ("classes", "image-unit") if "classes" in self.manifest else ()
         return {
             "task": self.manifest["parameters"]["task"],
@@ -67,14 +70,14 @@ class Dataset:
         }
 
     def _describe_simulation(self) -> dict:
-        """Return where lenses lie in the images, and what makes the noise where it is the same in all of them."""
+        """Return the range of lens positions and, if all images have the same noise model, its parameters."""
         known: dict[str, Any] = {}
         centres = [self.columns.get(f"lens-center-{axis}") for axis in "xy"]
         priors = [column.prior for column in centres if column and column.prior]
         if len(priors) == len(centres):
             known["lens-center"] = {axis: list(prior) for axis, prior in zip("xy", priors, strict=True)}
-        # A drawn signal-to-noise is reached by the exposure time, which then differs from image to image; noise that
-        # is a share of the peak differs as well.
+        # The noise model differs between images if the signal-to-noise ratio is drawn (by the exposure time), or if the
+        # noise is a fraction of the peak.
         if all(self.manifest["parameters"].get(name) is None for name in ("snr-range", "peak-noise-range")):
             names = ("sky", "exposure-time", "exposures", "read-noise")
             camera = {name: self.manifest["telescope"].get(name) for name in names}
@@ -85,32 +88,39 @@ class Dataset:
 
     @property
     def test_images(self) -> np.ndarray | None:
-        """The indices (T,) of a test set that came with the images; None where it is ours to choose."""
+        """Indices (T,) of a test set that external images come with; None if there is no such set."""
         given = self.manifest.get("test-images")
         return None if given is None else np.arange(*given)
 
 
 def holds_dataset(folder: str | Path) -> bool:
-    """Whether there is a manifest in a folder: of a dataset, finished or not."""
+    """Return whether a folder contains a manifest, of a complete or an incomplete dataset."""
     return (Path(folder) / MANIFEST).exists()
 
 
 def read_manifest(folder: str | Path, task: str | None = None) -> dict:
-    """Read a dataset's manifest and check that it is one of a complete dataset, for this task.
+    """Read the manifest of a complete dataset.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Folder of the dataset.
+    task : str, optional
+        Task that the dataset must be made for.
 
     Raises
     ------
     RunError
-        When there is none, or it is foreign, incomplete, of another format version or another task.
+        When there is no manifest, or it is foreign, damaged, incomplete, of another format version or another task.
     """
     folder = Path(folder)
     if not (folder / MANIFEST).exists():
-        raise RunError(f"{folder} holds no dataset ({MANIFEST} is missing); make one with generate_data.py")
+        raise RunError(f"{folder} contains no dataset ({MANIFEST} is missing); make one with generate_data.py")
     manifest = read_json(folder / MANIFEST, "a dataset's manifest")
     if manifest.get("format") != FORMAT:
         raise RunError(f"{folder / MANIFEST} is not the manifest of a stronglens dataset")
     if (found := manifest.get("format-version")) != FORMAT_VERSION:
-        raise RunError(f"{folder} is a dataset of format version {found}; this program reads {FORMAT_VERSION}")
+        raise RunError(f"{folder} is a dataset of format version {found}; this program reads version {FORMAT_VERSION}")
     if not manifest.get("complete"):
         raise RunError(f"the dataset in {folder} is incomplete; finish it with generate_data.py --resume")
     if not is_signed(manifest):
@@ -124,19 +134,27 @@ def read_manifest(folder: str | Path, task: str | None = None) -> dict:
 def load_dataset(
     folder: str | Path, task: str | None = None, advance: Callable[[int], None] | None = None, in_memory=None
 ) -> Dataset:
-    """Load a complete dataset, verifying every checksum: of images that stay on disk, whenever they are read.
+    """Load a complete dataset and verify its checksums. Images that remain on disk are verified when they are read.
 
     Parameters
     ----------
-    folder : the dataset's folder
-    task : str, refuse a dataset made for another task
-    advance : callable, called with the number of images read, as they are
-    in_memory : bool, whether the images are loaded; by default when they take less than half of the memory that is free
+    folder : str or Path
+        Folder of the dataset.
+    task : str, optional
+        Task that the dataset must be made for.
+    advance : callable, optional
+        Called with the number of images that were read since the last call.
+    in_memory : bool, optional
+        Whether to load the images into memory; by default if they need at most half of the free memory.
+
+    Returns
+    -------
+    Dataset
 
     Raises
     ------
     RunError
-        When anything is missing, damaged or foreign: names the file.
+        When a file is missing, damaged or foreign; the message names it.
     """
     import pandas as pd
 
@@ -157,7 +175,7 @@ def load_dataset(
         raise RunError(f"cannot read {folder / LABELS}: {error.strerror}") from None
     if checksum(content) != labels_sum:
         raise RunError(
-            f"{folder / LABELS} is damaged or was edited: its checksum is not the one in the manifest; "
+            f"{folder / LABELS} is damaged or was edited: its checksum differs from that in the manifest; "
             "simulate the dataset again"
         )
     labels = pd.read_csv(io.BytesIO(content), float_precision="round_trip")
@@ -176,25 +194,30 @@ def split_indices(
     strata: np.ndarray | None = None,
     test: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Split images into disjoint training, validation and test sets by a random permutation.
+    """Split images at random into disjoint training, validation and test sets.
 
     Parameters
     ----------
-    number : images in all
-    valid_split, test_split : fractions; each set gets at least one image when its fraction is not 0
-    strata : (N,) int or str, optional
-        The class of each image. Each class is split by these fractions, and has images in every set that is not empty.
-    test : (T,) int, optional
-        A test set that is given: ``test_split`` counts for nothing, and ``valid_split`` is a fraction of the others.
+    number : int
+        Number of images.
+    valid_split, test_split : float
+        Fractions. A set with a fraction above 0 has at least one image.
+    random : numpy.random.Generator
+    strata : ndarray (N,) of int or str, optional
+        Class of each image. Each class is split by these fractions and has images in every set that is not empty.
+    test : ndarray (T,) of int, optional
+        Indices of a given test set. ``test_split`` is then ignored, and ``valid_split`` is a fraction of the other
+        images.
 
     Returns
     -------
-    dict of ``train``, ``valid`` and ``test`` to sorted arrays of indices
+    dict of ``train``, ``valid`` and ``test`` to ndarray of int
+        Sorted indices.
 
     Raises
     ------
     UsageError
-        When no two images are left to train on, or there is none to validate with; or there is none of some class.
+        When fewer than two images remain for training or none for validation; when a class has none in one of the sets.
     """
     is_given = np.zeros(number, bool)
     if test is not None:

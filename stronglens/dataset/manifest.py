@@ -1,4 +1,4 @@
-"""The manifest of a dataset: what it says, signed, and what the files beside it are called."""
+"""The manifest of a dataset: its content and checksum, and the names of the other files."""
 
 import json
 import platform
@@ -12,11 +12,11 @@ FORMAT_VERSION = 2
 IMAGES, LABELS, MANIFEST, PROGRESS, LOCK = "images", "labels.csv", "manifest.json", "progress", ".lock"
 
 SOURCE = "source"
-"""The column of ``labels.csv`` that says which file an image was read from, in a dataset that was not simulated."""
+"""Column of ``labels.csv`` with the original file of each image, in a dataset of external images."""
 
 
 def library_versions(program_version: str) -> dict[str, str]:
-    """Return the versions on which an image's bytes depend: an interrupted dataset is resumed under the same ones."""
+    """Return the versions that affect the bytes of images. A dataset can be resumed with equal versions only."""
     libraries = ("autolens", "jax", "jaxlib", "numpy", "scipy", "astropy")
     return {
         "stronglens": program_version,
@@ -26,13 +26,13 @@ def library_versions(program_version: str) -> dict[str, str]:
 
 
 def manifest_checksum(manifest: dict) -> str:
-    """Return the checksum of all that a manifest says, but for this checksum itself."""
+    """Return the checksum of a manifest without its own checksum."""
     sums = {name: value for name, value in manifest["checksums"].items() if name != MANIFEST}
     return checksum(json.dumps(manifest | {"checksums": sums}, sort_keys=True).encode())
 
 
 def is_signed(manifest: dict) -> bool:
-    """Whether a complete manifest is the one that was written."""
+    """Return whether the checksum of a complete manifest is correct."""
     try:
         return manifest["checksums"][MANIFEST] == manifest_checksum(manifest)
     except (KeyError, TypeError, AttributeError, ValueError):
@@ -40,7 +40,7 @@ def is_signed(manifest: dict) -> bool:
 
 
 def describe(manifest: dict) -> str:
-    """Return what a dataset is: ``1,000 images, task regression, lens-model sie, telescope euclid``."""
+    """Return a short description of a dataset: ``1,000 images, task regression, lens-model sie, telescope euclid``."""
     parameters = _entries(manifest, "parameters")
     known = [name for name in ("task", "lens-model", "telescope", "preset") if parameters.get(name)]
     words = [f"{name} {parameters[name]}" for name in known]
@@ -51,10 +51,17 @@ def describe(manifest: dict) -> str:
 
 
 def list_differences(found: dict, wanted: dict) -> list[str]:
-    """Return how a manifest differs from what another one begins with: ``seed was 0, now 1``.
+    """Return the differences between an existing manifest and an initial one, such as ``seed was 0, now 1``.
 
-    Parameters come first, those that only one of the two has last of them, then versions. All else follows from the
-    parameters, and is listed where they are equal.
+    The order is: parameters in both manifests, parameters in one of them, versions. Other keys depend on the parameters
+    and are listed only if the parameters are equal.
+
+    Parameters
+    ----------
+    found : dict
+        The existing manifest.
+    wanted : dict
+        The manifest before the first image.
     """
     parameters = _list_entries(found, wanted, "parameters")
     differences = parameters + _list_entries(found, wanted, "versions")
@@ -79,12 +86,12 @@ def _list_entries(found: dict, wanted: dict, key: str) -> list[str]:
 
 
 def _entries(manifest: dict, key: str) -> dict:
-    """Return a part of a manifest, which may be damaged."""
+    """Return a dict in a manifest; an empty one if the manifest is damaged."""
     return manifest[key] if isinstance(manifest.get(key), dict) else {}
 
 
 def _shown(value) -> str:
-    """Return a parameter's value as it is given on the command line."""
+    """Return the value of a parameter as written on the command line."""
     if value is None:
         return "not given"
     if isinstance(value, list):
@@ -93,7 +100,7 @@ def _shown(value) -> str:
 
 
 def dump_manifest(manifest: dict) -> str:
-    """Return a manifest as JSON, its long lists on one line each."""
+    """Return a manifest as JSON, with each long list on one line."""
     blocks = []
     for key, value in manifest.items():
         if isinstance(value, dict) and value:

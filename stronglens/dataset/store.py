@@ -1,4 +1,4 @@
-"""The chunks of a dataset: images and records, which any process may write, each its own."""
+"""The chunks of a dataset: images and records. Any process may write its own chunks."""
 
 import json
 from collections import Counter
@@ -17,15 +17,21 @@ from stronglens.parameters import RunError
 
 @dataclass(frozen=True)
 class DatasetPlan:
-    """Say what there is to do for a dataset, chunk by chunk.
+    """The work for a dataset, in chunks.
 
     Attributes
     ----------
-    title : str, a line for the user
-    verb : str, for the progress bar: ``simulating``
-    manifest : dict, what is known before the first image
-    columns : list of dict, the description of each column
-    work : callable, ChunkStore -> picklable callable, chunk number -> number of images done
+    title : str
+        A line for the user.
+    verb : str
+        Text of the progress bar, such as ``simulating``.
+    manifest : dict
+        Content of the manifest before the first image.
+    columns : list of dict
+        Description of each column; see `Column.to_dict`.
+    work : callable
+        Takes a ChunkStore and returns a picklable callable, which takes the index of a chunk, makes it, and returns its
+        number of images.
     """
 
     title: str
@@ -37,14 +43,16 @@ class DatasetPlan:
 
 @dataclass(frozen=True)
 class ChunkStore:
-    """Where the chunks of a dataset are: any process may write them, each its own, and read them back.
+    """Write and read the chunks of a dataset. Any process may write its own chunks.
 
     Attributes
     ----------
-    folder : Path, the dataset's
-    format : ``pickle`` or ``zarr``
-    number : int, images in all
-    shape : (H, W)
+    folder : Path
+        Folder of the dataset.
+    format : {"pickle", "zarr"}
+    number : int
+        Number of images.
+    shape : (H, W), pixels
     """
 
     folder: Path
@@ -59,28 +67,30 @@ class ChunkStore:
         Raises
         ------
         RunError
-            When the manifest does not say what it must.
+            When a necessary entry is missing or damaged.
         """
         try:
-            kept = manifest["parameters"].get("format", "pickle")  # the only one there was in version 1
+            kept = manifest["parameters"].get("format", "pickle")  # the only format in version 1
             number = manifest["number"]
             height, width = manifest["image-shape"]
             if kept not in FORMATS or not all(isinstance(size, int) and size > 0 for size in (number, height, width)):
                 raise ValueError
         except (KeyError, TypeError, ValueError, AttributeError):
             raise RunError(f"{Path(folder) / MANIFEST} is damaged; simulate the dataset again") from None
-        return cls(Path(folder).absolute(), kept, number, (height, width))  # for workers that started elsewhere
+        return cls(Path(folder).absolute(), kept, number, (height, width))  # workers may run in another folder
 
     @cached_property
     def images(self):
+        """The images on disk, `PickledImages` or `ZarrImages`."""
         return FORMATS[self.format](self.folder, self.number, self.shape)
 
     def bytes_an_image(self, columns: int) -> int:
-        """Return what an image takes on disk at most, with its row of labels."""
+        """Return the maximum size of an image and its row of labels on disk, bytes."""
         return self.images.bytes_an_image + 19 * (columns + 1)
 
     @property
     def chunks(self) -> int:
+        """Number of chunks."""
         return -(-self.number // CHUNK_SIZE)
 
     def write_chunk(
@@ -91,14 +101,23 @@ class ChunkStore:
         rejected: Counter,
         sources: list[str] | None = None,
     ) -> None:
-        """Write the images of one chunk, then the record that makes them count.
+        """Write the images of one chunk, then its record. Without a record the images are not valid.
 
         Parameters
         ----------
-        images : (M, H, W) float32, M the images in this chunk
+        chunk : int
+        images : ndarray (M, H, W) float32, electrons/s
+            The M images in this chunk.
         columns : dict of column to (M,) values
-        rejected : reasons and counts of draws refused in this chunk
-        sources : (M,) the files that the images were read from; of all chunks of a dataset, or of none
+        rejected : Counter
+            Numbers of rejected draws in this chunk, by reason.
+        sources : list of M str, optional
+            Original files of external images; for all chunks of a dataset or for none.
+
+        Raises
+        ------
+        OSError
+            When a file cannot be written.
         """
         images = np.ascontiguousarray(images, np.float32)
         self.images.write(chunk, images)
@@ -112,29 +131,29 @@ class ChunkStore:
         write_whole(self._record_path(chunk), json.dumps(record))
 
     def read_chunk(self, chunk: int, expected_checksum: str | None = None) -> np.ndarray:
-        """Read the images of a chunk: (M, H, W) float32.
+        """Read the images of a chunk: (M, H, W) float32, electrons/s.
 
         Raises
         ------
         RunError
-            When one is missing or damaged, or they do not have the expected checksum.
+            When an image is missing or damaged, or their checksum is not the expected one.
         """
         images = self.images.read(chunk)
         if expected_checksum is not None and checksum(images) != expected_checksum:
             indices = chunk_indices(chunk, self.number)
             raise RunError(
-                f"images {indices[0]} to {indices[-1]} in {self.folder} are damaged: their checksum is not the one in "
-                "the manifest; simulate the dataset again"
+                f"images {indices[0]} to {indices[-1]} in {self.folder} are damaged: their checksum differs from that "
+                "in the manifest; simulate the dataset again"
             )
         return images
 
     def read_record(self, chunk: int) -> dict:
-        """Read the record of a finished chunk: columns, refused draws, checksum; sources, where images have them.
+        """Read the record of a finished chunk: columns, rejected draws, checksum and, for external images, sources.
 
         Raises
         ------
         RunError
-            When there is none, or it is damaged.
+            When the record is missing or damaged.
         """
         record = read_json(self._record_path(chunk), "a chunk's record")
         size = len(chunk_indices(chunk, self.number))
@@ -150,7 +169,7 @@ class ChunkStore:
         return record
 
     def is_intact(self, chunk: int) -> bool:
-        """Whether a chunk has a record and the images that it says."""
+        """Return whether a chunk has a record and its images have the recorded checksum."""
         try:
             self.read_chunk(chunk, self.read_record(chunk)["checksum"])
         except RunError:

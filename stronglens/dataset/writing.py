@@ -1,12 +1,12 @@
-"""Writing a dataset chunk by chunk, so that it can be interrupted anywhere and finished later.
+"""Write a dataset chunk by chunk, so that it can be interrupted at any time and finished later.
 
 ::
 
     dataset/
-        images/000000.pickle ...   one float32 array an image; or images.zarr/, one array of all
-        labels.csv                 where the image is and was read from, drawn quantities, derived columns
-        manifest.json              what it all is; "complete": false until the end
-        progress/00000.json ...    records of finished chunks, while it is being written
+        images/000000.pickle ...   one float32 array per image; or images.zarr/, one array of all images
+        labels.csv                 file of each image (and its original file), drawn and derived columns
+        manifest.json              description of the dataset; "complete" is false until the end
+        progress/00000.json ...    records of finished chunks, until the dataset is complete
 """
 
 import csv
@@ -42,32 +42,37 @@ from stronglens.parameters import RunError, UsageError
 
 
 class DatasetWriter:
-    """A dataset that is being written: checked when made, changed on disk only inside ``with``.
+    """Writes a dataset. The constructor checks the folder; files change only within a ``with`` block.
 
-    (Of one to be resumed, a lost description of its images is restored when it is checked.)
+    (One exception: when a dataset is resumed, the constructor restores a lost description of its images.)
 
     Parameters
     ----------
-    folder : the dataset's folder; made when absent
+    folder : str or Path
+        Folder of the dataset; it is created if it does not exist.
     manifest : dict
-        What is known before the first image: at least ``parameters`` (with ``format``), ``versions``, ``number`` and
-        ``image-shape``. A dataset may be resumed when all of it is equal.
-    force : bool, remove the dataset that is there
-    resume : bool, go on with the dataset that is there
+        Content of the manifest before the first image: at least ``parameters`` (with ``format``), ``versions``,
+        ``number`` and ``image-shape``. A dataset can be resumed only if all entries are equal.
+    force : bool
+        Remove an existing dataset.
+    resume : bool
+        Resume an existing dataset.
 
     Attributes
     ----------
-    store : ChunkStore, which takes the chunks, in this process or in others
+    store : ChunkStore
+        Writes the chunks, in this process or in others.
     missing_chunks : list of int
+        Indices of the chunks that are not yet written.
     is_complete : bool
 
     Raises
     ------
     UsageError
-        When the folder is not empty and neither ``force`` nor ``resume`` is given, or holds files that are not ours
-        where ours would go.
+        When the folder is not empty and neither ``force`` nor ``resume`` is given, or contains foreign files with the
+        names of files of a dataset.
     RunError
-        When there is something to resume, but made otherwise: says what it is, what differs, and what to do.
+        When the dataset to resume has other parameters; the message describes it, its differences, and what to do.
     """
 
     def __init__(self, folder: str | Path, manifest: dict, *, force: bool = False, resume: bool = False):
@@ -82,12 +87,18 @@ class DatasetWriter:
         self.missing_chunks = [chunk for chunk in chunks if not (resume and self.store.is_intact(chunk))]
 
     def __enter__(self):
-        """Make the folder ready: remove what is to be replaced, and say in a manifest that this is incomplete."""
+        """Prepare the folder: remove a dataset to be replaced, and write an incomplete manifest.
+
+        Raises
+        ------
+        RunError
+            When another process writes in this folder.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = lock_folder(self.folder)
         try:
             if _read_bytes(self.folder / MANIFEST) != self._found:
-                raise RunError(f"another process wrote the dataset in {self.folder} meanwhile: run the command again")
+                raise RunError(f"another process has changed the dataset in {self.folder}: run the command again")
             self._make_ready()
         except BaseException:
             self._lock.close()
@@ -99,20 +110,23 @@ class DatasetWriter:
 
     @property
     def missing_images(self) -> int:
+        """Number of images that are not yet written."""
         return sum(len(chunk_indices(chunk, self.store.number)) for chunk in self.missing_chunks)
 
     def finish(self, columns: list[dict], summarise) -> dict:
-        """Write ``labels.csv`` and the final manifest once all chunks are there, and return the manifest.
+        """Write ``labels.csv`` and the final manifest when all chunks are written; return the manifest.
 
         Parameters
         ----------
-        columns : list of dict, the description of each column
-        summarise : callable, (N,) values of a column -> JSON-able description of its distribution
+        columns : list of dict
+            Description of each column.
+        summarise : callable
+            Takes the (N,) values of a column and returns a description of their distribution, for JSON.
 
         Raises
         ------
         RunError
-            When a chunk has no record.
+            When the record of a chunk is missing.
         """
         if self.is_complete:
             return self.manifest
@@ -120,7 +134,7 @@ class DatasetWriter:
         rejected: Counter[str] = Counter()
         texts: tuple[str, ...] = ()
         values = {column["name"]: np.empty(self.store.number) for column in columns}
-        # A chunk at a time: what all chunks say, as text, may be larger than memory.
+        # One chunk at a time, since the text of all records may not fit in memory.
         with replacing(self.folder / LABELS) as aside:
             with open(aside, "w", newline="", encoding="utf-8") as table:
                 rows = csv.writer(table, lineterminator="\n")
@@ -155,7 +169,8 @@ class DatasetWriter:
     def _make_ready(self) -> None:
         if self._force:
             remove_dataset(self.folder)
-        write_whole(self.folder / MANIFEST, dump_manifest(self.manifest))  # first: what no manifest lists is not ours
+        # The manifest comes first, since files without a manifest count as foreign.
+        write_whole(self.folder / MANIFEST, dump_manifest(self.manifest))
         self.store.images.create()
         (self.folder / PROGRESS).mkdir(exist_ok=True)
 
@@ -168,48 +183,48 @@ class DatasetWriter:
         elif force:
             if foreign := self._foreign_files(present):
                 raise UsageError(
-                    f"{self.folder} holds {', '.join(sorted(foreign))}, which no manifest lists as ours: "
-                    "move it away or choose another --dataset-dir"
+                    f"{self.folder} contains {', '.join(sorted(foreign))}, which no manifest lists: move this away or "
+                    "choose another --dataset-dir"
                 )
         elif present and _listed(self.folder) is None:
-            raise UsageError(f"{self.folder}/ is not empty, and holds no dataset of ours: choose another --dataset-dir")
+            raise UsageError(f"{self.folder}/ is not empty and contains no dataset: choose another --dataset-dir")
         elif present:
             raise UsageError(self._describe_conflict(read_json(self.folder / MANIFEST, "a dataset's manifest")))
 
     def _foreign_files(self, present: list[str]) -> set[str]:
-        """Return the files that are not ours and stand where ours would go."""
+        """Return the foreign files that have the names of files of a dataset."""
         listed = _listed(self.folder)
         if listed is None:
             return {self.store.images.place, LABELS, MANIFEST, PROGRESS} & set(present)
         return set(self.store.images.foreign(listed.number if listed.format == self.store.format else 0))
 
     def _describe_conflict(self, found: dict) -> str:
-        """Return what the dataset in the folder is, how it differs from the one that is asked for, and what to do."""
+        """Describe the dataset in the folder, its differences from the requested one, and what to do."""
         written = datetime.fromtimestamp((self.folder / MANIFEST).stat().st_mtime)
         is_complete = bool(found.get("complete"))
         state = f"{'complete' if is_complete else 'interrupted'} (of {written:%Y-%m-%d %H:%M}): {describe(found)}"
         differences = list_differences(found, self.manifest)
         if not differences:
-            remedy = "--force makes it anew" if is_complete else "--resume finishes it, --force starts anew"
-            return f"{self.folder}/ holds this dataset already, {state}; {remedy}"
+            remedy = "--force replaces it" if is_complete else "--resume finishes it, --force starts again"
+            return f"{self.folder}/ already contains this dataset, {state}; {remedy}"
         more = f"; and {len(differences) - 4} more" if len(differences) > 4 else ""
         remedy = "--dataset-dir=OTHER keeps it, --force replaces it"
         if not is_complete:
-            remedy += ", --resume with the parameters that it was begun with finishes it"
-        return f"{self.folder}/ holds another dataset, {state}; {'; '.join(differences[:4])}{more}: {remedy}"
+            remedy += ", --resume with its original parameters finishes it"
+        return f"{self.folder}/ contains another dataset, {state}; {'; '.join(differences[:4])}{more}: {remedy}"
 
     def _check_resumable(self, found: dict) -> None:
         if list_differences(found, self.manifest):
             raise RunError(f"cannot resume: {self._describe_conflict(found)}")
-        self.store.images.describe()  # without it chunks that are intact would look lost
+        self.store.images.describe()  # without a description, intact chunks could not be read
         if found.get("complete"):
             if not is_signed(found):
-                raise RunError(f"{self.folder / MANIFEST} is damaged or was edited; use --force to start anew")
+                raise RunError(f"{self.folder / MANIFEST} is damaged or was edited; use --force to start again")
             self.is_complete, self.manifest = True, found
             self._check_complete()
 
     def _check_complete(self) -> None:
-        """Refuse a complete dataset whose images are not what its manifest lists."""
+        """Check that the images of a complete dataset have the checksums in its manifest."""
         faults = []
         for chunk, expected in enumerate(self.manifest["checksums"][IMAGES]):
             try:
@@ -219,15 +234,15 @@ class DatasetWriter:
         if faults:
             raise RunError(
                 f"the dataset in {self.folder} is complete, but {len(faults):,} of its {self.store.chunks:,} chunks "
-                f"are missing or damaged ({faults[0]}): use --force to simulate it anew"
+                f"are missing or damaged ({faults[0]}): use --force to simulate it again"
             )
 
 
 def remove_dataset(folder: str | Path) -> None:
-    """Remove what a dataset's manifest says is ours, and nothing else.
+    """Remove the files that the manifest of a dataset lists, and no other files.
 
-    The manifest goes last, so that an interrupted removal can be repeated. A folder without a manifest of ours is
-    left alone.
+    The manifest is removed last, so that an interrupted removal can be repeated. A folder without a manifest of this
+    package does not change.
     """
     folder = Path(folder)
     listed = _listed(folder)
@@ -245,19 +260,20 @@ def remove_dataset(folder: str | Path) -> None:
 
 
 def lock_folder(folder: Path):
-    """Take the lock of a dataset that is being written, for as long as the returned file is open.
+    """Lock the folder of a dataset for writing, as long as the returned file is open.
 
     Raises
     ------
     RunError
-        When another process writes there.
+        When another process writes in this folder.
     """
-    file = open(folder / LOCK, "w")  # noqa: SIM115 - held open
+    file = open(folder / LOCK, "w")  # noqa: SIM115 - the caller closes it
     try:
-        import fcntl  # not on Windows, where nothing is locked
+        import fcntl  # does not exist on Windows, where there is no lock
 
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_ours = os.path.samestat(os.fstat(file.fileno()), os.stat(folder / LOCK))  # not one that was just removed
+        # The file may have been removed since it was opened.
+        is_ours = os.path.samestat(os.fstat(file.fileno()), os.stat(folder / LOCK))
     except ImportError:
         is_ours = True
     except OSError:
@@ -276,7 +292,7 @@ def _read_bytes(path: Path) -> bytes | None:
 
 
 def _listed(folder: Path) -> ChunkStore | None:
-    """Return the store that a folder's manifest lists; None where there is no manifest of ours."""
+    """Return the store that a folder's manifest describes; None without a manifest of this package."""
     try:
         manifest = read_json(folder / MANIFEST, "a dataset's manifest")
         return ChunkStore.of(folder, manifest) if manifest.get("format") == FORMAT else None

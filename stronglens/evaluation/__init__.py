@@ -1,4 +1,4 @@
-"""Metrics with confidence intervals, beside what one would say without looking. NumPy and SciPy only."""
+"""Metrics with confidence intervals and a no-information baseline. NumPy and SciPy only."""
 
 from stronglens.evaluation.bins import auc_in_bins
 from stronglens.evaluation.bootstrap import count_draws, draw_resamples, make_entry, undefined

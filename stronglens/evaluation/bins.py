@@ -1,4 +1,4 @@
-"""How well classes are told apart where an image's brightness, mass or other quantity lies in a range."""
+"""Classification performance in bins of a quantity of the images, such as brightness or mass."""
 
 from collections.abc import Sequence
 
@@ -21,33 +21,37 @@ def auc_in_bins(
     n_bootstrap: int = 1000,
     level: float = 0.95,
 ) -> list[dict]:
-    """Compute areas under ROC curves in quantile bins of a quantity.
+    """Compute areas under ROC curves (AUC) in quantile bins of a quantity.
 
-    A quantity that a class does not have (the mass of substructure in a lens without any) is NaN for its
-    images: these stand in every bin, so that the sub-halos of each range of mass are compared with the same
-    smooth lenses. ``"auc_against_no"`` is then what to read, since the mixture of the others differs by bin.
+    If a class does not have the quantity (the mass of substructure in a smooth lens), the value of its images is NaN.
+    These images belong to every bin, so that the subhalos in each mass range are compared with the same smooth lenses.
+    Use ``"auc_against_no"`` in this case, since the other classes have different fractions in each bin.
 
     Parameters
     ----------
     true : ndarray (N,) int
+        Index of the true class.
     probabilities : ndarray (N, C)
     classes : sequence of C str
     values : ndarray (N,), any unit
-        NaN where the image has no such quantity.
+        NaN for an image without this quantity.
     bins : int
-        Bins wanted; there are fewer where the rarest class could not fill them, and equal values are never parted.
+        Maximum number of bins. There are fewer if the rarest class has too few images. Equal values are in one bin.
     seed : int
+        Seed of the resampling.
     fewest : int
-        Images that each side of an area needs: with fewer it says nothing, and is undefined.
+        Minimum number of positive and of negative images for an AUC; with fewer it is undefined.
     n_bootstrap : int
+        Number of resamples.
     level : float
+        Probability of an interval.
 
     Returns
     -------
     list of dict
-        By rising value: ``{"low", "high", "middle", "images", "shared", "macro_auc": entry, "auc": {class:
-        entry}, "auc_against_no": {class: entry}}``; ``middle`` is the median of the values, ``shared`` counts
-        the images without a value, which are in ``images`` too. Entries as in `classification_metrics`.
+        In ascending order of the values: ``{"low", "high", "middle", "images", "shared", "macro_auc": entry, "auc":
+        {class: entry}, "auc_against_no": {class: entry}}``; ``middle`` is the median of the values, ``shared`` the
+        number of images without a value, which are included in ``images``. Entries as in `classification_metrics`.
 
     Raises
     ------
@@ -57,11 +61,14 @@ def auc_in_bins(
     true, probabilities = check_probabilities(true, probabilities, classes)
     values = np.asarray(values, dtype=np.float64)
     if values.shape != true.shape or np.isinf(values).any() or bins < 1:
-        raise ValueError(f"{len(true)} images need as many values, none infinite, and a bin: {values.shape}, {bins}")
+        raise ValueError(
+            f"values must have the shape {true.shape} and not be infinite, and bins must be positive; received "
+            f"{values.shape}, {bins}"
+        )
     known = np.isfinite(values)
     if not known.any():
         return []
-    # Twice as many as needed, for they are not spread evenly; a class too rare for any bin takes none from the others.
+    # Twice the minimum per bin, since classes are unevenly distributed. Classes too rare for one bin are ignored here.
     counts = np.bincount(true[known])
     rarest = min((count for count in counts if count >= max(fewest, 1)), default=0)
     bins = int(np.clip(rarest // (2 * max(fewest, 1)), 1, bins))
@@ -99,7 +106,7 @@ def auc_in_bins(
 
 
 def _drop_poor(entries: dict, counts: np.ndarray, classes: Sequence[str], fewest: int) -> dict:
-    """Return the entries, those undefined that rest on too few images of a side."""
+    """Return the entries; those with too few positive or negative images become undefined."""
     counted = dict(zip(classes, (int(count) for count in counts), strict=True))
     kept = {}
     for key, entry in entries.items():

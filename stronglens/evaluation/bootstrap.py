@@ -1,29 +1,30 @@
-"""Resamples of test images, and what they say of a number: its entry ``{"value", "low", "high"}``."""
+"""Bootstrap resamples of test images, and the interval of a metric: its entry ``{"value", "low", "high"}``."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-# Numbers held at once by the bootstrap: 32 MB in double precision.
+# Numbers in memory at a time: 32 MB in double precision.
 BOOTSTRAP_CHUNK = 4_000_000
-# A resample can be degenerate (all its truths equal); an interval must rest on most of them.
+# Minimum fraction of valid resamples for an interval; a resample is invalid if, for example, all its truths are equal.
 SMALLEST_VALID_SHARE = 0.9
 
 
 def draw_resamples(rng: np.random.Generator, count: int, resamples: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield which images each resample holds, some resamples at a time; none where there are fewer than two images.
+    """Yield the image indices of bootstrap resamples, R resamples at a time; none for fewer than two images.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     count : int
-        Images; each resample draws as many of them with replacement.
+        Number of images. Each resample draws this number of images with replacement.
     resamples : int
+        Number of resamples.
 
     Yields
     ------
     slice, ndarray (R, count) int
-        The resamples' places among all, and the indices of their images.
+        The position of these resamples among all, and the indices of their images.
     """
     if count < 2:
         return
@@ -34,12 +35,12 @@ def draw_resamples(rng: np.random.Generator, count: int, resamples: int) -> Iter
 
 
 def count_draws(which: np.ndarray) -> np.ndarray:
-    """Return how often each image is in each resample.
+    """Count the occurrences of each image in each resample.
 
     Parameters
     ----------
     which : ndarray (R, N) int
-        As from `draw_resamples`.
+        From `draw_resamples`.
 
     Returns
     -------
@@ -51,26 +52,26 @@ def count_draws(which: np.ndarray) -> np.ndarray:
 
 
 def make_entry(value: float, drawn: np.ndarray, level: float, undefined_because: str, reflect: bool = False) -> dict:
-    """Return a number with the interval that its resamples give.
+    """Return a metric with its bootstrap interval.
 
     Parameters
     ----------
     value : float
-        Not finite where it is undefined.
+        Not finite if the metric is undefined.
     drawn : ndarray (R,)
-        Its values in the resamples, those that are not finite left out; empty where none could be drawn.
+        Its values in the resamples; values that are not finite are ignored. Empty without resamples.
     level : float
         Probability of the interval.
     undefined_because : str
-        The reason, should the value not be finite.
+        The reason for a value that is not finite.
     reflect : bool
-        Whether the percentiles are reflected about the value (the basic bootstrap: 2 value - percentile),
-        for a number that noise can only raise and that each resample therefore raises once more.
+        Whether to reflect the percentiles about the value (basic bootstrap: 2 value - percentile). This is for a
+        metric that noise can only increase, so that each resample increases it again.
 
     Returns
     -------
     dict
-        ``{"value", "low", "high"}``; what is undefined is None, with its ``"reason"``.
+        ``{"value", "low", "high"}``. Undefined numbers are None, with a ``"reason"``.
     """
     if not np.isfinite(value):
         return undefined(undefined_because)
@@ -85,15 +86,15 @@ def make_entry(value: float, drawn: np.ndarray, level: float, undefined_because:
 
 
 def undefined(reason: str) -> dict:
-    """Return the entry of a number that does not exist."""
+    """Return the entry of an undefined metric, with its reason."""
     return {"value": None, "low": None, "high": None, "reason": reason}
 
 
 def format_number(value: float | None) -> str:
-    """Return three figures of a number, or a dash for none."""
+    """Return a number with three significant digits; a dash for None."""
     return "-" if value is None else f"{value:.3g}"
 
 
 def format_interval(entry: dict) -> str:
-    """Return an entry's interval, or a dash where it has none."""
+    """Return the interval of an entry as text; a dash if it has no interval."""
     return "-" if entry["low"] is None else f"{format_number(entry['low'])} .. {format_number(entry['high'])}"

@@ -1,10 +1,10 @@
-"""Whether posteriors can be trusted: coverage, ranks, contraction and z-scores of draws beside the truth.
+"""Calibration of posteriors: coverage, ranks, contraction and z-scores of posterior samples.
 
-Everything rests on one number u for each image and label: the share of the posterior's draws below the truth,
-u = (draws below + U (draws equal + 1)) / (S + 1) with U uniform in (0, 1). Where the draws are right, u is uniform to
-the letter for any number S of draws (Talts et al. 2018, arXiv:1804.06788), so that all chance bands are those of N
-uniform numbers. The joint posterior gives one such number more: the share of draws nearer to a reference point than
-the truth is (TARP: Lemos et al. 2023, ICML, arXiv:2302.03026).
+All tests use one number u for each image and label, the fraction of the posterior samples below the truth:
+u = (samples below + U (samples equal + 1)) / (S + 1) with U uniform in (0, 1). For a correct posterior, u is exactly
+uniform for any number S of samples (Talts et al. 2018, arXiv:1804.06788). The bands expected under calibration are
+therefore those of N uniform numbers. The joint posterior gives one more such number: the fraction of samples that are
+closer to a reference point than the truth (TARP: Lemos et al. 2023, ICML, arXiv:2302.03026).
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,14 @@ import numpy as np
 from stronglens.evaluation.bootstrap import count_draws, draw_resamples, make_entry, undefined
 from stronglens.evaluation.chance import CELLS, NullDistribution, round_curve
 
-CHUNK = 4_000_000  # numbers held at once by the joint test: 32 MB
-# Posterior variance less than 5 % below the prior's means errors less than 2.5 % smaller: nothing was learned.
+CHUNK = 4_000_000  # numbers in memory at a time in the joint test: 32 MB
+# Maximum contraction of a label that is not constrained: its errors are at most 2.5 % smaller than those of the prior.
 NOT_CONSTRAINED = 0.05
-# Beyond such noise of the contraction nothing is said of whether images constrain a label.
+# Maximum noise of the contraction for a statement whether images constrain a label.
 CONTRACTION_NOISE = 0.1
-# Where chance alone moves coverage by so much, a posterior may be badly wrong and pass.
+# Coverage deviation expected under calibration above which the test is too weak: a wrong posterior may pass it.
 COARSE = 0.1
+# Minimum number of posterior samples without a warning.
 FEW_DRAWS = 50
 MOMENTS = ("rmse", "bias", "mean_sd", "contraction", "r2", "z_mean", "z_sd")
 
@@ -36,55 +37,57 @@ def posterior_metrics(
     n_bootstrap: int = 1000,
     boundaries: np.ndarray | Sequence[tuple[float, float]] | None = None,
 ) -> dict:
-    r"""Compare posterior draws with the truth: each label alone, and all jointly.
+    r"""Compare posterior samples with the truth, for each label and jointly for all labels.
 
     Parameters
     ----------
     truth : ndarray (N, L), unit of each label
     samples : ndarray (N, S, L), unit of each label
-        Draws from the posterior of each image; float32 will do.
+        Samples from the posterior of each image; float32 is sufficient.
     training_truth : ndarray (M, L), unit of each label
-        Draws from the prior: the labels of the training images.
+        Samples from the prior: the labels of the training images.
     names : sequence of L str
     seed : int
-        Of the ties, the reference points and the resampling.
+        Seed of the ties, the reference points and the resampling.
     level : float
-        Probability of intervals and bands, 0.95 for instance.
+        Probability of intervals and bands, for example 0.95.
     n_bootstrap : int
+        Number of resamples.
     boundaries : array_like (L, 2), unit of each label, optional
-        What each label lies between; infinite or NaN where it has no bound.
+        Lower and upper bound of each label; infinite or NaN without a bound.
 
     Returns
     -------
     dict
-        Plain data without NaN; entries are ``{"value", "low", "high"}`` with bootstrap intervals, None with a
-        ``"reason"`` where undefined. Fractions, not per cent.
+        Plain data without NaN. Entries are ``{"value", "low", "high"}`` with bootstrap intervals; undefined numbers are
+        None, with a ``"reason"``. Fractions are not in per cent.
 
         ``images``, ``draws``, ``level``, ``resamples``;
         ``levels``: the 99 levels of the curves below;
-        ``chance``: what N uniform numbers give: with probability ``level``, ``coverage_deviation`` of one label, and
-        ``rank_low`` and ``rank_high`` of a bin (binomial); and what, with probability ``level``, none of all tests
-        goes beyond: ``largest_coverage_deviation``, ``ecdf_low`` and ``ecdf_high`` of a whole ECDF difference;
+        ``chance``: bounds expected under calibration, from N uniform numbers. With probability ``level``, one label
+        does not exceed ``coverage_deviation``, and one bin is between ``rank_low`` and ``rank_high`` (binomial). With
+        probability ``level``, none of all tests exceeds ``largest_coverage_deviation`` or leaves the band from
+        ``ecdf_low`` to ``ecdf_high`` of the ECDF difference;
         ``labels``: for each name
 
         - ``rmse``, ``bias`` (posterior mean - truth), ``mean_sd``: entries in the label's unit;
         - ``contraction``: entry of 1 - mean posterior variance / prior variance, and ``z_mean``, ``z_sd``: entries
           of the mean and standard deviation of (posterior mean - truth) / posterior sd (Schad, Betancourt &
-          Vasishth 2021, Psychol. Methods 26, 103; Betancourt 2018, arXiv:1803.08393); a right Gaussian posterior
+          Vasishth 2021, Psychol. Methods 26, 103; Betancourt 2018, arXiv:1803.08393); a correct Gaussian posterior
           has z-scores of mean 0 and sd 1. ``r2``: entry of 1 - RMSE^2 / prior variance;
-        - ``coverage``: 99 shares of truths in the central intervals, and ``coverage_deviation``: entry of the
-          largest \|coverage - level\|, with ``signed`` (negative: too few truths inside, over-confident), ``at``
-          which level, ``chance``, ``p_value`` and ``is_within_chance``, beside all other tests;
+        - ``coverage``: fractions of truths in the central intervals, at 99 levels, and ``coverage_deviation``: entry of
+          the largest \|coverage - level\|, with ``signed`` (negative: too few truths inside, over-confident), ``at``
+          (its level), ``chance`` and ``p_value`` (of this label), and ``is_within_chance`` (one of all tests);
         - ``ranks``: ``counts`` in bins, ``ecdf_difference`` (99; ECDF of u minus u), ``p_value`` of uniformity, and
-          ``is_within_chance``, beside all other tests;
-        - ``constrained``: whether the images constrain the label; None where too few images say;
-        - ``prior_sd``, and ``outside_boundaries``: the share of draws outside, None without boundaries;
+          ``is_within_chance`` (one of all tests);
+        - ``constrained``: whether the images constrain the label; None if there are too few images;
+        - ``prior_sd``, and ``outside_boundaries``: the fraction of samples outside, None without boundaries;
 
         ``joint``: ``coverage`` and ``coverage_deviation`` of TARP;
         ``largest_coverage_deviation``: the largest over labels and joint, with ``where`` (a name, or "joint");
-        ``is_calibrated``: whether all tests, of coverage and of ranks, are within chance; None where none was made,
-        False where one could not be;
-        ``warnings``: list of str, what the numbers cannot bear.
+        ``is_calibrated``: whether all tests, of coverage and of ranks, are within the bounds expected under
+        calibration; None without any test, False if one of the tests was not possible;
+        ``warnings``: list of str, the limits of these numbers.
 
     Raises
     ------
@@ -93,21 +96,21 @@ def posterior_metrics(
 
     Notes
     -----
-    *NullDistribution.* Central coverage at level p is the share of \|2 u - 1\| <= p, so that the largest deviation is
-    Kolmogorov's statistic on 99 points, and simulated as such. The band of the ECDF difference is simultaneous:
-    pointwise binomial bands, widened alike until as many whole simulated curves lie inside (Säilynoja, Bürkner &
-    Vehtari 2022, Stat. Comput. 32, 32); the p-value is that of the same test. These are 2 L + 1 tests, coverage and
-    ranks of each label and joint coverage: each is made at level^(1 / (2 L + 1)) (Sidak), so that a right posterior
-    passes all of them with probability ``level``. That is exact for independent tests, and never too strict for
-    dependent ones, as the curves are Gaussian for many images, where a curve within a band is a convex symmetric set
-    (Royen 2014, arXiv:1408.1028).
+    *Null distribution.* The central coverage at level p is the fraction of \|2 u - 1\| <= p. The largest deviation is
+    therefore Kolmogorov's statistic on 99 points; its distribution is simulated. The band of the ECDF difference is
+    simultaneous: pointwise binomial bands are widened by equal tail probabilities until they contain the required
+    fraction of whole simulated curves (Säilynoja, Bürkner & Vehtari 2022, Stat. Comput. 32, 32). The p-value is from
+    the same test. There are 2 L + 1 tests: coverage and ranks of each label, and joint coverage. Each is made at
+    level^(1 / (2 L + 1)) (Sidak), so that a correct posterior passes all of them with probability ``level``. This is
+    exact for independent tests and conservative for dependent ones: for many images the curves are Gaussian, and the
+    curves within a band are a convex symmetric set (Royen 2014, arXiv:1408.1028).
 
-    *References.* Labels are divided by their prior standard deviations; the reference point of an image is the truth
-    of a random training image. It is thus where posteriors are, whatever the prior's shape, and independent of the
-    image's truth, which the theorem asks for; one point an image keeps the images' numbers independent.
+    *Reference points.* Labels are divided by their prior standard deviations. The reference point of an image is the
+    truth of a random training image. It is thus in the region of the posteriors, whatever the prior's shape, and
+    independent of the image's truth, as the theorem requires. One point per image keeps the images independent.
 
-    *Interval of a largest deviation.* Noise can only raise it, and a resample raises it once more: the percentiles
-    are reflected.
+    *Interval of a largest deviation.* Noise can only increase it, and a resample increases it again; therefore the
+    percentiles are reflected.
     """
     truth, samples, prior = np.asarray(truth), np.asarray(samples), np.asarray(training_truth, dtype=np.float64)
     count, labels = len(truth), len(names)
@@ -121,9 +124,9 @@ def posterior_metrics(
         )
     draws = samples.shape[1]
     rng = np.random.default_rng(seed)
-    # Rounded as the draws are, so that a label that takes few values meets its equals ...
+    # Round the truth like the samples, so that equal values of a discrete label remain equal.
     truth = truth.astype(samples.dtype)
-    # ... and outward, so that no draw at a boundary is rounded beyond it.
+    # Round boundaries outwards, so that a sample at a boundary is not outside by rounding.
     bounds = np.nextafter(bounds.astype(samples.dtype), np.array([-np.inf, np.inf], samples.dtype))
     spread = prior.std(axis=0, ddof=1) if len(prior) > 1 else np.full(labels, np.nan)
     spread[prior.max(axis=0) == prior.min(axis=0) if len(prior) else slice(None)] = 0.0
@@ -162,7 +165,7 @@ def posterior_metrics(
         "labels": found,
         "joint": together,
         "largest_coverage_deviation": largest,
-        # One that could not be tested is not known to be calibrated.
+        # A label that could not be tested is not known to be calibrated.
         "is_calibrated": None if largest["value"] is None else all(one["is_within_chance"] for one in tested),
         "warnings": _warn(count, draws, len(prior), largest),
     }
@@ -175,10 +178,10 @@ def _problem(count: int, drawn: np.ndarray, true: np.ndarray) -> str | None:
 
 
 def _moments(drawn: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Return (N, 6): error, its square, posterior variance, sd, z-score, its square; what does not exist is NaN."""
+    """Return (N, 6): error, its square, posterior variance, sd, z-score, its square; undefined numbers are NaN."""
     error = drawn.mean(axis=1) - true
     variance = drawn.var(axis=1, ddof=1) if drawn.shape[1] > 1 else np.full(len(true), np.nan)
-    # The mean of equal numbers differs from them by rounding: equality decides.
+    # The mean of equal numbers differs from them by rounding, so test for equality.
     variance[drawn.max(axis=1) == drawn.min(axis=1)] = 0.0 if drawn.shape[1] > 1 else np.nan
     sd = np.sqrt(variance)
     score = np.divide(error, sd, out=np.full_like(error, np.nan), where=sd > 0)
@@ -221,15 +224,15 @@ def _add_moments(found, moments, prior, spread, seed, level, resamples) -> None:
 
 
 def _is_constrained(entries: dict, noise: dict[str, float], prior: np.ndarray) -> bool | None:
-    """Say whether the posterior is narrower than the prior, or its mean follows the truth.
+    """Return whether the posterior is narrower than the prior, or its mean is correlated with the truth.
 
-    Both are asked: an under-confident posterior is as wide as the prior, and yet follows the truth. What is less than
-    5 % of the prior's variance, or within twice the noise, counts as nothing.
+    Both criteria are necessary: an under-confident posterior may be as wide as the prior although its mean follows the
+    truth. A contraction or R^2 below 5 %, or within twice its noise, counts as zero.
     """
     contraction, r2 = entries["contraction"]["value"], entries["r2"]["value"]
     if contraction is None or r2 is None:
         return None
-    # Of the prior's variance, from M draws: relative error sqrt((kurtosis - 1) / M).
+    # Relative error of the prior's variance, from M samples: sqrt((kurtosis - 1) / M).
     deviation = (prior - prior.mean()) / prior.std()
     of_prior = np.sqrt(max(np.mean(deviation**4) - 1, 0) / len(prior))
     learned = False
@@ -242,7 +245,7 @@ def _is_constrained(entries: dict, noise: dict[str, float], prior: np.ndarray) -
 
 
 def _joint_shares(truth, samples, prior, spread, rng, problems) -> tuple[np.ndarray, str | None]:
-    """Return TARP's share of draws nearer to a reference than the truth (N,), or why there is none."""
+    """Return TARP's fraction of samples closer to a reference point than the truth (N,), or the reason for none."""
     used = np.flatnonzero(spread > 0)
     shares = np.zeros(len(truth))
     problem = next(filter(None, problems), None) or (None if len(used) else "no label varies in the training images")
@@ -257,7 +260,7 @@ def _joint_shares(truth, samples, prior, spread, rng, problems) -> tuple[np.ndar
         drawn = samples[part] if whole else samples[part][..., used]
         apart = (drawn - reference[part, None]) / scale
         distance = np.einsum("nsl,nsl->ns", apart, apart)
-        # Summed as the draws are, so that a draw that equals the truth is as far.
+        # Sum like the samples, so that a sample equal to the truth has exactly the same distance.
         apart = ((truth[part][:, used] - reference[part]) / scale)[:, None]
         own = np.einsum("nsl,nsl->ns", apart, apart)
         ties = np.count_nonzero(distance == own, axis=1) + 1
@@ -285,12 +288,12 @@ def _warn(count: int, draws: int, training: int, largest: dict) -> list[str]:
     warnings = []
     if count and largest["chance"] is not None and largest["chance"] > COARSE:
         warnings.append(
-            f"too few test images ({count}): coverage that is off by less than {largest['chance']:.0%} cannot be told "
-            "from chance"
+            f"too few test images ({count}): a coverage deviation below {largest['chance']:.0%} is expected under "
+            "calibration"
         )
     if draws < FEW_DRAWS:
         widest = 1 - 2 / (draws + 1)
         warnings.append(f"too few posterior draws ({draws}): intervals beyond {widest:.0%} are not resolved")
     if training < 100:  # the prior's variance is then known to 10 %
-        warnings.append(f"too few training images ({training}): the prior, and with it the contraction, is known badly")
+        warnings.append(f"too few training images ({training}): the prior variance and the contraction are uncertain")
     return warnings

@@ -1,4 +1,4 @@
-"""What N uniform numbers give by chance, and how far the shares of a posterior's draws are from that."""
+"""Null distribution of the calibration statistics for N uniform variates."""
 
 from functools import lru_cache
 
@@ -8,21 +8,22 @@ from scipy.stats import binom
 
 from stronglens.evaluation.bootstrap import make_entry, undefined
 
-CELLS = 100  # coverage is asked at 1, 2, ..., 99 %
-SIMULATIONS = 20_000  # of chance: the tail that 20 labels need (0.125 %) still holds 25 of them
-MOST_BINS, IMAGES_A_BIN = 25, 20  # a histogram's bins scatter by no more than about a quarter
+CELLS = 100  # coverage is computed at 1, 2, ..., 99 %
+SIMULATIONS = 20_000  # of the null distribution: the tail for 20 labels (0.125 %) contains 25 simulations
+MOST_BINS, IMAGES_A_BIN = 25, 20  # the counts in a bin scatter by at most about a quarter
 
 
 class NullDistribution:
-    """What N uniform numbers give, and how far others are from that.
+    """Distribution of the calibration statistics for N uniform variates, and tests of other numbers against it.
 
     Parameters
     ----------
-    count : int, N
+    count : int
+        N, the number of images.
     tests : int
-        How many are made together: each at level^(1 / tests) (Sidak).
+        Number of simultaneous tests. Each is made at level^(1 / tests) (Sidak).
     level : float
-        Probability that none of them gives a false alarm.
+        Probability that no test gives a false alarm.
     """
 
     def __init__(self, count: int, tests: int, level: float):
@@ -37,21 +38,24 @@ class NullDistribution:
         self.single = self.quantile(level)
 
     def quantile(self, probability: float) -> float:
+        """Return a quantile of the largest coverage deviation."""
         return float(np.quantile(self.deviations, probability, method="higher"))
 
     def p_value(self, deviation: float) -> float:
-        # Rounding must not tell equal steps of 1 / N apart.
+        """Return the probability of a largest coverage deviation of at least this size."""
+        # Deviations are multiples of 1 / N up to rounding: allow for it.
         beyond = SIMULATIONS - np.searchsorted(self.deviations, deviation - 1e-9)
         return (1 + int(beyond)) / (1 + SIMULATIONS)
 
     def to_dict(self) -> dict:
+        """Return the bounds as plain data; see `posterior_metrics`."""
         if not self.count:
             return dict.fromkeys(
                 ("coverage_deviation", "largest_coverage_deviation", "rank_low", "rank_high", "ecdf_low", "ecdf_high")
             )
         low, high = binom.ppf([(1 - self.level) / 2, (1 + self.level) / 2], self.count, 1 / self.bins)
         tail = float(np.quantile(self.tails, 1 - self.level_each, method="lower")) / 2
-        # Counts whose tails are no smaller than that: the whole curve is inside with probability ``level_each``.
+        # Counts with larger tail probabilities: the whole curve is inside with probability ``level_each``.
         lowest = binom.ppf(tail, self.count, self.at)
         highest = binom.isf(tail, self.count, self.at)
         return {
@@ -64,7 +68,17 @@ class NullDistribution:
         }
 
     def check_label(self, shares: np.ndarray, rng: np.random.Generator, resamples: int, problem: str | None) -> dict:
-        """Return coverage and ranks of a label whose draws lie below the truth by these shares (N,)."""
+        """Return the coverage and ranks of a label.
+
+        Parameters
+        ----------
+        shares : ndarray (N,)
+            Fraction of the posterior samples below the truth for each image.
+        rng : numpy.random.Generator
+        resamples : int
+        problem : str or None
+            Reason why the label cannot be tested.
+        """
         judged = self.judge_coverage(np.abs(2 * shares - 1), rng, resamples, problem)
         if problem:
             nothing = dict.fromkeys(("counts", "ecdf_difference", "p_value", "is_within_chance"))
@@ -81,7 +95,7 @@ class NullDistribution:
         return judged | {"ranks": ranks}
 
     def judge_coverage(self, shares: np.ndarray, rng: np.random.Generator, resamples: int, problem: str | None) -> dict:
-        """Return the coverage curve of shares (N,) that ought to be uniform, and its largest deviation."""
+        """Return the coverage curve of numbers (N,) that are uniform under calibration, and its largest deviation."""
         if problem:
             nothing = dict.fromkeys(("signed", "at", "chance", "p_value", "is_within_chance"))
             return {"coverage": None, "coverage_deviation": undefined(problem) | nothing}
@@ -91,7 +105,7 @@ class NullDistribution:
         value = abs(float(difference[worst]))
         drawn = np.empty(0)
         if self.count > 1 and resamples:
-            # Images drawn anew are cells drawn anew: the bootstrap of counts is multinomial.
+            # Resampling images is multinomial sampling of the counts in cells.
             cells = np.diff(cumulative, prepend=0, append=self.count) / self.count
             again = np.cumsum(rng.multinomial(self.count, cells, resamples), axis=1)[:, :-1]
             drawn = np.abs(again / self.count - self.at).max(axis=1)
@@ -108,8 +122,8 @@ class NullDistribution:
 
 @lru_cache(maxsize=4)
 def _simulate_chance(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the largest deviations and the smallest tails, sorted, of many times ``count`` uniform numbers."""
-    # NullDistribution is the same for all that is judged: so are its simulations.
+    """Return the sorted largest deviations and smallest tails of many simulations of ``count`` uniform numbers."""
+    # A fixed seed: the null distribution does not depend on the data.
     rng = np.random.default_rng(0)
     cumulative = np.cumsum(rng.multinomial(count, np.full(CELLS, 1 / CELLS), SIMULATIONS), axis=1)[:, :-1]
     deviations = np.abs(cumulative / count - np.arange(1, CELLS) / CELLS).max(axis=1)
@@ -125,12 +139,12 @@ def _smallest_tail(cumulative: np.ndarray, count: int) -> np.ndarray:
 
 
 def _count_cells(shares: np.ndarray) -> np.ndarray:
-    """Return how many of the shares (N,) are below each of the 99 levels."""
+    """Return the numbers of values (N,) below each of the 99 levels."""
     cells = np.minimum((shares * CELLS).astype(int), CELLS - 1)
     return np.cumsum(np.bincount(cells, minlength=CELLS))[:-1]
 
 
 def round_curve(values):
-    """Return numbers as JSON writes them shortly: curves are drawn, not computed with."""
+    """Return numbers rounded to 6 decimals, for short JSON. Curves are only drawn."""
     rounded = np.round(values, 6)
     return rounded.tolist()

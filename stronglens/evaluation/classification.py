@@ -1,4 +1,4 @@
-"""Metrics of predicted class probabilities, with bootstrap intervals, beside not looking at the image."""
+"""Metrics of predicted class probabilities, with bootstrap intervals and a no-information baseline."""
 
 from collections.abc import Sequence
 
@@ -16,10 +16,10 @@ from stronglens.evaluation.ranking import REFERENCE, area_under_curve, odds_agai
 
 CALIBRATION_BINS = 15
 CHANCE_DRAWS = 200
-"""Of true classes, for the calibration error by chance: their mean is good to some hundredths of itself."""
-# Keras's own floor, so that the log loss is the loss that training minimises.
+"""Simulations for the calibration error expected under calibration: their mean is accurate to a few per cent."""
+# Lower bound on probabilities in the log loss. It is Keras's own, so that the log loss equals the training loss.
 SMALLEST_PROBABILITY = 1e-7
-# Softmax in half precision adds up to one no better than this.
+# Tolerance on the sum of the probabilities, for a softmax in half precision.
 SUM_TOLERANCE = 1e-2
 
 SCALARS = {
@@ -29,7 +29,7 @@ SCALARS = {
     "calibration_error": "calibration error",
 }
 CHANCE = {"value": 0.5, "low": 0.5, "high": 0.5}
-"""The area under the curve of any score that knows nothing."""
+"""AUC of a score without information."""
 NO_IMAGES, NOT_FINITE = "no test images", "values that are not finite"
 
 
@@ -44,55 +44,56 @@ def classification_metrics(
 ) -> dict:
     """Compute the metrics of class probabilities with bootstrap intervals.
 
-    Accuracy of the likeliest class; AUC of each class against all others (score P(class)) and their
-    plain mean; AUC of each class against ``"no"`` among the images of the two (score P(class) / (P(class)
+    The metrics are: accuracy of the most probable class; AUC of each class against all others (score P(class)) and
+    their unweighted mean; AUC of each class against ``"no"`` among the images of the two (score P(class) / (P(class)
     + P(no))); log loss = -mean log P(true class); expected calibration error
-    ECE = sum_b n_b / N |accuracy_b - confidence_b| over 15 equal bins of the likeliest class's probability
-    (Guo et al. 2017, ICML, 1321). Intervals are percentiles of ``n_bootstrap`` resamples of the images with
-    replacement (Efron 1979, Ann. Statist. 7, 1), drawn whatever their class, so that an interval also holds
-    the chance in the mixture of classes. The interval of the calibration error alone is the basic one,
-    2 value - percentile: noise makes any network look worse calibrated, and a resample more so. Where the true
-    error is nearly zero even that lies too high: compare it with ``"calibration_error_by_chance"``, the mean and
-    the range of the errors of a perfectly calibrated network, whose true classes are drawn from these very
-    probabilities (Broecker & Smith 2007, Weather and Forecasting 22, 651).
+    ECE = sum_b n_b / N |accuracy_b - confidence_b| over 15 equal bins of the probability of the most probable class
+    (Guo et al. 2017, ICML, 1321).
+
+    Intervals are percentiles of ``n_bootstrap`` resamples of the images with replacement (Efron 1979, Ann. Statist.
+    7, 1). Images are drawn independently of their class, so that an interval includes the scatter of the class
+    fractions. The calibration error has the basic bootstrap interval, 2 value - percentile, since noise increases this
+    error and a resample increases it again. If the true error is nearly zero, this interval is still too high; compare
+    it with ``"calibration_error_by_chance"``, the mean and range of the errors of a perfectly calibrated network, whose
+    true classes are drawn from the same probabilities (Broecker & Smith 2007, Weather and Forecasting 22, 651).
 
     Parameters
     ----------
     true : ndarray (N,) int
         Index of the true class.
     probabilities : ndarray (N, C)
-        Non-negative, each row adding up to one.
+        Non-negative; the sum of each row is one.
     classes : sequence of C str
     seed : int
-        Of the resampling.
+        Seed of the resampling.
     n_bootstrap : int
+        Number of resamples.
     level : float
-        Probability of an interval, 0.95 for instance.
+        Probability of an interval, for example 0.95.
 
     Returns
     -------
     dict
         ``{"images": N, "level", "resamples", "classes", "counts": {class: images}, "accuracy": entry,
         "macro_auc": entry, "log_loss": entry, "calibration_error": entry, "calibration_error_by_chance": entry,
-        "auc": {class: entry}, "auc_against_no": {class: entry}, "confusion": [[images of true class i said to be j]],
-        "reliability": [{"low", "high", "count", "confidence", "accuracy"}], "baseline": {"accuracy": entry,
-        "log_loss": entry, "auc": entry}}`` with entries ``{"value", "low", "high"}``. The baseline's accuracy
-        is that of always naming the commonest class, its log loss that of always naming the shares of the
-        classes. It holds nothing that JSON lacks: what is undefined is None, an entry then with its
-        ``"reason"``.
+        "auc": {class: entry}, "auc_against_no": {class: entry}, "confusion": [[number of images of true class i and
+        predicted class j]], "reliability": [{"low", "high", "count", "confidence", "accuracy"}], "baseline":
+        {"accuracy": entry, "log_loss": entry, "auc": entry}}`` with entries ``{"value", "low", "high"}``. The
+        baseline's accuracy is that of the most frequent class, its log loss that of the class fractions. All data are
+        JSON types: an undefined number is None, and its entry has a ``"reason"``.
 
     Raises
     ------
     ValueError
-        If the shapes do not agree, or rows are not probabilities, or classes do not exist.
+        If the shapes do not agree, rows are not probabilities, or an index is not a class.
     """
     true, probabilities = check_probabilities(true, probabilities, classes)
     finite = bool(np.isfinite(probabilities).all())
     reason = NO_IMAGES if not len(true) else None if finite else NOT_FINITE
-    said = np.argmax(np.nan_to_num(probabilities), axis=1) if finite else np.empty(0, int)
+    predicted = np.argmax(np.nan_to_num(probabilities), axis=1) if finite else np.empty(0, int)
     confusion = np.zeros((len(classes), len(classes)), dtype=int)
     if finite:
-        np.add.at(confusion, (true, said), 1)
+        np.add.at(confusion, (true, predicted), 1)
     counts = np.bincount(true, minlength=len(classes))
     result = {
         "images": len(true),
@@ -128,18 +129,18 @@ def classification_table(metrics: dict) -> str:
     Parameters
     ----------
     metrics : dict
-        As returned by `classification_metrics`.
+        From `classification_metrics`.
 
     Returns
     -------
     str
-        One line a metric: value, interval, and what not looking at the image gives (beside the calibration error:
-        what chance gives a calibrated network); then the images of each true class by what they were said to be.
+        One line per metric: value, interval and baseline (for the calibration error: the error expected under
+        calibration); then the confusion matrix.
     """
     baseline, classes = metrics["baseline"], metrics["classes"]
     chance, by_chance = baseline["auc"], metrics["calibration_error_by_chance"]
-    beside_scalars = baseline | {"macro_auc": chance, "calibration_error": by_chance}
-    rows = [(title, metrics[name], beside_scalars[name]) for name, title in SCALARS.items()]
+    baselines = baseline | {"macro_auc": chance, "calibration_error": by_chance}
+    rows = [(title, metrics[name], baselines[name]) for name, title in SCALARS.items()]
     rows += [(f"AUC of {name}", entry, chance) for name, entry in metrics["auc"].items()]
     against = metrics[f"auc_against_{REFERENCE}"]
     rows += [(f"AUC of {name} against {REFERENCE}", entry, chance) for name, entry in against.items()]
@@ -148,18 +149,18 @@ def classification_table(metrics: dict) -> str:
         f"{metrics['images']} test images: "
         + ", ".join(f"{count} {name}" for name, count in metrics["counts"].items()),
         "",
-        f"  {'':<{width}}{'value':>8}  {f'{metrics["level"]:.0%} interval':>18}  {'without looking':>15}",
+        f"  {'':<{width}}{'value':>8}  {f'{metrics["level"]:.0%} interval':>18}  {'baseline':>15}",
     ]
-    for title, entry, beside in rows:
+    for title, entry, expected in rows:
         line = f"  {title:<{width}}{format_number(entry['value']):>8}  {format_interval(entry):>18}"
-        words = format_number(beside["value"])
-        if beside is by_chance and beside["value"] is not None:
-            words = f"{beside['value']:.2g} by chance"
+        words = format_number(expected["value"])
+        if expected is by_chance and expected["value"] is not None:
+            words = f"{expected['value']:.2g} expected"
         line += f"  {words:>15}"
         lines.append(line.rstrip() + (f"  ({entry['reason']})" if entry.get("reason") else ""))
     first = max(len("true class"), *map(len, classes))
     wide = max(8, *(len(name) + 2 for name in classes))
-    lines += ["", f"  {'true class':<{first}}  said to be" + "".join(f"{name:>{wide}}" for name in classes)]
+    lines += ["", f"  {'true class':<{first}}  {'predicted':<10}" + "".join(f"{name:>{wide}}" for name in classes)]
     for name, counts in zip(classes, metrics["confusion"], strict=True):
         lines.append(f"  {name:<{first}}  {'':<10}" + "".join(f"{count:>{wide}}" for count in counts))
     return "\n".join(lines)
@@ -168,12 +169,12 @@ def classification_table(metrics: dict) -> str:
 def check_probabilities(
     true: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return true classes (N,) int and probabilities (N, C) float64, or refuse what cannot be meant.
+    """Check true classes and probabilities; return them as (N,) int and (N, C) float64.
 
     Raises
     ------
     ValueError
-        If the shapes do not agree, or rows are not probabilities, or classes do not exist.
+        If the shapes do not agree, rows are not probabilities, or an index is not a class.
     """
     true, probabilities = np.asarray(true), np.asarray(probabilities, dtype=np.float64)
     if true.ndim != 1 or probabilities.shape != (len(true), len(classes)):
@@ -184,7 +185,7 @@ def check_probabilities(
         raise ValueError(f"true classes are whole numbers from 0 to {len(classes) - 1}, not {np.unique(true)[:9]}")
     sums = probabilities.sum(axis=1)
     if (probabilities < 0).any() or (np.abs(sums[np.isfinite(sums)] - 1) > SUM_TOLERANCE).any():
-        raise ValueError("probabilities must not be negative, and those of an image must add up to one")
+        raise ValueError("probabilities must not be negative, and their sum must be one for each image")
     return true.astype(int), probabilities
 
 
@@ -200,9 +201,9 @@ def bootstrap_metrics(true, probabilities, classes, rng, resamples: int, level: 
     resamples : int
     level : float
     reason : str, optional
-        Why all are undefined.
+        If given, all metrics are undefined for this reason.
     only : {"ranks"}, optional
-        To compute the areas under ROC curves and nothing else.
+        Compute only the areas under ROC curves.
     """
     missing = _reasons_of_missing(np.bincount(true, minlength=len(classes)), classes)
     if reason is not None:
@@ -220,14 +221,14 @@ def bootstrap_metrics(true, probabilities, classes, rng, resamples: int, level: 
 
 
 def _prepare(true, probabilities, classes, only):
-    """Return the function from weights (R, N) to a value of each metric in each resample (R,)."""
+    """Return a function that takes weights (R, N) and returns the values of each metric in the resamples (R,)."""
     kinds = np.eye(len(classes))[true]
-    confidence, said = probabilities.max(axis=1), probabilities.argmax(axis=1)
-    correct = (said == true).astype(np.float64)
+    confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    correct = (predicted == true).astype(np.float64)
     surprise = -np.log(np.maximum(probabilities[np.arange(len(true)), true], SMALLEST_PROBABILITY))
     excess = np.eye(CALIBRATION_BINS)[_calibration_bins(confidence)] * (correct - confidence)[:, None]
     shares = kinds.mean(axis=0)
-    # Sums over images are one matrix product for all resamples.
+    # One matrix product computes the sums over images for all resamples.
     table = np.column_stack([correct, surprise, kinds[:, shares.argmax()], -np.log(shares[true]), excess])
 
     def measure(weights: np.ndarray) -> dict[tuple[str, ...], np.ndarray]:
@@ -252,7 +253,7 @@ def _prepare(true, probabilities, classes, only):
 
 
 def _reasons_of_missing(counts: np.ndarray, classes: Sequence[str]) -> dict[tuple[str, ...], str]:
-    """Return, for each metric, why it is undefined if it is."""
+    """Return, for each metric, the reason that applies if it is undefined."""
     absent = [name for name, count in zip(classes, counts, strict=True) if not count]
     reasons = {(name,): _lacking(absent) for name in SCALARS}
     reasons |= {("baseline", name): NO_IMAGES for name in ("accuracy", "log_loss")}
@@ -272,24 +273,25 @@ def _calibration_bins(confidence: np.ndarray) -> np.ndarray:
 
 
 def _calibration_by_chance(probabilities: np.ndarray, seed: int, level: float) -> dict:
-    """Return the calibration error that chance gives where the probabilities are true, with the range it has."""
+    """Return the calibration error of a perfectly calibrated network with these probabilities, with its range."""
     confidence = probabilities.max(axis=1)
     place = _calibration_bins(confidence)
-    # Resamples of the images and draws of their classes must not share numbers.
+    # A random stream that is independent of the resamples of the images.
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
     drawn = np.empty(CHANCE_DRAWS)
     for k in range(CHANCE_DRAWS):
-        # All that matters of the drawn class is whether it is the likeliest.
+        # Only whether the drawn class is the most probable class matters.
         excess = (rng.random(len(confidence)) < confidence) - confidence
         drawn[k] = np.abs(np.bincount(place, weights=excess)).sum() / len(confidence)
     return make_entry(drawn.mean(), drawn, level, NO_IMAGES)
 
 
 def _reliability(true: np.ndarray, probabilities: np.ndarray) -> list[dict]:
-    confidence, said = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
     place = _calibration_bins(confidence)
     counts, sums, hits = (
-        np.bincount(place, weights=weights, minlength=CALIBRATION_BINS) for weights in (None, confidence, said == true)
+        np.bincount(place, weights=weights, minlength=CALIBRATION_BINS)
+        for weights in (None, confidence, predicted == true)
     )
     return [
         {

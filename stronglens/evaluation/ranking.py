@@ -1,17 +1,17 @@
-"""How well a score ranks the images of a class above the others: ROC curves and the area under them."""
+"""ROC curves and the area under them (AUC)."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 REFERENCE = "no"
-"""The class that each other one is also compared with alone, where there is a class of this name."""
+"""Reference class. If it exists, each other class is also compared with this class alone."""
 
 
 def area_under_curve(positive: np.ndarray, score: np.ndarray, weights: np.ndarray | None = None):
-    """Compute the area under the ROC curve, of one sample or of many resamples at once.
+    """Compute the area under the ROC curve, for one sample or for many resamples.
 
-    It is the probability that a positive image scores above a negative one, ties counted half
+    It is the probability that a positive image has a higher score than a negative one, where ties count half
     (Mann & Whitney 1947, Ann. Math. Statist. 18, 50; Hanley & McNeil 1982, Radiology 143, 29):
     AUC = sum_p w_p (W_below(p) + W_tied(p) / 2) / (W_positive W_negative), where W_below and W_tied are
     the weights of the negatives below and at the score of p. The images are sorted once for all resamples.
@@ -22,12 +22,12 @@ def area_under_curve(positive: np.ndarray, score: np.ndarray, weights: np.ndarra
     score : ndarray (N,)
         Only its order matters.
     weights : ndarray (R, N), optional
-        How often each image is in each resample; once each by default.
+        Number of occurrences of each image in each resample; one by default.
 
     Returns
     -------
-    float, or ndarray (R,) where there are weights
-        NaN where either side has no weight.
+    float, or ndarray (R,) with weights
+        NaN if the positives or the negatives have no weight.
     """
     positive, score = np.asarray(positive, dtype=bool), np.asarray(score)
     single = weights is None
@@ -46,7 +46,7 @@ def area_under_curve(positive: np.ndarray, score: np.ndarray, weights: np.ndarra
 
 
 def roc_curve(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the false and true positive rates as the threshold falls from above every score to below.
+    """Compute the ROC curve: false and true positive rates for decreasing thresholds.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def roc_curve(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.n
     Returns
     -------
     (ndarray (T,), ndarray (T,))
-        False and true positive rates from (0, 0) to (1, 1), a point for each distinct score; NaN where
-        there are no images to count.
+        False and true positive rates from (0, 0) to (1, 1), with one point for each distinct score. A rate is NaN
+        without negative or positive images, respectively.
     """
     positive, score = np.asarray(positive, dtype=bool), np.asarray(score)
     order = np.argsort(-score, kind="stable")
@@ -73,15 +73,16 @@ def roc_curve(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.n
 def odds_against(
     probabilities: np.ndarray, classes: Sequence[str], name: str, reference: str = REFERENCE
 ) -> np.ndarray:
-    """Return the probability of a class were it and a reference class the only ones.
+    """Return the probability of a class if only this class and a reference class are possible.
 
-    P(class) / (P(class) + P(reference)), and 1/2 where both are zero.
+    It is P(class) / (P(class) + P(reference)), or 1/2 if both are zero.
 
     Parameters
     ----------
     probabilities : ndarray (N, C)
     classes : sequence of C str
     name, reference : str
+        The two classes.
 
     Returns
     -------

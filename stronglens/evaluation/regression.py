@@ -1,4 +1,4 @@
-"""Metrics of measured against true values, with bootstrap intervals, beside predicting the mean."""
+"""Metrics of point estimates, with bootstrap intervals and a baseline: predicting the mean."""
 
 from collections.abc import Callable, Sequence
 
@@ -29,29 +29,30 @@ def regression_metrics(
 ) -> dict:
     """Compute the metrics of each label with bootstrap intervals.
 
-    With the error e = predicted - true: RMSE = sqrt(mean e^2), MAE = mean |e|, median |e|, 68 %
+    With the error e = predicted - true, the metrics are RMSE = sqrt(mean e^2), MAE = mean |e|, median |e|, the 68 %
     half-width = half the distance between the 16th and 84th percentile of e, bias = mean e, and
-    R^2 = 1 - sum e^2 / sum (true - mean true)^2. Intervals are percentiles of ``n_bootstrap`` resamples
-    of the images with replacement (Efron 1979, Ann. Statist. 7, 1), the same ones for every label.
+    R^2 = 1 - sum e^2 / sum (true - mean true)^2. Intervals are percentiles of ``n_bootstrap`` resamples of the images
+    with replacement (Efron 1979, Ann. Statist. 7, 1). All labels have the same resamples.
 
     Parameters
     ----------
     true, predicted : ndarray (N, L), unit of each label
     baseline : ndarray (L,), unit of each label
-        Mean of the training labels: what one would predict without looking.
+        Prediction without information: the mean of the training labels.
     names : sequence of L str
     seed : int
-        Of the resampling.
+        Seed of the resampling.
     n_bootstrap : int
+        Number of resamples.
     level : float
-        Probability of an interval, 0.95 for instance.
+        Probability of an interval, for example 0.95.
 
     Returns
     -------
     dict
         ``{"images": N, "level": level, "resamples": n_bootstrap, "labels": {name: {"rmse": entry, ...,
-        "baseline": {"rmse": entry, "r2": entry}}}}`` with entries ``{"value", "low", "high"}``. It
-        holds nothing that JSON lacks: what is undefined is None, with its ``"reason"``.
+        "baseline": {"rmse": entry, "r2": entry}}}}`` with entries ``{"value", "low", "high"}``. All data are JSON
+        types: an undefined number is None, and its entry has a ``"reason"``.
 
     Raises
     ------
@@ -67,7 +68,7 @@ def regression_metrics(
         )
     labels = {}
     for name, truth, guess, mean in zip(names, true.T, predicted.T, baseline, strict=True):
-        # A generator anew: every label sees the same resamples, whatever stands beside it.
+        # A new generator for each label: the resamples are the same for all labels.
         labels[name] = _bootstrap(truth, guess, _all_metrics, np.random.default_rng(seed), n_bootstrap, level)
         labels[name]["baseline"] = _bootstrap(
             truth, np.full_like(truth, mean), _baseline_metrics, np.random.default_rng(seed), n_bootstrap, level
@@ -81,14 +82,14 @@ def metrics_table(metrics: dict, units: dict[str, str | None]) -> str:
     Parameters
     ----------
     metrics : dict
-        As returned by `regression_metrics`.
+        From `regression_metrics`.
     units : dict
-        Unit of each label by name; None where there is none.
+        Unit of each label by name; None without a unit.
 
     Returns
     -------
     str
-        One block a label, one line a metric: value, interval, and the baseline's value.
+        One block per label and one line per metric: value, interval, and the baseline's value.
     """
     head = f"{metrics['level']:.0%} interval"
     lines = [f"{metrics['images']} test images"]
@@ -105,7 +106,7 @@ def metrics_table(metrics: dict, units: dict[str, str | None]) -> str:
 
 
 def _all_metrics(true: np.ndarray, error: np.ndarray) -> dict[str, np.ndarray]:
-    # Both (..., N); one number a row.
+    # Both arrays are (..., N); each metric is (...).
     size = np.abs(error)
     low, high = np.percentile(error, (50 - 34.135, 50 + 34.135), axis=-1)
     return {
@@ -127,7 +128,7 @@ def _baseline_metrics(true: np.ndarray, error: np.ndarray) -> dict[str, np.ndarr
 
 def _coefficient_of_determination(true: np.ndarray, error: np.ndarray) -> np.ndarray:
     spread = np.square(true - true.mean(axis=-1, keepdims=True)).sum(axis=-1)
-    # The mean of equal numbers differs from them by rounding: equality decides, not the spread.
+    # The mean of equal numbers differs from them by rounding, so test for equality, not for zero spread.
     constant = true.max(axis=-1) == true.min(axis=-1)
     return np.where(constant, np.nan, 1 - np.square(error).sum(axis=-1) / np.where(constant, 1.0, spread))
 

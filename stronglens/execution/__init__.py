@@ -1,4 +1,4 @@
-"""Running work: chunks on threads, processes or a cluster; progress, interruption, exit codes."""
+"""Execution of work in chunks (threads, processes or a cluster), progress, interruption, exit codes."""
 
 from stronglens.execution.chunks import available_threads, check_machines, open_executor, run_chunks
 from stronglens.execution.commands import exit_codes

@@ -1,4 +1,4 @@
-"""Chunks of work, wherever they run: threads of this process, processes of this machine, a Dask cluster."""
+"""Run chunks of work on threads of this process, processes of this machine, or a Dask cluster."""
 
 import os
 import sys
@@ -9,13 +9,14 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from stronglens.execution.console import Console
 from stronglens.parameters import UsageError
 
 CHUNKS_A_THREAD = 4
-"""Chunks given out for each thread that computes: enough that none waits for the next, few enough to keep in mind."""
+"""Chunks that are submitted per thread: enough that no thread waits, few enough to limit memory."""
 
 LOOK_AROUND = 2.0
-"""Seconds after which to look for workers that came or went, where no chunk is done before."""
+"""Seconds without a finished chunk after which the number of workers is checked."""
 
 
 class ChunkExecutor(Protocol):
@@ -28,18 +29,25 @@ class ChunkExecutor(Protocol):
 
 
 @contextmanager
-def open_executor(workers: int = 0, scheduler: str | None = None, describe: Callable[[], dict] | None = None):
-    """Open what chunks run on; close it, and all that it started, at the end.
+def open_executor(
+    workers: int = 0,
+    scheduler: str | None = None,
+    describe: Callable[[], dict] | None = None,
+    console: Console | None = None,
+):
+    """Open an executor for chunks. At the end close it and all processes that it started.
 
     Parameters
     ----------
     workers : int
-        Processes of this machine to start; 0 for threads of this process.
+        Number of processes to start on this machine; 0: use threads of this process.
     scheduler : str, optional
-        Address of a Dask scheduler, ``tcp://host:port``, whose workers to use instead.
+        Address of a Dask scheduler, ``tcp://host:port``, whose workers are used.
     describe : callable, optional
-        Returns the versions on which results depend, under their names: the same here and on every worker of the
-        scheduler. An importable function, for it runs there.
+        Importable function that returns a dict of the versions that affect the results. They must be equal in this
+        process and in every worker of the scheduler.
+    console : Console, optional
+        Prints a warning while the scheduler has no workers.
 
     Yields
     ------
@@ -48,7 +56,7 @@ def open_executor(workers: int = 0, scheduler: str | None = None, describe: Call
     Raises
     ------
     UsageError
-        When both ``workers`` and ``scheduler`` are given, or the address is none.
+        When both ``workers`` and ``scheduler`` are given, or the address is not valid.
     RunError
         When the scheduler cannot be reached, has no workers, or has workers that cannot do this work.
     """
@@ -56,7 +64,10 @@ def open_executor(workers: int = 0, scheduler: str | None = None, describe: Call
     if workers or scheduler:
         from stronglens.execution.cluster import connect_cluster, start_workers  # Dask is slow to import
 
-        opened = connect_cluster(scheduler, describe) if scheduler else start_workers(workers, _threads(workers))
+        if scheduler:
+            opened = connect_cluster(scheduler, describe, console or Console())
+        else:
+            opened = start_workers(workers, _threads(workers))
         with opened as executor:
             yield executor
         return
@@ -68,7 +79,7 @@ def open_executor(workers: int = 0, scheduler: str | None = None, describe: Call
 
 
 def check_machines(workers: int, scheduler: str | None) -> None:
-    """Refuse what :func:`open_executor` would, before any work.
+    """Check the arguments of :func:`open_executor` before any work.
 
     Raises
     ------
@@ -76,7 +87,7 @@ def check_machines(workers: int, scheduler: str | None) -> None:
         When both are given.
     """
     if workers and scheduler:
-        raise UsageError("--workers and --scheduler exclude each other: a cluster brings its own workers")
+        raise UsageError("--workers and --scheduler exclude each other: a cluster has its own workers")
 
 
 def run_chunks(
@@ -84,22 +95,26 @@ def run_chunks(
 ) -> None:
     """Run chunks of work, in any order, until all are done or one fails.
 
-    Only a few chunks a thread are given out at a time, so that memory does not grow with their number.
+    Only a few chunks per thread are submitted at a time, so that memory does not grow with their number.
 
     Parameters
     ----------
-    work : picklable callable, chunk number -> number of images done
-        Computes a chunk and stores it. Called again for the same chunk where a process was lost meanwhile.
-    chunks : iterable of int, the chunks' numbers
-    executor : what :func:`open_executor` opened
-    advance : called in this thread with the number of images of each finished chunk
+    work : callable
+        Picklable. It takes the index of a chunk, computes and stores the chunk, and returns its number of images. It is
+        called again for the same chunk if a process is lost.
+    chunks : iterable of int
+        Indices of the chunks.
+    executor : Executor
+        From :func:`open_executor`.
+    advance : callable
+        Called in this thread with the number of images of each finished chunk.
 
     Raises
     ------
     Exception
-        The first that ``work`` raised, as itself; chunks that have not started are cancelled.
+        The first exception of ``work``, unchanged. Chunks that have not started are cancelled.
     RunError
-        When a chunk ends the process that computes it again and again, or the cluster is lost.
+        When a chunk repeatedly kills the process that computes it, or the cluster is lost.
     """
     chunks = iter(chunks)
     finished: SimpleQueue[Future[int]] = SimpleQueue()
@@ -124,7 +139,7 @@ def run_chunks(
 
 
 def available_threads() -> int:
-    """Return how many threads the computing of a chunk may use: to be asked in the thread that computes it."""
+    """Return the number of threads for the computation of a chunk. It must be called in the thread that computes it."""
     if "distributed" in sys.modules:
         from distributed import get_worker
 
@@ -141,12 +156,12 @@ def count_cores() -> int:
 
 
 def _threads(processes: int) -> int:
-    """Return the threads of each process: one more than it has cores, to write while the others compute."""
+    """Return the threads of each process: one more than its cores, so that one can write while the others compute."""
     return count_cores() // processes + 1
 
 
 class ThreadExecutor(ThreadPoolExecutor):
-    """Threads of this process."""
+    """An executor of threads of this process."""
 
     def __init__(self, threads: int):
         super().__init__(threads, thread_name_prefix="chunk")

@@ -1,7 +1,6 @@
-"""Chunks on Dask workers: processes of this machine, or those of a cluster. The only importer of Dask."""
+"""Run chunks on Dask workers: processes of this machine or of a cluster. Only this module imports Dask."""
 
 import logging
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -19,19 +18,20 @@ from distributed.protocol.pickle import dumps, loads
 from distributed.utils import silence_logging_cmgr
 
 from stronglens.execution.commands import hold_signals
+from stronglens.execution.console import Console
 from stronglens.parameters import RunError, UsageError
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds after which a scheduler counts as not reachable."""
+"""Seconds to wait for a connection to a scheduler."""
 
 WORKERS_TIMEOUT = 60.0
 """Seconds to wait for a scheduler's first worker."""
 
 COUNT_INTERVAL = 2.0
-"""Seconds for which a count of a cluster's threads is good."""
+"""Seconds after which a cluster's threads are counted again."""
 
 STOP_TIMEOUT = 5.0
-"""Seconds to wait for a process that is just starting, before all are stopped."""
+"""Seconds to wait for starting processes before all are stopped."""
 
 SILENT = logging.CRITICAL + 1
 
@@ -40,7 +40,7 @@ LOCAL_SETTINGS = {
     "distributed.worker.profile.enabled": False,
     "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
     "distributed.scheduler.allowed-failures": 3,
-    # A thread is given its next chunk when it has finished one: a process that dies puts the blame on those it was at.
+    # A thread gets its next chunk when it has finished one, so that a crash counts against the running chunks only.
     "distributed.scheduler.worker-saturation": 1.0,
 }
 
@@ -49,11 +49,14 @@ IMPORT_REMEDY = "start it in the project's folder, in the project's environment 
 
 @contextmanager
 def start_workers(workers: int, threads: int):
-    """Start processes on this machine, each with some threads; one that dies is replaced.
+    """Start processes on this machine; a process that dies is replaced.
 
     Parameters
     ----------
-    workers, threads : int
+    workers : int
+        Number of processes.
+    threads : int
+        Threads of each process.
 
     Yields
     ------
@@ -76,19 +79,21 @@ def start_workers(workers: int, threads: int):
             stack.callback(_stop, cluster.close)
             client = Client(cluster, set_as_default=False)
             stack.callback(_stop, client.close)
-            # To close while a process starts in place of a dead one would leave both confused.
+            # Closing fails while a process starts in place of a dead one, so wait for it.
             stack.callback(_stop, client.wait_for_workers, workers, timeout=STOP_TIMEOUT)
         yield ClusterExecutor(client)
 
 
 @contextmanager
-def connect_cluster(address: str, describe: Callable[[], dict] | None):
-    """Connect to a running Dask scheduler, and make sure that its workers do what this process would.
+def connect_cluster(address: str, describe: Callable[[], dict] | None, console: Console):
+    """Connect to a running Dask scheduler and check that its workers have the same versions as this process.
 
     Parameters
     ----------
     address : str, ``tcp://host:port``
-    describe : see :func:`stronglens.execution.open_executor`
+    describe : callable or None
+        See :func:`stronglens.execution.open_executor`.
+    console : Console
 
     Yields
     ------
@@ -97,7 +102,7 @@ def connect_cluster(address: str, describe: Callable[[], dict] | None):
     Raises
     ------
     UsageError
-        When the address is none.
+        When the address is not valid.
     RunError
         When the scheduler cannot be reached, has no workers, or has workers that cannot do this work.
     """
@@ -111,48 +116,60 @@ def connect_cluster(address: str, describe: Callable[[], dict] | None):
         except OSError:
             raise RunError(f"no Dask scheduler answers at {address}") from None
         with client:
-            _wait_for_workers(client, address)
-            expected = None
+            _wait_for_workers(client, address, console)
+            expected = describe() if describe else None
             if describe:
                 expected = describe()
                 _check_cluster(client, describe, expected)
-            yield ClusterExecutor(client, describe, expected)
+            yield ClusterExecutor(client, describe, expected, console)
 
 
 class ClusterExecutor(Executor):
-    """A Dask cluster, as an executor of chunks.
+    """An executor that runs chunks on a Dask cluster.
 
-    Beside Dask's own (``Client.get_executor``): sends the work once packed, so that a worker unpacks it once and keeps
-    it (with the program it has compiled) for all its chunks; says in our words what can go wrong.
+    Unlike Dask's own executor (``Client.get_executor``) it sends the work as bytes, which a worker unpickles once and
+    keeps, with the compiled program, for all its chunks; and it raises RunError for failures of the cluster.
 
     Parameters
     ----------
     client : distributed.Client
-    describe, expected : see :func:`stronglens.execution.open_executor`, and what it returns here
-        Checked by each worker before its first chunk, for workers may join at any time.
+    describe : callable, optional
+        See :func:`stronglens.execution.open_executor`. Each worker calls it before its first chunk, since workers may
+        join at any time.
+    expected : dict, optional
+        Result of ``describe`` in this process.
+    console : Console, optional
     """
 
-    def __init__(self, client: Client, describe: Callable[[], dict] | None = None, expected: dict | None = None):
+    def __init__(
+        self,
+        client: Client,
+        describe: Callable[[], dict] | None = None,
+        expected: dict | None = None,
+        console: Console | None = None,
+    ):
         self._client, self._describe, self._expected = client, describe, expected
-        self._keys = zip(repeat(f"chunk-{uuid4().hex}"), count())  # one name: a group, which Dask deals out one by one
+        self._console = console or Console()
+        # Keys with one prefix are a group of tasks, which Dask distributes evenly.
+        self._keys = zip(repeat(f"chunk-{uuid4().hex}"), count())
         self._pack = lru_cache(maxsize=1)(lambda work: dumps((work, describe, expected)))
         self._threads, self._counted = 0, -COUNT_INTERVAL
 
     @property
     def threads(self) -> int:
-        """How many chunks the workers compute at once now; 1 while there are none."""
+        """Number of chunks that the workers compute at the same time; 1 without workers."""
         if time.monotonic() - self._counted >= COUNT_INTERVAL:
             try:
                 threads = sum(self._client.nthreads().values())
             except OSError:
                 raise self._lost() from None
             if self._describe and self._threads and not threads:
-                print("all workers are gone: waiting for others", file=sys.stderr, flush=True)
+                self._console.warn("all workers are lost: waiting for new workers")
             self._threads, self._counted = threads, time.monotonic()
         return max(1, self._threads)
 
     def submit(self, work: Callable[[int], int], chunk: int, /) -> Future[int]:  # type: ignore[override]  # chunks only
-        """Have a worker run a chunk."""
+        """Submit a chunk to the workers."""
         future: Future[int] = Future()
         remote = self._client.submit(_run, self._pack(work), chunk, key=next(self._keys), pure=False)
         self._client.loop.add_callback(self._settle, future, chunk, remote)  # type: ignore[union-attr]  # it is open
@@ -161,7 +178,7 @@ class ClusterExecutor(Executor):
     async def _settle(self, future: Future, chunk: int, remote) -> None:
         try:
             images, error = await self._client.gather(remote, asynchronous=True), None
-        except BaseException as raised:  # whatever it is, somebody waits for it
+        except BaseException as raised:  # any exception must reach the future
             lost = remote.cancelled() or isinstance(raised, CommClosedError)
             images, error = None, self._lost() if lost else _explain(raised, chunk)
         if not future.set_running_or_notify_cancel():
@@ -178,8 +195,9 @@ class ClusterExecutor(Executor):
 def _explain(error: BaseException, chunk: int) -> BaseException:
     if isinstance(error, KilledWorker):
         return RunError(
-            f"the process that computed chunk {chunk} was killed {error.allowed_failures + 1} times: most likely "
-            "it ran out of memory; use fewer workers on a machine, or smaller images (workers of a cluster keep a log)"
+            f"the process that computed chunk {chunk} was killed {error.allowed_failures + 1} times, most likely "
+            "because it ran out of memory: use fewer workers per machine, or smaller images (see the logs of the "
+            "workers)"
         )
     return error
 
@@ -188,7 +206,7 @@ _unpacking = Lock()
 
 
 def _run(packed: bytes, chunk: int) -> int:
-    """Run a chunk: here is a worker."""
+    """Run a chunk. This function runs in a worker."""
     with _unpacking:
         work = _unpack(packed)
     return work(chunk)
@@ -204,7 +222,7 @@ def _unpack(packed: bytes) -> Callable[[int], int]:
 
 def _check_cluster(client: Client, describe: Callable[[], dict], expected: dict) -> None:
     try:
-        client.run_on_scheduler(describe)  # which unpickles the tasks that it passes on
+        client.run_on_scheduler(describe)  # the scheduler unpickles tasks, so it must be able to import them
     except ImportError as error:
         raise _cannot_import("the Dask scheduler", error) from None
     for address, found in client.run(describe, on_error="return").items():
@@ -225,13 +243,13 @@ def _compare(worker: str, found: dict, expected: dict) -> None:
         if found.get(name) != expected.get(name)
     ]
     if differences:
-        raise RunError(f"{worker} has {'; '.join(differences)}: images depend on it, give both the same")
+        raise RunError(f"{worker} has {'; '.join(differences)}: install equal versions, since images depend on them")
 
 
-def _wait_for_workers(client: Client, address: str) -> None:
+def _wait_for_workers(client: Client, address: str, console: Console) -> None:
     if client.nthreads():
         return
-    print(f"waiting for workers of {address}", file=sys.stderr, flush=True)
+    console.warn(f"the Dask scheduler at {address} has no workers yet: waiting for workers")
     try:
         client.wait_for_workers(1, timeout=WORKERS_TIMEOUT)
     except TimeoutError:
@@ -239,6 +257,6 @@ def _wait_for_workers(client: Client, address: str) -> None:
 
 
 def _stop(close: Callable, *arguments, **options) -> None:
-    """Close what ends with this process anyway: how the work ended matters more than a stumble here."""
-    with hold_signals(), suppress(Exception):  # a second Ctrl-C waits for it
+    """Close an object and ignore errors: it ends with this process anyway, and the result of the work matters more."""
+    with hold_signals(), suppress(Exception):  # delay a second Ctrl-C
         close(*arguments, **options)

@@ -1,4 +1,4 @@
-"""How a command ends: one line and an exit code."""
+"""The end of a command: one line and an exit code."""
 
 import os
 import signal
@@ -14,9 +14,14 @@ _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def exit_codes():
-    """Turn what can go wrong into one line on standard error and an exit code.
+    """Context that turns errors into one line on standard error and an exit code.
 
-    2 for usage, 1 for what goes wrong at run time, 130 on Ctrl-C, 143 on SIGTERM. A bug of ours keeps its traceback.
+    The exit code is 2 for a usage error, 1 for an error at run time, 130 for Ctrl-C, 143 for SIGTERM. Other exceptions
+    (bugs) keep their traceback.
+
+    Raises
+    ------
+    SystemExit
     """
     with _terminate_like_interrupt():
         try:
@@ -25,7 +30,7 @@ def exit_codes():
             _stop(error.exit_code, f"error: {error}")
         except KeyboardInterrupt as interrupt:
             code = interrupt.args[0] if interrupt.args else 130
-            _stop(code, "interrupted: what is finished is kept; go on with --resume")
+            _stop(code, "interrupted: finished work is kept; continue with --resume")
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
@@ -33,21 +38,22 @@ def exit_codes():
             where = f": {error.filename}" if error.filename else ""
             _stop(1, f"error: {error.strerror or error}{where}")
         except MemoryError:
-            _stop(1, "error: out of memory: use fewer or smaller images")
+            _stop(1, "error: out of memory; use fewer or smaller images")
 
 
 @contextmanager
 def hold_signals():
-    """Hold back Ctrl-C and SIGTERM: they come after the block, and never to threads and processes started in it.
+    """Context that delays Ctrl-C and SIGTERM to its end. Threads and processes started in it never receive them.
 
-    A terminal sends Ctrl-C to each of its processes: those started here are ended by this one, and without a word.
+    A terminal sends Ctrl-C to all its processes. The processes started here are stopped by this process instead, so
+    that they print nothing.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     caught: list[int] = []
-    resource_tracker.ensure_running()  # which would unblock signals if it started in the block
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)  # inherited by what is started
+    resource_tracker.ensure_running()  # start it now, since its start in the block would unblock signals
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)  # new threads and processes inherit the mask
     handlers = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in _INTERRUPTS}
     try:
         yield
@@ -55,7 +61,7 @@ def hold_signals():
         for number, handler in handlers.items():
             signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for caught_number in caught:  # by a thread that was there before
+        for caught_number in caught:  # received by other threads
             signal.raise_signal(caught_number)
 
 

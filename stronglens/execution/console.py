@@ -1,4 +1,4 @@
-"""What a command prints."""
+"""Output of a command."""
 
 import sys
 from dataclasses import dataclass
@@ -8,11 +8,12 @@ from stronglens.execution.progress import Progress
 
 @dataclass(frozen=True)
 class Console:
-    """Print lines, warnings and progress; with ``quiet`` none of them.
+    """Print lines, warnings and progress.
 
     Attributes
     ----------
     quiet : bool
+        Print nothing.
     """
 
     quiet: bool = False
@@ -23,10 +24,10 @@ class Console:
             print(line)
 
     def warn(self, line: str) -> None:
-        """Print a line that begins with ``warning:`` on standard error."""
+        """Print a line on standard error, with ``warning:`` before it."""
         if not self.quiet:
-            print(f"warning: {line}", file=sys.stderr)
+            print(f"warning: {line}", file=sys.stderr, flush=True)
 
     def progress(self, units: int, what: str, unit: str = "images", at_once: int = 1) -> Progress:
-        """Return the progress of some work, a context manager (see `Progress`)."""
+        """Return a context that shows the progress of work; the arguments are those of `Progress`."""
         return Progress(units, what, unit, self.quiet, at_once)

@@ -1,4 +1,4 @@
-"""Whether a result will fit where it should go."""
+"""Checks of disk space and folders before work starts."""
 
 import os
 import shutil
@@ -8,7 +8,13 @@ from stronglens.parameters import RunError
 
 
 def check_disk(folder: str | Path, size: float) -> None:
-    """Refuse to start what will not fit.
+    """Check that a dataset fits on the disk.
+
+    Parameters
+    ----------
+    folder : str or Path
+        It need not exist.
+    size : float, bytes
 
     Raises
     ------
@@ -20,16 +26,22 @@ def check_disk(folder: str | Path, size: float) -> None:
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     if free < size:
-        raise RunError(f"{folder} has {describe_bytes(free)} free, the dataset needs {describe_bytes(size)}")
+        raise RunError(f"{folder} has {describe_bytes(free)} free, but the dataset needs {describe_bytes(size)}")
 
 
 def require_folder(folder: str | Path, flag: str) -> None:
-    """Make a folder that results will go to, before the work that makes them.
+    """Create a folder for results, before the work starts.
+
+    Parameters
+    ----------
+    folder : str or Path
+    flag : str
+        Flag that names the folder, for error messages.
 
     Raises
     ------
     RunError
-        When it cannot be made or written to: names the flag.
+        When the folder cannot be created or is not writable; the message names the flag.
     """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -38,11 +50,11 @@ def require_folder(folder: str | Path, flag: str) -> None:
     except OSError as error:
         raise RunError(f"{flag} {folder}: {error.strerror or error}") from None
     if not os.access(folder, os.W_OK):
-        raise RunError(f"{flag} {folder}: cannot be written to")
+        raise RunError(f"{flag} {folder}: the folder is not writable")
 
 
 def describe_bytes(number: float) -> str:
-    """Return a number of bytes as people say it: ``16.7 MB``."""
+    """Return a number of bytes as text: ``16.7 MB``."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if number < 1000:
             return f"{number:.3g} {unit}"

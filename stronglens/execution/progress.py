@@ -1,24 +1,27 @@
-"""How far long work has come."""
+"""Progress of long work."""
 
 import sys
 import time
 
 PLAIN_LINE_INTERVAL = 10.0
-"""Seconds between progress lines where standard error is not a terminal."""
+"""Seconds between progress lines if standard error is not a terminal."""
 
 
 class Progress:
-    """Progress of long work: a bar in a terminal, a line now and then elsewhere, nothing when quiet.
+    """Progress of long work: a bar in a terminal, otherwise a line from time to time; nothing with ``quiet``.
 
     Parameters
     ----------
-    total : int, units of work
-    what : str, shown before the bar
-    unit : str, plural, such as ``images``
+    total : int
+        Number of units of work.
+    what : str
+        Text before the bar.
+    unit : str
+        Name of a unit in the plural, such as ``images``.
     quiet : bool
     at_once : int
-        How many reports come from work that begins at the same time. So many are left out of the rate: each thread or
-        process begins with starting up and compiling.
+        Number of threads or processes that work at the same time. The first ``at_once`` reports are left out of the
+        rate, since each thread or process first starts up and compiles.
     """
 
     def __init__(self, total: int, what: str, unit: str, quiet: bool = False, at_once: int = 1):
@@ -26,7 +29,7 @@ class Progress:
         self.done = 0
         self._bar = None
         self._warm_up = at_once
-        self._warm = self._latest = (0.0, 0)  # time and units, once all have started and now
+        self._warm = self._latest = (0.0, 0)  # time and units: after the start-up, and now
         self._last_line = time.monotonic()
 
     def __enter__(self):
@@ -60,13 +63,13 @@ class Progress:
 
     @property
     def rate(self) -> float | None:
-        """Units per second since all that works at once has started up; None where nothing was done since."""
+        """Units per second after the start-up; None if no unit is done since then."""
         seconds, units = (end - start for start, end in zip(self._warm, self._latest, strict=True))
         return units / seconds if units and seconds > 0 and not self._warm_up else None
 
 
 def describe_duration(seconds: float) -> str:
-    """Return a duration as people say it: ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    """Return a duration in seconds as text: ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
     seconds = max(0.0, seconds)
     if seconds < 10:
         return f"{seconds:.1f} s"

@@ -1,1 +1,1 @@
-"""A dataset to a trained network: what all tasks do alike."""
+"""From a dataset to a trained network: steps shared by all tasks."""

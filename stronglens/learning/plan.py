@@ -1,4 +1,4 @@
-"""What a network is to learn, from what: the half of planning that all tasks share."""
+"""Plans of trainings: the data and the labels. Steps shared by all tasks."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,19 +14,24 @@ from stronglens.plotting import check_cmap
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What is to be learned, from what.
+    """The data and the labels of a training.
 
     Attributes
     ----------
-    parameters : Parameters, of the task's training
+    parameters : Parameters
+        Of the task's training.
     dataset : Dataset
-    split : dict of ``train``, ``valid``, ``test`` to indices
-    labels : names of the L columns to learn
-    truth : (N, L) their values, of all images
-    made_with : Parameters of the dataset's simulation; None where others made its images
+    split : dict of ``train``, ``valid``, ``test`` to ndarray of int
+        Indices of the images in each set.
+    labels : tuple of L str
+        Names of the columns to learn.
+    truth : ndarray (N, L), unit of each label
+        Values of the labels for all images.
+    made_with : Parameters or None
+        Of the dataset's simulation; None if its images were not simulated by this package.
     console : Console
-    partner_columns : names of columns that are not learned, but turn together with one that is
-        Training needs their values where it turns images.
+    partner_columns : tuple of str
+        Columns that are not learned, but are the partner of a label in a rotation. Augmentation needs their values.
     """
 
     parameters: Any
@@ -40,79 +45,88 @@ class TrainingPlan:
 
     @property
     def label_columns(self) -> tuple[str, ...]:
-        """Names of the columns that training is given: first those that are learned."""
+        """Names of the columns that the training uses: first the labels, then their partners."""
         return (*self.labels, *self.partner_columns)
 
     @property
     def test(self) -> tuple[np.ndarray, str]:
-        """Test-set rows and the set's name; the validation set if there is no test set."""
+        """Indices (T,) of the test set and the set's name; the validation set if there is no test set."""
         rows = self.split["test"]
         return (rows, "test") if len(rows) else (self.split["valid"], "validation")
 
 
 def check_flags(parameters) -> None:
-    """Refuse flags of training that do not go together.
+    """Check that the flags of a training are compatible.
 
     Raises
     ------
     UsageError
+        When two of them exclude each other.
     """
     if (parameters.workers or parameters.scheduler) and not parameters.simulate:
-        raise UsageError("--workers and --scheduler simulate training images: give them with --simulate")
+        raise UsageError("--workers and --scheduler apply with --simulate only")
     if parameters.simulate and parameters.predict:
-        raise UsageError("--simulate is for training, --predict measures: give one of them")
+        raise UsageError("--simulate (training) and --predict (no training) exclude each other; give only one")
     if parameters.epochs <= parameters.warm_up:
         raise UsageError(f"--warm-up={parameters.warm_up} must be less than --epochs={parameters.epochs}")
 
 
 def load_training_set(parameters, console: Console, rebuild: Callable[[Mapping[str, Any]], Any]) -> tuple[Dataset, Any]:
-    """Load the dataset that a network is trained on.
+    """Load the dataset of a training.
 
     Parameters
     ----------
-    parameters : Parameters, of the task's training
+    parameters : Parameters
+        Of the task's training.
     console : Console
-    rebuild : callable, makes the parameters of a simulation of those in a manifest
+    rebuild : callable
+        Takes the parameters in a manifest and returns the Parameters of a simulation.
 
     Returns
     -------
     dataset : Dataset
-    made_with : Parameters of its simulation; None where others made its images
+    made_with : Parameters or None
+        Of its simulation; None if its images were not simulated by this package.
 
     Raises
     ------
     RunError
-        When there is no complete dataset of this task, or a file of it is damaged.
+        When there is no complete dataset of this task, or one of its files is damaged.
     UsageError
-        When there is no such colour map, or fresh simulations are asked for that cannot be made.
+        When the colour map does not exist, or ``--simulate`` is given for a dataset that was not simulated.
     """
     check_cmap(parameters.cmap)
     manifest = read_manifest(parameters.dataset_dir, parameters.task)
     made_with = rebuild(manifest["parameters"]) if "origin" not in manifest else None
     if made_with is None and parameters.simulate:
-        raise UsageError("--simulate needs a dataset that generate_data.py simulated: this one was converted")
+        raise UsageError("--simulate needs a dataset that generate_data.py has simulated; this one was converted")
     with console.progress(manifest["number"], "loading") as progress:
         dataset = load_dataset(parameters.dataset_dir, parameters.task, progress.advance)
     if not dataset.images.in_memory:
         size = describe_bytes(dataset.images.nbytes)
-        console.say(f"Reading {size} of images as they are needed: they do not fit in memory")
+        console.say(f"The images ({size}) do not fit in memory: reading them from disk during training")
     return dataset, made_with
 
 
 def find_partner_columns(columns: Mapping[str, Column], labels: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that turn together with some labels and are not among them.
+    """Return the columns that rotate together with a label and are not labels themselves.
 
     Parameters
     ----------
     columns : dict of name to Column
+        All columns of the dataset.
     labels : sequence of str
+
+    Returns
+    -------
+    tuple of str
     """
     partners = [name for label in labels for name in columns[label].pair or ()]
     return tuple(dict.fromkeys(name for name in partners if name not in labels))
 
 
 def require_isotropy(columns: Iterable[Column]) -> None:
-    """Refuse to turn images where turned ones are no longer drawn from what the others are.
+    """Check that 90-degree rotations and flips do not change the prior of a dataset.
 
     Parameters
     ----------
@@ -121,23 +135,24 @@ def require_isotropy(columns: Iterable[Column]) -> None:
     Raises
     ------
     UsageError
-        Names the columns whose ranges a quarter turn or a flip changes.
+        When they change the range of a column, which the message names; when the spin of a column is unknown.
     """
     priors: dict[str, Any] = {column.name: column.prior for column in columns}
     for column in columns:
         if column.spin is None:
             raise UsageError(
-                "--augment=on must know how the dataset's columns turn with the sky, and its manifest is from before "
-                "that was written down: simulate it again, or give --augment=off"
+                "--augment=on needs to know how the dataset's columns rotate with the sky; its manifest is too old to "
+                "contain this: simulate the dataset again, or use --augment=off"
             )
-        if not column.spin or not column.drawn:  # what follows from others turns as they do
+        if not column.spin or not column.drawn:  # a derived column rotates with the columns that it is derived from
             continue
-        # A quarter turn mixes the components of a place; those of an ellipticity or a shear only change their signs.
+        # A rotation by 90 degrees exchanges the components of a position (spin 1); it only changes the signs of the
+        # components of an ellipticity or a shear (spin 2).
         mixed: tuple[str, ...] = column.pair if column.pair and column.spin % 2 else (column.name,)
         if len({priors[name] for name in mixed}) > 1 or priors[mixed[0]][0] != -priors[mixed[0]][1]:
             one = "one range -v,v" if len(mixed) > 1 else "a range -v,v"
             found = " and ".join(f"{priors[name][0]:g},{priors[name][1]:g}" for name in mixed)
             raise UsageError(
                 f"--augment=on would change the prior of the dataset: {' and '.join(mixed)} must be drawn from {one}, "
-                f"not {found}; simulate it so, or give --augment=off"
+                f"not {found}; simulate a dataset with this range, or use --augment=off"
             )

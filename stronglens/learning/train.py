@@ -1,4 +1,4 @@
-"""Train a network by a plan; apply a network to many images."""
+"""Train a network according to a plan; apply a network to many images."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,27 +17,33 @@ from stronglens.training.augmentation import find_pairs
 
 PREDICTION_BATCH = 256
 BLOCK_BYTES = 2**27
-"""Of images that are in memory at a time to be measured."""
+"""Maximum size of the images that are in memory at a time for prediction, bytes."""
 
 
 def fit_network(
     plan: TrainingPlan, fresh: SimulationStream | None, build: Callable, **choices
 ) -> dict[str, list[float]]:
-    """Train a network on a dataset's training images, or on fresh ones in their place.
+    """Train a network on a dataset's training images, or on new simulations.
 
     Parameters
     ----------
     plan : TrainingPlan
     fresh : SimulationStream, optional
-        What to train on instead: the stored images then serve for validation and test only.
+        New simulations to train on; the stored images are then used for validation and test only.
     build : callable, (image shape, image scaling, (M, L) labels) -> keras.Model
-        The untrained network, given what the scalings are fitted on.
+        Builds the untrained network. The labels are those that the scaling is fitted to.
     **choices
-        What else `training.fit` takes; ``record`` is added to what a network's record says.
+        Other arguments of `training.fit`; ``record`` is added to the record of the network.
 
     Returns
     -------
-    dict of lists, a value an epoch
+    dict of str to list of float, one value per epoch
+        See `training.fit`.
+
+    Raises
+    ------
+    RunError, UsageError
+        See `training.fit`.
     """
     parameters, dataset, split, say = plan.parameters, plan.dataset, plan.split, plan.console.say
     train, valid = split["train"], split["valid"]
@@ -87,36 +93,49 @@ def fit_network(
 
 @contextmanager
 def open_stream(plan: TrainingPlan, make: Callable, program_version: str) -> Iterator[SimulationStream | None]:
-    """Start processes that simulate training images; give None where stored ones are trained on.
+    """Start processes that simulate training images.
 
     Parameters
     ----------
     plan : TrainingPlan
-    make : callable, makes the task's simulator
+    make : callable
+        Makes the task's simulator.
     program_version : str
+
+    Yields
+    ------
+    SimulationStream or None
+        None without ``--simulate``: the training then uses stored images.
+
+    Raises
+    ------
+    RunError, UsageError
+        See `stronglens.execution.open_executor`.
     """
     parameters = plan.parameters
     if not parameters.simulate:
         yield None
         return
-    workers = 0 if parameters.scheduler else max(1, parameters.workers)  # JAX and TensorFlow: a process each
-    with open_executor(workers, parameters.scheduler, partial(describe_environment, program_version)) as executor:
+    workers = 0 if parameters.scheduler else max(1, parameters.workers)  # JAX and TensorFlow need separate processes
+    describe = partial(describe_environment, program_version)
+    with open_executor(workers, parameters.scheduler, describe, plan.console) as executor:
         stored, number = plan.dataset.manifest["number"], len(plan.split["train"])
         yield SimulationStream(make, plan.made_with, stored, number, plan.label_columns, executor)
 
 
 def predict(network, images) -> np.ndarray:
-    """Apply a network to a set of images in blocks: they need not fit in memory.
+    """Apply a network to a set of images in blocks. The images need not fit in memory.
 
     Parameters
     ----------
     network : keras.Model
-    images : ImageSet (N, H, W), e-/s
+    images : ImageSet (N, H, W), electrons/s
 
     Returns
     -------
-    ndarray (N, L) float32, the network's outputs
+    ndarray (N, L) float32
+        Outputs of the network, in its units.
     """
     block = PREDICTION_BATCH * max(1, BLOCK_BYTES * len(images) // (images.nbytes * PREDICTION_BATCH))
     blocks = (images[start : start + block] for start in range(0, len(images), block))
-    return np.concatenate([network.predict(some, batch_size=PREDICTION_BATCH, verbose=0) for some in blocks])
+    return np.concatenate([network.predict(part, batch_size=PREDICTION_BATCH, verbose=0) for part in blocks])

@@ -1,4 +1,4 @@
-"""Backbones of networks: images in, features out."""
+"""Backbones of networks: they compute features of images."""
 
 from stronglens.networks.backbones import build_backbone, head_seeds, open_image, visualised_layers
 

@@ -1,4 +1,4 @@
-"""Trunks of networks: raw images in, features out, for whatever head a task puts on them."""
+"""Backbones of networks: they compute features of raw images. A task adds its own output layers, the head."""
 
 from collections.abc import Iterator
 
@@ -6,58 +6,60 @@ from stronglens.parameters import RunError
 from stronglens.scaling import ImageScaling, stretch_images
 from stronglens.training import keras, spread_seed
 
-REPORT_CONVOLUTIONS = ((32, 6), (64, 4), (128, 4))  # filters, kernel side in pixels
+REPORT_CONVOLUTIONS = ((32, 6), (64, 4), (128, 4))  # filters, side of the kernel in pixels
 REPORT_UNITS = 128
 REPORT_SEEDS = len(REPORT_CONVOLUTIONS) + 1
-HEAD_SEEDS = 12  # kept for the layers of a head, behind those of the report's backbone
+HEAD_SEEDS = 12  # seeds reserved for the layers of a head, after those of the report's backbone
 
-RESNET_STEM = (32, 5, 2)  # filters, kernel side and stride in pixels
+RESNET_STEM = (32, 5, 2)  # filters, side of the kernel and stride in pixels
 RESNET_STAGES = ((32, 1), (64, 2), (128, 2))  # filters, blocks
 RESNET_SEEDS = 3 * 5 + 3
-CONVNEXT_PATCH = 4  # pixels along a side; depthwise convolutions are slow on a processor, on larger images most of all
+CONVNEXT_PATCH = 4  # side of a patch in pixels; smaller patches make the depthwise convolutions slow on a CPU
 CONVNEXT_STAGES = ((64, 2), (128, 2))  # filters, blocks
 CONVNEXT_SEEDS = 3 * 4 + 4
 KERNEL_SIDE = 7
 WIDENING = 4
 LAYER_SCALE = 0.1
-GRID_FILTERS = 32  # of what is flattened: where things are, which a mean over the image would forget
+GRID_FILTERS = 32  # filters of the flattened grid, which keeps positions; a mean over the image would lose them
 UNITS = 256
-SMALLEST_SIDE = 8  # pixels: three halvings must leave one
+SMALLEST_SIDE = 8  # minimum side of an image in pixels, since it is halved three times
 
 
 def build_backbone(kind: str, image_shape: tuple[int, int], image_scaling: ImageScaling, seed: int = 0):
-    """Build the layers of a network that find features in raw images.
+    """Build a backbone: the layers of a network that compute features of raw images.
 
-    All three halve the image three times, end with a dense layer (ReLU) on the flattened grid of what they
-    found, so that positions are kept to a fraction of a pixel, and have no dropout.
+    All three architectures halve the image three times and end with a dense layer (ReLU) on the flattened grid of
+    features, so that positions are kept to a fraction of a pixel. None has dropout.
 
-    ``report``: three convolutions (same padding, stride 1, tanh), each followed by 2x2 max-pooling, and 128 features.
+    ``report``: three convolutional layers (same padding, stride 1, tanh), each followed by 2x2 max-pooling; 128
+    features.
 
-    ``resnet``: five residual blocks (He, Zhang, Ren & Sun 2016, CVPR) behind a convolution of 5x5, none with batch
+    ``resnet``: a 5x5 convolutional layer and five residual blocks (He, Zhang, Ren & Sun 2016, CVPR) without batch
     normalisation; 256 features.
 
-    ``convnext``: blocks of Liu et al. (2022, CVPR) on patches of 4x4 pixels: 7x7 depthwise convolution, layer
-    normalisation, a dense layer four times as wide (GELU) and back, scaled and added; 256 features.
+    ``convnext``: blocks of Liu et al. (2022, CVPR) on patches of 4x4 pixels. A block has a 7x7 depthwise convolution,
+    layer normalisation, a dense layer with four times the width (GELU), a dense layer with the original width, and a
+    scaled residual connection; 256 features.
 
     Parameters
     ----------
     kind : {"report", "resnet", "convnext"}
     image_shape : (H, W), pixels
-    image_scaling
-        As fitted on the training split; it adds no parameters.
+    image_scaling : ImageScaling
+        Fitted on the training split; it adds no trainable parameters.
     seed : int
-        Of the initial weights; a head takes its own from `head_seeds`.
+        Seed of the initial weights. A head takes its seeds from `head_seeds`.
 
     Returns
     -------
     image : keras.KerasTensor (batch, H, W) float32, electrons/s
-        The input.
+        Input of the network.
     features : keras.KerasTensor (batch, F)
 
     Raises
     ------
     RunError
-        If the image is too small for the halvings.
+        If a side of the image is less than 8 pixels.
     """
     image, x = open_image(image_shape, image_scaling, SMALLEST_SIDE)
     if kind == "report":
@@ -99,7 +101,7 @@ def open_image(image_shape: tuple[int, int], image_scaling, smallest_side: int) 
 
 
 def head_seeds(seed: int) -> list[int]:
-    """Return seeds for the layers of a head, none of which its backbone takes.
+    """Return seeds for the layers of a head; the backbone does not use them.
 
     Returns
     -------
@@ -109,13 +111,18 @@ def head_seeds(seed: int) -> list[int]:
 
 
 def visualised_layers(network: keras.Model) -> list[keras.layers.Layer]:
-    """Return three layers of a network on a backbone of this room that show how it comes to see an image.
+    """Return three layers of a network's backbone whose feature maps a figure shows.
+
+    Parameters
+    ----------
+    network : keras.Model
+        With a backbone of `build_backbone`.
 
     Returns
     -------
     list of 3 keras.layers.Layer
-        Each of output (batch, h, w, filters): the convolutions of the report; the stages of a residual
-        network; the patches and the two stages of a ConvNeXt.
+        With outputs (batch, h, w, filters): the convolutional layers of ``report``; the stages of ``resnet``; the
+        patches and the two stages of ``convnext``.
     """
     ends = {layer.name[: len("stage_1")]: layer for layer in network.layers if layer.name.startswith("stage_")}
     return list(ends.values()) or [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
@@ -150,7 +157,7 @@ def _add_resnet(x, seeds: Iterator[int]):
 
 def _add_residual(x, filters: int, stride: int, seeds: Iterator[int], name: str):
     branch = _convolve(x, filters, 3, stride, seeds, f"{name}_1", "relu")
-    # Small at first, so that the blocks start close to the identity (Zhang, Dauphin & Ma 2019, ICLR).
+    # Small initial weights, so that a block is initially close to the identity (Zhang, Dauphin & Ma 2019, ICLR).
     branch = _convolve(branch, filters, 3, 1, seeds, f"{name}_2", None, LAYER_SCALE**2)
     if branch.shape != x.shape:
         x = _convolve(x, filters, 1, stride, seeds, f"{name}_shortcut", None, 1.0)
@@ -159,8 +166,9 @@ def _add_residual(x, filters: int, stride: int, seeds: Iterator[int], name: str)
 
 
 def _convolve(x, filters: int, side: int, stride: int, seeds: Iterator[int], name: str, activation, scale=2.0):
-    # He et al. (2015, ICCV). Without batch normalisation: how the other images of a batch change what is seen is
-    # learned as noise, which is gone when the network is used, and its posteriors are too wide by as much.
+    # Initial weights of He et al. (2015, ICCV). No batch normalisation: in training, features would depend on the other
+    # images of the batch. The network would learn this as noise, which is absent in prediction, and its posteriors
+    # would be too wide.
     start = keras.initializers.VarianceScaling(scale, "fan_in", "truncated_normal", seed=next(seeds))
     return keras.layers.Conv2D(
         filters,
@@ -211,8 +219,9 @@ def _add_convnext_block(x, seeds: Iterator[int], name: str):
     )(x)
     branch = _normalise(branch, f"{name}_normalised")
     branch = _add_dense(branch, WIDENING * filters, "gelu", seeds, f"{name}_wide")
-    # The paper multiplies what follows by a trained scale, at first 1e-6, a filter. Begun here, and larger as for
-    # all networks of few layers (Touvron et al. 2021, ICCV), it is the same function, a sixth faster.
+    # The paper multiplies the output by a trained scale per filter, initially 1e-6. Here the scale is part of the
+    # initial weights: the same function, but 1/6 faster to compute. It is larger than 1e-6, as for all networks with
+    # few layers (Touvron et al. 2021, ICCV).
     start = keras.initializers.VarianceScaling(LAYER_SCALE**2, "fan_avg", "uniform", seed=next(seeds))
     branch = keras.layers.Dense(filters, kernel_initializer=start, name=f"{name}_narrow")(branch)
     return keras.layers.Add(name=f"{name}_sum")([x, branch])

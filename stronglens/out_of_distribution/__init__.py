@@ -1,4 +1,4 @@
-"""Whether an image is like those that a network was trained on: for the networks of all tasks."""
+"""Out-of-distribution detection: whether an image resembles the training set of a network. For all tasks."""
 
 from stronglens.out_of_distribution.comparison import TrainingSetComparison, describe_training_set
 from stronglens.out_of_distribution.features import ImageFeatures, build_feature_extractor

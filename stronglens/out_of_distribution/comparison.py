@@ -1,4 +1,4 @@
-"""Record what the images of a training set are like, and compare others with that record."""
+"""Describe the images of a training set in a network's record; compare other images with this description."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -12,29 +12,36 @@ from stronglens.out_of_distribution.score import Likeness, OutOfDistribution
 from stronglens.training import keras
 
 MOST_TRAINING, MOST_VALIDATION = 5000, 10_000
-"""Images that are measured: a covariance of 256 numbers is then good to a few per cent."""
+"""Maximum numbers of images that are used: the covariance of 256 features is then accurate to a few per cent."""
 
 NOT_RECORDED = (
-    "no out-of-distribution score (how like its training set this image is): the network is of an older version"
+    "no out-of-distribution score (resemblance to the training set): the network was trained by an older version"
 )
 LENS_LIGHT = (
-    "LIGHT AT THE CENTRE, where a lens galaxy would be, but the network was trained without the light of lenses "
-    "(--lens-light=off): its numbers are not to be trusted; subtract that light, or train with --lens-light=on"
+    "LIGHT AT THE CENTRE, where a lens galaxy would be, but the network was trained without lens light "
+    "(--lens-light=off): do not trust its output; subtract this light, or train with --lens-light=on"
 )
 
 
 def describe_training_set(
     features: ImageFeatures, images, split: Mapping[str, np.ndarray], record: Mapping
 ) -> dict[str, Any]:
-    """Return what a network's record needs for a `TrainingSetComparison`.
+    """Return the entries of a network's record that a `TrainingSetComparison` needs.
 
     Parameters
     ----------
-    features : ImageFeatures, of the trained network
-    images : ImageSet (N, H, W), e-/s
-        The stored ones: with ``--simulate`` none of them was trained on, but they are like those that were.
+    features : ImageFeatures
+        Of the trained network.
+    images : ImageSet (N, H, W), electrons/s
+        Stored images. With ``--simulate`` they were not used for training, but have the same distribution.
     split : mapping of ``train`` and ``valid`` to indices
-    record : mapping, as saved with the network
+    record : mapping
+        Record of the network.
+
+    Returns
+    -------
+    dict
+        To be added to the record.
     """
     parts = []
     for name, most in (("train", MOST_TRAINING), ("valid", MOST_VALIDATION)):
@@ -53,16 +60,19 @@ def describe_training_set(
 
 
 class TrainingSetComparison:
-    """Compare images with those that a network was trained on.
+    """Compare images with the training set of a network.
 
-    Called with images (N, H, W), e-/s, it returns their features, as `ImageFeatures` does, and for each a list of
-    `Likeness`: its out-of-distribution score, and a line where it shows light of a lens to a network trained without.
+    It is called with images (N, H, W), electrons/s, and returns their features (see `ImageFeatures`) and a list of
+    `Likeness` for each image: its out-of-distribution score and, if the network was trained without lens light and the
+    image has some, a warning.
 
     Parameters
     ----------
     network : keras.Model
-    record : mapping, as saved with it
+    record : mapping
+        Record of the network.
     posterior : Posterior, optional
+        Posterior of the network, if it has one.
 
     Raises
     ------
@@ -81,11 +91,11 @@ class TrainingSetComparison:
 
     @cached_property
     def _features(self) -> ImageFeatures:
-        """Made when the first images are there: by then the network is known to be of the right task."""
+        """Features, built with the first images: by then the network has been checked to be of the right task."""
         return ImageFeatures(self._network, self._posterior)
 
     def __call__(self, images: np.ndarray) -> tuple[dict[str, np.ndarray], list[list[Likeness]]]:
-        """Return the features of images (N, H, W), and what is said of each."""
+        """Return the features of images (N, H, W), electrons/s, and a list of `Likeness` for each image."""
         seen = self._features(images)
         scores = self._score.judge(seen) if self._score else [Likeness(NOT_RECORDED)] * len(images)
         found = [[one] for one in scores]
@@ -102,7 +112,7 @@ def _lacks_lens_light(record: Mapping) -> bool:
 
 
 def _reach(record: Mapping) -> float:
-    """Return how far from the centre of a training image its lens was at most, pixels; 0 where that is not known."""
+    """Return the maximum offset of the lens from the centre of a training image, pixels; 0 if it is unknown."""
     try:
         ends = [np.abs(np.asarray(record["lens-center"][axis], float)).max() for axis in ("x", "y")]
         reach = float(np.hypot(*ends)) / float(record["pixel-scale"])

@@ -1,4 +1,4 @@
-"""Features of images in which a training set's images can be told from others."""
+"""Features of images for the out-of-distribution score."""
 
 from typing import Any
 
@@ -8,20 +8,22 @@ from scipy.ndimage import gaussian_filter
 from stronglens.training import keras
 
 DRAWS = 100
-"""Draws from each posterior: its width is then known to 7 %."""
+"""Posterior samples per image: they give the posterior width to 7 %."""
 OUTERMOST = 4.0
-"""Bound on a draw in the space of labels, so that a single outlier of a flow does not dominate the width."""
+"""Maximum absolute value of a sample in the label space, so that one outlier of a flow cannot dominate the width."""
 
 SCALES = (1, 2, 4, 8)
 """Smoothing scales of the texture, pixels."""
 SHARES = (0.0, 0.01, 0.1, 0.25, 0.75, 0.9, 0.99, 1.0)
+"""Quantiles of the texture, as fractions."""
 FAINT = 0.01
-"""Softening of the texture, in units of the stretched image, in which training pixels have the deviation 1."""
+"""Softening of the texture, in standard deviations of the stretched training pixels."""
 BLOCK = 256
+"""Images that are processed at a time."""
 
 
 def build_feature_extractor(network: keras.Model) -> keras.Model:
-    """Return the part of a network in front of its last layers: images (N, H, W), e-/s, to features (N, F)."""
+    """Return the feature extractor of a network: a model from images (N, H, W), electrons/s, to features (N, F)."""
     layers = {layer.name: layer for layer in network.layers}
     if "summary" in layers:
         return keras.Model(network.inputs[0], layers["summary"].output)
@@ -32,18 +34,23 @@ def build_feature_extractor(network: keras.Model) -> keras.Model:
 class ImageFeatures:
     """Compute the features of images that the out-of-distribution score uses.
 
-    Called with images (N, H, W), e-/s, it returns a dict of each of `ASPECTS` to (N, F) numbers: the network's summary;
-    the standard deviations of the posterior in the labels' space, in which that of the prior is 1 and the end of a
-    range lies far out; the centroid of what is brighter in the stretched image (`scaling.stretch_images`) than its
-    lower quartile, which neighbours and an offset move; and quantiles of what smoothing over 1, 2, 4 and 8 pixels takes
-    from it, on a logarithmic scale of either sign, which tell noise, blur, pixel size and units. Under ``"output"`` it
-    returns what the network gives, where its only input is the image.
+    It is called with images (N, H, W), electrons/s, and returns a dict of ndarray (N, F):
+
+    - ``summary``: the features before the network's last layers;
+    - ``width``: standard deviations of the posterior in the label space, where the prior has a standard deviation of 1
+      (only with a posterior);
+    - ``centre``: centroid of the stretched image (`scaling.stretch_images`) above its lower quartile, in pixels from
+      the image centre; neighbours and an offset of the lens shift it;
+    - ``texture``: quantiles of the differences between images smoothed over 1, 2, 4 and 8 pixels; they depend on
+      noise, PSF, pixel size and units (see `measure_texture`);
+    - ``output``: output of the network (only if the image is its only input).
 
     Parameters
     ----------
-    network : keras.Model, of any task
+    network : keras.Model
+        Of any task.
     posterior : object with ``sample`` and ``space``, optional
-        The posterior of that network, where it gives one.
+        Posterior of the network, if it has one.
     """
 
     def __init__(self, network: keras.Model, posterior: Any = None):
@@ -57,7 +64,7 @@ class ImageFeatures:
         self._posterior = posterior
 
     def __call__(self, images) -> dict[str, np.ndarray]:
-        """Return the features of images (N, H, W): dict of name to (N, F)."""
+        """Return the features of images (N, H, W), electrons/s: dict of name to ndarray (N, F)."""
         found: dict[str, list] = {}
         for start in range(0, len(images), BLOCK):
             for name, values in self._look(images[start : start + BLOCK]).items():
@@ -75,7 +82,13 @@ class ImageFeatures:
 
 
 def find_middle(images: np.ndarray) -> np.ndarray:
-    """Return centroids of images (N, H, W) above their lower quartiles, columns and rows from the middle: (N, 2)."""
+    """Return the centroids of the light above the lower quartile of images (N, H, W).
+
+    Returns
+    -------
+    ndarray (N, 2), pixels
+        Column and row, relative to the image centre.
+    """
     light = np.clip(images - np.quantile(images, 0.25, axis=(1, 2), keepdims=True), 0, None)
     total = np.maximum(light.sum(axis=(1, 2)), np.finfo(np.float32).tiny)
     return np.stack(
@@ -88,7 +101,10 @@ def find_middle(images: np.ndarray) -> np.ndarray:
 
 
 def measure_texture(images: np.ndarray) -> np.ndarray:
-    """Return arcsinh(q / 0.01) of quantiles q of differences of images (N, H, W) smoothed more and more: (N, 32)."""
+    """Return the texture of stretched images (N, H, W): ndarray (N, 32).
+
+    It is arcsinh(q / 0.01) for 8 quantiles q of the differences between successive smoothings, on 4 scales.
+    """
     rows, found = len(images), []
     for scale in SCALES:
         smooth = gaussian_filter(images, (0, 0.7 * scale, 0.7 * scale), mode="nearest")

@@ -1,34 +1,36 @@
-"""Light of a lens galaxy in an image: what a network trained without it has never seen."""
+"""Detection of lens light in an image, for networks that were trained without lens light."""
 
 import numpy as np
 from scipy.ndimage import uniform_filter
 
 REACH = 2.0
-"""How far from its expected place the peak of a lens galaxy is looked for, pixels."""
+"""Maximum distance of a lens galaxy's peak from its expected position, pixels."""
 SHARE = 0.99
-"""Share of the training images that lie below the limit."""
+"""Fraction of the training images below the limit."""
 LOWEST, UNRECORDED = 0.1, 0.6
-"""The lowest limit, and that of a network without one. Of 300 to 400 images of five kinds of dataset the 99th
-percentile is 0.10 (substructure) to 0.59 (composite lenses) without lens light, the first with it 0.68 to 0.80."""
+"""Minimum of the limit, and the limit for a network whose record has none. In five kinds of datasets with 300 to 400
+images each, the 99th percentile without lens light is 0.10 (substructure) to 0.59 (composite lenses); the 1st
+percentile with lens light is 0.68 to 0.80."""
 
 
 def measure_central_excess(images: np.ndarray, offset: float = 0.0) -> np.ndarray:
-    """Return by how much the centre of each image outshines its surroundings, in units of the image's peak.
+    """Return the excess brightness of the centre of each image over its surroundings, relative to the image's peak.
 
-    Of the image averaged over 3 x 3 pixels: the brightest pixel within 2 pixels of the centre, less the median of the
-    ring 4 to 6 pixels from it, over the peak of the image above its lower quartile. A galaxy at the centre gives up to
-    1. Arcs alone give about 0, however bright: lensed images are faint at the centre of their lens. (Rings of less than
-    7 pixels' radius fill their own surroundings: a lens galaxy fainter than they are is missed.)
+    The image is averaged over 3 x 3 pixels. The excess is the maximum within 2 pixels of the centre minus the median of
+    the ring 4 to 6 pixels from the centre, divided by the peak of the image above its lower quartile. A galaxy at the
+    centre gives a value up to 1. Arcs give about 0, whatever their brightness, since lensed images are faint at the
+    centre of their lens. A ring with a radius below 7 pixels raises the surroundings: a lens galaxy that is fainter
+    than such a ring is missed.
 
     Parameters
     ----------
     images : ndarray (N, H, W), any unit
     offset : float, pixels
-        How far from the centre of an image its lens may lie: added to all three radii.
+        Maximum distance of the lens from the image centre; it is added to all three radii.
 
     Returns
     -------
-    ndarray (N,)
+    ndarray (N,), dimensionless
     """
     images = np.asarray(images, np.float64)
     height, width = images.shape[1:]
@@ -44,5 +46,11 @@ def measure_central_excess(images: np.ndarray, offset: float = 0.0) -> np.ndarra
 
 
 def find_limit(excess: np.ndarray) -> float:
-    """Return the central excess above which an image has light of a lens, unlike the training images (N,)."""
+    """Return the limit of the central excess, above which an image has lens light.
+
+    Parameters
+    ----------
+    excess : ndarray (N,)
+        Central excess of the training images.
+    """
     return float(np.clip(np.quantile(excess, SHARE, method="higher"), LOWEST, None))

@@ -1,7 +1,7 @@
-"""Parameters: declared once, in the control panel, and what follows from a declaration.
+"""Parameters, each declared once, and all that is derived from a declaration.
 
-The flag and its shortcut, the reading of a command line and of a TOML file, the row of the help, the check of a value,
-the drawn column of a dataset with its unit and prior, the entry in a manifest.
+A declaration defines the flag and its shortcut, how a value is read from the command line or a TOML file, the row in
+the help, the check of a value, the drawn column of a dataset with its unit and prior, and the entry in the manifest.
 """
 
 from stronglens.parameters.command_line import parse, parse_command

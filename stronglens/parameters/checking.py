@@ -1,4 +1,4 @@
-"""Whether a value will do for a parameter: read from text, given the type it is declared with, held to its rule."""
+"""Parse and validate parameter values."""
 
 import math
 import re
@@ -15,39 +15,54 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 WHOLE_NUMBER = re.compile(r"[+-]?\d{1,40}", re.ASCII)
 NOT_FINITE = re.compile(r"[+-]?(inf|infinity|nan)", re.IGNORECASE)
 LARGEST_EXACT = 2**53
-"""Beyond it a float may stand for several whole numbers."""
+"""Largest size of a whole number that a float represents exactly."""
 LONGEST_SHOWN = 60
-"""Characters of a wrong value that a message repeats."""
+"""Maximum number of characters of a wrong value in a message."""
 
 
 def read_value(declaration: Declaration, words: str) -> Any:
-    """Return the value that a text stands for, on the command line or between quotes in a file.
+    """Parse and check a value that is written as text, on the command line or in quotes in a file.
+
+    Parameters
+    ----------
+    declaration : Declaration
+    words : str
+
+    Returns
+    -------
+    object
+        Of the declared type.
 
     Raises
     ------
     UsageError
-        When it stands for none, or the value will not do.
+        When the text is not a value of this type, or the value is not valid.
     """
     return check_value(declaration, _READERS[declaration.kind](declaration, words), words)
 
 
 def check_value(declaration: Declaration, value: Any, received: Any = None) -> Any:
-    """Return a value in the type that was declared, when it keeps to the declaration's rule.
+    """Check a value and convert it to the declared type.
 
-    A number will do for a range, a pair of numbers too; a whole number for one that need not be; a text for a path; a
-    choice in capitals for one in small letters.
+    A range can be given as one number or as a pair of numbers, a float as a whole number, a path as text. The case of
+    the letters of a choice is ignored.
 
     Parameters
     ----------
     declaration : Declaration
     value : object
     received : object
-        What to repeat in a message instead of `value`.
+        The value to show in an error message instead of `value`.
+
+    Returns
+    -------
+    object
+        Of the declared type.
 
     Raises
     ------
     UsageError
-        Names flag, rule and value.
+        When the value is not valid; the message gives the flag, the rule and the value.
     """
     if value is None and declaration.default is None:
         return None
@@ -59,7 +74,7 @@ def check_value(declaration: Declaration, value: Any, received: Any = None) -> A
 
 
 def shown_value(value: Any) -> str:
-    """Return a wrong value as it may stand in a line: quoted when it is odd, cut when it is long."""
+    """Return a wrong value as one line of text: quoted if it is empty or has unusual characters, shortened if long."""
     words = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     if not words or not words.isprintable() or " " in words:
         words = repr(words)
@@ -72,11 +87,11 @@ def describe_valid(valid: tuple[float, float]) -> str:
 
 
 class _BrokenRule(Exception):
-    """Says what a value must be."""
+    """The message says what a value must be."""
 
 
 def nearest(word: str, candidates: Mapping[str, str]) -> str:
-    """Return ``; did you mean X?``, X the words for the candidate that is written most alike, or nothing."""
+    """Return ``; did you mean X?`` for the candidate with the most similar spelling, or a hint at ``--help``."""
     import difflib
 
     bare = {candidate.lstrip("-"): words for candidate, words in candidates.items()}
@@ -85,15 +100,16 @@ def nearest(word: str, candidates: Mapping[str, str]) -> str:
 
 
 def describe_unknown(what: str, written: str, known: Sequence[str], others: Mapping[str, type]) -> str:
-    """Return what to say of a flag or a key that a command does not have.
+    """Return the error message for a flag or a key that a command does not have.
 
     Parameters
     ----------
     what : {"flag", "key"}
     written : str
     known : sequence of str
-        The command's own.
-    others : dict of other commands (``generate_data.py``) or tasks (``--task=X``) to the classes of their parameters
+        The flags or keys of the command.
+    others : dict of str to class of parameters
+        Of the other commands (``generate_data.py``) and tasks (``--task=X``).
     """
     candidates: dict[str, str] = {}
     for owner, cls in others.items():
@@ -128,12 +144,12 @@ def _check_range(declaration: Declaration, value: Any) -> Range:
         raise _BrokenRule(_rule(declaration))
     low, high = (_as_float(declaration, end) for end in value)
     if low > high:
-        raise _BrokenRule("a range whose low end comes first")
+        raise _BrokenRule("a range with its lower end first")
     return Range(low, high)
 
 
 def _check_half_width(declaration: Declaration, value: Any) -> float:
-    if isinstance(value, list | tuple):  # -v,v says the same as v
+    if isinstance(value, list | tuple):  # -v,v is equivalent to v
         symmetric = len(value) == 2 and all(isinstance(end, Real) for end in value) and value[0] == -value[1]
         if not symmetric:
             raise _BrokenRule(f"{_rule(declaration)}: the half-width v of -v,v")
@@ -198,14 +214,14 @@ def _check_names(declaration: Declaration, value: Any) -> tuple[str, ...]:
     value = tuple(_plain_text(item, "a list of names, each a text") for item in value)
     if not declaration.many:
         if not value:
-            raise _BrokenRule("one name at least")
+            raise _BrokenRule("at least one name")
         if len(set(value)) < len(value):
-            raise _BrokenRule("names that differ")
+            raise _BrokenRule("a list without repeated names")
     return value
 
 
 def _plain_text(value: Any, what: str) -> str:
-    """Refuse what cannot be printed or written as UTF-8 in one line."""
+    """Return text that can be printed and written as UTF-8 in one line; refuse other values."""
     if not isinstance(value, str | Path) or not str(value):
         raise _BrokenRule(f"{what} that is not empty")
     if any(ord(character) < 32 or character == "\x7f" or "\ud800" <= character <= "\udfff" for character in str(value)):

@@ -1,6 +1,6 @@
-"""From the words of a command line to parameters. Flags are matched whole: no abbreviations, no prefixes.
+"""Parse a command line into parameters. Flags cannot be abbreviated.
 
-``argparse`` would read ``-srx=1`` as ``-s`` with the value ``rx=1``, and ``-sc -0.5,0.5`` as two flags.
+``argparse`` is not used: it would read ``-srx=1`` as ``-s`` with the value ``rx=1``, and ``-sc -0.5,0.5`` as two flags.
 """
 
 import re
@@ -23,7 +23,7 @@ NEGATIVE_VALUE = re.compile(r"-(\d|\.\d|(inf|infinity|nan)(,|$))", re.IGNORECASE
 
 
 Commands = Mapping[str, Mapping[str, type[Parameters]]]
-"""Of each command, by the name of its program, the parameters of each task: the first is the default one."""
+"""Class of parameters by program and task. The first task of a program is the default task."""
 
 
 def parse_command(
@@ -35,14 +35,14 @@ def parse_command(
     presets: Path | None = None,
     **more: Any,
 ) -> Any:
-    """Read the words of a command line with the parameters of the task that it names.
+    """Parse a command line with the parameters of the task that it names.
 
     Parameters
     ----------
-    commands : dict of program to dict of task to class of parameters
+    commands : dict of str (program) to dict of str (task) to class of parameters
     argv, program, presets, **more
-        As in `parse`.
-    examples : dict of task to examples
+        See `parse`.
+    examples : dict of str (task) to sequence of (description, command)
 
     Returns
     -------
@@ -51,7 +51,7 @@ def parse_command(
     Raises
     ------
     UsageError, SystemExit
-        As in `parse`.
+        See `parse`.
     """
     tasks = commands[program]
     task, is_typed = _find_task(tasks, argv, program, presets)
@@ -84,29 +84,30 @@ def parse[P: Parameters](
     others: Mapping[str, type[Parameters]] | None = None,
     overruled: Sequence[type[Parameters]] = (),
 ) -> P:
-    """Read the words of a command line; of a flag given twice, the last one counts.
+    """Parse a command line. If a flag is repeated, its last value counts.
 
-    The command line wins over the file of ``--config``, that over the one of ``--preset`` (where that is declared),
-    that over the defaults of a choice (`overrides`), those over the declared defaults.
+    Values have this order of priority: command line, file of ``--config``, file of ``--preset`` (if the class has this
+    parameter), defaults that depend on a choice (`overrides`), declared defaults.
 
     Parameters
     ----------
     cls : class of parameters
     argv : sequence of str
-        Without the program's name.
+        Without the name of the program.
     program, version : str
     overrides : dict
-        For a parameter's value, the defaults of others that it changes.
-    examples : sequence of (what it does, command)
-        For the help.
+        Defaults that depend on a choice; see `Overrides`.
+    examples : sequence of (description, command)
+        Shown in the help.
     label_help : callable
-        Given the other parameters, returns the text to print when a flag for names has no value.
+        Takes the parameters and returns the text to print when a flag for names is given without a value.
     presets : Path
-        Folder of the presets that have names.
-    others : dict
-        The parameters of other tasks (``--task=X``) and commands, to say which one a flag belongs to.
-    overruled : sequence of classes
-        Of tasks that a file may be written for although the command line names another one: their values are left out.
+        Folder of the named presets.
+    others : dict of str to class of parameters
+        Of other tasks (``--task=X``) and commands, so that an error message can say where a flag belongs.
+    overruled : sequence of classes of parameters
+        Of the tasks that the command line did not choose. A file may be written for one of these tasks: its values
+        that only they know are ignored.
 
     Returns
     -------
@@ -115,9 +116,9 @@ def parse[P: Parameters](
     Raises
     ------
     UsageError
-        One line that names the flag, the rule and the value received.
+        When a flag or value is not valid; the message gives the flag, the rule and the value.
     SystemExit
-        With code 0, once ``--help``, ``--version``, ``--print-config`` or the help on labels is printed.
+        With code 0, after ``--help``, ``--version``, ``--print-config`` or the list of labels is printed.
     """
     argv = list(argv)
     if any(word in HELP for word in argv):
@@ -167,9 +168,9 @@ def parse[P: Parameters](
 def _find_task(
     tasks: Mapping[str, type[Parameters]], argv: Sequence[str], program: str, presets: Path | None
 ) -> tuple[str, bool]:
-    """Return the task that the command line names, or --config's file, or the preset, or else the first one.
+    """Return the task of the command line, of the --config file, of the preset, or else the first task.
 
-    Also return whether a file that is read after it may have been written for another task.
+    Also return whether a file that is read later may have been written for another task.
     """
     default = next(iter(tasks))
     declaration = declarations(tasks[default])["task"]
@@ -193,7 +194,7 @@ def _find_task(
 
 
 def _last_value(argv: Sequence[str], flag: str) -> str | None:
-    """Return the last value that a flag is given, before the command line is read as a whole."""
+    """Return the last value of a flag. The command line need not be valid otherwise."""
     value = None
     for position, word in enumerate(argv):
         written, equals, after = word.partition("=")
@@ -230,7 +231,7 @@ def _read_words(cls: type[Parameters], argv: Sequence[str], others: Mapping[str,
         if flag == PRINT_CONFIG and equals:
             raise UsageError(f"{PRINT_CONFIG} takes no value; received {shown_value(value)}")
         if equals:
-            # A list may be empty on purpose: --labels= lists them.
+            # --labels= is equivalent to --labels: it lists the labels.
             values: tuple[str, ...] = (value,) if value or declaration is None or declaration.kind != "names" else ()
         elif flag == PRINT_CONFIG or (declaration is not None and declaration.kind == "switch"):
             values = ("true",)
@@ -264,21 +265,24 @@ def _unexpected(
 ) -> str:
     if not word.startswith("-") or NEGATIVE_VALUE.match(word):
         where = f" after {before}" if before else ""
-        return f"unexpected {shown_value(word)}{where}: a value follows its flag, and a list has commas without spaces"
+        return (
+            f"unexpected {shown_value(word)}{where}: each value must follow its flag, and lists are written with "
+            "commas and without spaces"
+        )
     return describe_unknown("flag", written, [*flags, "--help", "--version"], others)
 
 
 def _missing(flag: str, following: str | None) -> str:
     if following is None or not following.startswith("-"):
         return f"{flag} needs a value"
-    return f"{flag} needs a value; a value that begins with a hyphen is written {flag}={shown_value(following)}"
+    return f"{flag} needs a value; write a value that begins with a hyphen as {flag}={shown_value(following)}"
 
 
 def _print_and_leave(text: str) -> NoReturn:
     try:
         print(text)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, a pager perhaps, has seen enough
+    except BrokenPipeError:  # the reader, for example a pager, was closed
         import os
 
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

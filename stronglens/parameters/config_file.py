@@ -1,4 +1,4 @@
-"""Parameters in TOML files: read for ``--config`` and ``--preset``, written by ``--print-config``."""
+"""Read parameters from TOML files (``--config``, ``--preset``) and write them (``--print-config``)."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from stronglens.parameters.errors import UsageError
 from stronglens.parameters.parameter_set import Parameters, applicable, plain_value
 
 WIDTH = 100
-"""Of the comments in a file."""
+"""Width of the comments in a written file, characters."""
 
 TABLES = ("generate_data", "model_and_figures")
-"""Of a preset: each command takes its own."""
+"""Tables of a preset, one for each command."""
 
 
 def read_config(
@@ -24,18 +24,14 @@ def read_config(
     presets: Path | None = None,
     overruled: Sequence[type[Parameters]] = (),
 ) -> dict[str, Any]:
-    """Read values from a TOML file of flat keys, the flags' names with hyphens or underscores.
+    """Read values from a TOML file without tables. Its keys are flag names, with hyphens or underscores.
 
     Parameters
     ----------
     cls : class of parameters
     path : str
-    others : dict
-        The parameters of other tasks and commands, by their names.
-    presets : Path
-        Folder of the presets that have names.
-    overruled : sequence of classes
-        Tasks that the file may be written for: values of theirs are left out.
+    others, presets, overruled
+        See `stronglens.parameters.parse`.
 
     Returns
     -------
@@ -44,7 +40,7 @@ def read_config(
     Raises
     ------
     UsageError
-        When there is no such file, it is no TOML or a preset, or holds a key or a value that will not do.
+        When the file does not exist, is not a TOML file or is a preset, or when a key or a value is not valid.
     """
     where = f"--config={shown_value(path)}"
     if preset_name(path, presets) in _known_presets(presets) and not Path(path).exists():
@@ -56,12 +52,17 @@ def read_config(
 
 
 def find_task_of_preset(name: str, table: str, folder: Path | None) -> Any:
-    """Return the task that a preset names for a command, as it is written; None where it names none, or is no preset.
+    """Return the task that a preset sets for a command, unchecked; None if it sets no task or is not a preset.
 
     Parameters
     ----------
     name, table, folder
-        As in `read_preset`.
+        See `read_preset`.
+
+    Raises
+    ------
+    UsageError
+        When the file cannot be read.
     """
     name = preset_name(name, folder)
     if name not in _known_presets(folder) and not Path(name).is_file():
@@ -72,7 +73,7 @@ def find_task_of_preset(name: str, table: str, folder: Path | None) -> Any:
 
 
 def preset_name(name: str, folder: Path | None) -> str:
-    """Return a preset's name as it is declared, whatever its case; a path as it is."""
+    """Return the name of a preset in lower case; return a path unchanged."""
     return name.lower() if name.lower() in _known_presets(folder) else name
 
 
@@ -84,20 +85,19 @@ def read_preset(
     others: Mapping[str, type[Parameters]] | None = None,
     overruled: Sequence[type[Parameters]] = (),
 ) -> dict[str, Any]:
-    """Read a command's values from a preset: a TOML file of two tables, one a command, of keys as `read_config`'s.
+    """Read the values of one command from a preset: a TOML file with a table of values for each command.
 
     Parameters
     ----------
     cls : class of parameters
     name : str
-        Of a file in `folder`, without its ending; or the path of a file that ends in ``.toml``.
+        Name of a file in `folder` without ``.toml``, or path of a file that ends in ``.toml``.
     table : str
         One of ``TABLES``.
     folder : Path
-    others : dict
-        The parameters of other tasks and commands, by their names.
-    overruled : sequence of classes
-        As in `read_config`.
+        Folder of the named presets.
+    others, overruled
+        See `stronglens.parameters.parse`.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def read_preset(
     Raises
     ------
     UsageError
-        When there is no such preset, or its file will not do: the line names the file.
+        When the preset does not exist or is not valid; the message names the file.
     """
     known = _known_presets(folder)
     if folder and name in known:
@@ -120,19 +120,19 @@ def read_preset(
     tables = read_toml(path, where)
     for found, entries in tables.items():
         if found not in TABLES or not isinstance(entries, Mapping):
-            line = f"{where}: {shown_value(found)} is not one of its tables, [{'] and ['.join(TABLES)}]"
+            line = f"{where}: {shown_value(found)} is not a table of a preset, [{'] or ['.join(TABLES)}]"
             if not isinstance(entries, Mapping):
-                line += f"; a file without tables is given with --config={_in_full(path)}"
+                line += f"; give a file without tables with --config={_in_full(path)}"
             raise UsageError(line)
     if table not in tables:
         raise UsageError(f"{where}: has no table [{table}]")
     if "preset" in tables[table]:
-        raise UsageError(f"{where}: a preset names no other preset")
+        raise UsageError(f"{where}: a preset cannot name another preset")
     return _read_entries(cls, tables[table], where, others, overruled)
 
 
 def config_text(parameters: Parameters, program: str, version: str) -> str:
-    """Write the parameters that apply as TOML, each under its help: `read_config` reads them back."""
+    """Return the applicable parameters as TOML, with their help as comments. `read_config` can read this text."""
     lines = [f"# {program} {version}: the configuration in effect. To use it again: {program} --config FILE"]
     group = None
     values = vars(parameters)
@@ -150,14 +150,14 @@ def config_text(parameters: Parameters, program: str, version: str) -> str:
 
 
 def describe(declaration: Declaration) -> str:
-    """Return a parameter's help with its unit and what is possible, in a line."""
+    """Return the help of a parameter with its unit and valid values, in one line."""
     facts = [declaration.unit, declaration.valid and describe_valid(declaration.valid), ", ".join(declaration.choices)]
     known = "; ".join(fact for fact in facts if fact)
     return f"{declaration.help} [{known}]" if known else declaration.help
 
 
 def _in_full(path: str) -> str:
-    """Return a path to be copied from a line."""
+    """Return a path as text that can be copied from a message."""
     return path if path.isprintable() else repr(path)
 
 
@@ -175,7 +175,7 @@ def _read_entries(
     declared = {declaration.key: declaration for declaration in declarations(cls).values()}
     values: dict[str, Any] = {}
     if "task" in declared and entries.get("task") == declared["task"].default:
-        overruled = ()  # the file is written for this task
+        overruled = ()  # the file is written for this task, so all its values must be valid
     for written, value in entries.items():
         key = written.replace("_", "-").replace("serisic", "sersic")
         if _is_of_other_task(key, value, declared, overruled):
@@ -184,7 +184,7 @@ def _read_entries(
             raise UsageError(f"{where}: {describe_unknown('key', key, list(declared), others or {})}")
         declaration = declared[key]
         if declaration.name in values:
-            raise UsageError(f"{where}: {key} is there twice, with hyphens and with underscores")
+            raise UsageError(f"{where}: {key} is given twice, with hyphens and with underscores")
         try:
             values[declaration.name] = _read_entry(declaration, value)
         except UsageError as error:
@@ -195,7 +195,7 @@ def _read_entries(
 def _is_of_other_task(
     key: str, value: Any, declared: Mapping[str, Declaration], overruled: Sequence[type[Parameters]]
 ) -> bool:
-    """Whether a value of a file is one that only the parameters of other tasks know."""
+    """Return whether a value is valid for other tasks only."""
 
     def is_known(declaration: Declaration) -> bool:
         try:
@@ -211,7 +211,7 @@ def _is_of_other_task(
 
 
 def read_toml(path: str, where: str) -> Mapping[str, Any]:
-    """Return the tables and values of a TOML file; `where` begins the line of an error.
+    """Return the tables and values of a TOML file; an error message begins with `where`.
 
     Raises
     ------
@@ -223,7 +223,7 @@ def read_toml(path: str, where: str) -> Mapping[str, Any]:
     try:
         return tomllib.loads(Path(path).read_bytes().decode("utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"{where}: there is no such file") from None
+        raise UsageError(f"{where}: file not found") from None
     except OSError as error:
         raise UsageError(f"{where}: cannot be read ({error.strerror or error})") from None
     except (ValueError, RecursionError) as error:
@@ -243,6 +243,6 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')  # a parameter holds no control characters
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')  # parameters have no control characters
         return f'"{escaped}"'
     return repr(value)

@@ -1,4 +1,4 @@
-"""What a declaration is: one parameter, written in one line, from which everything about it follows."""
+"""Declarations of parameters. All uses of a parameter are derived from its one declaration."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -29,40 +29,40 @@ Condition = tuple[str, str | tuple[str, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """Hold all that is known of one parameter.
+    """Describe one parameter.
 
     Parameters
     ----------
     kind : {"sampled", "half-width", "component", "number", "choice", "switch", "text", "names"}
-        The function that made it.
+        Name of the function that made the declaration.
     default : object
     help : str
     shortcut : str or None
         Without its hyphen.
     unit : str or None
     valid : (low, high) or None
-        What is possible, ends included.
+        Valid range, ends included.
     symbol : str or None
-        TeX, without the dollars, of the column that is drawn.
+        TeX symbol of the drawn column, without dollar signs.
     choices : tuple of str
     applies : (name of another parameter, tuple of its values) or None
-        Where the parameter means anything. It may be declared with one value, without a tuple.
+        The parameter applies only if the other parameter has one of these values. One value may be declared alone.
     column : str or None
-        The drawn column, if it is not called as the flag.
+        Name of the drawn column, if it differs from the flag's.
     of : str or None
-        Of a component: the name of its half-width.
+        For a component: the name of its half-width.
     spin : int
-        Of a half-width: by how many times the angle its two components turn when the sky is turned.
+        For a half-width: a rotation of the sky by an angle a rotates its two components by spin times a.
     replaces : str or None
         The parameter that is not used when this one is given.
     many : bool
-        Of names: whether they may follow one another on the command line.
+        For names: whether several values may follow the flag, separated by spaces.
     recorded : bool
-        Whether the result depends on it, so that it belongs in a manifest.
+        Whether the result depends on the parameter, so that the manifest must contain it.
     fixed : bool
-        Of a choice: whether a class of parameters has one value of it, its default: the task.
+        For a choice: whether a class of parameters allows its default only (the task).
     name, type, group
-        Filled in by `declare`: the field's name, its type without ``None``, the title of its class.
+        Set by `declare`: the field's name, its type without ``None``, the title of its class.
     """
 
     kind: str
@@ -87,40 +87,40 @@ class Declaration:
 
     @property
     def key(self) -> str:
-        """The name in files: ``src-redshift-range``."""
+        """Name in files: ``src-redshift-range``."""
         return self.name.replace("_", "-")
 
     @property
     def flag(self) -> str:
-        """The name on the command line: ``--src-redshift-range``."""
+        """Name on the command line: ``--src-redshift-range``."""
         return f"--{self.key}"
 
     @property
     def is_drawn(self) -> bool:
-        """Whether a column of the dataset can be drawn from it."""
+        """Whether the parameter is the range of a column of the dataset."""
         return self.kind in ("sampled", "component")
 
     @property
     def column_name(self) -> str:
-        """The column of the dataset: ``src-redshift``."""
+        """Name of the column of the dataset: ``src-redshift``."""
         return self.column or self.key.removesuffix("-range")
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def declare(cls: type | None = None, /, **defaults: Any) -> Any:
-    """Make a class of parameters of its declarations and those of its bases, in the order of the bases.
+    """Make a class of parameters from its declarations and those of its bases, in the order of the bases.
 
     Parameters
     ----------
     cls : class
     **defaults
-        With ``@declare(name=value)``: other defaults, for this class, of parameters that its bases declare.
+        With ``@declare(name=value)``: defaults of this class for parameters that its bases declare.
 
     Raises
     ------
     TypeError
-        When two declarations share a name, a flag or a shortcut, or one contradicts its type; when a default is of no
-        parameter.
+        When two declarations share a name, a flag or a shortcut; when a declaration contradicts its type; when a
+        default is for an unknown parameter.
     """
     if cls is None:
         return lambda cls: _make(cls, defaults)
@@ -132,7 +132,7 @@ def _make(cls: Any, defaults: Mapping[str, Any]) -> type:
     fields = {name: value for name, value in vars(cls).items() if isinstance(value, dataclasses.Field)}
     inherited = _collect(cls)
     if unknown := defaults.keys() - inherited.keys():
-        raise TypeError(f"{cls.__name__}: {', '.join(sorted(unknown))} is no declaration of its bases")
+        raise TypeError(f"{cls.__name__}: its bases do not declare {', '.join(sorted(unknown))}")
     cls.own_defaults = {name: dataclasses.replace(inherited[name], default=value) for name, value in defaults.items()}
     types = {field.name: field.type for base in cls.__bases__ for field in dataclasses.fields(base)} if defaults else {}
     cls.__annotations__ = {**vars(cls).get("__annotations__", {}), **{name: types[name] for name in defaults}}
@@ -151,7 +151,7 @@ def _make(cls: Any, defaults: Mapping[str, Any]) -> type:
 
 
 def declarations(cls: type) -> Mapping[str, Declaration]:
-    """Return the declarations of a class by field name, group after group."""
+    """Return the declarations of a class by field name, in the order of the groups."""
     return _collect_once(cls)
 
 
@@ -178,9 +178,10 @@ def sampled(
     applies: Condition | None = None,
     replaces: str | None = None,
 ) -> Any:
-    """Declare a quantity drawn uniformly between two values, once an image; not drawn by default if both are None.
+    """Declare a quantity that is drawn for each image, uniformly between two values.
 
-    `replaces` names another sampled parameter that is not drawn when this one is given.
+    With None for both values the quantity is not drawn by default. `replaces` is the name of another sampled parameter
+    that is not drawn when this one is given.
     """
     default = None if low is None or high is None else Range(low, high)
     return _field(
@@ -199,10 +200,10 @@ def half_width(
     applies: Condition | None = None,
     spin: int = 0,
 ) -> Any:
-    """Declare the half-width v of the range (-v, v) that the components which name it are drawn from.
+    """Declare the half-width v of the range (-v, v) of its components.
 
-    By default they are not drawn if it is None. With a `spin` these are two, first the one along x: they turn together
-    when the sky is turned.
+    With None the components are not drawn by default. A half-width with a `spin` has two components, x before y, which
+    rotate with the sky.
     """
     default = None if value is None else float(value)
     return _field(
@@ -221,7 +222,7 @@ def component(
     symbol: str | None = None,
     applies: Condition | None = None,
 ) -> Any:
-    """Declare one of the quantities that a half-width stands for; a range of its own, when given, wins."""
+    """Declare a component of a half-width. A range given for the component replaces the half-width."""
     return _field(
         kind="component", default=None, help=help, shortcut=shortcut, unit=unit, valid=valid, symbol=symbol, of=of,
         applies=applies,
@@ -238,7 +239,7 @@ def number(
     applies: Condition | None = None,
     recorded: bool = True,
 ) -> Any:
-    """Declare a number, whole or not as the field's type says."""
+    """Declare a number; the field's type is int or float."""
     return _field(
         kind="number", default=default, help=help, shortcut=shortcut, unit=unit, valid=valid, applies=applies,
         recorded=recorded,
@@ -254,7 +255,7 @@ def choice(
     applies: Condition | None = None,
     fixed: bool = False,
 ) -> Any:
-    """Declare one of a few words; with `fixed` one that a class of parameters has chosen."""
+    """Declare a choice between words; with `fixed` a class of parameters allows the default only."""
     return _field(
         kind="choice", default=default, help=help, shortcut=shortcut, choices=tuple(choices), applies=applies,
         fixed=fixed,
@@ -267,7 +268,7 @@ def switch(*, help: str, shortcut: str | None = None, recorded: bool = True) -> 
 
 
 def text(default: str | None, *, help: str, shortcut: str | None = None, recorded: bool = True) -> Any:
-    """Declare a text or, as the field's type says, a path."""
+    """Declare a text or a path; the field's type is str or Path."""
     return _field(kind="text", default=default, help=help, shortcut=shortcut, recorded=recorded)
 
 
@@ -279,7 +280,7 @@ def names(
     many: bool = False,
     applies: Condition | None = None,
 ) -> Any:
-    """Declare a list of names: a,b,c; with `many` also a b c, as a shell expands ``*.fits``, and possibly none."""
+    """Declare a list of names: a,b,c; with `many` also a b c (as a shell expands ``*.fits``) and an empty list."""
     return _field(kind="names", default=tuple(default), help=help, shortcut=shortcut, many=many, applies=applies)
 
 
@@ -294,7 +295,7 @@ def _field(applies: Condition | None = None, **values) -> Any:
 
 def _plain_type(name: str, annotation: Any) -> type:
     if isinstance(annotation, str):
-        raise TypeError(f"{name}: declare needs types, not their names (no 'from __future__ import annotations')")
+        raise TypeError(f"{name}: the annotation must be a type (no 'from __future__ import annotations')")
     if isinstance(annotation, UnionType):
         (annotation,) = (item for item in get_args(annotation) if item is not type(None))
     return get_origin(annotation) or annotation
@@ -317,9 +318,9 @@ def _refuse_clashes(cls: Any, annotations: dict[str, Any]) -> None:
                 raise TypeError(f"{where}: a {declaration.kind} cannot be of type {declaration.type.__name__}")
             others = {declaration.of, declaration.replaces, declaration.applies and declaration.applies[0]}
             for other in others:
-                # A group may refer to another one: only the class that joins them can tell.
+                # A group may refer to a parameter of another group: check this in the class that joins them.
                 if other is not None and other not in declared and base is not cls:
                     raise TypeError(f"{where} refers to {other}, which {cls.__name__} does not declare")
     undeclared = annotations.keys() - declared
     if undeclared:
-        raise TypeError(f"{cls.__name__}: {', '.join(sorted(undeclared))} is no declaration")
+        raise TypeError(f"{cls.__name__}: {', '.join(sorted(undeclared))} has an annotation, but no declaration")

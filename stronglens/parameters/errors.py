@@ -1,17 +1,17 @@
-"""What can go wrong through a user's input, said in one line, with the process's exit code."""
+"""Errors that a user's input can cause. A command prints each as one line and exits with its exit code."""
 
 
 class StronglensError(Exception):
-    """An error to be shown as one line, without a traceback."""
+    """Base class of errors that are shown as one line, without a traceback."""
 
     exit_code = 1
 
 
 class RunError(StronglensError):
-    """A file, a dataset or a network that cannot be used."""
+    """A file, a dataset or a network is not usable."""
 
 
 class UsageError(StronglensError, ValueError):
-    """A flag or a value that cannot be used."""
+    """A flag or its value is not valid."""
 
     exit_code = 2

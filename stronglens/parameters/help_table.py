@@ -1,4 +1,4 @@
-"""The table of all parameters: for ``--help`` and ``docs/parameters/``; and the table of labels."""
+"""The table of all parameters, for ``--help`` and for docs/parameters/; the table of labels."""
 
 import os
 import re
@@ -16,26 +16,26 @@ from stronglens.parameters.values import Column, Range, number_text
 HEADER = ("Argument", "Shortcut", "Type", "Unit", "Valid range", "Default", "Description")
 WIDTH_WHEN_PIPED = 120
 NARROW = 110
-"""Columns of a terminal below which a description stands on lines of its own."""
+"""Terminal width below which a description is printed below the other cells, columns."""
 WIDEST_DESCRIPTION = 90
 WIDEST_CELLS = (99, 99, 12, 8, 12, 12)
-"""Beyond these, cells are wrapped where they may be."""
+"""Widths beyond which cells are wrapped, characters."""
 MOST_OVERRIDES = 10
-"""Defaults that a choice may set to be told in the rows of the table."""
+"""Maximum number of defaults set by one choice for which the rows of the table show them."""
 BREAKS = re.compile(r"(?<=[,/])|(?<=[^|] )(?!\|)|(?<=[a-z])(?=\.[a-z])|(?= \|)")
-"""Where a cell may be wrapped: after a comma, a slash or a space, before a file's ending or a bar."""
+"""Positions where a cell can be wrapped: after a comma, a slash or a space, before a file suffix or a bar."""
 Row = tuple[str, ...]
 
 BUILT_IN = (
-    ("--help", "-h", "switch", "", "", "", "print this table (-help does, too)"),
+    ("--help", "-h", "switch", "", "", "", "print this table (also -help)"),
     ("--version", "", "switch", "", "", "", "print the version"),
-    ("--config", "", "path", "", "", "-", "TOML file of values for these parameters; the command line wins over it"),
-    ("--print-config", "", "switch", "", "", "", "print the values in effect as a file for --config"),
+    ("--config", "", "path", "", "", "-", "TOML file of parameter values; flags override its values"),
+    ("--print-config", "", "switch", "", "", "", "print the current values as a file for --config"),
 )
 NOTES = (
-    "A value is written --argument=value, --argument value, -shortcut=value or -shortcut value. A range is low,high; "
-    "one number fixes the value. A default of -v,v is set by the half-width v of the pair. Of an argument given twice "
-    "the last one counts."
+    "Write a value as --argument=value, --argument value, -shortcut=value or -shortcut value. Write a range as "
+    "low,high, or as one number to fix the value. The default -v,v is given by the half-width v of the pair. If an "
+    "argument is repeated, its last value counts."
 )
 
 
@@ -46,17 +46,17 @@ def help_text(
     examples: Sequence[tuple[str, str]] = (),
     width: int | None = None,
 ) -> str:
-    """Lay out what ``--help`` prints.
+    """Return the text of ``--help``.
 
     Parameters
     ----------
     cls : class of parameters
     program : str
     overrides : dict
-        The defaults that a choice changes: told in the descriptions.
-    examples : sequence of (what it does, command)
-    width : int
-        Of the terminal, by default.
+        Defaults that depend on a choice; the descriptions show them.
+    examples : sequence of (description, command)
+    width : int, characters
+        By default the width of the terminal.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def help_text(
 
 
 def markdown_table(cls: type[Parameters], overrides: Overrides | None = None, heading: str = "###") -> str:
-    """Write the table of all parameters as Markdown, a heading and a table for each group."""
+    """Return the table of all parameters as Markdown, with a heading and a table for each group."""
     parts = []
     for title, rows in _groups(cls, overrides):
         parts += [f"{heading} {title}", "", _markdown_row(HEADER), "|---" * len(HEADER) + "|"]
@@ -85,13 +85,13 @@ def markdown_table(cls: type[Parameters], overrides: Overrides | None = None, he
 
 
 def labels_table(columns: Iterable[Column], title: str, width: int | None = None) -> str:
-    """Lay out the table of labels that can be learned: name, unit, range of the draws, description."""
+    """Return the table of labels that can be learned: name, unit, prior range, description."""
     header = ("Label", "Unit", "Drawn from", "Description")
     rows = [
         (
             column.name,
             column.unit or "",
-            "follows" if column.prior is None else _range_text(Range(*column.prior)),
+            "(derived)" if column.prior is None else _range_text(Range(*column.prior)),
             column.help,
         )
         for column in columns
@@ -108,7 +108,7 @@ def labels_table(columns: Iterable[Column], title: str, width: int | None = None
 
 
 def terminal_width() -> int:
-    """Return the columns of the terminal, or of COLUMNS in the environment; 120 when output goes elsewhere."""
+    """Return the width in characters: COLUMNS of the environment, or the terminal's; 120 without a terminal."""
     try:
         width = int(os.environ.get("COLUMNS", ""))
     except ValueError:
@@ -122,12 +122,12 @@ def terminal_width() -> int:
 
 
 def _tasks_text(cls: type[Parameters]) -> str:
-    """Return which task's flags these are and where the others are, where there are tasks to choose from."""
+    """Return a line with the task of these flags and the commands that show other tasks' flags; empty for one task."""
     fixed = [item for item in declarations(cls).values() if item.fixed]
     others = [f"--help {item.flag}={word}" for item in fixed for word in item.choices if word != item.default]
     if not others:
         return ""
-    return f"These are the arguments with {fixed[0].flag}={fixed[0].default}. Of other tasks: {', '.join(others)}"
+    return f"These are the arguments with {fixed[0].flag}={fixed[0].default}. For other tasks: {', '.join(others)}"
 
 
 def _groups(cls: type[Parameters], overrides: Overrides | None) -> list[tuple[str, list[Row]]]:
@@ -175,7 +175,7 @@ def _range_text(value: Range) -> str:
 
 
 def _override_text(declaration: Declaration, cls: type[Parameters], overrides: Overrides) -> str:
-    # A choice that sets many parameters would fill every row: --print-config shows what it sets.
+    # A choice that sets many defaults would fill every row; --print-config shows them.
     overrides = {choice: defaults for choice, defaults in overrides.items() if len(defaults) <= MOST_OVERRIDES}
     declared = {name: item for name, item in declarations(cls).items() if item.applies is None}
     texts = [
@@ -191,7 +191,7 @@ class _Layout:
     widths: tuple[int, ...]
     gap: int
     description_beside: int
-    """Columns for the description beside the other cells; 0: it stands below them."""
+    """Width of the description to the right of the other cells, characters; 0: it is printed below them."""
 
 
 def _lay_out(groups: list[tuple[str, list[Row]]], width: int) -> list[str]:
@@ -240,7 +240,7 @@ def _line_up(row: Row, layout: _Layout, width: int) -> list[str]:
 
 
 def _stack(groups: list[tuple[str, list[Row]]], width: int) -> list[str]:
-    """Return a list in place of a table, where a terminal is too narrow for one."""
+    """Return the rows as a list, for a terminal that is too narrow for a table."""
     lines: list[str] = []
     for title, rows in groups:
         lines += ([""] if lines else []) + _wrap(title, width, "")
@@ -259,7 +259,7 @@ def _wrap(text: str, width: int, indent: str) -> list[str]:
 
 
 def _pieces(text: str, cell: int) -> list[str]:
-    """Return what may not be broken: the whole of a flag and of a shortcut."""
+    """Return the parts of a cell that must not be broken. Flags and shortcuts are never broken."""
     return [text] if cell < 2 else [piece.strip() if piece.isspace() else piece for piece in BREAKS.split(text)]
 
 

@@ -1,4 +1,4 @@
-"""A set of parameters: frozen, checked, and what follows from it - columns, ranges, the entry in a manifest."""
+"""Sets of parameters, frozen and checked; their columns, ranges and entry in a manifest."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from stronglens.parameters.errors import RunError, UsageError
 from stronglens.parameters.values import Column, Range
 
 Overrides = Mapping[tuple[str, str], Mapping[str, Any]]
-"""For a parameter's value, the defaults of others that it changes: {("telescope", "hst"): {"grid_size": 128}}."""
+"""Defaults that depend on the value of another parameter: {("telescope", "hst"): {"grid_size": 128}}."""
 
 
 @declare
@@ -28,43 +28,47 @@ class Parameters:
 
     @classmethod
     def of(cls, overrides: Overrides | None = None, **values: Any) -> Self:
-        """Make parameters of some values, and of the defaults that go with them.
+        """Make parameters from values; all others have their defaults.
 
         Parameters
         ----------
         overrides : dict
-            The defaults that a choice changes.
+            Defaults that depend on a choice.
         **values
             By field name.
 
         Raises
         ------
         UsageError
-            When a value will not do, does not apply, or stands against another one.
+            When a value is not valid, does not apply, or excludes another one.
         TypeError
-            When there is no such parameter.
+            When a parameter does not exist.
         """
         return resolve(cls, [values], overrides)
 
 
 def resolve[P: Parameters](cls: type[P], layers: Sequence[Mapping[str, Any]], overrides: Overrides | None = None) -> P:
-    """Make parameters of what was given, which wins over a choice's defaults, and those over the declared ones.
+    """Make parameters from given values, defaults that depend on a choice, and declared defaults, in this priority.
 
-    A value that stands against one of a later layer gives way: it is left out.
+    A value that conflicts with a value of a later layer is dropped.
 
     Parameters
     ----------
     cls : class of parameters
-    layers : sequence of dicts of field name to value
-        A later one wins: what a preset says, a file, a command line.
+    layers : sequence of dict of field name to value
+        Of a preset, a file, the command line. A later layer overrides an earlier one.
     overrides : dict
-        Applied in their order, each by the value finally chosen; those of a choice that was given win over those of a
-        default one.
+        Applied in their order, for the final value of each choice. The defaults of a given choice override those of a
+        choice that has its default.
+
+    Returns
+    -------
+    Parameters
 
     Raises
     ------
     UsageError
-        When a value will not do, does not apply, or stands against another one.
+        When a value is not valid, does not apply, or excludes another one.
     """
     declared = declarations(cls)
     layers = [
@@ -76,10 +80,10 @@ def resolve[P: Parameters](cls: type[P], layers: Sequence[Mapping[str, Any]], ov
     final = {name: declaration.default for name, declaration in declared.items()} | given
 
     def asked_for(name):
-        """Whether a value was given, or one that would mean nothing beside a default of this one."""
+        """Return whether the parameter was given, or its half-width, or the parameter that it replaces."""
         return not given.keys().isdisjoint((name, declared[name].of, declared[name].replaces))
 
-    chosen: set[str] = set()  # by a choice that was given, which wins over one that was not
+    chosen: set[str] = set()  # parameters whose default comes from a given choice
     for (chooser, choice), defaults in (overrides or {}).items():
         if chooser in declared and final[chooser] == choice and applies(declared[chooser], final):
             free = {name for name in defaults if name in declared and not asked_for(name)}
@@ -93,7 +97,7 @@ def resolve[P: Parameters](cls: type[P], layers: Sequence[Mapping[str, Any]], ov
     for name in given:
         declaration = declared.get(name)
         if declaration is None or final[name] is None:
-            continue  # the class refuses what it does not declare
+            continue  # the class itself refuses undeclared names
         if declaration.applies and not applies(declaration, final):
             if rank.get(declaration.applies[0], -1) <= rank[name]:
                 raise UsageError(_inapplicable(declaration, declared, final))
@@ -101,15 +105,15 @@ def resolve[P: Parameters](cls: type[P], layers: Sequence[Mapping[str, Any]], ov
         elif declaration.replaces in given:
             rival = declaration.replaces
             if rank[name] == rank[rival]:
-                raise UsageError(f"{declaration.flag} and {declared[rival].flag} exclude each other: give one of them")
+                raise UsageError(f"{declaration.flag} and {declared[rival].flag} exclude each other; give only one")
             dropped.add(min(name, rival, key=rank.__getitem__))
         elif declaration.of and rank.get(declaration.of, -1) > rank[name]:
-            dropped.add(name)  # a half-width that was given later is for both components
+            dropped.add(name)  # a half-width that is given later sets both components
     return cls(**{name: value for name, value in final.items() if name not in dropped})
 
 
 def applicable(parameters: Parameters) -> dict[str, Declaration]:
-    """Return the declarations that mean anything for these parameters, by field name."""
+    """Return the declarations that apply for the values of these parameters, by field name."""
     values = vars(parameters)
     declared = declarations(type(parameters))
     applying = {name: declaration for name, declaration in declared.items() if applies(declaration, values)}
@@ -118,7 +122,7 @@ def applicable(parameters: Parameters) -> dict[str, Declaration]:
 
 
 def applies(declaration: Declaration, values: Mapping[str, Any]) -> bool:
-    """Return whether a parameter means anything beside the values of the others."""
+    """Return whether a parameter applies for the values of the others."""
     return declaration.applies is None or values[declaration.applies[0]] in declaration.applies[1]
 
 
@@ -162,7 +166,7 @@ def columns(parameters: Parameters) -> dict[str, Column]:
 
 
 def to_manifest(parameters: Parameters) -> dict[str, Any]:
-    """Return what a result depends on as plain data: the parameters that apply, by the names of their flags."""
+    """Return the parameters that apply and that the result depends on, as plain data by the names of their flags."""
     return {
         declaration.key: plain_value(getattr(parameters, name))
         for name, declaration in applicable(parameters).items()
@@ -176,21 +180,21 @@ def from_manifest[P: Parameters](cls: type[P], entries: Mapping[str, Any], overr
     Raises
     ------
     RunError
-        When the entries are not those of this class.
+        When an entry is not a parameter of this class, or is not valid.
     """
     names = {declaration.key: name for name, declaration in declarations(cls).items()}
     unknown = sorted(set(entries) - set(names))
     if unknown:
-        raise RunError(f"the manifest has a parameter that this version does not know: {unknown[0]}")
+        raise RunError(f"the manifest contains an unknown parameter: {unknown[0]}")
     values = {names[key]: value for key, value in entries.items()}
     try:
         return resolve(cls, [values], overrides)
     except UsageError as error:
-        raise RunError(f"the manifest's parameters cannot be used: {error}") from None
+        raise RunError(f"the parameters in the manifest are not valid: {error}") from None
 
 
 def plain_value(value: Any) -> Any:
-    """Return a parameter's value as JSON and TOML know it."""
+    """Return the value of a parameter as a type of JSON and TOML."""
     if isinstance(value, Range):
         return [value.low, value.high]
     if isinstance(value, tuple):

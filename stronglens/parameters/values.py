@@ -1,4 +1,4 @@
-"""What a parameter may hold beyond plain numbers and text: a range; and what it becomes in a dataset: a column."""
+"""Ranges, as values of parameters, and columns of a dataset."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from stronglens.parameters.errors import UsageError
 
 @dataclass(frozen=True)
 class Range:
-    """Hold the two ends of a uniform distribution; equal ends fix the value.
+    """The two ends of a uniform distribution; equal ends fix the value.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class Range:
     Raises
     ------
     UsageError
-        When they are not.
+        When an end is not finite or ``low > high``.
     """
 
     low: float
@@ -28,15 +28,15 @@ class Range:
     def __post_init__(self):
         for end in (self.low, self.high):
             if isinstance(end, bool) or not isinstance(end, Real) or not math.isfinite(end):
-                raise UsageError(f"a range has two finite ends; received {self.low!r},{self.high!r}")
+                raise UsageError(f"a range needs two finite ends; received {self.low!r},{self.high!r}")
         object.__setattr__(self, "low", float(self.low) + 0.0)  # -0.0 and 0.0 are one value
         object.__setattr__(self, "high", float(self.high) + 0.0)
         if self.low > self.high:
-            raise UsageError(f"the low end of a range comes first; received {self.low!r},{self.high!r}")
+            raise UsageError(f"the lower end of a range must come first; received {self.low!r},{self.high!r}")
 
     @property
     def is_fixed(self) -> bool:
-        """Whether the range holds one value only."""
+        """Whether both ends are equal."""
         return self.low == self.high
 
     def __str__(self) -> str:
@@ -45,27 +45,27 @@ class Range:
 
 @dataclass(frozen=True)
 class Column:
-    r"""Describe a column of ``labels.csv``: something that varies from image to image, and can be learned.
+    r"""Describe a column of ``labels.csv``: a quantity of each image, which a network can learn.
 
     Parameters
     ----------
     name : str
-        As in the file: ``src-center-x``.
+        Name in the file: ``src-center-x``.
     unit : str or None
     symbol : str
-        TeX, without the dollars.
+        TeX, without dollar signs.
     help : str
-        What it is, in a line.
+        Description in one line.
     prior : (float, float) or None
-        Ends of the uniform distribution it was drawn from.
+        Ends of the uniform distribution from which the column is drawn.
     drawn : bool
-        False for what follows from other columns.
+        False for a column that is derived from others.
     spin : int or None
-        What it does when the sky is turned by an angle: 0, it stays (or is an angle itself: none of these is a label);
-        1 or 2, it is a component of a pair that turns by as many times the angle (a place; an ellipticity, a shear).
-        None where a manifest does not say, because it was written before there were spins.
+        Behaviour under a rotation of the sky by an angle a. 0: the column does not change (or is itself an angle; no
+        angle is a label). 1 or 2: the column is a component of a pair that rotates by a (a position) or by 2 a (an
+        ellipticity, a shear). None: unknown, since an old manifest does not contain spins.
     pair : (str, str) or None
-        With spin: the names of the components along x and y (cosine and sine), this one among them.
+        For a spin of 1 or 2: the names of the components along x and y (or cosine and sine), this column included.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Column:
 
     @property
     def axis_text(self) -> str:
-        """The text for an axis of a figure: symbol, or name where there is none, and unit in brackets."""
+        """Text for an axis of a figure: symbol (or name, if there is no symbol) and unit in brackets."""
         quantity = f"${self.symbol}$" if self.symbol else self.name
         return f"{quantity} [{self.unit}]" if self.unit else quantity
 
@@ -126,7 +126,7 @@ class Column:
 
 
 def number_text(value: float) -> str:
-    """Write a number as short as it can be read: 0.00001, 20, 1e7, 2^63-1."""
+    """Return a number as short text that can be read back: 0.00001, 20, 1e7, 2^63-1."""
     if isinstance(value, int) and value >= 2**31 and (value + 1).bit_count() == 1:
         return f"2^{value.bit_length()}-1"
     plain = f"{value:.10f}".rstrip("0").rstrip(".")

@@ -1,8 +1,7 @@
-"""One style for all figures: image panels, colour bars, titles, saving.
+"""The style of all figures: image panels, colour bars, titles, saving.
 
-Figures are made without pyplot, so that nothing needs a display and no global state is
-touched: every drawing function works inside `style()` and returns a `Figure`, which
-`save_figure` writes.
+Figures are made without pyplot: they need no display and change no global state. A drawing function works inside
+`style()` and returns a `Figure`, which `save_figure` writes.
 """
 
 from stronglens.plotting.curves import best_epoch, scale_losses

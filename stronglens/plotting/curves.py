@@ -1,4 +1,4 @@
-"""Curves of a training by epoch: which epoch was best, and axes on which losses can be read."""
+"""Training curves: the best epoch, and the axes of a loss curve."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,30 +8,37 @@ from matplotlib.ticker import MaxNLocator
 
 
 def best_epoch(history: Mapping[str, Sequence[float]]) -> int | None:
-    """Return the epoch, counted from one, of the lowest finite validation loss, or training loss where there is none.
+    """Return the epoch, counted from one, with the lowest validation loss, or training loss without validation.
 
     Parameters
     ----------
     history : mapping of str to sequence of E float
-        ``val_loss``, ``loss``; without a finite number of the one that counts there is no best epoch.
+        ``val_loss``, ``loss``.
+
+    Returns
+    -------
+    int or None
+        None if no loss is finite.
     """
     values = np.asarray(history.get("val_loss", history.get("loss", [])), dtype=float)
     return int(np.nanargmin(np.where(np.isfinite(values), values, np.nan))) + 1 if np.isfinite(values).any() else None
 
 
 def scale_losses(axes: Axes, drawn: Sequence[np.ndarray]) -> None:
-    """Set the axes of positive curves by epoch: logarithmic where they fall far, whole epochs.
+    """Set the axes of loss curves.
+
+    The y axis is logarithmic if the values are positive and differ by a factor above 3; ticks in x are whole epochs.
 
     Parameters
     ----------
     axes : Axes
     drawn : sequence of ndarray (E,)
-        The curves' values, finite.
+        Finite values of the curves.
     """
     values = np.concatenate(drawn) if drawn else np.ones(1)
     if values.min() > 0 and values.max() > 3 * values.min():
         axes.set_yscale("log")
-        if values.max() < 100 * values.min():  # less than two decades: plain numbers between the powers of ten
+        if values.max() < 100 * values.min():  # less than two decades: label ticks between the powers of ten
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
             axes.yaxis.set_minor_formatter(lambda value, _: f"{value:.3g}" if f"{value:e}"[0] in "2357" else "")
             axes.tick_params(axis="y", which="minor", labelsize=7)

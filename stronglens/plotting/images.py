@@ -1,4 +1,4 @@
-"""Image panels: their stretch, axes in arcsec or pixels, colour bars, and grids of them."""
+"""Image panels: stretch, axes in arcsec or pixels, colour bars, and grids of panels."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from stronglens.plotting.style import new_figure
 
 DIVERGING = "RdBu_r"
-"""Colour map of values of either sign: white at zero, red above it, blue below."""
+"""Colour map for values of both signs: white at zero, red above zero, blue below."""
 
 
 def grid_shape(count: int, columns_max: int | None = None) -> tuple[int, int]:
-    """Return rows and columns of a grid, about square and never taller than wide."""
+    """Return the rows and columns of a grid for ``count`` panels, about square and never taller than wide."""
     columns = max(1, int(np.ceil(np.sqrt(count))))
     if columns_max is not None:
         columns = min(columns, columns_max)
@@ -23,12 +23,12 @@ def grid_shape(count: int, columns_max: int | None = None) -> tuple[int, int]:
 
 
 def asinh_norm(images: ArrayLike, floor: float = 2.0, ceiling: float = 99.8) -> AsinhNorm:
-    """Return a stretch that is linear in the noise and logarithmic in the light.
+    """Return an arcsinh stretch: linear at the level of the noise, logarithmic for brighter pixels.
 
     Parameters
     ----------
-    images : array_like (..., H, W), e-/s
-        What shares the stretch. Values that are not finite are ignored.
+    images : array_like (..., H, W), electrons/s
+        All images that share the stretch. Values that are not finite are ignored.
     floor, ceiling : float, per cent
         Percentiles of the values that become black and white.
     """
@@ -41,7 +41,7 @@ def asinh_norm(images: ArrayLike, floor: float = 2.0, ceiling: float = 99.8) -> 
         low, high = float(values.min()), float(values.max())
     if high <= low:
         high = low + max(abs(low), 1.0) * 1e-3
-    # The scatter of the faintest half is noise where there is noise, and the faintest light where there is none.
+    # The scatter of the faintest half of the pixels is the noise, or faint light in a noise-free image.
     faint = values[values <= np.median(values)]
     width = 1.4826 * float(np.median(np.abs(faint - np.median(faint)))) * 2
     peak = max(abs(low), abs(high))
@@ -49,24 +49,24 @@ def asinh_norm(images: ArrayLike, floor: float = 2.0, ceiling: float = 99.8) -> 
 
 
 def draw_image(axes: Axes, image: ArrayLike, pixel_scale: float | None, norm: Normalize, cmap: str, ticks: bool = True):
-    """Draw an image with axes in arcsec about its centre, y up, and return the artist.
+    """Draw an image with axes in arcsec relative to its centre, y upwards, and return the artist.
 
     Parameters
     ----------
     axes : Axes
     image : array_like (H, W)
-        Row 0 at the top.
+        Row 0 is at the top.
     pixel_scale : float, arcsec
-        None where it is unknown: the axes are then in pixels, as `length_unit` says.
+        None if it is unknown; the axes are then in pixels (see `length_unit`).
     norm : Normalize
     cmap : str
     ticks : bool
-        Whether the axes are numbered.
+        Whether the axes have ticks.
     """
     image = np.asarray(image)
     half_y, half_x = (count * (pixel_scale or 1.0) / 2 for count in image.shape)
     artist = axes.imshow(image, cmap=cmap, norm=norm, extent=(-half_x, half_x, -half_y, half_y), aspect="equal")
-    # Noise of 0.4 pixels of the screen turns into moire where pixels are dropped.
+    # Without antialiasing, noise in images with more pixels than the screen shows moire patterns.
     artist.set_interpolation("antialiased")
     if ticks:
         for axis, half in ((axes.xaxis, half_x), (axes.yaxis, half_y)):
@@ -79,24 +79,24 @@ def draw_image(axes: Axes, image: ArrayLike, pixel_scale: float | None, norm: No
 
 
 def write_index(axes: Axes, index: int) -> None:
-    """Write an image's index in its dataset into the upper right corner of its panel, as ``#137``."""
+    """Write the index of an image in its dataset in the upper right corner of its panel, as ``#137``."""
     text = axes.text(0.97, 0.96, f"#{index}", transform=axes.transAxes, ha="right", va="top", color="white", size=7.0)
     text.set_path_effects([withStroke(linewidth=1.5, foreground="0.1")])  # legible on any colour map
 
 
 def explain_indices(figure: Figure) -> None:
-    """Say in the lower right corner of a figure what `write_index` wrote into its panels."""
+    """Explain the text of `write_index` in the lower right corner of a figure."""
     right, up = 1 - 0.1 / figure.get_figwidth(), 0.08 / figure.get_figheight()
     figure.text(right, up, "#: index in the dataset", ha="right", va="bottom", color="0.35", size=7.0)
 
 
 def length_unit(pixel_scale: float | None) -> str:
-    """Return the unit of an image's axes: arcsec where the size of a pixel is known."""
+    """Return the unit of an image's axes: arcsec if the pixel scale is known, else pixels."""
     return "pixels" if pixel_scale is None else "arcsec"
 
 
 def add_colour_bar(figure: Figure, box: tuple[float, float, float, float], norm: Normalize, cmap: str, label: str):
-    """Draw a vertical colour bar in a box (left, bottom, width, height; fractions of the figure)."""
+    """Draw a vertical colour bar in a box (left, bottom, width, height; fractions of the figure) and return it."""
     axes = figure.add_axes(box)
     bar = figure.colorbar(ScalarMappable(norm=norm, cmap=cmap), cax=axes)
     height = box[3] * figure.get_figheight()
@@ -111,28 +111,29 @@ def add_colour_bar(figure: Figure, box: tuple[float, float, float, float], norm:
 
 
 def symmetric_ticks(half_width: float) -> list[float]:
-    """Return zero and a round number on either side that lies inside an axis."""
+    """Return the ticks -t, 0 and t of an axis from -half_width to half_width, with a round number t."""
     power = 10.0 ** np.floor(np.log10(half_width))
     step = next(power * factor for factor in (8, 6, 5, 4, 3, 2, 1.5, 1, 0.5) if power * factor <= 0.85 * half_width)
     return [-step, 0.0, step]
 
 
 class PanelGrid:
-    """A figure of equal panels laid out in inches, which is quick for many and the same for one.
+    """A figure of equal panels, laid out in inches, which is fast for many panels.
 
     Parameters
     ----------
     count : int
-        Panels.
+        Number of panels.
     panel : (float, float), inches
-        Width and height of each.
+        Width and height of each panel.
     caption : float, inches
-        Room above each panel for its text.
+        Height of the caption above each panel.
     columns_max : int, optional
+        Maximum number of columns.
     bar : bool
-        Whether there is one colour bar for all, at the right.
+        Whether there is a colour bar for all panels, at the right.
     top, bottom : float, inches
-        Room for the title, and for what stands below the panels.
+        Height of the title, and height of the space below the panels.
     """
 
     def __init__(self, count, panel, *, caption=0.2, columns_max=None, bar=False, top=0.7, bottom=0.5):
@@ -142,20 +143,20 @@ class PanelGrid:
         self.gap_x, self.left, self.bottom, self.caption, self.top = 0.08, 0.6, bottom, caption, top
         self.right = 0.95 if bar else 0.15
         columns_wide = self.columns * self.panel_width + (self.columns - 1) * self.gap_x
-        self.width = max(self.left + columns_wide + self.right, 4.2)  # a title must be readable above one panel
+        self.width = max(self.left + columns_wide + self.right, 4.2)  # the width of a readable title
         self.height = top + self.bottom + self.rows * (self.panel_height + caption + 0.08)
         self.figure = new_figure(self.width, self.height)
 
     def add_panel(self, index: int) -> Axes:
-        """Return new axes in place ``index``, counted along rows."""
+        """Add the axes of panel ``index``, counted along rows, and return them."""
         return self.figure.add_axes(self._box(index))
 
     def is_at_edge(self, index: int) -> tuple[bool, bool]:
-        """Return whether a panel has nothing to its left, and nothing below it."""
+        """Return whether a panel is at the left edge, and whether it is at the bottom edge."""
         return index % self.columns == 0, index + self.columns >= self.count
 
     def add_bar(self, norm: Normalize, cmap: str, label: str) -> None:
-        """Draw the one colour bar of all panels at their right."""
+        """Draw the colour bar of all panels to their right."""
         left = self.left + self.columns * (self.panel_width + self.gap_x) + 0.02
         top = self.height - self.top - self.caption
         length = min(top - self.bottom - 0.08, 4.0)
@@ -170,13 +171,13 @@ class PanelGrid:
 
 
 def inches(figure: Figure, left: float, bottom: float, width: float, height: float):
-    """Return a box as fractions of the figure, as Matplotlib wants it, from one in inches."""
+    """Convert a box in inches to fractions of the figure, as Matplotlib needs it."""
     across, up = figure.get_figwidth(), figure.get_figheight()
     return left / across, bottom / up, width / across, height / up
 
 
 def _round_ticks(norm: Normalize, wanted: int) -> list[float]:
-    """Return round numbers, zero among them, that stand well apart on a colour bar."""
+    """Return round numbers, including zero, that are well separated on a colour bar."""
     low, high = float(norm.vmin), float(norm.vmax)
     peak = max(abs(low), abs(high))
     top = int(np.floor(np.log10(peak))) if peak > 0 else 0

@@ -1,4 +1,4 @@
-"""A figure of many images with captions, in one stretch."""
+"""A figure of many images with captions and a common stretch."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from stronglens.plotting.images import PanelGrid, draw_image, explain_indices, length_unit, write_index
 from stronglens.plotting.words import add_title, caption_size
 
-LINE = 0.155  # inches from one line of small text to the next
+LINE = 0.155  # line height of small text, inches
 
 
 def draw_panels(
@@ -33,17 +33,21 @@ def draw_panels(
     captions : sequence of N str
         A few lines each.
     pixel_scale : float, arcsec
-        None where it is unknown.
+        None if it is unknown.
     norm : Normalize
         Stretch of all images.
     cmap : str
     bar : str
-        What the colour bar says.
+        Label of the colour bar.
     title, subtitle : str
     narrowest : float, inches
-        Panels are no narrower, so that captions can be read.
+        Minimum width of a panel, so that captions can be read.
     indices : sequence of N int, optional
-        Of the images in their dataset: written into each panel.
+        Indices of the images in their dataset, written into the panels.
+
+    Returns
+    -------
+    Figure
     """
     columns = int(np.ceil(np.sqrt(len(images))))
     width = next(size for most, size in ((1, 3.4), (2, 2.6), (4, 2.0), (8, 1.5), (99, 1.15)) if columns <= most)
@@ -68,7 +72,7 @@ def draw_panels(
 
 
 def title_grid(grid: PanelGrid, title: str, subtitle: str = "", unit: str = "arcsec") -> None:
-    """Write the title of a grid of images, and what its axes are, once for all."""
+    """Write the title of a grid of images and one pair of axis labels."""
     add_title(grid.figure, title, subtitle)
     middle = grid.left + (grid.columns * (grid.panel_width + grid.gap_x) - grid.gap_x) / 2
     grid.figure.text(middle / grid.width, 0.08 / grid.height, f"x [{unit}]", ha="center", va="bottom")

@@ -1,4 +1,4 @@
-"""One look for all figures, and how they reach the disk."""
+"""The style of all figures; saving of figures."""
 
 import difflib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from stronglens.parameters import RunError, UsageError
 
 FORMATS = ("png", "jpg", "pdf", "svg")
 STYLE = {
-    "font.family": "DejaVu Sans",  # comes with Matplotlib: the same on every machine
+    "font.family": "DejaVu Sans",  # included in Matplotlib, so it exists on every machine
     "font.size": 9.0,
     "axes.titlesize": 9.0,
     "axes.labelsize": 9.0,
@@ -35,18 +35,18 @@ STYLE = {
     "image.interpolation": "nearest",
     "image.origin": "upper",
     "mathtext.fontset": "dejavusans",
-    "svg.hashsalt": "stronglens",  # ids in SVG files are random without it
+    "svg.hashsalt": "stronglens",  # otherwise ids in SVG files are random
     "pdf.fonttype": 42,
     "text.parse_math": True,
 }
-# Told apart with every kind of colour blindness, and in print without colour by blue being darker.
+# Colours that can be distinguished with all kinds of colour blindness, and in greyscale, where blue is darker.
 BLUE, ORANGE, GREEN, GREY = "#2a6fbb", "#d9652b", "#4bb39a", "0.45"
 DPI = 150
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in the project's style inside a ``with`` block, whatever the user's own settings are."""
+    """Context with the style of this project, independent of the user's Matplotlib settings."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
@@ -54,19 +54,19 @@ def style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of so many inches, drawn without a display."""
+    """Return an empty figure with a width and height in inches; it needs no display."""
     figure = Figure(figsize=(width, height), dpi=DPI)
     FigureCanvasAgg(figure)
     return figure
 
 
 def check_cmap(name: str) -> str:
-    """Return the name of a Matplotlib colour map, spelt as Matplotlib spells it.
+    """Return the name of a Matplotlib colour map.
 
     Raises
     ------
     UsageError
-        If there is no such colour map; the message suggests the nearest.
+        If the colour map does not exist; the message suggests a similar name.
     """
     known = {known.lower(): known for known in mpl.colormaps}
     if name in mpl.colormaps:
@@ -77,20 +77,24 @@ def check_cmap(name: str) -> str:
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
-    """Write a figure whole or not at all, in the format of its ending; the same figure gives the same bytes.
+    """Write a figure atomically, in the format of its suffix. Equal figures give equal bytes.
+
+    Returns
+    -------
+    Path
 
     Raises
     ------
     UsageError
-        If the ending is not one of png, jpg, pdf, svg.
+        If the suffix is not one of png, jpg, pdf, svg.
     RunError
         If the file cannot be written.
     """
     path = Path(path)
     kind = path.suffix.lower().lstrip(".")
     if kind not in FORMATS:
-        raise UsageError(f"--figure-format: {path.name!r} is none of {', '.join(FORMATS)}")
-    # Dates and versions would change the bytes of a figure that has not changed.
+        raise UsageError(f"--figure-format: {path.name!r} is not one of {', '.join(FORMATS)}")
+    # Dates and versions would change the bytes of equal figures.
     metadata = {
         "png": {"Software": None},
         "pdf": {"Creator": None, "Producer": None, "CreationDate": None},

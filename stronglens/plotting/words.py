@@ -1,4 +1,4 @@
-"""Titles, captions and numbers that fit where they stand."""
+"""Titles, captions and numbers in figures."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from stronglens.parameters import Column
 
 
 def add_title(figure: Figure, title: str, subtitle: str = "", size: float = 13.0) -> None:
-    """Write a title and a line below it at the top left, shrunk or cut until they fit the figure's width."""
+    """Write a title and a subtitle at the upper left, shrunk or shortened to the width of the figure."""
     height = figure.get_figheight()
     left = 0.15 / figure.get_figwidth()
     fit_text(figure, left, 1 - 0.12 / height, title, size, smallest=8.0, weight="bold", va="top", color="0.1")
@@ -21,15 +21,32 @@ def add_title(figure: Figure, title: str, subtitle: str = "", size: float = 13.0
 
 
 def fit_text(figure: Figure, x: float, y: float, text: str, size: float, smallest: float, width: float = 0.0, **how):
-    """Write text no wider than the figure (or ``width`` in inches): smaller first, then cut with an ellipsis."""
-    room = width or figure.get_figwidth() * (1 - x) - 0.1
+    """Write text within the figure (or within ``width`` inches): first reduce its size, then shorten it.
+
+    Parameters
+    ----------
+    figure : Figure
+    x, y : float, fractions of the figure
+    text : str
+    size, smallest : float, points
+        Usual and minimum font size.
+    width : float, inches
+        Maximum width; 0 for the space to the right edge of the figure.
+    **how
+        Passed to `Figure.text`.
+
+    Returns
+    -------
+    matplotlib.text.Text
+    """
+    available = width or figure.get_figwidth() * (1 - x) - 0.1
     artist = figure.text(x, y, text, fontsize=size, **how)
     taken = _width_of(figure, artist)
-    if taken > room:
-        artist.set_fontsize(max(smallest, size * room / taken * 0.99))
-    while _width_of(figure, artist) > room and len(text) > 1:
-        # Formulae are cut whole, words by the letter.
-        cut = max(1, int(len(text) * (1 - room / _width_of(figure, artist)) * 0.8))
+    if taken > available:
+        artist.set_fontsize(max(smallest, size * available / taken * 0.99))
+    while _width_of(figure, artist) > available and len(text) > 1:
+        # A formula is removed as a whole, other text by characters.
+        cut = max(1, int(len(text) * (1 - available / _width_of(figure, artist)) * 0.8))
         text = text[: len(text) - cut].rstrip()
         if len(re.findall(r"(?<!\\)\$", text)) % 2:
             text = text[: text.rindex("$")].rstrip()
@@ -39,9 +56,9 @@ def fit_text(figure: Figure, x: float, y: float, text: str, size: float, smalles
 
 
 def caption_size(figure: Figure, captions: Sequence[str], width: float, size: float, smallest: float = 5.0) -> float:
-    """Return the font size at which the longest line of the captions is no wider than ``width`` inches."""
+    """Return the font size, in points, at which the longest line of the captions fits into ``width`` inches."""
     lines = {line for caption in captions for line in caption.splitlines()}
-    # Drawing each text to measure it would take longer than the figure: measure the likeliest few.
+    # Measuring all lines would take longer than drawing the figure: measure the three longest.
     longest = sorted(lines, key=lambda line: len(re.sub(r"\\rm|[${}_^]|(?<=\\)[A-Za-z]+", "", line)))[-3:]
     taken = 0.0
     for line in longest:
@@ -52,9 +69,9 @@ def caption_size(figure: Figure, captions: Sequence[str], width: float, size: fl
 
 
 def plain_text(text: str, longest: int = 200) -> str:
-    """Return text from outside (a file's name) such that Matplotlib takes none of it for a formula or a missing glyph.
+    """Escape external text (such as a file name) so that Matplotlib finds no formulas and no missing glyphs in it.
 
-    Where it is too long, its middle goes: names of files tell themselves apart by both ends.
+    The middle of a long text is removed, since file names differ at both ends.
     """
     font = get_font(findfont("DejaVu Sans"))
     text = "".join(one if one.isprintable() and font.get_char_index(ord(one)) else "?" for one in str(text))
@@ -64,14 +81,18 @@ def plain_text(text: str, longest: int = 200) -> str:
 
 
 def write_captions(values: ArrayLike, columns: Sequence[Column], most: int = 3) -> list[str]:
-    """Return one text for each row of values, such as ``$z_{\\rm src}$ = 1.52``, a line for each column.
+    """Return a caption for each row of values, with a line such as ``$z_{\\rm src}$ = 1.52`` for each column.
 
     Parameters
     ----------
-    values : array_like (N, L)
+    values : array_like (N, L), unit of each column
     columns : sequence of Column, length L
     most : int
-        Columns beyond so many are left out.
+        Maximum number of columns in a caption.
+
+    Returns
+    -------
+    list of N str
     """
     shown = list(columns)[:most]
     texts = [format_values(column) for column in np.asarray(values, dtype=np.float64).T[: len(shown)]]
@@ -82,7 +103,7 @@ def write_captions(values: ArrayLike, columns: Sequence[Column], most: int = 3) 
 
 
 def format_values(values: ArrayLike) -> list[str]:
-    """Return numbers with as many decimals, the same for all, as the largest needs for about three figures."""
+    """Return numbers as text, all with the number of decimals that gives the largest three significant digits."""
     values = np.asarray(values, dtype=np.float64)
     finite = np.abs(values[np.isfinite(values)])
     largest = float(finite.max()) if finite.size else 0.0
@@ -92,42 +113,42 @@ def format_values(values: ArrayLike) -> list[str]:
     else:
         texts = [f"{value:.2e}" for value in values]
     return [
-        # Minus nothing is nothing.
+        # Avoid printing "-0".
         text.lstrip("-") if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}") if finite else "n/a"
         for text, finite in zip(texts, np.isfinite(values), strict=True)
     ]
 
 
 def round_to_error(values: ArrayLike, error: float) -> list[str]:
-    """Return numbers to the second figure of their error, or of the first of them where that is 0."""
+    """Round numbers to two significant digits of their error; if the error is 0, to two digits of the first number."""
     values = np.asarray(values, dtype=np.float64)
     size = error or abs(values[0]) or 1.0
     decimals = int(np.clip(1 - np.floor(np.log10(size)), 0, 6))
-    return [f"{round(value, decimals) + 0.0:.{decimals}f}" for value in values]  # minus nothing is nothing
+    return [f"{round(value, decimals) + 0.0:.{decimals}f}" for value in values]  # + 0.0 avoids "-0"
 
 
 def typeset_minus(text: str) -> str:
-    """Return a number's text with a minus sign for its hyphen."""
+    """Replace the hyphen in the text of a number by a minus sign."""
     return text.replace("-", "\N{MINUS SIGN}")
 
 
 def count_of(number: int, what: str) -> str:
-    """Return a count and what is counted, such as ``1,000 test images``."""
+    """Return a number with a noun in singular or plural, such as ``1,000 test images``."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def symbol_of(column: Column) -> str:
-    """Return a column's symbol in dollars, or its name where it has none."""
+    """Return the symbol of a column as a formula, or its name if it has no symbol."""
     return f"${column.symbol}$" if column.symbol else plain_text(column.name)
 
 
 def unit_of(column: Column) -> str:
-    """Return a column's unit after a space, as it follows a number; arcsec as a double prime."""
+    """Return the unit of a column as written after a number: with a space, or a double prime for arcsec."""
     if column.unit == "arcsec":
         return "″"
     return f" {plain_text(column.unit)}" if column.unit else ""
 
 
 def _width_of(figure: Figure, artist) -> float:
-    """Return the drawn width of a text in inches."""
+    """Return the width of a drawn text, inches."""
     return artist.get_window_extent(figure.canvas.get_renderer()).width / figure.dpi

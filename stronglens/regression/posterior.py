@@ -11,7 +11,7 @@ import numpy as np
 
 from stronglens.parameters import RunError
 from stronglens.regression.label_space import LabelSpace
-from stronglens.training import FLOW, keras, spread_seed, wake_bayesflow
+from stronglens.training import FLOW, import_bayesflow, keras, spread_seed
 
 KINDS = ("flow", "gaussian")
 POINTS_AT_ONCE = 50_000
@@ -142,7 +142,7 @@ class Posterior:
 
 
 def _add_flow(point, summary, dimensions: int, seed: int):
-    wake_bayesflow()
+    import_bayesflow()
     from bayesflow.networks import CouplingFlow
 
     flow = CouplingFlow(**FLOW, name="flow")

@@ -1,4 +1,4 @@
-"""Parameters of the substructure task alone."""
+"""Parameters that only the substructure task has."""
 
 from stronglens.parameters import Parameters, Range, choice, component, declare, half_width, number, sampled
 
@@ -9,57 +9,59 @@ class Substructure(Parameters):
 
     substructure_preset: str = choice(
         "matched", ("matched", "public"),
-        help="matched: nothing but the substructure tells the classes apart; public: the recipe of the public "
-        "DeepLense simulator (Model I), faults included. Sets defaults of many groups, which --print-config shows",
+        help="matched: the classes differ only in their substructure; public: the settings of the public DeepLense "
+        "simulator (Model I), with its errors. It sets defaults of many groups; --print-config shows them",
     )
     substructure_mass_range: Range = sampled(
         3e10, 3e10, shortcut="subm", unit="Msun", valid=(1e6, 1e13), symbol=r"M_{\rm sub}",
-        help="mass of all sub-halos (class sphere), or of the vortex (class vortex); drawn for class no too, without "
-        "effect",
+        help="total mass of the subhalos (class sphere) or of the vortex (class vortex); it has no effect in class no",
     )
     match_einstein_radius: str = choice(
         "on", ("on", "off"),
-        help="whether the smooth lens gives up the mass of its substructure, so that the Einstein radius is the same "
-        "in all classes; off: substructure adds to it, and the ring's radius tells the class",
+        help="on: reduce the smooth lens mass by the substructure mass, so that all classes share one Einstein-radius "
+        "distribution; off: the substructure adds mass, and the ring radius reveals the class",
     )
     mass_distances: str = choice(
         "angular", ("angular", "luminosity"),
-        help="distances that turn masses into angles; luminosity: a fault of the public simulator, 0.6 of the mass",
+        help="distances that convert masses to angles; luminosity: an error of the public simulator, equivalent to 0.6 "
+        "of the mass",
     )
     subhalo_profile: str = choice(
-        "point", ("point", "nfw"), help="sub-halos as point masses, or as truncated NFW halos"
+        "point", ("point", "nfw"), help="subhalo profile: point masses or truncated NFW halos"
     )
     subhalo_number: int = number(
         0, shortcut="subn", valid=(0, 10_000),
-        help="sub-halos of a lens, their masses as drawn; 0: as many as the mass needs (Poisson), scaled to make it up",
+        help="number of subhalos per lens, with masses as drawn; 0: Poisson number for the total mass, with masses "
+        "scaled to that total",
     )
     subhalo_mass_slope: float = number(
-        -1.9, shortcut="subs", valid=(-4, 4), help="slope of the sub-halos' mass function dN/dm"
+        -1.9, shortcut="subs", valid=(-4, 4), help="slope of the subhalo mass function dN/dm"
     )
     subhalo_mass_min: float = number(
         1e6, unit="Msun", valid=(1e4, 1e12),
-        help="lightest sub-halo that is drawn, before masses are scaled",
+        help="minimum subhalo mass, before the masses are scaled",
     )
     subhalo_mass_max: float = number(
         1e10, unit="Msun", valid=(1e4, 1e12),
-        help="heaviest sub-halo that is drawn, before masses are scaled",
+        help="maximum subhalo mass, before the masses are scaled",
     )
     subhalo_density: str = choice(
         "area", ("area", "radius"),
-        help="sub-halos uniform in area, or in distance from the lens's centre (denser towards it)",
+        help="projected subhalo distribution: uniform per area, or uniform in distance from the lens centre (denser "
+        "near the centre)",
     )
     subhalo_radius_min: float = number(
-        0.0, unit="arcsec", valid=(0, 20), help="sub-halos no nearer to the lens's centre"
+        0.0, unit="arcsec", valid=(0, 20), help="minimum distance of subhalos from the lens centre"
     )
     subhalo_radius_max: float = number(
-        2.0, unit="arcsec", valid=(0.01, 20), help="sub-halos no farther from the lens's centre"
+        2.0, unit="arcsec", valid=(0.01, 20), help="maximum distance of subhalos from the lens centre"
     )
     subhalo_truncation: float = number(
         5.0, valid=(1, 100), applies=("subhalo_profile", "nfw"),
-        help="truncation radius of NFW sub-halos, in scale radii",
+        help="truncation radius of NFW subhalos, in scale radii",
     )
     vortex_points: int = number(
-        100, valid=(2, 1000), help="equal point masses, evenly spaced, that make up a vortex"
+        100, valid=(2, 1000), help="number of equal, evenly spaced point masses of a vortex"
     )
     vortex_log_length_range: Range = sampled(
         -0.3, 0.3, shortcut="vl", unit="dex(arcsec)", valid=(-3, 1), symbol=r"\log_{10} \ell",
@@ -67,19 +69,19 @@ class Substructure(Parameters):
     )
     vortex_angle_range: Range = sampled(
         0.0, 180.0, unit="deg", valid=(-360, 360), symbol=r"\phi_{\rm vortex}",
-        help="angle of the vortex, from +x towards +y",
+        help="position angle of the vortex, from +x towards +y",
     )
     vortex_center_var: float = half_width(
         0.25, shortcut="vc", spin=1, unit="arcsec", valid=(0, 10),
-        help="half-width of the range of the vortex's centre, from that of the lens",
+        help="half-width of the prior on the vortex centre, relative to the lens centre",
     )
     vortex_center_x_range: Range | None = component(
         of="vortex_center_var", unit="arcsec", valid=(-10, 10), symbol=r"x_{\rm vortex}",
-        help="x of the vortex's centre, from that of the lens",
+        help="x of the vortex centre, relative to the lens centre",
     )
     vortex_center_y_range: Range | None = component(
         of="vortex_center_var", unit="arcsec", valid=(-10, 10), symbol=r"y_{\rm vortex}",
-        help="y of the vortex's centre, from that of the lens",
+        help="y of the vortex centre, relative to the lens centre",
     )
 
 
@@ -89,7 +91,8 @@ class SubstructureLearning(Parameters):
 
     network: str = choice(
         "resnet34", ("resnet34", "resnet18", "bottleneck"),
-        help="residual network: of basic blocks, 21.3 or 11.2 million parameters, or of bottlenecks, 23.5 million",
+        help="residual network architecture: resnet34 and resnet18 have basic blocks (21.3 and 11.2 million "
+        "parameters), bottleneck has bottleneck blocks (23.5 million)",
     )
     label_smoothing: float = number(
         0.0, valid=(0, 0.9), help="label smoothing: fraction of the target probability spread over all classes"
@@ -101,7 +104,7 @@ class SubstructureLearning(Parameters):
 
 OVERRIDES = {
     ("substructure_preset", "matched"): {
-        # Rings that fit in 64 pixels of Hubble's, bright enough for the substructure to be seen.
+        # Rings fit into 64 HST pixels and are bright enough to show the substructure.
         "grid_size": 64,
         "lens_light": "off",
         "lens_redshift_range": Range(0.4, 0.6),
@@ -113,9 +116,9 @@ OVERRIDES = {
         "snr_range": Range(200.0, 600.0),
     },
     ("substructure_preset", "public"): {
-        # DeepLenseSim (github.com/mwt5345/DeepLenseSim), Model I, as its code does it. A source of amplitude 20 per
-        # square arcsec; background of 0.01 a pixel, here as read noise; the middle of its exposure times, 10^3 to
-        # 10^3.5. The lens of 1e12 Msun, by luminosity distances, has 1.28 arcsec.
+        # Settings of DeepLenseSim (github.com/mwt5345/DeepLenseSim), Model I, as in its code: source amplitude 20 per
+        # square arcsec; background 0.01 per pixel, here as read noise; exposure time in the middle of its range, 10^3
+        # to 10^3.5. The lens of 1e12 Msun has an Einstein radius of 1.28 arcsec with luminosity distances.
         "grid_size": 150,
         "pixel_scale": 0.05,
         "over_sampling": 1,
@@ -153,16 +156,16 @@ OVERRIDES = {
 
 EXAMPLES = {
     "generate_data.py": (
-        ("lenses with smooth dark matter, sub-halos, vortices", "generate_data.py --task=substructure -n=9000"),
+        ("lenses with smooth dark matter, subhalos, vortices", "generate_data.py --task=substructure -n=9000"),
         (
-            "a dataset of public class folders (no, sphere, vort) of .npy files",
+            "convert public class folders (no, sphere, vort) of .npy files to a dataset",
             "generate_data.py --task=substructure --convert-from=Model_I --dataset-dir=public",
         ),
-        ("finish what was interrupted", "generate_data.py --task=substructure --resume"),
+        ("finish an interrupted dataset", "generate_data.py --task=substructure --resume"),
     ),
     "model_and_figures.py": (
-        ("tell the classes apart", "model_and_figures.py --task=substructure"),
-        ("with the smaller network", "model_and_figures.py --task=substructure --network=resnet18"),
+        ("train a classifier of the substructure", "model_and_figures.py --task=substructure"),
+        ("train a smaller network", "model_and_figures.py --task=substructure --network=resnet18"),
         ("classify a telescope image", "model_and_figures.py --task=substructure --predict lens.fits"),
     ),
 }

@@ -1,9 +1,9 @@
-"""The shared fit loop, the file of a trained network, and the device it runs on."""
+"""Training loop of all tasks, network files, and the training device."""
 
 from stronglens.network_archive import FLOW
 
-# Device first: it quietens Keras's backend before anything wakes it.
-from stronglens.training.device import describe_device, keras, wake_bayesflow
+# The device module must come first: it imports Keras's backend without its start-up messages.
+from stronglens.training.device import describe_device, import_bayesflow, keras
 from stronglens.training.loop import fit
 from stronglens.training.network_file import load_network, save_network
 from stronglens.training.objective import Classification, Density, Regression
@@ -17,11 +17,11 @@ __all__ = [
     "Regression",
     "describe_device",
     "fit",
+    "import_bayesflow",
     "keras",
     "load_network",
     "remove_state",
     "save_network",
     "spread_seed",
     "state_path",
-    "wake_bayesflow",
 ]

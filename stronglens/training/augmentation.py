@@ -1,7 +1,7 @@
-"""Augmentation: an image and its flips and quarter turns show the same lens, its places and shapes moved along.
+"""Augmentation by 90-degree rotations and flips of images, with their labels.
 
-Which of them an image gets is drawn apart from how the image is moved, and belongs to its place in the
-epoch: what else is taught about the image is moved with it.
+The random symmetry of an image depends on the seed, the epoch and the image's position in the epoch. It is drawn
+separately from the transformation, so that image and labels are transformed by the same symmetry.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ SYMMETRY_STREAM = 0xD1ED
 
 
 class Pair(NamedTuple):
-    """Two columns that turn together.
+    """Two columns that rotate together: the components of a position, an ellipticity or a shear.
 
     Attributes
     ----------
     first, second : int
-        Which columns hold the components along x and y: spin times the angle is counted from x towards y.
+        Indices of the columns with the components along x and y (or cosine and sine).
     spin : int
-        By how many times the angle they turn when the sky is turned.
+        A rotation of the sky by an angle a, from x towards y, rotates the pair by spin times a.
     """
 
     first: int
@@ -32,12 +32,12 @@ class Pair(NamedTuple):
 
 
 def find_pairs(columns: Sequence[Column]) -> list[Pair]:
-    """Return which of some columns turn together.
+    """Return the pairs of columns that rotate together.
 
     Parameters
     ----------
     columns : sequence of L Column
-        Both components of a pair, or none.
+        It contains both components of a pair, or none.
     """
     names = [column.name for column in columns]
     return [
@@ -48,31 +48,34 @@ def find_pairs(columns: Sequence[Column]) -> list[Pair]:
 
 
 def draw_symmetries(number: int, seed: int, epoch: int) -> np.ndarray:
-    """Draw which symmetry each image gets in an epoch.
+    """Draw a random symmetry for each image of an epoch.
 
     Parameters
     ----------
-    number : int, images
+    number : int
+        Number of images.
     seed : int
-    epoch : int, counted from 1
+    epoch : int
+        Counted from 1.
 
     Returns
     -------
     ndarray (number,) uint8, 0 to 7
-        The same for the same arguments.
+        Equal arguments give equal symmetries.
     """
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(SYMMETRY_STREAM, epoch)))
     return random.integers(SYMMETRIES, size=number, dtype=np.uint8)
 
 
 def move_images(images: np.ndarray, symmetries: np.ndarray) -> np.ndarray:
-    """Turn and flip each image by its symmetry.
+    """Rotate and flip each image by its symmetry.
 
     Parameters
     ----------
     images : ndarray (n, H, H)
     symmetries : ndarray (n,) of int, 0 to 7
-        s % 4 quarter turns, as `numpy.rot90` turns; then, from 4 on, columns in reverse order.
+        Symmetry s is s % 4 rotations by 90 degrees, in the direction of `numpy.rot90`; for s >= 4 followed by a flip
+        of the columns.
 
     Returns
     -------
@@ -87,18 +90,18 @@ def move_images(images: np.ndarray, symmetries: np.ndarray) -> np.ndarray:
 
 
 def move_labels(labels: np.ndarray, symmetries: np.ndarray, pairs: Sequence[Pair]) -> np.ndarray:
-    """Turn and flip what is known of each image as `move_images` does the image, x to the right and y up.
+    """Transform labels by the symmetries that `move_images` applies to the images (x to the right, y up).
 
-    A turn by the angle a takes the pair z = first + i second to z exp(i spin a), and the flip of x takes it to
-    (-1)^spin times its conjugate: a place to (-x, y), an ellipticity or a shear to (cosine, -sine).
+    A rotation by an angle a changes the pair z = first + i second to z exp(i spin a). The flip of x changes it to
+    (-1)^spin times its complex conjugate: a position to (-x, y), an ellipticity or a shear to (cosine, -sine).
 
     Parameters
     ----------
-    labels : ndarray (n, L)
+    labels : ndarray (n, L), unit of each label
     symmetries : ndarray (n,) of int, 0 to 7
-        As for `move_images`.
+        See `move_images`.
     pairs : sequence of Pair
-        All other columns stay as they are.
+        Other columns do not change.
 
     Returns
     -------

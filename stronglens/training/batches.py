@@ -1,4 +1,4 @@
-"""Batches for the fit loop: stored images in an order that suits their store, or images without end."""
+"""Batches for training: from stored images, or from a stream of simulated images."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -13,38 +13,42 @@ from stronglens.training.objective import REGRESSION, Objective
 from stronglens.training.order import shuffle_rows
 from stronglens.training.state import digest_array
 
-# An order of its own for every epoch. Rows are read in windows that fit in memory; a window is made of short
-# runs of neighbouring rows from all over the store, so that it touches few of the store's chunks.
-SHUFFLE_WINDOW = 8192  # images, at most
-WINDOW_BYTES = 2**27  # at most: as many images of 64 x 64 pixels
-SHUFFLE_RUN = 1024  # images, at most; an eighth of a window. Shorter ones cut more of the store's chunks in two
-AHEAD = 8  # chunks of simulations that are asked for before they are needed
+# Each epoch has its own random order. Rows are read in windows that fit in memory. A window consists of short runs of
+# neighbouring rows from the whole store, so that it needs few of the store's chunks.
+SHUFFLE_WINDOW = 8192  # maximum images in a window
+WINDOW_BYTES = 2**27  # maximum size of a window: 8192 images of 64 x 64 pixels
+SHUFFLE_RUN = 1024  # maximum images in a run, and an eighth of a window; shorter runs would split more chunks
+AHEAD = 8  # chunks of simulations that are requested before they are needed
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches of an epoch, of which `fit` says which it is.
+    """Base class: the batches of one epoch, which `fit` sets with `begin_epoch`.
 
-    Batches are of one size, give or take one share of each device: what remains of an epoch is spread over
-    all of them. A last batch of a few images would move the weights as far as any other one, and with them
-    the moving means of batch normalisation, which sees nothing but zeros in a batch of one.
+    All batches of an epoch have the same size, up to one image per device. A small last batch would change the weights
+    as much as any other batch, and the moving averages of batch normalisation too; with one image their variance is
+    zero.
 
-    Keras looks at the first batches before the first epoch, and resets a dataset at other times than
-    between epochs: neither may move it on.
+    Keras reads the first batches before the first epoch and may reset a dataset within an epoch. Neither changes the
+    epoch of this class.
 
     Parameters
     ----------
-    number, batch_size, multiple : int, images
-        In an epoch; at most in a batch; what both are multiples of.
+    number : int
+        Images in an epoch.
+    batch_size : int
+        Maximum number of images in a batch.
+    multiple : int
+        The numbers of images in an epoch and in a batch are multiples of this number.
     objective : Objective
 
     Attributes
     ----------
     epoch : int
-        Epochs done before this one.
+        Number of finished epochs.
     started : bool
-        An epoch has begun: what is read now is used, and read once.
+        Whether an epoch has begun. From then on each batch is read once.
     error : Exception or None
-        What made a batch fail. TensorFlow hands on no more than its text.
+        The error of a failed batch. TensorFlow would pass on its text only.
     settings : dict
         Identity of the data, for the state of the training.
     """
@@ -70,51 +74,51 @@ class Batches(keras.utils.PyDataset):
             raise
 
     def begin_epoch(self, epoch: int) -> None:
-        """Go to an epoch, counted from 0."""
+        """Begin an epoch, counted from 0."""
         self.epoch, self.started = epoch, True
 
     def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return images (n, H, W) and what they are taught (n, T), float32, from places of this epoch."""
+        """Return images (n, H, W), electrons/s, and targets (n, T) of positions start to stop of the epoch, float32."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Give up what was asked for and is no longer needed."""
+        """Cancel requests that are no longer needed."""
 
 
 class StoredBatches(Batches):
-    """Stored images: all of them once an epoch, in an order of the epoch's own or as they lie.
+    """Batches of stored images. An epoch contains each image once, in random or stored order.
 
     Parameters
     ----------
     images : ndarray (N, H, W) float32, electrons/s
-        Or anything with its ``shape`` and ``len`` that takes a slice or an array of rows as an index. Where
-        it has ``prefetch(rows)``, this is told which rows come next, a window at a time and a window ahead:
-        the rows of a batch are among those of the last two calls. Where it has ``digest``, this stands for
-        its content.
-    labels : ndarray (N, L + C)
-        The last C are not taught: those without which one of the others cannot be moved (see `pairs`).
+        Or an object with ``shape`` and ``len`` that can be indexed with a slice or an array of rows. If it has
+        ``prefetch(rows)``, this is called with the rows of the next window, one window ahead; the rows of a batch are
+        always among those of the last two calls. If it has ``digest``, this identifies its content.
+    labels : ndarray (N, L + C), unit of each label
+        The last C columns are not targets. They are partners of label columns, needed for the rotation (see `pairs`).
     network : keras.Model
     label_names : sequence of L str
-    split : str, for the errors
-    batch_size : int, images
-        At most.
+    split : str
+        Name of the split, for error messages.
+    batch_size : int
+        Maximum number of images in a batch.
     multiple : int
-        What the number of images in an epoch is a multiple of: up to ``multiple - 1`` are left out.
+        The number of images in an epoch is a multiple of this number; at most ``multiple - 1`` images are left out.
     seed : int, optional
-        Of the order; without one the order is that of the rows.
+        Seed of the random order; without a seed the images are in stored order.
     epochs : int
-        After these no more is read ahead.
+        Number of epochs, after which no images are prefetched.
     objective : Objective
-        What labels are taught as.
+        Encodes labels as targets.
     augment : bool
-        Turn and flip each image by chance, anew in each epoch: by the seed, the epoch and the row alone.
+        Rotate and flip each image at random in each epoch; see `augmentation`.
     pairs : sequence of Pair
-        The labels that turn along with their image.
+        Columns of labels that rotate with their image.
 
     Raises
     ------
     RunError
-        If the data do not fit the network, or are not finite; if images to turn are not square.
+        If the data do not fit the network or are not finite; if images to rotate are not square.
     """
 
     def __init__(
@@ -145,18 +149,18 @@ class StoredBatches(Batches):
                 "simulate more images, or change --valid-split and --test-split"
             )
         _require_shape(images.shape[1:], network, f"the {split} images")
-        if isinstance(images, np.ndarray):  # a store is not read for it: its batches are looked at as they come
+        if isinstance(images, np.ndarray):  # images of a store are checked batch by batch, when they are read
             _require_finite(images, f"the {split} images")
         _require_finite(labels, f"the {split} labels")
         self.targets = objective.encode(network, labels[:, : self.number_of_labels], split)
         self.labels = labels if augment and pairs else None
-        known = self.targets if self.labels is None else labels
-        self.settings = {f"the {split} images": _identify(images), f"the {split} labels": digest_array(known)}
+        identity = self.targets if self.labels is None else labels
+        self.settings = {f"the {split} images": _identify(images), f"the {split} labels": digest_array(identity)}
         bytes_an_image = int(np.prod(images.shape[1:])) * 4
         self.window = max(1, min(SHUFFLE_WINDOW, WINDOW_BYTES // bytes_an_image))
         self.run = max(1, min(SHUFFLE_RUN, self.window // 8))
         self._prefetch = getattr(images, "prefetch", None)
-        self._prefetched = 0  # windows, counted through all epochs
+        self._prefetched = 0  # number of prefetched windows, over all epochs
         self._order = functools.lru_cache(maxsize=2)(self._order_epoch)
         self._symmetries = _draw_for_epochs(len(images), seed, images.shape[1:]) if augment else None
 
@@ -168,7 +172,7 @@ class StoredBatches(Batches):
         images = np.asarray(self.images[rows], dtype=np.float32)
         _require_finite(images, f"the {self.split} images")
         if self.started:
-            # Validation comes when training pauses: what it would read ahead for the next time only fills memory.
+            # Validation does not prefetch its next epoch: a whole training epoch comes first.
             last = self.epochs * windows if self.seed is not None else first + windows
             self._prefetch_until(min(first + (stop - 1) // self.window + 1, last - 1))
         if self._symmetries is None:
@@ -197,27 +201,28 @@ class StoredBatches(Batches):
 
 
 class SimulatedBatches(Batches):
-    """Images that never come twice: each epoch is the next part of one endless stream of simulations.
+    """Batches from an unbounded stream of simulations; no image repeats.
 
     Parameters
     ----------
     source
-        ``number``, the images of an epoch; ``shape``, (H, W); ``chunk_size``; ``request(k)``, a
-        `concurrent.futures.Future` of chunk k of the stream: images (chunk_size, H, W) float32 in
-        electrons/s and labels (chunk_size, L + C), the same whenever it is asked for; and ``digest``, its identity.
+        A stream with the attributes ``number``, images in an epoch; ``shape``, (H, W); ``chunk_size``; ``digest``, its
+        identity; and the method ``request(k)``, which returns a `concurrent.futures.Future` of chunk k: images
+        (chunk_size, H, W) float32 in electrons/s and labels (chunk_size, L + C). A repeated request of a chunk gives
+        the same data.
     network, label_names, batch_size, multiple, objective, augment, pairs
-        As for `StoredBatches`.
+        See `StoredBatches`.
     epochs : int
-        After these no more is asked for.
+        Number of epochs, after which no chunks are requested.
     seed : int
-        Of the augmentation.
+        Seed of the augmentation.
     ahead : int
-        Chunks that are asked for before they are needed, so that they are simulated meanwhile.
+        Number of chunks that are requested before they are needed, so that they are simulated in the meantime.
 
     Raises
     ------
     RunError
-        If the images do not fit the network; if images to turn are not square.
+        If the images do not fit the network; if images to rotate are not square.
     """
 
     def __init__(
@@ -239,7 +244,7 @@ class SimulatedBatches(Batches):
         self.source, self.network, self.ahead = source, network, ahead
         self.number_of_labels, self.columns, self.pairs = len(label_names), _count_columns(label_names, pairs), pairs
         if not self.number:
-            raise RunError(f"{source.number} simulations an epoch are too few for {multiple} devices: ask for more")
+            raise RunError(f"{source.number} simulations per epoch are too few for {multiple} devices")
         _require_shape(source.shape, network, "the simulated images")
         self.settings = {"the simulations": _identify(source), "the number of images an epoch": source.number}
         self._symmetries = _draw_for_epochs(source.number, seed, source.shape) if augment else None
@@ -248,7 +253,7 @@ class SimulatedBatches(Batches):
         self._checked: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def read(self, start, stop):
-        # An epoch starts where the one before ended, whatever that one left out.
+        # An epoch starts where the previous one ended, images that it left out included.
         offset, size = self.epoch * self.source.number, self.source.chunk_size
         places = slice(start, stop)
         start, stop = offset + start, offset + stop
@@ -272,7 +277,7 @@ class SimulatedBatches(Batches):
         return images, self.objective.encode(self.network, labels[:, : self.number_of_labels], "simulated")
 
     def close(self):
-        for future in list(self._requested.values()):  # another thread may still be reading
+        for future in list(self._requested.values()):  # a copy, since another thread may still read
             future.cancel()
 
     def _take(self, chunk):
@@ -281,7 +286,7 @@ class SimulatedBatches(Batches):
             images, labels = np.asarray(images, dtype=np.float32), np.asarray(labels, dtype=np.float64)
             size = self.source.chunk_size
             if images.shape != (size, *self.source.shape) or labels.shape != (size, self.columns):
-                raise RunError(f"a chunk of {size} simulations holds images {images.shape} and labels {labels.shape}")
+                raise RunError(f"a chunk of {size} simulations has images {images.shape} and labels {labels.shape}")
             _require_finite(images, "the simulated images")
             _require_finite(labels, "the labels of simulated images")
             self._checked[chunk] = images, labels
@@ -289,7 +294,7 @@ class SimulatedBatches(Batches):
 
 
 class EpochAnnouncer(keras.callbacks.Callback):
-    """Tell batches which epoch begins.
+    """Pass the start of each epoch on to the batches.
 
     Parameters
     ----------
@@ -308,10 +313,10 @@ class EpochAnnouncer(keras.callbacks.Callback):
 def _draw_for_epochs(number: int, seed: int, shape: tuple[int, ...]) -> Callable[[int], np.ndarray]:
     if shape[0] != shape[1]:
         raise RunError(
-            f"images of {shape[0]} x {shape[1]} pixels cannot be turned by a quarter: give --augment=off, "
-            "or simulate square ones"
+            f"images of {shape[0]} x {shape[1]} pixels cannot be rotated by 90 degrees: use --augment=off or simulate "
+            "square images"
         )
-    # Keras looks an epoch ahead at most, from several places.
+    # Two epochs are kept: Keras may read one epoch ahead.
     return functools.lru_cache(maxsize=2)(lambda epoch: draw_symmetries(number, seed, epoch + 1))
 
 
@@ -332,4 +337,4 @@ def _require_shape(shape: tuple[int, ...], network: keras.Model, what: str) -> N
 
 def _require_finite(array: np.ndarray, what: str) -> None:
     if not np.isfinite(array).all():
-        raise RunError(f"{what} hold values that are not finite: simulate the dataset again")
+        raise RunError(f"{what} contain NaN or infinite values: simulate the dataset again")

@@ -1,4 +1,4 @@
-"""What is kept of a training as it goes: its history, its best weights, and the state to go on with."""
+"""Checkpoints of a training: its history, its best weights, and the state to resume from."""
 
 import math
 import time
@@ -14,25 +14,26 @@ from stronglens.training.precision import copy_network
 from stronglens.training.progress import TrainingProgress
 from stronglens.training.state import TrainingState, save_state
 
-# Files are written after an epoch once that costs less than a tenth of the time since the last write:
-# on a fast device an epoch may take less than its file.
+# Maximum fraction of the time that is spent on writing files. On a fast device an epoch may be shorter than writing
+# its files; they are then written after some epochs only.
 WRITING_SHARE = 0.1
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Keep, after each epoch, the history and the best weights and, when due, write the files.
+    """Update the history and the best weights after each epoch, and write the files when due.
 
     Parameters
     ----------
     state : TrainingState
-        Of the epochs before; replaced by a new one after each epoch.
+        State of the previous epochs. It is replaced by a new state after each epoch.
     network : keras.Model
     model_file : Path
     record : dict
-        What `save_network` writes beside the network.
+        Record that `save_network` writes into the file of the network.
     progress : TrainingProgress
-        Knows whether the training has diverged.
+        Shows whether the training has diverged.
     log_dir : Path, optional
+        Folder of the logs.
     """
 
     def __init__(
@@ -47,10 +48,10 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         self.state, self.model_file, self.record = state, model_file, record
         self.progress = progress
-        self.logs = None if log_dir is None else TrainingLogs(Path(log_dir), anew=not state.epochs)
-        # An older network is replaced by a finished one only; until then the best weights are in the state.
+        self.logs = None if log_dir is None else TrainingLogs(Path(log_dir), is_new=not state.epochs)
+        # An older network file is replaced when the training is finished. Until then the state has the best weights.
         self.spares_older = Path(model_file).exists()
-        # The weights of the best epoch are saved from a copy: the network itself may be in training.
+        # The best weights are saved from a copy, since the network itself may be in training.
         self.float32_copy = copy_network(network, "float32")
         self.written_epoch, self.written_best = state.epochs, state.best_epoch
         self.last_write = -math.inf
@@ -61,12 +62,12 @@ class Checkpoint(keras.callbacks.Callback):
             return
         model, state = self.model, self.state
         rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-        rate = float(f"{rate:.7g}")  # the float32 without its digits of noise
+        rate = float(f"{rate:.7g}")  # remove the rounding digits of float32
         numbers = {**logs, "learning_rate": rate}
         history = {name: [*state.history.get(name, []), float(number)] for name, number in numbers.items()}
         watched = history.get("val_loss", history["loss"])
         best = watched[-1] < min(watched[:-1], default=math.inf)
-        # One assignment: Ctrl-C finds the state of this epoch or of the one before, never half of each.
+        # One assignment, so that after Ctrl-C the state is that of this epoch or of the previous one, never a mixture.
         self.state = state = TrainingState(
             state.settings,
             epoch + 1,
@@ -82,7 +83,7 @@ class Checkpoint(keras.callbacks.Callback):
             self.write()
 
     def write(self, finished: bool = False, with_state: bool = True) -> None:
-        """Write the best network, and the state to go on with."""
+        """Write the best network and the state to resume from."""
         state = self.state
         if not state.epochs:
             return
@@ -100,5 +101,5 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def _read(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
-    # Copies: the backend may hand out views of memory that the next step writes to.
+    # Copies, since the backend may return views of memory that the next step overwrites.
     return [np.array(variable.numpy()) for variable in variables]

@@ -1,4 +1,4 @@
-"""Wake Keras quietly, and say what it runs on."""
+"""Import Keras without start-up messages; describe the training device."""
 
 import logging
 import os
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from stronglens.parameters import UsageError
 
-# TensorFlow unless the environment says otherwise; no banners; a GPU's memory as needed, so that
-# TensorFlow and JAX (or two runs) can share one; oneDNN's convolutions, which TensorFlow itself turns on
-# only for processors with instructions for neural networks, and which train several times faster on any.
+# Default environment: the TensorFlow backend; no start-up messages; GPU memory allocated as needed, so that TensorFlow
+# and JAX (or two runs) can share a GPU; oneDNN's convolutions, which train several times faster on any processor, but
+# which TensorFlow enables only for processors with instructions for neural networks.
 if "jax" in sys.modules and os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "1":
-    del os.environ["TF_CPP_MIN_LOG_LEVEL"]  # JAX's wish, not the user's
+    del os.environ["TF_CPP_MIN_LOG_LEVEL"]  # set by JAX, not by the user
 for _name, _value in {
     "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -28,7 +28,7 @@ if os.environ["KERAS_BACKEND"] not in BACKENDS:
 
 @contextmanager
 def _silent_standard_error():
-    # TensorFlow's libraries greet before they know their log level: only the file descriptor can be closed to them.
+    # TensorFlow's libraries print before they read their log level: only redirecting the file descriptor stops this.
     sys.stderr.flush()
     try:
         kept = os.dup(2)
@@ -49,10 +49,10 @@ def _silent_standard_error():
 with _silent_standard_error():
     import keras
 
-    # Under any backend: Keras itself wakes it, less quietly, as soon as it writes a network.
+    # With any backend: Keras imports TensorFlow, with its messages, when it writes a network.
     try:
         import tensorflow
-    except ImportError:  # under JAX it is not needed, but for TensorBoard's events
+    except ImportError:  # with JAX it is needed for TensorBoard only
         tensorflow = None
     if keras.config.backend() != "tensorflow" and tensorflow is not None:
         tensorflow.config.set_visible_devices([], "GPU")
@@ -61,12 +61,12 @@ for _name in ("tensorflow", "absl", "jax._src.xla_bridge"):
 
 
 def describe_device(batch_size: int | None = None) -> str:
-    """Return a line on what the training runs on, such as ``training on GPU: NVIDIA H200``.
+    """Return a line that describes the training device, such as ``training on GPU: NVIDIA H200``.
 
     Parameters
     ----------
     batch_size : int, images, optional
-        Where several GPUs share a batch, the line says how large it will be.
+        If given and several GPUs share a batch, the line gives the size of the batch.
     """
     names = _name_gpus()
     if len(names) > 1:
@@ -81,24 +81,24 @@ def describe_device(batch_size: int | None = None) -> str:
 
 
 def share_batch(batch_size: int, devices: int) -> int:
-    """Return the size of a batch that devices share evenly: the one asked for, rounded up to a multiple of them."""
+    """Return the batch size, rounded up to a multiple of the number of devices."""
     return -(-batch_size // devices) * devices
 
 
 def list_gpus() -> list[str]:
-    """Return Keras's names of the GPUs there are, such as ``gpu:0``."""
+    """Return Keras's names of the available GPUs, such as ``gpu:0``."""
     with _silent_standard_error():
         return [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
 
 
 @contextmanager
 def parallel(devices: Sequence[str]) -> Iterator[None]:
-    """Make networks that are made within it train on several devices, each with its share of a batch.
+    """Train networks that are built in this context on several devices (data parallelism).
 
     Parameters
     ----------
     devices : sequence of str
-        Keras's names; with fewer than two nothing is different.
+        Keras's names. With fewer than two devices the context has no effect.
     """
     if len(devices) < 2:
         yield
@@ -113,9 +113,9 @@ def parallel(devices: Sequence[str]) -> Iterator[None]:
 
 
 def compute_policy(mixed_precision: bool) -> str:
-    """Return the Keras dtype policy to train with: ``float32``, or 16 bits that suit the device.
+    """Return the Keras dtype policy of the training: ``float32``, or the 16-bit policy for the device.
 
-    Every GPU since 2017 multiplies float16 fast, while bfloat16 came later; a CPU knows bfloat16 if any.
+    This is float16 on a GPU (fast since 2017; bfloat16 came later) and bfloat16 on a CPU.
     """
     if not mixed_precision:
         return "float32"
@@ -135,11 +135,11 @@ def _name_gpus() -> list[str]:
     return []
 
 
-def wake_bayesflow() -> None:
-    """Import BayesFlow, so that its layers are known to Keras; it takes seconds. Logging stays as it was."""
+def import_bayesflow() -> None:
+    """Import BayesFlow, which registers its layers with Keras; keep the logging settings. It takes seconds."""
     root = logging.getLogger()
     before, level, handlers = root.manager.disable, root.level, list(root.handlers)
-    logging.disable(logging.INFO)  # its greeting
+    logging.disable(logging.INFO)  # BayesFlow's start-up message
     try:
         import bayesflow.networks  # noqa: F401
     finally:

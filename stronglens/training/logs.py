@@ -1,4 +1,4 @@
-"""Logs of a training: a table that is whole at any time, and TensorBoard's events."""
+"""Logs of a training: a table of all epochs, and TensorBoard's events."""
 
 import csv
 import io
@@ -14,23 +14,33 @@ class TrainingLogs:
     Parameters
     ----------
     folder : Path
-    anew : bool
-        This training starts now; events of an earlier one in the folder are removed, whose curves
-        would otherwise be drawn as one with its own.
+    is_new : bool
+        Whether the training starts now. Events of an earlier training in the folder are then removed; TensorBoard would
+        join their curves with the new ones.
     """
 
-    def __init__(self, folder: Path, anew: bool):
+    def __init__(self, folder: Path, is_new: bool):
         self.table = folder / "history.csv"
         self.writers = {}
         for name in ("train", "validation") if tensorflow is not None else ():
             events = folder / "tensorboard" / name
-            if anew:
+            if is_new:
                 for old in events.glob("events.out.tfevents.*"):
                     old.unlink()
             self.writers[name] = tensorflow.summary.create_file_writer(str(events))
 
     def write(self, history: dict[str, list[float]]) -> None:
-        """Write the history of all epochs to the table, and the last epoch to the events."""
+        """Write all epochs to the table and the last epoch to TensorBoard.
+
+        Parameters
+        ----------
+        history : dict of str to list of float, one value per epoch
+
+        Raises
+        ------
+        RunError
+            If the table cannot be written.
+        """
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(["epoch", *history])

@@ -1,4 +1,4 @@
-"""The shared fit loop: the best epoch kept, resumable at any moment, stopped when it diverges."""
+"""Training loop: it keeps the best epoch, can be resumed after any interruption, and stops on divergence."""
 
 import functools
 import tempfile
@@ -19,7 +19,7 @@ from stronglens.training.precision import copy_network
 from stronglens.training.progress import TrainingProgress
 from stronglens.training.state import TrainingState, digest_array, load_state, remove_state
 
-VALIDATION_BATCH = 100  # images; no gradients are kept, so more fit than in training
+VALIDATION_BATCH = 100  # minimum images per validation batch; without gradients more images fit into memory
 
 
 def fit(
@@ -49,86 +49,85 @@ def fit(
     quiet: bool = False,
     devices: Sequence[str] | None = None,
 ) -> dict[str, list[float]]:
-    """Train a network on an objective.
+    """Train a network.
 
-    The network is of the form that its objective asks for. The weights of the epoch with the lowest validation loss (of
-    the lowest training loss where there is no validation split) are kept in ``model_file`` as the training goes, and
-    are in ``network`` when it returns. On one machine's CPU the same seed and data give the same numbers to the bit, in
-    one run or with interruptions; on a GPU they agree to rounding.
+    The network must have the form that the objective needs. The weights of the epoch with the lowest validation loss
+    (or training loss, without a validation split) are saved to ``model_file`` during the training; ``network`` has them
+    at the end. On the CPU of one machine equal seeds and data give bit-identical numbers, with or without
+    interruptions; on a GPU they agree to rounding.
 
     Parameters
     ----------
     network : keras.Model
-        In float32; its weights are the start.
+        In float32, with its initial weights.
     train, valid : (images, labels)
         ndarray (N, H, W) in electrons/s and (N, L), unit of each label. Images may be streamed from a store
-        (see `StoredBatches`), and ``train`` may be a source of ever new ones (see `SimulatedBatches`).
-        ``valid`` may be None or empty.
+        (see `StoredBatches`). ``train`` may be a stream of simulations (see `SimulatedBatches`). ``valid`` may be None
+        or empty.
     label_names : sequence of L str
     model_file : Path ending in .keras
-        The state of an unfinished training stands beside it (see `state_path`).
+        The state of an unfinished training is in the same folder (see `state_path`).
     epochs : int
-        Passes over the training images, or over as many new ones.
+        Passes over the training images, or over the same number of new simulations.
     learning_rate : float
         Step size of the optimizer.
     objective : Objective
-        `Regression`: labels in their own units, by the squared error of standardised ones. `Classification`:
-        one label, the number of the class. `Density`: a density over labels.
+        `Regression`: mean squared error of the standardised labels. `Classification`: cross-entropy, with one label,
+        the index of the class. `Density`: negative log density of the labels.
     optimizer : {"adam", "sgd"}
     momentum, weight_decay : float
-        See `make_optimizer`; the momentum is that of ``sgd``.
+        See `make_optimizer`. Only ``sgd`` has a momentum.
     learning_schedule : {"constant", "cosine"}
-        Cosine falls to zero at the last step.
+        Cosine decays to zero at the last step.
     warm_up : int, epochs
-        In which the learning rate first rises from zero.
+        Epochs of linear learning-rate warm-up.
     batch_size : int, images
-        At most: the batches of an epoch are of one size, give or take an image.
+        Maximum size of a batch. The batches of an epoch have equal sizes, up to one image.
     augment : bool
-        Train on flips and quarter turns of the images, drawn anew in each epoch.
+        Train on random 90-degree rotations and flips of the images, drawn for each epoch.
     pairs : sequence of Pair
-        The columns of the labels of ``train`` that turn along with an augmented image. They may name columns after the
-        L that are taught, which ``train`` then has too: without them one of the L could not be moved.
+        Label columns of ``train`` that rotate with an augmented image. They may include columns after the L targets:
+        a target may need its partner column for the rotation.
     seed : int
-        Of the order of the images and of their augmentation. Initial weights and dropout have theirs in the
-        network.
+        Seed of the order of the images and of their augmentation. The network has its own seeds, for initial weights
+        and dropout.
     mixed_precision : bool
-        Compute in 16 bits; weights, scalings and outputs stay in 32, and so does the file.
+        Compute in 16 bits. Weights, scalings and outputs remain in 32 bits, also in the file.
     record : dict
-        What `save_network` writes beside the network; ``"training"`` is added: epochs, best_epoch,
-        finished.
+        Record that `save_network` writes into the file of the network; ``"training"`` is added to it: epochs,
+        best_epoch, finished.
     log_dir : Path, optional
-        Receives ``history.csv`` and TensorBoard's ``tensorboard/``.
+        Folder for ``history.csv`` and TensorBoard's ``tensorboard/``.
     resume : bool
-        Go on with an interrupted training of the same settings; start where there is none.
+        Resume an interrupted training with the same settings, if there is one.
     keep_state : bool
-        Keep the state of the finished training too, so that a kill in what follows costs no training;
-        the caller ends with `remove_state`.
+        Keep the state of the finished training, so that a kill in a later step costs no training. The caller must call
+        `remove_state`.
     quiet : bool
         Show no progress.
     devices : sequence of str, optional
-        Keras's names of those to train on, such as ``gpu:0``; all GPUs unless told. Several share each batch,
-        whose size is rounded up to a multiple of their number, and an epoch leaves out the few images (fewer
-        than devices, other ones in each epoch) that cannot be shared evenly.
+        Keras's names of the training devices, such as ``gpu:0``; by default all GPUs. Several devices share each
+        batch. The batch size is then rounded up to a multiple of their number, and an epoch leaves out the few random
+        images that cannot be shared evenly.
 
     Returns
     -------
-    dict of lists, one number an epoch
-        ``loss``, ``mean_absolute_error`` (both of standardised labels) or ``accuracy``, the same of
-        validation as ``val_loss`` ..., and ``learning_rate``.
+    dict of str to list of float, one value per epoch
+        ``loss``, ``mean_absolute_error`` (both of standardised labels) or ``accuracy``, the same for validation as
+        ``val_loss`` ..., and ``learning_rate``.
 
     Raises
     ------
     UsageError
         If the warm-up does not end before the training.
     RunError
-        If the data cannot be trained on or read, the loss is no longer finite, memory runs out, a file cannot
-        be written, or the training to resume had other settings. What a store or a source of images raises
-        comes out as it is.
+        If the data are not usable, the loss is not finite, memory runs out, a file cannot be written, or the training
+        to resume had other settings. Errors of a store or a stream of images are passed on unchanged.
     """
     model_file = require_model_path(model_file)
     _require_writable(model_file)
     if warm_up and warm_up >= epochs:
-        raise UsageError(f"--warm-up {warm_up} must end before the training does: --epochs {epochs}")
+        raise UsageError(f"--warm-up {warm_up} must be less than --epochs {epochs}")
     devices = list_gpus() if devices is None else list(devices)
     sharing = max(1, len(devices))
     batch_size = share_batch(batch_size, sharing)
@@ -156,7 +155,7 @@ def fit(
         "--seed": seed,
         "--mixed-precision": mixed_precision,
         "KERAS_BACKEND": keras.config.backend(),
-        # Not their names: BayesFlow leaves its own to Keras, which counts all that a process has built.
+        # Shapes instead of names: Keras numbers BayesFlow's layers by all layers that the process has built.
         "the network's weights": digest_array(np.array([str(tuple(weight.shape)) for weight in network.weights])),
         **objective.describe(),
         **batches.settings,
@@ -187,7 +186,7 @@ def fit(
 
 
 def _prepare(network, objective, make, mixed_precision, sharing, state) -> keras.Model:
-    # The network up to what its objective trains: in 16 bits or on several devices a copy.
+    # Returns the part of the network that the objective trains; with 16 bits or several devices, of a copy.
     policy = compute_policy(mixed_precision)
     trained = network if policy == "float32" and sharing == 1 else copy_network(network, policy)
     core = objective.core(trained)
@@ -208,7 +207,7 @@ def _run(core, batches, checks, epochs, progress, checkpoint) -> None:
             validation_data=checks,
             initial_epoch=batches.epoch,
             epochs=epochs,
-            shuffle=False,  # the order of images is ours
+            shuffle=False,  # the batches have their own order
             verbose=0,
             callbacks=[EpochAnnouncer(data), progress, checkpoint],
         )
@@ -227,7 +226,7 @@ def _run(core, batches, checks, epochs, progress, checkpoint) -> None:
 
 
 def _require_writable(model_file: Path) -> None:
-    # Said now, not after the first epoch.
+    # Check before the first epoch, not after it.
     try:
         model_file.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=model_file.parent).close()
@@ -240,7 +239,9 @@ def _restore(core: keras.Model, optimizer: keras.optimizers.Optimizer, state: Tr
         return
     for variables, arrays in ((core.variables, state.variables), (optimizer.variables, state.optimizer)):
         if [tuple(v.shape) for v in variables] != [a.shape for a in arrays]:
-            raise RunError("the interrupted training belongs to another version of Keras: train anew without --resume")
+            raise RunError(
+                "the interrupted training was made with another version of Keras: train again without --resume"
+            )
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
 
@@ -251,5 +252,5 @@ def _explain_divergence(
     cause = f"--learning-rate {learning_rate:g} is too high; try {min(learning_rate / 10, usual):g}"
     if mixed_precision:
         cause += ", or train without --mixed-precision"
-    kept = f" (the network of epoch {state.best_epoch} is kept in {kept_in})" if state.best_epoch and kept_in else ""
-    return f"training stopped in epoch {state.epochs + 1}: the loss is no longer a number. Most likely {cause}{kept}"
+    kept = f" (the network of epoch {state.best_epoch} is in {kept_in})" if state.best_epoch and kept_in else ""
+    return f"training stopped in epoch {state.epochs + 1}: the loss became NaN or infinite. Most likely {cause}{kept}"

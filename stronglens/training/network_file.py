@@ -1,6 +1,6 @@
-"""The file of a trained network: one ``.keras`` archive, with a record of what it is beside Keras's own.
+"""Files of trained networks: ``.keras`` archives with an additional record.
 
-Any program that has Keras opens it with ``keras.saving.load_model``.
+Any program with Keras can open such a file with ``keras.saving.load_model``.
 """
 
 import json
@@ -14,11 +14,11 @@ import numpy as np
 from stronglens.atomic import replacing
 from stronglens.network_archive import FORMAT, RECORD, first_line, read_archive
 from stronglens.parameters import RunError, UsageError
-from stronglens.training.device import keras, wake_bayesflow
+from stronglens.training.device import import_bayesflow, keras
 
 
 def require_model_path(path: str | os.PathLike) -> Path:
-    """Return the path of a network's file, or say why it cannot be one.
+    """Check the path of a network's file and return it.
 
     Raises
     ------
@@ -29,20 +29,20 @@ def require_model_path(path: str | os.PathLike) -> Path:
     if path.suffix != ".keras":
         raise UsageError(f"--model-file {path} must end in .keras")
     if path.is_dir():
-        raise UsageError(f"--model-file {path} is a folder: name a file in it, {path / 'regression.keras'} for example")
+        raise UsageError(f"--model-file {path} is a folder: give a file, for example {path / 'regression.keras'}")
     return path
 
 
 def save_network(network: keras.Model, path: str | os.PathLike, record: dict) -> None:
-    """Write a network and its record to one file, whole or not at all.
+    """Write a network and its record to one file, completely or not at all.
 
     Parameters
     ----------
     network : keras.Model
-        Of built-in layers only.
+        With built-in layers only.
     path : path ending in .keras
     record : dict
-        What JSON can hold (NumPy numbers and arrays too): labels, units, pixel scale, split, metrics ...
+        Labels, units, pixel scale, split, metrics and so on, as JSON types or NumPy numbers and arrays.
 
     Raises
     ------
@@ -61,49 +61,49 @@ def save_network(network: keras.Model, path: str | os.PathLike, record: dict) ->
 
 
 def load_network(path: str | os.PathLike) -> tuple[keras.Model, dict]:
-    """Load a network and its record from a file that need not be trusted.
+    """Load a network and its record. The file may come from an untrusted source: no code in it is run.
 
     Returns
     -------
     network : keras.Model
-        Raw images (N, H, W) in electrons/s -> labels (N, L), each in its own unit, or probabilities of classes.
+        Maps raw images (N, H, W) in electrons/s to labels (N, L), each in its own unit, or to class probabilities.
     record : dict
-        As handed to `save_network`.
+        As given to `save_network`.
 
     Raises
     ------
     RunError
-        If the file is missing, damaged, not a network of this package, or holds anything but built-in
-        layers and plain arrays.
+        If the file is missing, damaged, not a network of this package, or contains other than built-in layers and
+        plain arrays.
     """
     path = Path(path)
     record, has_flow = read_archive(path)
     try:
         if has_flow:
-            wake_bayesflow()
+            import_bayesflow()
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, MemoryError) as error:
         raise RunError(f"cannot read {path}: {first_line(error)}") from error
     except Exception as error:
-        # Keras raises nearly anything on a file it did not write.
-        raise RunError(f"{path} holds no usable network ({first_line(error)}): train again") from error
+        # Keras raises exceptions of many types for a file that it did not write.
+        raise RunError(f"{path} contains no usable network ({first_line(error)}): train again") from error
     return network, record
 
 
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file aside, bring it to the disk, and put it in its place at once.
+    """Write a file atomically: it appears completely or not at all.
 
     Parameters
     ----------
     path : Path
-        Its folder is made when there is none.
+        A missing folder is created.
     write : Path -> None
-        Writes the file it is given, which has the same suffix.
+        Writes a temporary file, whose path has the same suffix.
 
     Raises
     ------
     RunError
-        If the file cannot be written; one that was there is kept.
+        If the file cannot be written; an existing file is then kept.
     """
     try:
         with replacing(path) as aside:
@@ -115,4 +115,4 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
 def _to_json(value: object) -> object:
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
-    raise TypeError(f"a record cannot hold {type(value).__name__}")
+    raise TypeError(f"a record cannot contain {type(value).__name__}")

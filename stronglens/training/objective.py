@@ -1,4 +1,4 @@
-"""What a network is trained for: how its labels are taught, what is minimised, and what is shown."""
+"""Training objectives: encoding of labels as targets, loss function, and displayed metrics."""
 
 import zlib
 from dataclasses import dataclass
@@ -9,36 +9,36 @@ import numpy as np
 from stronglens.parameters import RunError
 from stronglens.training.device import keras
 
-# Most train the input of the network's last layer, which has no weights of its own: standardised labels before they
-# are restored, logits before they are probabilities.
-
 
 class _BeforeLastLayer:
-    """Train the input of the network's last layer, which has no weights of its own, on what each image is taught."""
+    """Base class: apply the loss to the input of the network's last layer, which has no weights.
+
+    This input is the standardised labels before they are rescaled, or the logits before they become probabilities.
+    """
 
     clipped_at = None
 
     def core(self, network: keras.Model) -> keras.Model:
-        """Return the part of a network that is trained."""
+        """Return the part of a network to which the loss is applied."""
         return keras.Model(network.inputs, network.layers[-1].input)
 
     def arrange(self, images: np.ndarray, targets: np.ndarray) -> tuple:
-        """Return a batch's inputs and what they are taught."""
+        """Return the inputs and the targets of a batch."""
         return images, targets
 
 
 @dataclass(frozen=True)
 class Regression(_BeforeLastLayer):
-    """Teach labels by the mean squared error of standardised outputs.
+    """Learn labels with the mean squared error of standardised outputs.
 
-    The network ends with a `keras.layers.Rescaling` from standardised outputs to labels in their own units:
-    the one place where the scaling is kept.
+    The network ends with a `keras.layers.Rescaling` from standardised outputs to labels in their own units. This layer
+    is the only place where the scaling is stored.
     """
 
     shown = ("loss",)
 
     def describe(self) -> dict:
-        """Return what must be the same when a training goes on."""
+        """Return the settings that must not change when a training is resumed."""
         return {"the loss": "mean squared error"}
 
     def encode(self, network: keras.Model, labels: np.ndarray, split: str) -> np.ndarray:
@@ -48,11 +48,18 @@ class Regression(_BeforeLastLayer):
         ----------
         network : keras.Model
         labels : ndarray (N, L) float64, unit of each label
-        split : str, for the errors
+        split : str
+            Name of the split, for error messages.
 
         Returns
         -------
         ndarray (N, L) float32
+            Dimensionless.
+
+        Raises
+        ------
+        ValueError
+            If the network does not end with a Rescaling.
         """
         restore = network.layers[-1]
         if not isinstance(restore, keras.layers.Rescaling):
@@ -60,27 +67,29 @@ class Regression(_BeforeLastLayer):
         return ((labels - np.asarray(restore.offset)) / np.asarray(restore.scale)).astype(np.float32)
 
     def loss(self) -> keras.losses.Loss:
-        """Return what is minimised."""
+        """Return the loss function."""
         return keras.losses.MeanSquaredError()
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Return what is measured beside the loss."""
+        """Return the additional metrics."""
         return [keras.metrics.MeanAbsoluteError(name="mean_absolute_error")]
 
 
 @dataclass(frozen=True)
 class Classification(_BeforeLastLayer):
-    """Teach classes by the cross-entropy of their probabilities.
+    """Learn classes with the cross-entropy of their probabilities.
 
-    The network ends with a `keras.layers.Softmax` from logits to probabilities; the cross-entropy is taken of
-    the logits, whose exponentials neither overflow nor vanish.
+    The network ends with a `keras.layers.Softmax` from logits to probabilities. The cross-entropy is computed from the
+    logits, which avoids overflow and underflow of their exponentials.
 
     Attributes
     ----------
     classes : int
+        Number of classes.
     label_smoothing : float
-        The true class is taught a probability of 1 - s + s / classes, each other one s / classes (Szegedy et
-        al. 2016, CVPR, section 7). In validation too, so that the two losses compare.
+        Label smoothing s: the target probability is 1 - s + s / classes for the true class and s / classes for each
+        other class (Szegedy et al. 2016, CVPR, section 7). Validation uses it too, so that the two losses are
+        comparable.
     """
 
     classes: int
@@ -89,17 +98,18 @@ class Classification(_BeforeLastLayer):
     shown = ("loss", "accuracy")
 
     def describe(self) -> dict:
-        """Return what must be the same when a training goes on."""
+        """Return the settings that must not change when a training is resumed."""
         return {"the loss": f"cross-entropy of {self.classes} classes", "--label-smoothing": self.label_smoothing}
 
     def encode(self, network: keras.Model, labels: np.ndarray, split: str) -> np.ndarray:
-        """Turn the numbers of classes into probabilities: one for the true class, zero for the others.
+        """One-hot encode class indices.
 
         Parameters
         ----------
         network : keras.Model
         labels : ndarray (N, 1) float64, whole numbers from 0 to classes - 1
-        split : str, for the errors
+        split : str
+            Name of the split, for error messages.
 
         Returns
         -------
@@ -108,45 +118,49 @@ class Classification(_BeforeLastLayer):
         Raises
         ------
         RunError
-            If a label is not the number of a class.
+            If a label is not the index of a class.
+        ValueError
+            If the network or the shape of the labels does not fit.
         """
         if not isinstance(network.layers[-1], keras.layers.Softmax):
             raise ValueError("the network must end with a Softmax from logits to probabilities")
         if network.output_shape[1:] != (self.classes,):
-            raise ValueError(f"the network tells {network.output_shape[1:]} classes apart, not {self.classes}")
+            raise ValueError(f"the network has outputs of shape {network.output_shape[1:]}, not ({self.classes},)")
         if labels.shape[1:] != (1,):
-            raise ValueError(f"a classification has one label, the number of the class, not {labels.shape[1:]}")
+            raise ValueError(f"a classification has one label, the index of the class, not {labels.shape[1:]}")
         numbers = labels[:, 0]
-        strange = np.flatnonzero(~np.isin(numbers, np.arange(self.classes)))
-        if strange.size:
+        wrong = np.flatnonzero(~np.isin(numbers, np.arange(self.classes)))
+        if wrong.size:
             raise RunError(
-                f"the {split} labels hold {numbers[strange[0]]:g} in row {strange[0]}, which is no class: "
+                f"the {split} labels have the value {numbers[wrong[0]]:g} in row {wrong[0]}, which is not a class: "
                 f"classes are whole numbers from 0 to {self.classes - 1}"
             )
         return np.eye(self.classes, dtype=np.float32)[numbers.astype(int)]
 
     def loss(self) -> keras.losses.Loss:
-        """Return what is minimised."""
+        """Return the loss function."""
         return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Return what is measured beside the loss."""
+        """Return the additional metrics."""
         return [keras.metrics.CategoricalAccuracy(name="accuracy")]
 
 
 @dataclass(frozen=True)
 class Density:
-    """Teach a density over labels by the log density of the true ones.
+    """Learn a probability density over labels with the negative log density of the true labels.
 
-    The network takes an image and a point of a space of labels, and gives the log density there.
+    The network takes an image and a point of the label space and returns the log density at this point.
 
     Attributes
     ----------
     space
-        Maps labels to that space: ``to_space``, (N, L) in their own units to (N, L).
+        The label space. Its method ``to_space`` maps labels (N, L), in their own units, to points (N, L).
     dimensions : int
-        Of the network's density: those beyond L are noise, other for each image and each time its labels change.
+        Dimensions of the network's density. Those beyond L are filled with Gaussian noise, which differs between images
+        and changes with the labels of an image.
     seed : int
+        Seed of the noise.
     """
 
     space: Any
@@ -157,35 +171,35 @@ class Density:
     clipped_at = 1.0
 
     def describe(self) -> dict:
-        """Return what must be the same when a training goes on."""
+        """Return the settings that must not change when a training is resumed."""
         return {"the loss": f"negative log density in {self.dimensions} dimensions"}
 
     def core(self, network: keras.Model) -> keras.Model:
-        """Return the part of a network that is trained: all of it."""
+        """Return the part of a network to which the loss is applied: the whole network."""
         return network
 
     def encode(self, network: keras.Model, labels: np.ndarray, split: str) -> np.ndarray:
-        """Map labels to points of the network's space: (N, dimensions) float32."""
+        """Map labels (N, L), unit of each label, to points of the label space: (N, dimensions) float32."""
         points = self.space.to_space(labels)
         more = self.dimensions - points.shape[1]
-        # From the labels themselves: what is encoded batch by batch must not get the same noise in each.
+        # Seeded by the labels themselves, so that batches that are encoded one by one get different noise.
         noise = np.random.default_rng([self.seed, zlib.crc32(points.tobytes())]).standard_normal((len(points), more))
         return np.concatenate([points, noise], axis=1).astype(np.float32)
 
     def arrange(self, images: np.ndarray, targets: np.ndarray) -> tuple:
-        """Return a batch's inputs, and what Keras asks for beside them."""
+        """Return the inputs of a batch, and zeros as the targets that Keras requires."""
         return (images, targets), np.zeros(len(images), np.float32)
 
     def loss(self) -> keras.losses.Loss:
-        """Return what is minimised."""
+        """Return the loss function."""
         return _negative_log_density
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Return what is measured beside the loss."""
+        """Return the additional metrics: none."""
         return []
 
 
-def _negative_log_density(nothing, log_density):
+def _negative_log_density(zeros, log_density):
     return -log_density
 
 

@@ -1,25 +1,27 @@
-"""The optimizer of a training: Adam or stochastic gradient descent, its schedule, and its weight decay."""
+"""Optimizers (Adam, stochastic gradient descent), learning-rate schedules, and weight decay."""
 
 from stronglens.training.device import keras
 
-# What most networks train with: said when a higher one made a training diverge.
+# Usual learning rates, suggested in the message when a training diverges.
 USUAL_RATE = {"adam": 1e-3, "sgd": 1e-2}
 
 
 class MomentumDescent(keras.optimizers.SGD):
     """Stochastic gradient descent with momentum and L2 weight decay: v = m v - rate (g + decay w); w = w + v.
 
-    The decay is part of the gradient, and so of the momentum, as in He et al. (2016, CVPR) and in torch's SGD:
-    their 1e-4 or 5e-4 mean the same here. Keras's own argument takes decay w off past the momentum, which at
-    a momentum of 0.9 decays ten times less. Kernels decay; biases and the parameters of normalisations, which
-    all have one axis, do not (Goyal et al. 2017, arXiv:1706.02677, section 5.3).
+    The decay is added to the gradient and therefore enters the momentum, as in He et al. (2016, CVPR) and in PyTorch's
+    SGD, so that their coefficients of 1e-4 or 5e-4 apply here. Keras's own argument subtracts decay w after the
+    momentum, which at a momentum of 0.9 is ten times weaker. Decay applies to kernels only, not to biases and
+    normalisation parameters, which all have one axis (Goyal et al. 2017, arXiv:1706.02677, section 5.3).
 
     Parameters
     ----------
     learning_rate : float or schedule
     momentum : float, 0 to 1
     decay : float
+        Weight decay coefficient.
     clipped_at : float, optional
+        Maximum norm of the gradient of all variables; see `make_optimizer`.
     """
 
     def __init__(self, learning_rate, momentum: float, decay: float, clipped_at: float | None = None):
@@ -40,25 +42,34 @@ def make_optimizer(
     variables: list[keras.Variable],
     clipped_at: float | None = None,
 ) -> keras.optimizers.Optimizer:
-    """Make an optimizer of a network's variables.
+    """Make an optimizer for the variables of a network.
 
     Parameters
     ----------
     kind : {"adam", "sgd"}
-        Adam (Kingma & Ba 2015, ICLR), whose weight decay is apart from the gradient (Loshchilov & Hutter 2019,
-        ICLR: AdamW), or `MomentumDescent`.
+        Adam (Kingma & Ba 2015, ICLR) with decoupled weight decay (AdamW: Loshchilov & Hutter 2019, ICLR), or
+        `MomentumDescent`.
     learning_rate : float or schedule
     momentum : float
-        Of ``sgd`` only.
+        For ``sgd`` only.
     weight_decay : float
-        Of kernels only.
+        Weight decay coefficient; it applies to kernels only.
     variables : list of keras.Variable
-        Those that will be trained.
+        The variables to train.
     clipped_at : float, optional
-        The longest gradient of all variables together: longer ones are shortened (Pascanu et al. 2013, ICML).
+        Maximum norm of the gradient of all variables; a longer gradient is rescaled (Pascanu et al. 2013, ICML).
+
+    Returns
+    -------
+    keras.optimizers.Optimizer
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind.
     """
     if kind not in USUAL_RATE:
-        raise ValueError(f"no optimizer {kind!r}; there are {', '.join(USUAL_RATE)}")
+        raise ValueError(f"unknown optimizer {kind!r}; use one of {', '.join(USUAL_RATE)}")
     if kind == "sgd":
         return MomentumDescent(learning_rate, momentum, weight_decay, clipped_at)
     optimizer = keras.optimizers.Adam(learning_rate, weight_decay=weight_decay or None, global_clipnorm=clipped_at)
@@ -69,18 +80,18 @@ def make_optimizer(
 def schedule_rate(
     learning_rate: float, schedule: str, steps: int, warm_up: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """Return the learning rate of each step: up in a straight line from zero, then constant or falling.
+    """Return the learning-rate schedule: a linear warm-up from zero, then constant or cosine decay.
 
     Parameters
     ----------
     learning_rate : float
+        Learning rate at the end of the warm-up.
     schedule : {"constant", "cosine"}
-        Cosine falls to zero at the last step (Loshchilov & Hutter 2017, ICLR).
+        Cosine decays to zero at the last step (Loshchilov & Hutter 2017, ICLR).
     steps : int
-        Of the whole training.
+        Number of steps of the training.
     warm_up : int
-        Steps until the learning rate is reached (Goyal et al. 2017, arXiv:1706.02677, section 2.2), fewer
-        than all.
+        Number of warm-up steps (Goyal et al. 2017, arXiv:1706.02677, section 2.2); less than ``steps``.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The precision that a network computes in: 32 bits, or 16 where they suffice."""
+"""Numerical precision of a network: 32 bits, or 16 bits in most layers."""
 
 from stronglens.training.device import keras
 
@@ -6,15 +6,18 @@ EXACT_LAYERS = ("InputLayer", "Rescaling", "Normalization", "Softmax", "Coupling
 
 
 def copy_network(network: keras.Model, policy: str) -> keras.Model:
-    """Return the same network with weights of its own, in another precision.
+    """Return a copy of a network, with its own weights, in another precision.
 
     Parameters
     ----------
     network : keras.Model
         In float32.
     policy : str
-        Keras's name, of all layers but those that stay in float32: scalings, the last one with weights, and
-        what makes probabilities of its numbers.
+        Keras dtype policy. Scalings, the last layer with weights, softmax layers and flows remain in float32.
+
+    Returns
+    -------
+    keras.Model
     """
     exact = [layer.name for layer in network.layers if layer.__class__.__name__ in EXACT_LAYERS]
     exact += [layer.name for layer in network.layers if layer.weights][-1:]
@@ -25,7 +28,7 @@ def copy_network(network: keras.Model, policy: str) -> keras.Model:
             config["dtype"] = "float32" if layer.name in exact else policy
         copied = layer.__class__.from_config(config)
         if layer.__class__.__name__ == "CouplingFlow":
-            copied.build_from_config(layer.get_build_config())  # BayesFlow's cannot be built by a call without a batch
+            copied.build_from_config(layer.get_build_config())  # a call without a batch cannot build it
         return copied
 
     copied = keras.models.clone_model(network, clone_function=copy)

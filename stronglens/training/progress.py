@@ -1,4 +1,4 @@
-"""Progress of a training: one line that changes in a terminal, a line an epoch elsewhere."""
+"""Progress of a training: one line that is updated in a terminal, otherwise one line per epoch."""
 
 import math
 import sys
@@ -8,26 +8,28 @@ from typing import TextIO
 
 from stronglens.training.device import keras
 
-TERMINAL_INTERVAL = 0.25  # seconds between changes of the line
+TERMINAL_INTERVAL = 0.25  # seconds between updates of the line
 PLAIN_INTERVAL = 30.0  # seconds between lines within one long epoch
 
 
 class TrainingProgress(keras.callbacks.Callback):
-    """Show epoch, losses and time left, and stop the training on the first loss that is not a number.
+    """Show epoch, losses and remaining time; stop the training when a loss is NaN or infinite.
 
     Parameters
     ----------
-    epochs, steps : int
-        Epochs in all, and training steps in each.
+    epochs : int
+        Number of epochs.
+    steps : int
+        Training steps per epoch.
     quiet : bool
         Show nothing.
     shown : sequence of str
-        Names of the numbers to show, of training and, as ``val_``, of validation.
+        Names of the metrics to show. Validation metrics have the same names with ``val_``.
     stream : file
-        Standard error unless told.
+        Standard error by default.
     """
 
-    # Keras may call the batch hook from a thread, so that no step waits for its loss to be read.
+    # Keras may call the batch hook from another thread, so that no step waits until its loss is read.
     async_safe = True
 
     def __init__(
@@ -46,7 +48,7 @@ class TrainingProgress(keras.callbacks.Callback):
         self.diverged = False
         self.epoch = 0
         self._first_epoch: int | None = None
-        self._compiled: tuple[float, float] | None = None  # time and epochs done, after the first step
+        self._compiled: tuple[float, float] | None = None  # time and finished epochs, after the first step
         self._shown = time.monotonic()
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -59,7 +61,7 @@ class TrainingProgress(keras.callbacks.Callback):
         logs = logs or {}
         if not math.isfinite(logs.get("loss", 0.0)):
             self.diverged = True
-            self._model.stop_training = True  # not self.model, which under JAX would copy the weights back
+            self._model.stop_training = True  # self.model would copy the weights back under JAX
         now = time.monotonic()
         if self._compiled is None:
             self._compiled = now, (batch + 1) / self.steps
@@ -83,7 +85,7 @@ class TrainingProgress(keras.callbacks.Callback):
         self._shown = time.monotonic()
         done = self.epoch - self._first_epoch + part
         since, compiled = self._compiled or (0.0, math.inf)
-        if done > compiled:  # the first step compiles, and says nothing about the others
+        if done > compiled:  # the first step includes the compilation, so it is excluded
             left = (self._shown - since) / (done - compiled) * (self.epochs - self._first_epoch - done)
             words = [*words, f"{_clock(left)} left"]
         line = "  ".join(words)

@@ -1,19 +1,20 @@
-"""Seeds of a network's layers, spread from one."""
+"""Seeds for the layers of a network."""
 
 import numpy as np
 
 
 def spread_seed(seed: int, count: int) -> list[int]:
-    """Return seeds for layers, which with one and the same would start with one and the same numbers.
+    """Derive several seeds from one. Layers with equal seeds would have equal initial weights.
 
     Parameters
     ----------
     seed : int
     count : int
+        Number of seeds.
 
     Returns
     -------
-    list of int, count of them
-        The same for the same arguments.
+    list of count int
+        Equal arguments give equal seeds.
     """
     return [int(word) >> 1 for word in np.random.SeedSequence(seed).generate_state(count)]

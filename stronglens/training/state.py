@@ -1,4 +1,4 @@
-"""The state of an interrupted training: beside the network's file, whole or not at all."""
+"""State of an interrupted training, saved in the folder of the network's file."""
 
 import hashlib
 import json
@@ -16,19 +16,19 @@ FORMAT = 1
 
 @dataclass
 class TrainingState:
-    """Hold all that a training needs to go on as if nothing had happened.
+    """The data from which a training is resumed exactly.
 
     Attributes
     ----------
     settings : dict
-        What must be the same when it goes on: flags by name, and digests of the data.
+        Settings that must not change when the training is resumed: flags by name, and digests of the data.
     epochs : int
-        Epochs done.
-    history : dict of lists, one number an epoch
+        Number of finished epochs.
+    history : dict of str to list of float, one value per epoch
     best_epoch : int
-        Counted from 1; 0 before the first.
-    variables, optimizer, best : lists of ndarray
-        Of the network in training (random state of its dropout included), of its optimizer, and the
+        Counted from 1; 0 before the first epoch.
+    variables, optimizer, best : list of ndarray
+        Variables of the network in training (with the random state of its dropout), variables of its optimizer, and
         weights of the best epoch.
     """
 
@@ -42,12 +42,18 @@ class TrainingState:
 
 
 def state_path(model_file: Path) -> Path:
-    """Return where the state of an unfinished training is kept: ``x.resume.npz`` for ``x.keras``."""
+    """Return the path of the state of an unfinished training: ``x.resume.npz`` for ``x.keras``."""
     return Path(model_file).with_suffix(".resume.npz")
 
 
 def save_state(state: TrainingState, model_file: Path) -> None:
-    """Write the state of a training beside its network's file; see `load_state`."""
+    """Write the state of a training to its path; see `state_path`.
+
+    Raises
+    ------
+    RunError
+        If the file cannot be written.
+    """
     head = {
         "format": FORMAT,
         "settings": state.settings,
@@ -75,17 +81,17 @@ def load_state(model_file: Path, settings: dict) -> TrainingState | None:
     ----------
     model_file : Path
     settings : dict
-        Of the training that wants to go on.
+        Settings of the training to resume.
 
     Returns
     -------
     TrainingState or None
-        None where there is nothing to go on with.
+        None if there is no interrupted training.
 
     Raises
     ------
     RunError
-        If the file is damaged, or was left by a training with other settings, which are named.
+        If the file is damaged or belongs to a training with other settings; the message names these settings.
     """
     path = state_path(model_file)
     if not path.exists():
@@ -101,25 +107,24 @@ def load_state(model_file: Path, settings: dict) -> TrainingState | None:
                 setattr(state, kind, [archive[name] for name in names])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(
-            f"{path}, the state of the interrupted training, is damaged: remove it, or train anew without --resume"
+            f"{path}, the state of the interrupted training, is damaged: remove it, or train again without --resume"
         ) from error
     differing = [name for name in {**state.settings, **settings} if state.settings.get(name) != settings.get(name)]
     if differing:
         reasons = "; ".join(_explain(name, state.settings, settings) for name in differing)
         raise RunError(
-            f"cannot go on with the interrupted training: {reasons}. "
-            "Repeat its settings, or train anew without --resume"
+            f"cannot resume the interrupted training: {reasons}. Use its settings, or train again without --resume"
         )
     return state
 
 
 def remove_state(model_file: Path) -> None:
-    """Remove the state of a training that is finished, if there is one."""
+    """Remove the state of a finished training, if there is one."""
     state_path(model_file).unlink(missing_ok=True)
 
 
 def digest_array(array: np.ndarray) -> str:
-    """Return a short digest of an array's type, shape and content."""
+    """Return a digest of an array's type, shape and content: ``digest`` and 32 hexadecimal digits."""
     array = np.ascontiguousarray(array)
     digest = hashlib.blake2b(f"{array.dtype}{array.shape}".encode(), digest_size=16)
     digest.update(array.data if array.size else b"")

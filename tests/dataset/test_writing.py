@@ -136,8 +136,8 @@ def test_incomplete_dataset_says_so(tmp_path):
 @pytest.mark.parametrize(
     ("finish", "changes", "said", "not_said"),
     [
-        (True, {}, r"holds this dataset already, complete .*: 133 images, task regression; --force makes", "--resume"),
-        (False, {}, r"holds this dataset already, interrupted .*; --resume finishes it, --force starts", "another"),
+        (True, {}, r"already contains this dataset, complete .*: 133 images, task regression; --force", "--resume"),
+        (False, {}, r"already contains this dataset, interrupted .*; --resume finishes it, --force starts", "another"),
         (
             True,
             {"seed": 1, "telescope": "hst"},
@@ -170,7 +170,7 @@ def test_non_empty_folder_is_refused(tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").write_text("years of work")
     for resume in (False, True):
-        with pytest.raises(UsageError, match="is not empty, and holds no dataset of ours: choose another"):
+        with pytest.raises(UsageError, match="is not empty and contains no dataset: choose another"):
             DatasetWriter(tmp_path / "other", manifest(), resume=resume)
 
 
@@ -194,7 +194,7 @@ def test_force_removes_all_that_is_ours(tmp_path, kept):
 def test_force_does_not_overwrite_an_array_that_is_not_ours(tmp_path):
     write(tmp_path)
     (tmp_path / "images.zarr").mkdir()
-    with pytest.raises(UsageError, match=r"images\.zarr, which no manifest lists as ours"):
+    with pytest.raises(UsageError, match=r"images\.zarr, which no manifest lists"):
         DatasetWriter(tmp_path, manifest(format="zarr"), force=True)
 
 
@@ -203,7 +203,7 @@ def test_dataset_of_the_first_version_is_refused_and_replaced(tmp_path):
     old = json.loads((tmp_path / "manifest.json").read_text()) | {"format-version": 1}
     del old["parameters"]["format"]
     (tmp_path / "manifest.json").write_text(json.dumps(old))
-    with pytest.raises(RunError, match="format version 1; this program reads 2"):
+    with pytest.raises(RunError, match="format version 1; this program reads version 2"):
         load_dataset(tmp_path)
     write(tmp_path, force=True)
     load_dataset(tmp_path)
@@ -220,10 +220,10 @@ def test_force_removes_ours_and_nothing_else(tmp_path):
 
 def test_force_refuses_to_write_over_what_is_not_ours(tmp_path):
     (tmp_path / "labels.csv").write_text("mine")
-    with pytest.raises(UsageError, match=r"labels\.csv, which no manifest lists as ours"):
+    with pytest.raises(UsageError, match=r"labels\.csv, which no manifest lists"):
         DatasetWriter(tmp_path, manifest(), force=True)
     (tmp_path / "manifest.json").write_text('{"format": "else", "number": 3}')
-    with pytest.raises(UsageError, match="which no manifest lists as ours"):
+    with pytest.raises(UsageError, match="which no manifest lists"):
         DatasetWriter(tmp_path, manifest(), force=True)
     assert (tmp_path / "labels.csv").read_text() == "mine"
 
@@ -347,7 +347,7 @@ def test_dataset_that_another_process_finished_meanwhile_is_left_alone(tmp_path,
     late = DatasetWriter(tmp_path, manifest(), **{how: True})
     write(tmp_path, chunks=[1], resume=True)
     before = contents(tmp_path)
-    with pytest.raises(RunError, match="another process wrote the dataset"), late:
+    with pytest.raises(RunError, match="another process has changed the dataset"), late:
         pass
     assert contents(tmp_path) == before
 
@@ -387,7 +387,7 @@ def test_converted_dataset_is_the_one_written_so(tmp_path, kept):
         assert [convert(chunk) for chunk in writer.missing_chunks] == [CHUNK_SIZE, 5]
         writer.finish(COLUMNS, lambda values: {"mean": float(values.mean())})
     assert contents(tmp_path / "converted") == contents(tmp_path / "wanted")
-    with pytest.raises(UsageError, match=f"kept as {kept} already"):
+    with pytest.raises(UsageError, match=f"already has the format {kept}"):
         plan_conversion(tmp_path / "origin", tmp_path / "converted", kept)
 
 

@@ -141,7 +141,7 @@ def test_predictions_that_are_not_finite_have_no_metrics():
         (np.zeros(3, int), np.full((3, 2), 1 / 2), "shapes do not agree"),
         (np.array([0, 3, 1]), np.full((3, 3), 1 / 3), "true classes"),
         (np.zeros(3), np.full((3, 3), 1 / 3), "true classes"),
-        (np.zeros(3, int), np.full((3, 3), 0.5), "add up to one"),
+        (np.zeros(3, int), np.full((3, 3), 0.5), "sum must be one"),
         (np.zeros(1, int), np.array([[1.5, -0.5, 0.0]]), "negative"),
     ],
 )
@@ -182,7 +182,7 @@ def test_calibration_error_by_chance_is_that_of_calibrated_networks():
     assert overconfident["calibration_error"]["value"] > overconfident["calibration_error_by_chance"]["high"]
     table = classification_table(found).splitlines()
     (line,) = [line for line in table if "calibration error" in line]
-    assert line.endswith(f"{chance['value']:.2g} by chance")
+    assert line.endswith(f"{chance['value']:.2g} expected")
 
 
 def test_bins_follow_the_quantity():
@@ -257,6 +257,6 @@ def test_bins_of_few_equal_or_no_values():
 def test_table_fits_the_terminal():
     true, probabilities = draw_images(7500)
     table = classification_table(classification_metrics(true, probabilities, CLASSES, seed=0, n_bootstrap=50))
-    for needed in ("7500 test images", "mean AUC", "AUC of vortex against no", "95% interval", "without looking"):
+    for needed in ("7500 test images", "mean AUC", "AUC of vortex against no", "95% interval", "baseline"):
         assert needed in table
     assert max(map(len, table.splitlines())) <= 80

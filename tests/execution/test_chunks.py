@@ -173,7 +173,7 @@ def test_no_process_outlives_an_interrupt(tmp_path, work, sent):
     assert left_behind(process) == []
     if sent != signal.SIGKILL:
         assert process.returncode == 128 + sent
-        assert errors == "interrupted: what is finished is kept; go on with --resume\n"
+        assert errors == "interrupted: finished work is kept; continue with --resume\n"
         assert [path.name for path in (tmp_path / "scratch").iterdir()] == []
 
 
@@ -183,7 +183,7 @@ def test_interrupted_threads_finish_what_they_began(tmp_path):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors == "interrupted: what is finished is kept; go on with --resume\n"
+    assert errors == "interrupted: finished work is kept; continue with --resume\n"
     assert stored(tmp_path).keys() == attempts(tmp_path).keys()
     assert len(stored(tmp_path)) < 100
 

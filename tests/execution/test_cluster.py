@@ -15,6 +15,7 @@ from stronglens.parameters import RunError, UsageError
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
+WAITING = "warning: the Dask scheduler at {} has no workers yet: waiting for workers\n"
 
 
 class Cluster:
@@ -96,7 +97,7 @@ def test_error_on_a_cluster_comes_out_as_itself(tmp_path, running, capfd):
 
 def test_worker_with_other_versions(tmp_path, running, monkeypatch):
     monkeypatch.setenv("TEST_JAX", "0.12.0")
-    with pytest.raises(RunError, match=r"^worker tcp://\S+ has jax 0.11.2, here 0.12.0: images depend on it"):
+    with pytest.raises(RunError, match=r"^worker tcp://\S+ has jax 0.11.2, here 0.12.0: install equal versions"):
         run(chunk_work.Write(tmp_path), range(3), running.address)
     assert not attempts(tmp_path)
 
@@ -110,7 +111,7 @@ def test_worker_with_other_versions_that_joins_late(tmp_path, cluster):
         if not late:
             late.append(cluster.start_worker(TEST_JAX="0.12.0"))
 
-    with pytest.raises(RunError, match=r"^worker tcp://\S+ has jax 0.12.0, here 0.11.2: images depend on it"):
+    with pytest.raises(RunError, match=r"^worker tcp://\S+ has jax 0.12.0, here 0.11.2: install equal versions"):
         run(chunk_work.Sleep(tmp_path), range(300), cluster.address, advance=join)
     assert len(processes(tmp_path)) == 1
 
@@ -135,7 +136,7 @@ def test_scheduler_that_dies(tmp_path, cluster, capfd):
     with pytest.raises(RunError, match=f"^lost the Dask scheduler at {cluster.address}$"):
         run(chunk_work.Sleep(tmp_path), range(300), cluster.address, advance=lambda images: scheduler.kill())
     assert stored(tmp_path)
-    assert capfd.readouterr().err in ("", f"waiting for workers of {cluster.address}\n")
+    assert capfd.readouterr().err in ("", WAITING.format(cluster.address))
 
 
 def test_scheduler_without_workers(cluster, monkeypatch, capfd):
@@ -143,7 +144,7 @@ def test_scheduler_without_workers(cluster, monkeypatch, capfd):
     cluster.start_scheduler()
     with pytest.raises(RunError, match=r"has no workers after 1 s$"):
         run(None, [], cluster.address)
-    assert capfd.readouterr().err == f"waiting for workers of {cluster.address}\n"
+    assert capfd.readouterr().err == WAITING.format(cluster.address)
 
 
 def test_scheduler_that_is_not_there(monkeypatch, capfd):

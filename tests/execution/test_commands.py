@@ -15,9 +15,9 @@ from stronglens.parameters import RunError, UsageError
     [
         (UsageError("--x: no"), 2, "error: --x: no"),
         (RunError("file.fits is damaged"), 1, "error: file.fits is damaged"),
-        (KeyboardInterrupt(), 130, "interrupted: what is finished is kept; go on with --resume"),
+        (KeyboardInterrupt(), 130, "interrupted: finished work is kept; continue with --resume"),
         (OSError(28, "No space left on device", "dataset/x"), 1, "error: No space left on device: dataset/x"),
-        (MemoryError(), 1, "error: out of memory: use fewer or smaller images"),
+        (MemoryError(), 1, "error: out of memory; use fewer or smaller images"),
     ],
 )
 def test_errors_are_one_line_and_an_exit_code(capsys, error, code, line):

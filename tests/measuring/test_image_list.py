@@ -70,7 +70,7 @@ def test_an_array_of_zarr_is_always_a_cube(tmp_path, cube):
     assert len(list_images([str(tmp_path / "group.zarr")])) == 5
     group.create_array("weights", data=cube)
     (image,) = list_images([str(tmp_path / "group.zarr")])
-    with pytest.raises(RunError, match=r"holds 2 arrays \(images, weights\)"):
+    with pytest.raises(RunError, match=r"contains 2 arrays \(images, weights\)"):
         read_observation(image.path, plane=image.plane, **KNOWN)
 
 

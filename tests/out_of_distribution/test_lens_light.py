@@ -73,7 +73,7 @@ def test_networks_of_older_versions_are_still_used(network):
     for record in ({}, {"simulation": None}, older):
         first = TrainingSetComparison(network, record)(images)[1][0][0]
         assert first.percentile is None
-        assert "of an older version" in first.text
+        assert "by an older version" in first.text
     with pytest.raises(RunError, match="damaged"):
         TrainingSetComparison(network, {"familiarity": {"version": 2}})
 

@@ -74,14 +74,17 @@ def test_what_is_far_in_one_aspect_alone_is_called_unlike_and_says_in_which(dist
     far = draw(200, 3, moved=[aspect], by=10.0)
     assert (distribution.percentile(far) > 99).all()
     said = distribution.judge({name: values[:1] for name, values in far.items()})[0].text
-    assert said.startswith("UNLIKE THE TRAINING SET: farther from it than any image like it")
+    assert said.startswith("UNLIKE THE TRAINING SET: farther from it than all validation images")
     assert (ASPECTS[aspect] if aspect != "width" else "its posterior is") in said
 
 
 def test_usual_image_is_described_by_its_percentile(distribution):
     seen = {name: values[:1] for name, values in draw(1, 4).items()}
     percent = distribution.percentile(seen)[0]
-    assert distribution.judge(seen)[0].text == f"farther from the training set than {percent:.0f} % of images like it"
+    assert (
+        distribution.judge(seen)[0].text
+        == f"farther from the training set than {percent:.0f} % of the validation images"
+    )
 
 
 @pytest.mark.parametrize("aspect", ASPECTS)
@@ -97,13 +100,13 @@ def test_a_wide_posterior_is_described_as_one(distribution):
     wide = draw(1, 3)
     wide["width"] *= 1e4
     line = distribution.judge(wide)[0].text
-    assert "times as wide as is usual, or at the end of what the network knows; there may be no lens" in line
+    assert "times as wide as the median, or at the end of the training ranges; there may be no lens" in line
 
 
 def test_few_images_make_none_unlike():
     few = OutOfDistribution.fit(draw(2000, 0), draw(20, 1))
     line = few.judge({name: values[:1] for name, values in draw(1, 4, moved=ASPECTS, by=9.0).items()})[0].text
-    assert "100 % of images like it, of which the validation set has only 20" in line
+    assert "100 % of the validation images, which are too few (20)" in line
     assert "UNLIKE" not in line
 
 
@@ -148,7 +151,7 @@ def change(record, *path, to):
     ],
 )
 def test_damaged_record_is_refused(distribution, path, value):
-    with pytest.raises(RunError, match="damaged: train it anew"):
+    with pytest.raises(RunError, match="damaged: train the network again"):
         OutOfDistribution.from_dict(change(distribution.to_dict(), *path, to=value))
 
 

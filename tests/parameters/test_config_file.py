@@ -82,12 +82,12 @@ def test_a_choice_on_the_command_line_makes_a_file_give_way(file):
         ("[other]\ngrid-size = 3", "unknown key other"),
         ("config = 'a'", "unknown key config"),
         ("seed = 1\nseed = 2", "is not a TOML file"),
-        ("grid_size = 20\ngrid-size = 30", "grid-size is there twice"),
+        ("grid_size = 20\ngrid-size = 30", "grid-size is given twice"),
         ("seed = ", "is not a TOML file"),
         ("seed = '3'", "seed must be a whole number between 0 and 2^63-1; received 3"),
         ("seed = true", "seed must be a whole number"),
         ("pixel-scale = nan", "pixel-scale must be finite"),
-        ("src-redshift-range = [2, 1]", "src-redshift-range must be a range whose low end comes first"),
+        ("src-redshift-range = [2, 1]", "src-redshift-range must be a range with its lower end first"),
         ("src-redshift-range = [1, 'a']", "src-redshift-range must be a number or low,high"),
         ("src-redshift-range = 1979-05-27", "src-redshift-range must be"),
         ("force = 1", "force must be true or false"),
@@ -155,7 +155,7 @@ def test_a_file_written_for_another_task_gives_way_to_the_command_line(file):
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path):
-    for path, line in ((tmp_path / "none.toml", "there is no such file"), (tmp_path, "cannot be read")):
+    for path, line in ((tmp_path / "none.toml", "file not found"), (tmp_path, "cannot be read")):
         with pytest.raises(UsageError, match=line):
             read(f"--config={path}")
 
@@ -163,10 +163,10 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
 def test_the_configuration_in_effect_is_printed_with_its_meaning():
     text = printed_config("--telescope=hst", "--lens-model=sie", "-srs=1,3")
     assert "grid-size = 128" in text
-    assert "# pixels along each side of an image [pixels; 16..1024]" in text
+    assert "# side of the square images [pixels; 16..1024]" in text
     assert "src-redshift-range = [1.0, 3.0]" in text
     assert "# psf-fits =" in text  # not given
-    assert "disk-effect-range" not in text  # means nothing here
+    assert "disk-effect-range" not in text  # does not apply
     assert max(map(len, text.splitlines())) <= 120
 
 

@@ -38,14 +38,14 @@ def test_columns_are_named_and_told_apart():
         "Unit": "arcsec",
         "Valid range": "0.01..20",
         "Default": f"{declared.low:g},{declared.high:g}",
-        "Description": 'effective radius ("effect" in flags; it holds half the light) of the source, clumps aside',
+        "Description": 'effective (half-light) radius of the source without its clumps; "effect" in flags',
     }
 
 
 def test_a_description_stands_beside_or_below():
     wide, narrow = table(width=120), table(width=80)
-    assert any(line.startswith("--seed") and " every random number " in line for line in wide.splitlines())
-    assert "\n    every random number follows from it\n" in narrow
+    assert any(line.startswith("--seed") and " seed of all random numbers" in line for line in wide.splitlines())
+    assert "\n    seed of all random numbers\n" in narrow
 
 
 def test_other_defaults_are_told():
@@ -98,7 +98,7 @@ def test_labels_are_listed_with_unit_and_prior():
     lines = labels_table(columns, "What can be learned:", width=70).splitlines()
     assert lines[0] == "What can be learned:"
     assert lines[4].split() == ["src-center-x", "arcsec", "-0.4,0.4", "x", "of", "the", "source"]
-    assert lines[5].split()[:3] == ["magnification", "follows", "flux"]
+    assert lines[5].split()[:3] == ["magnification", "(derived)", "flux"]
     assert max(map(len, lines)) <= 70
 
 

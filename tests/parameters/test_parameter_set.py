@@ -48,7 +48,7 @@ def test_values_become_what_was_declared():
         ({"pixel_scale": 10**400}, "--pixel-scale must be finite; received 1000"),
         ({"pixel_scale": None}, "--pixel-scale must be a number between 0.001 and 10; received None"),
         ({"src_center_var": -0.1}, "--src-center-var must be a number between 0 and 10; received -0.1"),
-        ({"src_redshift_range": (2, 1)}, "a range whose low end comes first; received 2,1"),
+        ({"src_redshift_range": (2, 1)}, "a range with its lower end first; received 2,1"),
         ({"src_redshift_range": (1, 2, 3)}, "--src-redshift-range must be a number or low,high"),
         ({"src_redshift_range": (1, True)}, "--src-redshift-range must be a number or low,high"),
         ({"src_redshift_range": (1, 21)}, "--src-redshift-range must be a number or low,high between 0.001 and 20"),
@@ -79,7 +79,7 @@ def test_a_choice_brings_its_defaults_unless_they_are_given():
     assert (hubble.grid_size, hubble.pixel_scale) == (128, 0.04)
 
 
-def test_what_means_nothing_is_refused():
+def test_parameters_that_do_not_apply_are_refused():
     with pytest.raises(UsageError, match="--disk-effect-range does not apply with --lens-model=sie"):
         simulation(lens_model="sie", disk_effect_range=(1, 2))
     with pytest.raises(UsageError, match="omit it or use --lens-model=sie"):

@@ -84,10 +84,10 @@ def test_the_two_commands_of_a_preset_are_a_pair(name):
         ("[generate_data]\ngrid-siz = 3", "mine.toml: unknown key grid-siz; did you mean grid-size?"),
         ("[generate_data]\ngrid-size = 3", "mine.toml: grid-size must be"),
         ("[generate_data]\nlabels = ['a']", "mine.toml: unknown key labels"),
-        ("[generate_data]\npreset = 'slacs'", "mine.toml: a preset names no other preset"),
-        ("[generate-data]\ngrid-size = 30", "mine.toml: generate-data is not one of its tables"),
-        ("grid-size = 30", "mine.toml: grid-size is not one of its tables"),
-        ("grid-size = 30", "a file without tables is given with --config=mine.toml"),
+        ("[generate_data]\npreset = 'slacs'", "mine.toml: a preset cannot name another preset"),
+        ("[generate-data]\ngrid-size = 30", "mine.toml: generate-data is not a table of a preset"),
+        ("grid-size = 30", "mine.toml: grid-size is not a table of a preset"),
+        ("grid-size = 30", "give a file without tables with --config=mine.toml"),
         ("[model_and_figures]\nepochs = 3", "mine.toml: has no table [generate_data]"),
         ("[generate_data", "mine.toml: is not a TOML file"),
     ],
@@ -108,5 +108,5 @@ def test_a_preset_s_name_ignores_case():
 def test_an_unknown_preset_is_refused_with_those_there_are():
     with pytest.raises(UsageError, match=r"euclid, slacs, or the path of a \.toml file; received slac$"):
         read("--preset=slac")
-    with pytest.raises(UsageError, match=r"none\.toml: there is no such file"):
+    with pytest.raises(UsageError, match=r"none\.toml: file not found"):
         read("--preset=none.toml")

@@ -316,5 +316,5 @@ def test_what_coolest_does_not_admit_is_refused(scene, samples, tmp_path):
         write_coolest(tmp_path / "a", scene | {"src_sersic": 0.4}, samples, (0.3, 0.9), data_of())
     assert not any(tmp_path.iterdir())
     (tmp_path / "a").touch()
-    with pytest.raises(RunError, match="a file of this name is in the way"):
+    with pytest.raises(RunError, match="a file has the name of the folder"):
         write_coolest(tmp_path / "a", scene, samples, (0.3, 0.9), data_of())

@@ -42,7 +42,7 @@ def test_ranges_that_turns_leave_alone_are_trained_on(values):
     ("values", "said"),
     [
         ({"src_center_x_range": (0.1, 0.2)}, "src-center-x and src-center-y must be drawn from one range -v,v, not "
-                                             "0.1,0.2 and -0.4,0.4; simulate it so, or give --augment=off"),
+                                             "0.1,0.2 and -0.4,0.4; simulate a dataset with this range"),
         ({"lens_center_y_range": (-0.2, 0.2)}, "lens-center-x and lens-center-y .* -0.05,0.05 and -0.2,0.2"),
         ({"lens_center_x_range": 0.1, "lens_center_y_range": 0.1}, "not 0.1,0.1 and 0.1,0.1"),
         ({"shear_2_range": 0.05}, "shear-2 must be drawn from a range -v,v, not 0.05,0.05"),
@@ -81,5 +81,5 @@ def test_a_dataset_from_before_there_were_spins_is_not_turned(tmp_path, small_da
         train(tmp_path, old)
     assert caught.value.code == 2
     line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "how the dataset's columns turn" in line
+    assert "how the dataset's columns rotate" in line
     assert "--augment=off" in line

@@ -140,7 +140,7 @@ def test_a_flow_that_asks_for_something_else_is_refused(networks, tmp_path):
                     assert old_text in content
                     content = content.replace(old_text, new_text)
                 new.writestr(name, content)
-        with pytest.raises(RunError, match=r"which is no layer|not one of this program"):
+        with pytest.raises(RunError, match=r"which is not a layer|not one of this program"):
             load_network(bad)
 
 

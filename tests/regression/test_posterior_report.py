@@ -25,6 +25,6 @@ def test_posterior_of_what_images_do_not_show_is_the_prior(tmp_path, capsys):
     # The variance of 240 redshifts, and of as many that were learned from, is known to about a tenth.
     assert abs(labels["src-redshift"]["contraction"]["value"]) < 0.15
     assert labels["src-redshift"]["r2"]["value"] < 0.15
-    assert "not learned: src-redshift (its posterior is its prior" in said
+    assert "not learned: src-redshift (its posterior equals its prior" in said
     assert labels["einstein-radius"]["contraction"]["value"] > 0.5
     assert "not learned: einstein-radius" not in said

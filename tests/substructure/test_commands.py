@@ -160,7 +160,7 @@ def test_light_of_a_lens_is_said_where_none_was_trained_with(trained, simulated,
     files = ["--predict", *map(str, sorted(tmp_path.glob("*.npy"))), "-ps=0.1", "--unit=e-/s", "-zp=25.94"]
     assert model_and_figures.main([*flags, *files]) == 0
     notes = {row["file"].split("/")[-1]: row["notes"] for row in table(tmp_path / "measured.csv")}
-    assert "trained without the light of lenses (--lens-light=off)" in notes.pop("light.npy")
+    assert "trained without lens light (--lens-light=off)" in notes.pop("light.npy")
     assert not any("LIGHT AT THE CENTRE" in note for note in notes.values())  # 1 % of images like these have it
 
 
@@ -213,7 +213,7 @@ def test_without_noise_there_is_no_ceiling(tmp_path, capsys):
     ("flags", "words"),
     [
         (["--lens-model=composite"], "--lens-model=sie"),
-        (["--subhalo-truncation=3"], "give --subhalo-profile=nfw"),
+        (["--subhalo-truncation=3"], "use --subhalo-profile=nfw"),
         (["--subhalo-number=20000"], "between 0 and 10000"),
     ],
 )

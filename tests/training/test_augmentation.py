@@ -146,7 +146,7 @@ def test_images_that_are_not_square_are_refused():
     images = np.random.default_rng(0).normal(size=(20, 16, 18)).astype(np.float32)
     _, labels = make_blobs(20)
     network = make_network(images, labels)
-    with pytest.raises(RunError, match="16 x 18 pixels cannot be turned by a quarter: give --augment=off"):
+    with pytest.raises(RunError, match="16 x 18 pixels cannot be rotated by 90 degrees: use --augment=off"):
         StoredBatches(images, labels, network, NAMES, "training", 10, seed=0, augment=True)
 
 

@@ -188,7 +188,7 @@ def test_streamed_images_that_are_not_finite_are_refused(tmp_path, split):
     good = make_blobs(40)
     streamed = StreamedImages(images), labels
     pair = {"training": (streamed, good), "validation": (good, streamed)}[split]
-    with pytest.raises(RunError, match=f"the {split} images hold values that are not finite"):
+    with pytest.raises(RunError, match=f"the {split} images contain NaN or infinite values"):
         train(tmp_path, pair[0], valid=pair[1])
 
 
@@ -271,8 +271,8 @@ def spoil(chunk, images):
     ("change", "said"),
     [
         (fail, r"^the worker on node07 ran out of memory$"),
-        (spoil, "the simulated images hold values that are not finite"),
-        (lambda chunk, images: images[chunk // 3 :], r"a chunk of 16 simulations holds images \(15, 16, 16\)"),
+        (spoil, "the simulated images contain NaN or infinite values"),
+        (lambda chunk, images: images[chunk // 3 :], r"a chunk of 16 simulations has images \(15, 16, 16\)"),
     ],
 )
 def test_failing_simulation_is_said_as_it_says_it(tmp_path, pool, capfd, change, said):

@@ -128,13 +128,13 @@ def test_no_batch_is_a_small_one():
 def test_classes_out_of_range_are_refused_before_training(tmp_path):
     images, labels = make_stripes(40)
     labels[7] = 3
-    with pytest.raises(RunError, match="the validation labels hold 3 in row 7"):
+    with pytest.raises(RunError, match="the validation labels have the value 3 in row 7"):
         fit(make_classifier(images), make_stripes(40), (images, labels), label_names=["class"],
             model_file=tmp_path / "n.keras", **RECIPE)  # fmt: skip
 
 
 def test_warm_up_must_end_before_the_training(tmp_path):
-    with pytest.raises(UsageError, match="--warm-up 4 must end before the training does: --epochs 4"):
+    with pytest.raises(UsageError, match="--warm-up 4 must be less than --epochs 4"):
         train(tmp_path, warm_up=4)
 
 

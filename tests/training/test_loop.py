@@ -260,7 +260,7 @@ def test_data_that_are_not_finite_are_refused_before_training(tmp_path, which, w
     network = make_network(images, labels)
     data = [images, labels]
     data[which][7].flat[0] = np.nan
-    with pytest.raises(RunError, match=f"the training {what} hold values that are not finite"):
+    with pytest.raises(RunError, match=f"the training {what} contain NaN or infinite values"):
         fit(network, tuple(data), None, label_names=NAMES, model_file=tmp_path / "n.keras", epochs=1,
             learning_rate=1e-3, quiet=True)  # fmt: skip
 

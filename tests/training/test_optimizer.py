@@ -44,7 +44,7 @@ def test_decay_of_adam_is_apart_from_its_gradient():
 
 
 def test_an_unknown_optimizer_is_a_mistake():
-    with pytest.raises(ValueError, match="there are adam, sgd"):
+    with pytest.raises(ValueError, match="use one of adam, sgd"):
         make_optimizer("lion", RATE, 0.9, 0.0, [])
 
 
