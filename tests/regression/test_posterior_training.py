@@ -18,10 +18,7 @@ from stronglens.regression.posterior import build_posterior
 from stronglens.scaling import fit_image_scaling
 from stronglens.training import Density, fit
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword"),
-    pytest.mark.filterwarnings("ignore:.*:DeprecationWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")  # BayesFlow's serialisation
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["x", "y"]
