@@ -24,7 +24,7 @@ LEARNING = ["-e=2", f"--labels={LABELS}", "--posterior=flow", "--augment=on", "-
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, shallow_flow):
     folder = tmp_path_factory.mktemp("posterior")
     assert generate_data.main([*FIXED, f"--dataset-dir={folder / 'dataset'}", "--quiet"]) == 0
     assert model_and_figures.main([*flags(folder), *LEARNING, f"--dataset-dir={folder / 'dataset'}"]) == 0
