@@ -24,6 +24,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 
 
+@pytest.fixture(scope="module")
+def shallow_flow():
+    """Flows of two couplings: TensorFlow traces one in seconds, and the six of a real flow in three times as many."""
+    from stronglens.training import FLOW
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(FLOW, "depth", 2)
+        yield
+
+
 @pytest.fixture(scope="session")
 def small_dataset(tmp_path_factory) -> Path:
     """A dataset of 60 images; not to be changed."""

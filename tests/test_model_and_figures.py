@@ -16,10 +16,6 @@ import model_and_figures
 from stronglens.dataset import load_dataset
 from stronglens.dataset.manifest import manifest_checksum
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"  # Keras itself, under NumPy 2
-)
-
 ROOT = Path(__file__).parent.parent
 FIGURES = [
     "activations-input",

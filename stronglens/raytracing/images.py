@@ -1,5 +1,6 @@
 """Scenes to noiseless images, through one compiled program."""
 
+import functools
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -115,10 +116,8 @@ class ImageRenderer:
             self.piece = min(_PERTURBED_PIECE if on_cpu else _PIECE, chunk_size)
         self.batch_size = min(batch_size or (4 if on_cpu else chunk_size), self.piece)
         self.turns = -(-self.piece // self.batch_size)
-        self._compiler_options = WIDE_VECTORS if on_cpu and precision == "float32" else {}
         self._threads = ThreadPoolExecutor(threads or count_cores())  # starts none before there is work
-        self._compiling, self._programs = threading.Lock(), {}
-        self._tiles = Tiles(self.shape, pixel_scale, over_sampling, perturbers, precision) if perturbers else None
+        self._tiles = _tiles(self.shape, pixel_scale, over_sampling, perturbers, precision) if perturbers else None
         self._tracer = ImageTracer(
             lens_model, self.columns, lens_light, self.shape, pixel_scale, over_sampling, precision, self.batch_size,
             integrate_cusp, refine_source, self._tiles,
@@ -235,21 +234,31 @@ class ImageRenderer:
             return program(*arrays)
 
     def compile(self, bucket: Bucket | None = None):
-        """Return the program that renders a piece: compiled once, by whoever comes first."""
-        with self._compiling:
-            if bucket not in self._programs:
-                columns = [(len(self.columns),)]
-                if self.has_stellar_mass:
-                    columns += [(ELLIPSOIDS,)] * 2
-                # numpy.errstate undoes PyAutoLens's seterr as it traces.
-                with jax.enable_x64(self.precision == "float64"), np.errstate():
-                    rows = [jax.ShapeDtypeStruct((self.piece, *shape), self.precision) for shape in columns]
-                    render = self._tracer.render_piece
-                    if bucket:
-                        rows = [*self._tiles.describe(bucket, self.piece), *rows]
-                        render = self._tracer.render_perturbed_piece
-                    self._programs[bucket] = jax.jit(render).lower(*rows).compile(self._compiler_options)
-            return self._programs[bucket]
+        """Return the program that renders a piece: compiled once a process, by whoever comes first."""
+        with _COMPILING:
+            return _compile(self._tracer, self.piece, bucket)
+
+
+_COMPILING = threading.Lock()
+
+_tiles = functools.lru_cache(maxsize=16)(Tiles)
+"""Renderers of the same rays share their tiles: as arguments of one program they have to be the same."""
+
+
+@functools.lru_cache(maxsize=64)  # seconds each to trace and compile; a process hardly asks for more
+def _compile(tracer: ImageTracer, piece: int, bucket: Bucket | None):
+    columns = [(len(tracer.columns),)]
+    if LENS_MODELS[tracer.lens_model].mass_follows_light:
+        columns += [(ELLIPSOIDS,)] * 2
+    # numpy.errstate undoes PyAutoLens's seterr as it traces.
+    with jax.enable_x64(tracer.precision == "float64"), np.errstate():
+        rows = [jax.ShapeDtypeStruct((piece, *shape), tracer.precision) for shape in columns]
+        render = tracer.render_piece
+        if bucket:
+            rows = [*tracer.tiles.describe(bucket, piece), *rows]
+            render = tracer.render_perturbed_piece
+        options = WIDE_VECTORS if tracer.precision == "float32" and not has_gpu() else {}
+        return jax.jit(render).lower(*rows).compile(options)
 
 
 def _as_slice(rows: np.ndarray) -> slice | np.ndarray:

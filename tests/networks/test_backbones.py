@@ -9,9 +9,6 @@ from stronglens.regression.network import build_network, convolution_activations
 from stronglens.scaling import ImageScaling, fit_image_scaling, fit_label_scaling
 from stronglens.training import fit, keras, load_network, spread_seed
 
-# Keras's own, under NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
-
 SCALING = ImageScaling(softening=0.01, mean=1.5, variance=4.0)
 FEATURES = {"report": 128, "resnet": 256, "convnext": 256}
 NEW = ["resnet", "convnext"]

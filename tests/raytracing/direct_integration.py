@@ -1,6 +1,10 @@
 """Elliptical Sersic lenses by quadrature, in NumPy, sharing nothing with the package: what it is judged by."""
 
+import functools
+
 import numpy as np
+
+gauss_legendre = functools.cache(np.polynomial.legendre.leggauss)  # a tenth of a second
 
 
 def sersic_b(n):
@@ -17,7 +21,7 @@ def sersic_deflections(rays, centre, ell_comps, height, effective_radius, sersic
     q, angle = (1 - modulus) / (1 + modulus), np.arctan2(*ell_comps) / 2
     y, x = (np.asarray(rays) - np.asarray(centre)).T
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-    node, weight = np.polynomial.legendre.leggauss(nodes)
+    node, weight = gauss_legendre(nodes)
     t, weight = (node + 1) / 2, weight / 2
     u, weight = t**power, weight * power * t ** (power - 1)
     flattening = 1 - (1 - q**2) * u

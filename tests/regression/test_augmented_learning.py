@@ -12,9 +12,6 @@ from stronglens.dataset.manifest import manifest_checksum
 from stronglens.parameters import UsageError, columns
 from stronglens.regression.plan import find_partner_columns, require_isotropy
 
-# Keras's own, under NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
-
 
 def drawn(**values):
     return columns(panel.RegressionSimulation.of(panel.OVERRIDES, **SMALL_PARAMETERS | values))

@@ -8,9 +8,6 @@ from stronglens.regression.network import build_network, convolution_activations
 from stronglens.scaling import ImageScaling, LabelScaling
 from stronglens.training import keras
 
-# Keras's own, under NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
-
 IMAGES = ImageScaling(softening=0.01, mean=1.5, variance=4.0)
 THREE = LabelScaling((2.0, 0.0, 0.1), (0.5, 0.2, 30.0))
 

@@ -15,11 +15,7 @@ from stronglens.regression.posterior import Posterior, build_posterior, dimensio
 from stronglens.scaling import ImageScaling
 from stronglens.training import Density, fit, load_network, save_network
 
-# Keras's own, under NumPy 2; and BayesFlow's serialisation.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword"),
-    pytest.mark.filterwarnings("ignore:.*:DeprecationWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")  # BayesFlow's serialisation
 
 SIDE = 8
 IMAGES = ImageScaling(softening=1.0, mean=0.0, variance=1.0)

@@ -2,14 +2,8 @@
 
 import json
 
-import pytest
-
 import generate_data
 import model_and_figures
-
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"  # Keras itself, under NumPy 2
-)
 
 
 def test_posterior_of_what_images_do_not_show_is_the_prior(tmp_path, capsys):

@@ -19,8 +19,8 @@ from stronglens.scaling import fit_image_scaling
 from stronglens.training import Density, fit
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword"),
-    pytest.mark.filterwarnings("ignore:.*:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*:DeprecationWarning"),  # BayesFlow's serialisation
+    pytest.mark.usefixtures("shallow_flow"),
 ]
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +64,8 @@ TRAIN_ON_TWO = f"""
             tensorflow.config.list_physical_devices("CPU")[0], [tensorflow.config.LogicalDeviceConfiguration()] * 2
         )
     import test_posterior_training
+    from stronglens.training import FLOW
+    FLOW["depth"] = 2
     losses = {{}}
     for name, devices in (("two", ["cpu:0", "cpu:1"]), ("one", None)):
         _, losses[name] = test_posterior_training.train(sys.argv[1], f"{{name}}.keras", epochs=1, devices=devices)

@@ -13,9 +13,6 @@ from stronglens.simulation.lens_simulator import LensSimulator
 from stronglens.training.augmentation import Pair, draw_symmetries, find_pairs, move_images, move_labels
 from stronglens.training.batches import SimulatedBatches, StoredBatches
 
-# Keras's own, under NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
-
 
 def list_symmetries(image):
     """The eight, written out."""

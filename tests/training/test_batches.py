@@ -13,9 +13,6 @@ from stronglens.training import batches, fit
 from stronglens.training.batches import SimulatedBatches, StoredBatches
 from stronglens.training.order import shuffle_rows
 
-# Keras's own, under NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
-
 WINDOW, RUN = 32, 4
 
 

@@ -11,9 +11,6 @@ from stronglens.training import Classification, fit, keras, load_network
 from stronglens.training.batches import StoredBatches
 from stronglens.training.precision import copy_network
 
-# Keras's own, under NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
-
 RECIPE = {"epochs": 4, "learning_rate": 0.05, "learning_schedule": "cosine", "warm_up": 1, "optimizer": "sgd",
           "weight_decay": 5e-4, "augment": True, "batch_size": 20, "seed": 1,
           "objective": Classification(3, 0.1), "quiet": True}  # fmt: skip

@@ -13,9 +13,6 @@ from test_loop import make_blobs
 
 from stronglens.training import describe_device, device, load_network
 
-# Keras's own, under NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
-
 ROOT = Path(__file__).parents[2]
 PAIR = ["cpu:0", "cpu:1"]
 

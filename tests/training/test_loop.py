@@ -20,9 +20,6 @@ from stronglens.regression.network import build_network
 from stronglens.scaling import fit_image_scaling, fit_label_scaling
 from stronglens.training import describe_device, fit, load_network, remove_state, state_path
 
-# Keras's own, under NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
-
 ROOT = Path(__file__).parents[2]
 NAMES = ["x", "y"]
 

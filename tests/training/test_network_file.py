@@ -18,9 +18,6 @@ from stronglens.regression.network import build_network
 from stronglens.scaling import ImageScaling, LabelScaling
 from stronglens.training import load_network, save_network
 
-# Keras's own, under NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
-
 RECORD = {"labels": [{"name": "src-redshift", "unit": None}], "pixel_scale": 0.1, "split": {"test": [1, 2]}}
 
 

@@ -6,9 +6,6 @@ import pytest
 from stronglens.parameters import RunError
 from stronglens.training import Classification, Regression, keras
 
-# Keras's own, under NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
-
 
 def make_classifier(classes=3):
     image = keras.Input((4, 4))

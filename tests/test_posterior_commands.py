@@ -12,10 +12,7 @@ import generate_data
 import model_and_figures
 from stronglens.regression import report
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras itself, under NumPy 2
-    "ignore::UserWarning:coolest",
-)
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:coolest")
 
 # All that the image of an isothermal lens depends on, what is fixed left out.
 LABELS = "einstein-radius-sie,lens-ellip-x,lens-ellip-y,src-center-x,src-center-y"
@@ -27,7 +24,7 @@ LEARNING = ["-e=2", f"--labels={LABELS}", "--posterior=flow", "--augment=on", "-
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, shallow_flow):
     folder = tmp_path_factory.mktemp("posterior")
     assert generate_data.main([*FIXED, f"--dataset-dir={folder / 'dataset'}", "--quiet"]) == 0
     assert model_and_figures.main([*flags(folder), *LEARNING, f"--dataset-dir={folder / 'dataset'}"]) == 0

@@ -13,9 +13,6 @@ from stronglens.scaling import ImageScaling, fit_image_scaling
 from stronglens.substructure.network import build_network
 from stronglens.training import Classification, fit, keras, load_network
 
-# Keras's own, under NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
-
 SCALING = ImageScaling(1.0, 0.0, 1.0)
 KINDS = ["resnet18", "resnet34", "bottleneck"]
 

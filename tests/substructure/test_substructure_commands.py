@@ -16,10 +16,6 @@ import generate_data
 import model_and_figures
 from stronglens.substructure.figures import share_text
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"  # Keras itself, under NumPy 2
-)
-
 ROOT = Path(__file__).parents[2]
 SMALL = ["--task=substructure", "--grid-size=32", "--pixel-scale=0.1", "--over-sampling=1", "--subhalo-mass-min=1e8"]
 FIGURES = ["auc_against", "ceiling", "confusion", "history", "mistakes", "reliability", "roc", "samples"]
