@@ -1,0 +1,178 @@
+"""Source galaxies on a fine grid: model galaxies and photographed ones, turned, scaled and placed at random.
+
+Galaxy ``index`` depends on the seed, its index and the photographs alone. Images have y up and x to the right, their
+middle at the origin; the largest pixel is 1.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from stronglens.observation.galaxies import Galaxy, half_light
+from stronglens.parameters import UsageError
+from stronglens.reconstruction.morphology import draw_shape
+from stronglens.sampling import Stream, generator
+
+FIELD, SIDE = 1.5, 128
+"""Width of the source's field, arcsec, and its pixels: four times those that are recovered."""
+RADII = (0.09, 0.28)
+"""Half-light radii, arcsec."""
+FARTHEST = 0.2
+"""Arcsec from the middle to a galaxy's place, along x and y; less for large galaxies."""
+SATELLITES = 3
+PHOTOGRAPH = "photograph"
+TOLERANCE = 0.03
+"""Relative, of the half-light radius."""
+BLUR = (0.012, 0.03)
+"""Sigma, arcsec, of what blurs model galaxies: their photographs have a telescope's."""
+STRETCH = (3, 30)
+"""Of every other model galaxy: brightness of its peak over that where asinh turns from linear to logarithmic."""
+
+
+@dataclass(frozen=True, eq=False)
+class SourceGalaxies:
+    """Source galaxies of N images.
+
+    Attributes
+    ----------
+    images : (N, S, S) float32, peak 1
+    kinds : (N,) str: a kind of `morphology`, or ``photograph``
+    radii : (N,) arcsec, the half-light radii asked for
+    satellites : (N, 3, 2) arcsec, x and y of compact satellites of model galaxies; nan where there is none
+    """
+
+    images: np.ndarray
+    kinds: np.ndarray
+    radii: np.ndarray
+    satellites: np.ndarray
+
+
+def draw_galaxies(
+    seed: int,
+    indices: Sequence[int],
+    photographs: Sequence[Galaxy] = (),
+    real_share: float = 0.0,
+    side: int = SIDE,
+    field: float = FIELD,
+    radii: tuple[float, float] = RADII,
+) -> SourceGalaxies:
+    """Draw the source galaxies of some indices.
+
+    Parameters
+    ----------
+    seed : int
+    indices : (N,) ints; a galaxy does not depend on the others
+    photographs : photographed galaxies, of one set only (see `split`)
+    real_share : 0 to 1, the share of photographed galaxies
+    side, field : pixels and arcsec
+    radii : arcsec, the least and the greatest half-light radius
+
+    Raises
+    ------
+    UsageError
+        If photographed galaxies are asked for and there is none, or if the greatest radius does not fit the field.
+    """
+    if real_share and not photographs:
+        raise UsageError("a share of photographed galaxies needs photographs")
+    if not 0 < radii[0] <= radii[1] <= field / 5:
+        raise UsageError(f'half-light radii of {radii[0]:g} to {radii[1]:g}" do not fit a field of {field:g}"')
+    images = np.empty((len(indices), side, side), np.float32)
+    satellites = np.full((len(indices), SATELLITES, 2), np.nan, np.float32)
+    kinds, chosen = [], np.empty(len(indices))
+    for row, index in enumerate(indices):
+        random = generator(seed, Stream.SOURCE_GALAXY, int(index))
+        photographed = random.random() < real_share
+        chosen[row] = radius = random.uniform(*radii)
+        room = np.clip(field / 2 - 2.4 * radius, 0, FARTHEST)
+        place = random.uniform(-room, room, 2)
+        if photographed:
+            galaxy = photographs[int(random.integers(len(photographs)))]
+            angle, mirror = random.uniform(0, 2 * np.pi), bool(random.random() < 0.5)
+            images[row] = place_photograph(galaxy, radius, place, angle, mirror, side, field)
+            kinds.append(PHOTOGRAPH)
+        else:
+            images[row], kind, found = _draw_model(random, radius, place, side, field)
+            satellites[row, : len(found)] = found
+            kinds.append(kind)
+    return SourceGalaxies(images, np.array(kinds), chosen, satellites)
+
+
+def place_photograph(
+    galaxy: Galaxy,
+    radius: float,
+    place: Sequence[float] = (0.0, 0.0),
+    angle: float = 0.0,
+    mirror: bool = False,
+    side: int = SIDE,
+    field: float = FIELD,
+) -> np.ndarray:
+    """Return a photographed galaxy (S, S) float32 in the source's field, peak 1.
+
+    Resampled with a cubic spline, after averages over pixels and a blur where the new pixels are larger.
+
+    Parameters
+    ----------
+    galaxy : Galaxy
+    radius : arcsec, its half-light radius there
+    place : x and y of its centroid, arcsec
+    angle : radians counter-clockwise, after mirroring x
+    side, field : pixels and arcsec
+    """
+    blocks = max(1, int(galaxy.radius * field / side / radius))
+    light, centre = _average(galaxy.light, blocks), (galaxy.centre - (blocks - 1) / 2) / blocks
+    light = ndimage.spline_filter(np.pad(light, 3), order=3, mode="constant", output=np.float32)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])  # of (row, column)
+    flip = np.diag([1.0, -1.0 if mirror else 1.0])
+
+    def render(scale: float, axis: np.ndarray) -> np.ndarray:
+        """Return pixels at y = -axis and x = axis."""
+        matrix = flip @ turn * galaxy.radius / blocks / scale
+        offset = centre + 3 + matrix @ (axis[0] + np.array([place[1], -place[0]]))
+        step = axis[1] - axis[0]
+        return ndimage.affine_transform(light, matrix * step, offset, (axis.size,) * 2, order=3, prefilter=False)
+
+    return _finish(render, radius, place, side, field)[0]
+
+
+def _draw_model(random: np.random.Generator, radius: float, place: np.ndarray, side: int, field: float):
+    """Return an image (S, S) of a model galaxy, its kind and its satellites (M, 2), arcsec."""
+    shape = draw_shape(random)
+    blur = random.uniform(*BLUR)
+    stretch = np.exp(random.uniform(*np.log(STRETCH))) if random.random() < 0.5 else None
+
+    def render(scale: float, axis: np.ndarray) -> np.ndarray:
+        image = shape.light((axis - place[0]) / scale, (-axis - place[1]) / scale)
+        image = ndimage.gaussian_filter(image, blur / (axis[1] - axis[0]), truncate=3)
+        return image if stretch is None else np.arcsinh(stretch / image.max() * image)
+
+    image, scale = _finish(render, radius, place, side, field)
+    return image, shape.kind, place + scale * shape.satellites
+
+
+def _finish(render: Callable, radius: float, place: Sequence[float], side: int, field: float):
+    """Return the image (S, S) whose half-light radius is as asked, faded at the field's edge, and its scale.
+
+    ``render`` takes a scale and the axis of the pixels, arcsec. The scale is found on every other pixel.
+    """
+    axis = ((np.arange(side) - (side - 1) / 2) * field / side).astype(np.float32)
+    reach = field / 2 - np.abs(place).max() - field / side
+    away = (np.abs(axis - place[0]) ** 3 + np.abs(-axis[:, None] - place[1]) ** 3) ** (1 / 3) / reach
+    fade = np.cos(np.pi / 2 * np.clip((away - 0.4) / 0.6, 0, 1)) ** 2
+    scale = radius
+    for _ in range(6):
+        found = half_light((render(scale, axis[::2]) * fade[::2, ::2]).clip(min=0))[1] * 2 * field / side
+        if abs(found / radius - 1) < TOLERANCE:
+            break
+        scale *= (radius / found) ** 1.2  # the field's edge and the blur hold a radius back
+    image = (render(scale, axis) * fade).clip(min=0)
+    return (image / image.max()).astype(np.float32), scale
+
+
+def _average(light: np.ndarray, blocks: int) -> np.ndarray:
+    """Return the image of means over blocks of pixels, padded with zeros to whole blocks."""
+    if blocks == 1:
+        return light
+    light = np.pad(light, [(0, -side % blocks) for side in light.shape])
+    return light.reshape(light.shape[0] // blocks, blocks, -1, blocks).mean(axis=(1, 3))
