@@ -138,12 +138,12 @@ def place_photograph(
 
 def _draw_model(random: np.random.Generator, radius: float, place: np.ndarray, side: int, field: float):
     """Return an image (S, S) of a model galaxy, its kind and its satellites (M, 2), arcsec."""
-    shape = draw_shape(random)
+    shape, (x, y) = draw_shape(random), map(float, place)
     blur = random.uniform(*BLUR)
-    stretch = np.exp(random.uniform(*np.log(STRETCH))) if random.random() < 0.5 else None
+    stretch = float(np.exp(random.uniform(*np.log(STRETCH)))) if random.random() < 0.5 else None
 
     def render(scale: float, axis: np.ndarray) -> np.ndarray:
-        image = shape.light((axis - place[0]) / scale, (-axis - place[1]) / scale)
+        image = shape.light((axis - x) / scale, (-axis - y) / scale)
         image = ndimage.gaussian_filter(image, blur / (axis[1] - axis[0]), truncate=3)
         return image if stretch is None else np.arcsinh(stretch / image.max() * image)
 
@@ -157,15 +157,15 @@ def _finish(render: Callable, radius: float, place: Sequence[float], side: int, 
     ``render`` takes a scale and the axis of the pixels, arcsec. The scale is found on every other pixel.
     """
     axis = ((np.arange(side) - (side - 1) / 2) * field / side).astype(np.float32)
-    reach = field / 2 - np.abs(place).max() - field / side
-    away = (np.abs(axis - place[0]) ** 3 + np.abs(-axis[:, None] - place[1]) ** 3) ** (1 / 3) / reach
-    fade = np.cos(np.pi / 2 * np.clip((away - 0.4) / 0.6, 0, 1)) ** 2
+    reach = float(field / 2 - np.abs(place).max() - field / side)
+    away = np.hypot(axis - float(place[0]), -axis[:, None] - float(place[1])) / reach
+    fade = np.cos(np.pi / 2 * np.clip((away - 0.5) / 0.5, 0, 1)) ** 2
     scale = radius
     for _ in range(6):
         found = half_light((render(scale, axis[::2]) * fade[::2, ::2]).clip(min=0))[1] * 2 * field / side
         if abs(found / radius - 1) < TOLERANCE:
             break
-        scale *= (radius / found) ** 1.2  # the field's edge and the blur hold a radius back
+        scale *= float(radius / found) ** 1.2  # the field's edge and the blur hold a radius back
     image = (render(scale, axis) * fade).clip(min=0)
     return (image / image.max()).astype(np.float32), scale
 

@@ -6,6 +6,7 @@ logarithmic spirals, texture a log-normal field with a power-law spectrum. The n
 concentrations, Gini coefficients and spectra with those of photographed galaxies.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -52,10 +53,10 @@ def _draw_spiral(random: np.random.Generator) -> Light:
     height = random.uniform(0.45, 0.75)  # an exponential disk's half-light radius is 1.68 of its scale length
     bulge = _sersic(random, index=random.uniform(1, 3), radius=random.uniform(0.12, 0.3), ratio=(0.8, 1.0), turn=turn)
     share = _log_uniform(random, 0.05, 1.2)
-    arms, pitch = int(random.choice((2, 3, 4), p=(0.6, 0.2, 0.2))), np.radians(random.uniform(12, 32))
-    sense, phase, start = random.choice((-1, 1)), random.uniform(0, 2 * np.pi), random.uniform(0.2, 0.5)
+    arms, pitch = int(random.choice((2, 3, 4), p=(0.6, 0.2, 0.2))), math.radians(random.uniform(12, 32))
+    sense, phase, start = int(random.choice((-1, 1))), random.uniform(0, 2 * np.pi), random.uniform(0.2, 0.5)
     contrast, sharpness = random.uniform(0.6, 2.5), random.uniform(0.7, 3.0)
-    wind = arms * sense / np.tan(pitch)
+    wind = arms * sense / math.tan(pitch)
     grain, wobble = _texture(random, 2.4, random.uniform(0.15, 0.45)), _texture(random, 3.5, random.uniform(0.2, 0.8))
     knots = _knots(random, turn, axis_ratio, along=(arms, wind, phase, start))
     bar = _draw_bar(random, turn, axis_ratio, start, phase / arms) if random.random() < 0.5 else None
@@ -75,7 +76,7 @@ def _draw_spiral(random: np.random.Generator) -> Light:
 
 def _draw_bar(random: np.random.Generator, turn: float, axis_ratio: float, length: float, angle: float) -> Light:
     length, width, strength = length * random.uniform(0.9, 1.4), random.uniform(0.2, 0.4), random.uniform(0.3, 1.2)
-    cos, sin = np.cos(angle), np.sin(angle)
+    cos, sin = math.cos(angle), math.sin(angle)
 
     def light(x, y):
         u, v, _ = _in_disk(x, y, turn, axis_ratio)
@@ -89,7 +90,7 @@ def _draw_lenticular(random: np.random.Generator) -> Light:
     turn, axis_ratio = random.uniform(0, np.pi), random.uniform(0.3, 1.0)
     bulge = _sersic(random, random.uniform(1.5, 4), random.uniform(0.2, 0.5), ratio=(0.7, 1.0), turn=turn)
     height, share, grain = random.uniform(0.5, 0.8), random.uniform(0.3, 1.5), _texture(random, 3.0, 0.05)
-    ring, place = random.choice((0.0, 0.5)) * random.random(), random.uniform(0.6, 1.2)
+    ring, place = 0.5 * random.random() * (random.random() < 0.5), random.uniform(0.6, 1.2)
 
     def light(x, y):
         _, _, radius = _in_disk(x, y, turn, axis_ratio)
@@ -100,7 +101,7 @@ def _draw_lenticular(random: np.random.Generator) -> Light:
 
 
 def _draw_elliptical(random: np.random.Generator) -> Light:
-    return _sersic(random, random.uniform(1.5, 5), 1.0, ratio=(0.5, 1.0), turn=random.uniform(0, np.pi))
+    return _sersic(random, random.uniform(1.5, 4.5), 1.0, ratio=(0.5, 1.0), turn=random.uniform(0, np.pi))
 
 
 def _draw_irregular(random: np.random.Generator) -> Light:
@@ -120,12 +121,13 @@ def _draw_edge_on(random: np.random.Generator) -> Light:
     turn, height, thick = random.uniform(0, np.pi), random.uniform(0.5, 0.8), random.uniform(0.1, 0.22)
     bulge = _sersic(random, random.uniform(1, 3), random.uniform(0.15, 0.35), ratio=(0.6, 1.0), turn=turn)
     share, grain = _log_uniform(random, 0.05, 1.0), _texture(random, 2.6, random.uniform(0.1, 0.4))
-    dust, offset, bend = random.choice((0.0, 0.7)) * random.random(), 0.3 * thick, random.normal(0, 0.08)
+    dust, warp = 0.7 * random.random() * (random.random() < 0.5), random.normal(0, 0.03)
+    offset = 0.3 * thick
 
     def light(x, y):
         u, v, _ = _in_disk(x, y, turn, 1.0)
-        v = v - bend * u**2 * np.sign(u) ** 0
-        disk = np.exp(-np.abs(np.hypot(u, 0.1)) / height) / np.cosh(v / thick) ** 2 * grain(x, y)
+        v = v - warp * u * np.abs(u)
+        disk = np.exp(-np.abs(np.hypot(u, 0.1)) / height) / np.cosh(np.clip(v / thick, -20, 20)) ** 2 * grain(x, y)
         lane = 1 - dust * np.exp(-(((v - offset) / (0.4 * thick)) ** 2))
         return (disk + share * bulge(x, y)) * lane
 
@@ -136,8 +138,8 @@ def _draw_merger(random: np.random.Generator) -> Light:
     kinds = random.choice(["spiral", "lenticular", "elliptical", "irregular"], 2)
     first, second = (_DRAW[kind](random) for kind in kinds)
     apart, angle = random.uniform(0.8, 2.0), random.uniform(0, 2 * np.pi)
-    x2, y2, size, share = apart * np.cos(angle), apart * np.sin(angle), random.uniform(1, 2), random.uniform(0.3, 1)
-    tail, sense = random.uniform(0.05, 0.25), random.choice((-1, 1))
+    x2, y2, size, share = apart * math.cos(angle), apart * math.sin(angle), random.uniform(1, 2), random.uniform(0.3, 1)
+    tail, sense = random.uniform(0.05, 0.25), int(random.choice((-1, 1)))
     reach, width, grain = random.uniform(1.5, 2.5), random.uniform(0.12, 0.25), _texture(random, 2.8, 0.4)
     start = random.uniform(0, 2 * np.pi)
 
@@ -152,14 +154,15 @@ def _draw_merger(random: np.random.Generator) -> Light:
 
 
 def _sersic(random: np.random.Generator, index: float, radius: float, ratio: tuple, turn: float) -> Light:
-    """Return a Sersic profile with a soft core, 1 in its centre; a little boxy or disky."""
-    ratio, power = random.uniform(*ratio), random.uniform(1.8, 2.3)
-    core, slope = random.uniform(0.03, 0.08), 2 * index - 1 / 3
+    """Return a Sersic profile with a soft core, cut off softly at two to three and a half of its radii."""
+    ratio, slope = random.uniform(*ratio), 2 * index - 1 / 3
+    core, edge = (random.uniform(0.03, 0.1) / radius) ** 2, random.uniform(2, 3.5) ** 2
+    middle = core ** (0.5 / index)
 
     def light(x, y):
         u, v, _ = _in_disk(x, y, turn, ratio)
-        distance = (np.abs(u) ** power + np.abs(v) ** power + core**power) ** (1 / power)
-        return np.exp(-slope * ((distance / radius) ** (1 / index) - (core / radius) ** (1 / index)))
+        square = (u**2 + v**2) * radius**-2
+        return np.exp(slope * (middle - (square + core) ** (0.5 / index)) - (square / edge) ** 2)
 
     return light
 
@@ -182,8 +185,11 @@ def _knots(random: np.random.Generator, turn: float, axis_ratio: float, along: t
 
 def _dots(places: np.ndarray, sigmas: np.ndarray, peaks: np.ndarray) -> Light:
     """Return round Gaussians; their sum over a grid is one product of two matrices."""
+    places, sigmas, peaks = (np.asarray(values, np.float32) for values in (places, sigmas, peaks))
 
     def light(x, y):
+        if not len(places):
+            return 0.0
         across = np.exp(-0.5 * ((x - places[:, :1]) / sigmas[:, None]) ** 2)
         down = np.exp(-0.5 * ((y - places[:, 1:]) / sigmas[:, None]) ** 2)
         return (down * peaks[:, None]).T @ across
@@ -211,13 +217,14 @@ def _texture(random: np.random.Generator, slope: float, strength: float) -> Ligh
 
 def _in_disk(x: np.ndarray, y: np.ndarray, turn: float, axis_ratio: float):
     """Return u, v and radius (S, S) in the plane of a disk seen at an angle."""
-    cos, sin = np.cos(turn), np.sin(turn)
+    cos, sin = math.cos(turn), math.sin(turn)  # plain floats leave arrays in float32
     u, v = x * cos + y[:, None] * sin, (y[:, None] * cos - x * sin) / axis_ratio
     return u, v, np.hypot(u, v)
 
 
 def _log_uniform(random: np.random.Generator, low: float, high: float, size=None):
-    return np.exp(random.uniform(np.log(low), np.log(high), size))
+    drawn = np.exp(random.uniform(np.log(low), np.log(high), size))
+    return float(drawn) if size is None else drawn
 
 
 _DRAW = {
