@@ -39,15 +39,16 @@ def read_deep_field() -> list[Galaxy]:
     RunError
         If scikit-image is installed without its picture.
     """
-    import skimage.data
+    import skimage
+    from PIL import Image
     from skimage.feature import peak_local_max
-    from skimage.io import imread
     from skimage.segmentation import watershed
 
-    path = Path(skimage.data.__file__).parent / PICTURE  # skimage.data's functions may download; a path does not
+    path = Path(skimage.__file__).parent / "data" / PICTURE  # skimage.data's functions may download; a path does not
     if not path.exists():
         raise RunError(f"{PICTURE} is not in {path.parent}: install scikit-image again")
-    picture = imread(path).astype(float).mean(axis=-1)
+    with Image.open(path) as file:
+        picture = np.asarray(file, float).mean(axis=-1)
     sky = np.median(picture)
     noise = 1.4826 * np.median(np.abs(picture - sky))
     above = ndimage.gaussian_filter(picture, 1) > sky + THRESHOLD * noise

@@ -90,13 +90,11 @@ def _images(paths: Sequence[Path], passed: Counter) -> Iterator[Image]:
                 else:
                     yield from _fits_images(file, stamps.get(file), passed)
             elif _ends(file, PICTURES):
-                from skimage.io import imread
-
-                yield file.name, _grey(imread(file)), None
+                yield file.name, _read_picture(file), None
             elif _ends(file, ARRAYS):
                 for name, array in _arrays(file):
                     yield name, array, None
-        except (OSError, ValueError, TypeError, EOFError, SyntaxError, BadZipFile):  # Pillow raises SyntaxError too
+        except (OSError, ValueError, TypeError, EOFError, SyntaxError, BadZipFile):  # SyntaxError: a broken PNG
             passed["not readable"] += 1
 
 
@@ -153,12 +151,14 @@ def _fits_images(file: Path, listed: set[int] | None, passed: Counter) -> Iterat
             yield f"{file.name}, extension {number}", image, shown
 
 
-def _grey(picture: np.ndarray) -> np.ndarray:
-    """Return a picture (H, W) or (H, W, colours) with its colours averaged; what is transparent is kept."""
-    if picture.ndim == 2:
-        return picture.astype(np.float32)
-    colours = picture[..., :3] if picture.shape[-1] >= 3 else picture[..., :1]
-    return colours.mean(axis=-1, dtype=np.float32)
+def _read_picture(file: Path) -> np.ndarray:
+    """Return a JPEG's or PNG's pixels (H, W), colours averaged."""
+    from PIL import Image
+
+    with Image.open(file) as picture:
+        if picture.mode == "L" or picture.mode.startswith(("I", "F")):
+            return np.asarray(picture, np.float32)
+        return np.asarray(picture.convert("RGB")).mean(axis=-1, dtype=np.float32)
 
 
 def _arrays(file: Path) -> Iterator[tuple[str, np.ndarray]]:

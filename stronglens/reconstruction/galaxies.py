@@ -21,7 +21,8 @@ RADII = (0.09, 0.28)
 """Half-light radii, arcsec."""
 FARTHEST = 0.2
 """Arcsec from the middle to a galaxy's place, along x and y; less for large galaxies."""
-SATELLITES = 3
+SATELLITES, SEEN = 3, 0.8
+"""How many a galaxy has at most; those beyond this share of the half field are faded out, and not told."""
 PHOTOGRAPH = "photograph"
 TOLERANCE = 0.03
 """Relative, of the half-light radius."""
@@ -148,7 +149,8 @@ def _draw_model(random: np.random.Generator, radius: float, place: np.ndarray, s
         return image if stretch is None else np.arcsinh(stretch / image.max() * image)
 
     image, scale = _finish(render, radius, place, side, field)
-    return image, shape.kind, place + scale * shape.satellites
+    satellites = place + scale * shape.satellites
+    return image, shape.kind, satellites[np.abs(satellites).max(axis=1, initial=0) < SEEN * field / 2]
 
 
 def _finish(render: Callable, radius: float, place: Sequence[float], side: int, field: float):

@@ -42,9 +42,9 @@ def draw_shape(random: np.random.Generator) -> Shape:
     kind = str(random.choice(list(KINDS), p=list(KINDS.values())))
     main = _DRAW[kind](random)
     number = int(random.choice(4, p=(0.55, 0.25, 0.13, 0.07)))
-    distance, angle = random.uniform(1.2, 2.6, number), random.uniform(0, 2 * np.pi, number)
+    distance, angle = random.uniform(1.0, 2.4, number), random.uniform(0, 2 * np.pi, number)
     places = np.stack([distance * np.cos(angle), distance * np.sin(angle)], axis=1)
-    dwarfs = _dots(places, random.uniform(0.06, 0.16, number), _log_uniform(random, 0.03, 0.3, number))
+    dwarfs = _dots(places, random.uniform(0.08, 0.16, number), _log_uniform(random, 0.05, 0.5, number))
     return Shape(kind, lambda x, y: main(x, y) + dwarfs(x, y), places)
 
 
@@ -154,9 +154,9 @@ def _draw_merger(random: np.random.Generator) -> Light:
 
 
 def _sersic(random: np.random.Generator, index: float, radius: float, ratio: tuple, turn: float) -> Light:
-    """Return a Sersic profile with a soft core, cut off softly at two to three and a half of its radii."""
+    """Return a Sersic profile with a soft core, cut off softly at about two to three of its radii."""
     ratio, slope = random.uniform(*ratio), 2 * index - 1 / 3
-    core, edge = (random.uniform(0.03, 0.1) / radius) ** 2, random.uniform(2, 3.5) ** 2
+    core, edge = (random.uniform(0.03, 0.1) / radius) ** 2, random.uniform(1.7, 3.2) ** 2
     middle = core ** (0.5 / index)
 
     def light(x, y):
