@@ -1,6 +1,7 @@
 """Photographed galaxies: a stamp with noise and neighbours -> the light of one galaxy."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -132,13 +133,22 @@ def measure_galaxy(light: np.ndarray, checksum: int = 0, name: str = "") -> Gala
 
 def half_light(light: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the centroid (row, column) of an image (H, W) and the radius about it that holds half of its light."""
+    centre, radii = light_radii(light, (0.5,))
+    return centre, float(radii[0])
+
+
+def light_radii(light: np.ndarray, shares: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the centroid (row, column) of an image (H, W) and the radii about it that hold these shares of its light.
+
+    Pixels; linear between the pixels in order of distance.
+    """
     rows, columns = np.arange(light.shape[0]), np.arange(light.shape[1])
     weight = light.sum(axis=1), light.sum(axis=0)
     centre = np.array([rows @ weight[0], columns @ weight[1]]) / weight[0].sum()
     distance = np.hypot(rows[:, None] - centre[0], columns - centre[1]).ravel()
     order = distance.argsort()
     inside = np.cumsum(light.ravel()[order], dtype=float)
-    return centre, float(np.interp(0.5, inside / inside[-1], distance[order]))
+    return centre, np.interp(shares, inside / inside[-1], distance[order])
 
 
 def crop(galaxy: Galaxy) -> Galaxy:

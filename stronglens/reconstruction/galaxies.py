@@ -5,14 +5,14 @@ middle at the origin; the largest pixel is 1.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
-from stronglens.observation.galaxies import Galaxy, half_light
+from stronglens.observation.galaxies import Galaxy, half_light, light_radii
 from stronglens.parameters import UsageError
-from stronglens.reconstruction.morphology import draw_shape
+from stronglens.reconstruction.morphology import Shape, draw_shape
 from stronglens.sampling import Stream, generator
 
 FIELD, SIDE = 1.5, 128
@@ -21,6 +21,8 @@ RADII = (0.09, 0.28)
 """Half-light radii, arcsec."""
 FARTHEST = 0.2
 """Arcsec from the middle to a galaxy's place, along x and y; less for large galaxies."""
+FILL = 0.8
+"""Of the half field: within it lies 90 % of a galaxy's light."""
 SATELLITES, SEEN = 3, 0.8
 """How many a galaxy has at most; those beyond this share of the half field are faded out, and not told."""
 PHOTOGRAPH = "photograph"
@@ -84,19 +86,23 @@ def draw_galaxies(
     kinds, chosen = [], np.empty(len(indices))
     for row, index in enumerate(indices):
         random = generator(seed, Stream.SOURCE_GALAXY, int(index))
-        photographed = random.random() < real_share
-        chosen[row] = radius = random.uniform(*radii)
-        room = np.clip(field / 2 - 2.4 * radius, 0, FARTHEST)
-        place = random.uniform(-room, room, 2)
-        if photographed:
-            galaxy = photographs[int(random.integers(len(photographs)))]
+        size, way = random.random(), random.uniform(-1, 1, 2)
+        if random.random() < real_share:
+            model, galaxy = None, photographs[int(random.integers(len(photographs)))]
             angle, mirror = random.uniform(0, 2 * np.pi), bool(random.random() < 0.5)
-            images[row] = place_photograph(galaxy, radius, place, angle, mirror, side, field)
-            kinds.append(PHOTOGRAPH)
+            extent = light_radii(galaxy.light, (0.9,))[1][0] / galaxy.radius
         else:
-            images[row], kind, found = _draw_model(random, radius, place, side, field)
+            model = Model.draw(random, field, side)
+            extent = model.extent
+        most = np.clip(FILL * field / 2 / extent, *radii)  # long galaxies are smaller, that their ends be seen
+        chosen[row] = radius = radii[0] + size * (most - radii[0])
+        place = way * np.clip(field / 2 - radius * extent / FILL, 0, FARTHEST)
+        if model is None:
+            images[row] = place_photograph(galaxy, radius, place, angle, mirror, side, field)
+        else:
+            images[row], found = model.place(radius, place, field, side)
             satellites[row, : len(found)] = found
-            kinds.append(kind)
+        kinds.append(PHOTOGRAPH if model is None else model.shape.kind)
     return SourceGalaxies(images, np.array(kinds), chosen, satellites)
 
 
@@ -111,7 +117,7 @@ def place_photograph(
 ) -> np.ndarray:
     """Return a photographed galaxy (S, S) float32 in the source's field, peak 1.
 
-    Resampled with a cubic spline, after averages over pixels and a blur where the new pixels are larger.
+    Resampled with a cubic spline, after averages over blocks of pixels where the new pixels are larger.
 
     Parameters
     ----------
@@ -134,40 +140,76 @@ def place_photograph(
         step = axis[1] - axis[0]
         return ndimage.affine_transform(light, matrix * step, offset, (axis.size,) * 2, order=3, prefilter=False)
 
-    return _finish(render, radius, place, side, field)[0]
+    return _fit_radius(render, radius, radius, place, field, side)[0]
 
 
-def _draw_model(random: np.random.Generator, radius: float, place: np.ndarray, side: int, field: float):
-    """Return an image (S, S) of a model galaxy, its kind and its satellites (M, 2), arcsec."""
-    shape, (x, y) = draw_shape(random), map(float, place)
-    blur = random.uniform(*BLUR)
-    stretch = float(np.exp(random.uniform(*np.log(STRETCH)))) if random.random() < 0.5 else None
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model galaxy as a telescope shows it.
 
-    def render(scale: float, axis: np.ndarray) -> np.ndarray:
-        image = shape.light((axis - x) / scale, (-axis - y) / scale)
-        image = ndimage.gaussian_filter(image, blur / (axis[1] - axis[0]), truncate=3)
-        return image if stretch is None else np.arcsinh(stretch / image.max() * image)
+    Attributes
+    ----------
+    shape : Shape
+    blur : arcsec, the sigma of a Gaussian
+    stretch : of the brightness, or None: linear
+    middle : x and y of its centroid, in the shape's units
+    radius : its half-light radius in these units, nearly
+    extent : radius that holds 90 % of its light, over its half-light radius
+    """
 
-    image, scale = _finish(render, radius, place, side, field)
-    satellites = place + scale * shape.satellites
-    return image, shape.kind, satellites[np.abs(satellites).max(axis=1, initial=0) < SEEN * field / 2]
+    shape: Shape
+    blur: float
+    stretch: float | None
+    middle: tuple[float, float] = (0.0, 0.0)
+    radius: float = 1.0
+    extent: float = 1.0
+
+    @classmethod
+    def draw(cls, random: np.random.Generator, field: float, side: int) -> "Model":
+        stretch = float(np.exp(random.uniform(*np.log(STRETCH)))) if random.random() < 0.5 else None
+        model = cls(draw_shape(random), random.uniform(*BLUR), stretch)
+        scale, axis = field / 10, _axis(field, side)[::2]
+        (row, column), (half, most) = light_radii(model.render(scale, axis, (0.0, 0.0)), (0.5, 0.9))
+        unit = (axis[1] - axis[0]) / scale  # of the shape, a pixel
+        middle = axis[0] / scale + column * unit, -axis[0] / scale - row * unit
+        return replace(model, middle=middle, radius=half * unit, extent=most / half)
+
+    def render(self, scale: float, axis: np.ndarray, place: Sequence[float]) -> np.ndarray:
+        """Return pixels at y = -axis and x = axis, arcsec, of the galaxy at a place; one of its units is ``scale``."""
+        x, y = (float(middle) - float(at) / scale for middle, at in zip(self.middle, place, strict=True))
+        image = self.shape.light(axis / scale + x, -axis / scale + y)
+        image = ndimage.gaussian_filter(image, self.blur / (axis[1] - axis[0]), truncate=3)
+        return image if self.stretch is None else np.arcsinh(self.stretch / image.max() * image)
+
+    def place(self, radius: float, place: np.ndarray, field: float, side: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return an image (S, S) and the galaxy's satellites (M, 2) in it, arcsec."""
+
+        def render(scale, axis):
+            return self.render(scale, axis, place)
+
+        image, scale = _fit_radius(render, radius, radius / self.radius, place, field, side)
+        satellites = place + scale * (self.shape.satellites - self.middle)
+        return image, satellites[np.abs(satellites).max(axis=1, initial=0) < SEEN * field / 2]
 
 
-def _finish(render: Callable, radius: float, place: Sequence[float], side: int, field: float):
+def _axis(field: float, side: int) -> np.ndarray:
+    return ((np.arange(side) - (side - 1) / 2) * field / side).astype(np.float32)
+
+
+def _fit_radius(render: Callable, radius: float, scale: float, place: Sequence[float], field: float, side: int):
     """Return the image (S, S) whose half-light radius is as asked, faded at the field's edge, and its scale.
 
     ``render`` takes a scale and the axis of the pixels, arcsec. The scale is found on every other pixel.
     """
-    axis = ((np.arange(side) - (side - 1) / 2) * field / side).astype(np.float32)
+    axis = _axis(field, side)
     reach = float(field / 2 - np.abs(place).max() - field / side)
     away = np.hypot(axis - float(place[0]), -axis[:, None] - float(place[1])) / reach
-    fade = np.cos(np.pi / 2 * np.clip((away - 0.5) / 0.5, 0, 1)) ** 2
-    scale = radius
+    fade = np.cos(np.pi / 2 * np.clip((away - 0.75) / 0.25, 0, 1)) ** 2
     for _ in range(6):
         found = half_light((render(scale, axis[::2]) * fade[::2, ::2]).clip(min=0))[1] * 2 * field / side
         if abs(found / radius - 1) < TOLERANCE:
             break
-        scale *= float(radius / found) ** 1.2  # the field's edge and the blur hold a radius back
+        scale *= float(radius / found)
     image = (render(scale, axis) * fade).clip(min=0)
     return (image / image.max()).astype(np.float32), scale
 

@@ -44,7 +44,7 @@ def draw_shape(random: np.random.Generator) -> Shape:
     number = int(random.choice(4, p=(0.55, 0.25, 0.13, 0.07)))
     distance, angle = random.uniform(1.0, 2.4, number), random.uniform(0, 2 * np.pi, number)
     places = np.stack([distance * np.cos(angle), distance * np.sin(angle)], axis=1)
-    dwarfs = _dots(places, random.uniform(0.08, 0.16, number), _log_uniform(random, 0.05, 0.5, number))
+    dwarfs = _dots(places, random.uniform(0.08, 0.16, number), _log_uniform(random, 0.04, 0.35, number))
     return Shape(kind, lambda x, y: main(x, y) + dwarfs(x, y), places)
 
 
