@@ -14,6 +14,9 @@ RIM = 4
 SIGMAS = 2.0
 """Above it, smoothed over a pixel, begins the galaxy."""
 
+BLENDED = 0.5
+"""Light of neighbours that touch a galaxy, over its own, with which it cannot be parted from them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Galaxy:
@@ -73,10 +76,11 @@ def isolate(image: np.ndarray, name: str = "") -> Galaxy:
     """Cut out a galaxy as `clean` does, without what is joined to it, and let its edge fade out.
 
     Blurred by a quarter of its radius, what `clean` finds may have several peaks: by watershed, the galaxy is what
-    belongs to the highest in the middle half of the image. Threads of noise at the edge are cut off by opening with a
-    disk of an eighth of the radius. The rest is that of `cut_out`.
+    belongs to that nearest the image's middle. Threads of noise at the edge are cut off by opening with a disk of an
+    eighth of the radius. The rest is that of `cut_out`.
 
-    Parameters and errors are those of `clean`.
+    Parameters and errors are those of `clean`; and a RunError where the neighbours that touch the galaxy have more
+    than half its light, for then its shape is not known.
     """
     from skimage.feature import peak_local_max
     from skimage.segmentation import watershed
@@ -93,11 +97,12 @@ def isolate(image: np.ndarray, name: str = "") -> Galaxy:
     peaks = np.zeros(mask.shape, int)
     peaks[tuple(places.T)] = np.arange(1, len(places) + 1)
     parts = watershed(-blurred, peaks, mask=body)
-    height, width = mask.shape
-    middle = np.abs(places - (height / 2, width / 2)) <= (height / 4, width / 4)
-    chosen = np.flatnonzero(middle.all(axis=1))
-    own = parts == 1 + (chosen[0] if chosen.size else 0)  # peaks come in order of height
-    light = cut_out(np.asarray(image, float), own, mask & ~own & body, max(2.0, found.radius / 3))
+    nearest = np.hypot(*(places - np.divide(mask.shape, 2)).T).argmin()
+    own = parts == 1 + nearest
+    others = body & ~own
+    if found.light[others].sum() > BLENDED * found.light[own].sum():
+        raise RunError(f"{name or 'image'}: blended with another")
+    light = cut_out(np.asarray(image, float), own, others, max(2.0, found.radius / 3))
     return measure_galaxy(light, found.checksum, name)
 
 

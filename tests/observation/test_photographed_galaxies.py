@@ -38,6 +38,8 @@ def test_a_galaxy_is_parted_from_a_neighbour_that_touches_it():
     assert found.radius == pytest.approx(6, rel=0.15)  # what lies opposite stands in for the hidden part
     rim = np.concatenate([found.light[0], found.light[-1], found.light[:, 0], found.light[:, -1]])
     assert rim.max() < 0.01 * found.light.max()
+    with pytest.raises(RunError, match="blended with another"):
+        isolate(image + disk((90, 100), (30, 20), 6))
 
 
 def test_half_the_light_of_a_disk():
