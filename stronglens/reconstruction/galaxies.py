@@ -21,7 +21,7 @@ RADII = (0.09, 0.28)
 """Half-light radii, arcsec."""
 FARTHEST = 0.2
 """Arcsec from the middle to a galaxy's place, along x and y; less for large galaxies."""
-FILL = 0.8
+FILL = 0.72
 """Of the half field: within it lies 90 % of a galaxy's light."""
 SATELLITES, SEEN = 3, 0.8
 """How many a galaxy has at most; those beyond this share of the half field are faded out, and not told."""
@@ -30,7 +30,7 @@ TOLERANCE = 0.03
 """Relative, of the half-light radius."""
 BLUR = (0.012, 0.03)
 """Sigma, arcsec, of what blurs model galaxies: their photographs have a telescope's."""
-STRETCH = (3, 30)
+STRETCH = (5, 50)
 """Of every other model galaxy: brightness of its peak over that where asinh turns from linear to logarithmic."""
 
 
@@ -151,7 +151,7 @@ class Model:
     ----------
     shape : Shape
     blur : arcsec, the sigma of a Gaussian
-    stretch : of the brightness, or None: linear
+    stretch : factor of the brightness within asinh, or None: linear
     middle : x and y of its centroid, in the shape's units
     radius : its half-light radius in these units, nearly
     extent : radius that holds 90 % of its light, over its half-light radius
@@ -159,17 +159,21 @@ class Model:
 
     shape: Shape
     blur: float
-    stretch: float | None
+    stretch: float | None = None
     middle: tuple[float, float] = (0.0, 0.0)
     radius: float = 1.0
     extent: float = 1.0
 
     @classmethod
     def draw(cls, random: np.random.Generator, field: float, side: int) -> "Model":
-        stretch = float(np.exp(random.uniform(*np.log(STRETCH)))) if random.random() < 0.5 else None
-        model = cls(draw_shape(random), random.uniform(*BLUR), stretch)
-        scale, axis = field / 10, _axis(field, side)[::2]
-        (row, column), (half, most) = light_radii(model.render(scale, axis, (0.0, 0.0)), (0.5, 0.9))
+        stretched, stretch = random.random() < 0.5, float(np.exp(random.uniform(*np.log(STRETCH))))
+        model = cls(draw_shape(random), random.uniform(*BLUR))
+        scale, axis = field / 10, _axis(field, side)[:: _step(side)]
+        trial = model.render(scale, axis, (0.0, 0.0))
+        if stretched:
+            model = replace(model, stretch=stretch / float(trial.max()))
+            trial = np.arcsinh(model.stretch * trial)
+        (row, column), (half, most) = light_radii(trial, (0.5, 0.9))
         unit = (axis[1] - axis[0]) / scale  # of the shape, a pixel
         middle = axis[0] / scale + column * unit, -axis[0] / scale - row * unit
         return replace(model, middle=middle, radius=half * unit, extent=most / half)
@@ -179,7 +183,7 @@ class Model:
         x, y = (float(middle) - float(at) / scale for middle, at in zip(self.middle, place, strict=True))
         image = self.shape.light(axis / scale + x, -axis / scale + y)
         image = ndimage.gaussian_filter(image, self.blur / (axis[1] - axis[0]), truncate=3)
-        return image if self.stretch is None else np.arcsinh(self.stretch / image.max() * image)
+        return image if self.stretch is None else np.arcsinh(self.stretch * image)
 
     def place(self, radius: float, place: np.ndarray, field: float, side: int) -> tuple[np.ndarray, np.ndarray]:
         """Return an image (S, S) and the galaxy's satellites (M, 2) in it, arcsec."""
@@ -196,17 +200,23 @@ def _axis(field: float, side: int) -> np.ndarray:
     return ((np.arange(side) - (side - 1) / 2) * field / side).astype(np.float32)
 
 
+def _step(side: int) -> int:
+    """Return how many pixels apart a galaxy is sampled while its radius is sought."""
+    return max(1, side // 64)
+
+
 def _fit_radius(render: Callable, radius: float, scale: float, place: Sequence[float], field: float, side: int):
     """Return the image (S, S) whose half-light radius is as asked, faded at the field's edge, and its scale.
 
-    ``render`` takes a scale and the axis of the pixels, arcsec. The scale is found on every other pixel.
+    ``render`` takes a scale and the axis of the pixels, arcsec. The scale is found on some of the pixels.
     """
-    axis = _axis(field, side)
+    axis, step = _axis(field, side), _step(side)
+    coarse = axis[::step]
     reach = float(field / 2 - np.abs(place).max() - field / side)
     away = np.hypot(axis - float(place[0]), -axis[:, None] - float(place[1])) / reach
     fade = np.cos(np.pi / 2 * np.clip((away - 0.75) / 0.25, 0, 1)) ** 2
     for _ in range(6):
-        found = half_light((render(scale, axis[::2]) * fade[::2, ::2]).clip(min=0))[1] * 2 * field / side
+        found = half_light((render(scale, coarse) * fade[::step, ::step]).clip(min=0))[1] * step * field / side
         if abs(found / radius - 1) < TOLERANCE:
             break
         scale *= float(radius / found)
