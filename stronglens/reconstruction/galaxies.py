@@ -172,7 +172,7 @@ class Model:
         trial = model.render(scale, axis, (0.0, 0.0))
         if stretched:
             model = replace(model, stretch=stretch / float(trial.max()))
-            trial = np.arcsinh(model.stretch * trial)
+            trial = _stretch(model.stretch * trial)
         (row, column), (half, most) = light_radii(trial, (0.5, 0.9))
         unit = (axis[1] - axis[0]) / scale  # of the shape, a pixel
         middle = axis[0] / scale + column * unit, -axis[0] / scale - row * unit
@@ -183,7 +183,7 @@ class Model:
         x, y = (float(middle) - float(at) / scale for middle, at in zip(self.middle, place, strict=True))
         image = self.shape.light(axis / scale + x, -axis / scale + y)
         image = ndimage.gaussian_filter(image, self.blur / (axis[1] - axis[0]), truncate=3)
-        return image if self.stretch is None else np.arcsinh(self.stretch * image)
+        return image if self.stretch is None else _stretch(self.stretch * image)
 
     def place(self, radius: float, place: np.ndarray, field: float, side: int) -> tuple[np.ndarray, np.ndarray]:
         """Return an image (S, S) and the galaxy's satellites (M, 2) in it, arcsec."""
@@ -194,6 +194,11 @@ class Model:
         image, scale = _fit_radius(render, radius, radius / self.radius, place, field, side)
         satellites = place + scale * (self.shape.satellites - self.middle)
         return image, satellites[np.abs(satellites).max(axis=1, initial=0) < SEEN * field / 2]
+
+
+def _stretch(image: np.ndarray) -> np.ndarray:
+    """Return asinh of an image that is nowhere below 0, several times as fast as np.arcsinh."""
+    return np.log(image + np.sqrt(image**2 + 1))
 
 
 def _axis(field: float, side: int) -> np.ndarray:
@@ -213,7 +218,7 @@ def _fit_radius(render: Callable, radius: float, scale: float, place: Sequence[f
     axis, step = _axis(field, side), _step(side)
     coarse = axis[::step]
     reach = float(field / 2 - np.abs(place).max() - field / side)
-    away = np.hypot(axis - float(place[0]), -axis[:, None] - float(place[1])) / reach
+    away = np.sqrt((axis - float(place[0])) ** 2 + (axis[:, None] + float(place[1])) ** 2) / reach
     fade = np.cos(np.pi / 2 * np.clip((away - 0.75) / 0.25, 0, 1)) ** 2
     for _ in range(6):
         found = half_light((render(scale, coarse) * fade[::step, ::step]).clip(min=0))[1] * step * field / side

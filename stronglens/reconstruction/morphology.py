@@ -19,6 +19,10 @@ Light = Callable[[np.ndarray, np.ndarray], np.ndarray]
 KINDS = {"spiral": 0.36, "lenticular": 0.08, "elliptical": 0.16, "irregular": 0.18, "edge-on": 0.1, "merger": 0.12}
 TEXTURE_SIDE, TEXTURE_WIDTH = 128, 8.0
 """Pixels of a texture, and the length after which it repeats."""
+LOG_FREQUENCY = np.log(
+    np.hypot(np.fft.fftfreq(TEXTURE_SIDE, 1 / TEXTURE_SIDE)[:, None], np.arange(TEXTURE_SIDE // 2 + 1)).clip(min=2)
+).astype(np.float32)
+"""Of a texture's waves; flat below a frequency of two."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +67,13 @@ def _draw_spiral(random: np.random.Generator) -> Light:
 
     def light(x, y):
         u, v, radius = _in_disk(x, y, turn, axis_ratio)
-        angle = np.arctan2(v, u)
-        rough = grain(x, y)
-        wave = np.cos(arms * angle - wind * np.log(np.maximum(radius, 0.02)) - phase + np.log(wobble(x, y)))
-        arm = np.exp(sharpness * (wave - 1)) * (1 - np.exp(-((radius / start) ** 3)))
-        disk = np.exp(-radius / height) * (1 + contrast * arm) * rough
+        radius = np.maximum(radius, 0.02)
+        winding = wind * np.log(radius) + phase + np.log(wobble(x, y))
+        around = ((u + 1j * v) / radius) ** arms  # cheaper than the angle
+        wave = around.real * np.cos(winding) + around.imag * np.sin(winding)
+        inner = radius / start
+        arm = np.exp(sharpness * (wave - 1)) * (1 - np.exp(-inner * inner * inner))
+        disk = np.exp(-radius / height) * (1 + contrast * arm) * grain(x, y)
         disk = disk + knots(x, y) * np.exp(-0.5 * radius)
         return disk + share * bulge(x, y) + (0 if bar is None else bar(x, y))
 
@@ -81,7 +87,7 @@ def _draw_bar(random: np.random.Generator, turn: float, axis_ratio: float, lengt
     def light(x, y):
         u, v, _ = _in_disk(x, y, turn, axis_ratio)
         along, across = (u * cos + v * sin) / length, (v * cos - u * sin) / (width * length)
-        return strength * np.exp(-((along**4 + across**4) ** 0.5))
+        return strength * np.exp(-np.sqrt(along**2 * along**2 + across**2 * across**2))
 
     return light
 
@@ -127,7 +133,7 @@ def _draw_edge_on(random: np.random.Generator) -> Light:
     def light(x, y):
         u, v, _ = _in_disk(x, y, turn, 1.0)
         v = v - warp * u * np.abs(u)
-        disk = np.exp(-np.abs(np.hypot(u, 0.1)) / height) / np.cosh(np.clip(v / thick, -20, 20)) ** 2 * grain(x, y)
+        disk = np.exp(-np.sqrt(u**2 + 0.01) / height) / np.cosh(np.clip(v / thick, -20, 20)) ** 2 * grain(x, y)
         lane = 1 - dust * np.exp(-(((v - offset) / (0.4 * thick)) ** 2))
         return (disk + share * bulge(x, y)) * lane
 
@@ -160,8 +166,7 @@ def _sersic(random: np.random.Generator, index: float, radius: float, ratio: tup
     middle = core ** (0.5 / index)
 
     def light(x, y):
-        u, v, _ = _in_disk(x, y, turn, ratio)
-        square = (u**2 + v**2) * radius**-2
+        square = (_in_disk(x, y, turn, ratio)[2] / radius) ** 2
         return np.exp(slope * (middle - (square + core) ** (0.5 / index)) - (square / edge) ** 2)
 
     return light
@@ -200,10 +205,9 @@ def _dots(places: np.ndarray, sigmas: np.ndarray, peaks: np.ndarray) -> Light:
 def _texture(random: np.random.Generator, slope: float, strength: float) -> Light:
     """Return a log-normal field of median 1 whose logarithm has the power spectrum k^-slope and a given deviation."""
     side = TEXTURE_SIDE
-    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)) * side
     field = fft.rfft2(random.standard_normal((side, side), np.float32))
-    field = fft.irfft2(field * np.maximum(frequency, 2).astype(np.float32) ** (-slope / 2), (side, side))
-    field = np.exp(strength * (field - field.mean()) / field.std())
+    field = fft.irfft2(field * np.exp(-slope / 2 * LOG_FREQUENCY), (side, side))
+    field = np.exp(strength / float(field.std()) * (field - field.mean()))
 
     def interpolate(values, axis):
         place = axis * (side / TEXTURE_WIDTH)
@@ -219,7 +223,7 @@ def _in_disk(x: np.ndarray, y: np.ndarray, turn: float, axis_ratio: float):
     """Return u, v and radius (S, S) in the plane of a disk seen at an angle."""
     cos, sin = math.cos(turn), math.sin(turn)  # plain floats leave arrays in float32
     u, v = x * cos + y[:, None] * sin, (y[:, None] * cos - x * sin) / axis_ratio
-    return u, v, np.hypot(u, v)
+    return u, v, np.sqrt(u**2 + v**2)  # several times as fast as np.hypot
 
 
 def _log_uniform(random: np.random.Generator, low: float, high: float, size=None):

@@ -141,3 +141,13 @@ def test_reading_ends_at_the_most(tmp_path):
     np.save(tmp_path / "many.npy", np.stack([stamp(seed) for seed in range(4)]))
     galaxies, passed = read_source_images([tmp_path], most=2)
     assert (len(galaxies), dict(passed)) == (2, {"after the first 2": 2})
+
+
+def test_public_galaxies_of_every_layout_are_read(real_data):
+    folder = real_data / "source_galaxies"
+    if not folder.exists():
+        pytest.skip("no source_galaxies in STRONGLENS_DATA")
+    galaxies, passed = read_source_images(sorted(folder.glob("cosmos_acs*")) + [folder / "probes"])
+    assert len(galaxies) == 19  # ten of COSMOS, one in four bands, one more, and four nearby ones
+    assert passed == {"not in the catalogue": 1}
+    assert len({galaxy.checksum for galaxy in galaxies}) == 16
