@@ -44,12 +44,14 @@ class SourceGalaxies:
     kinds : (N,) str: a kind of `morphology`, or ``photograph``
     radii : (N,) arcsec, the half-light radii asked for
     satellites : (N, 3, 2) arcsec, x and y of compact satellites of model galaxies; nan where there is none
+    checksums : (N,) uint64, of the photographed galaxies, 0 for model galaxies
     """
 
     images: np.ndarray
     kinds: np.ndarray
     radii: np.ndarray
     satellites: np.ndarray
+    checksums: np.ndarray
 
 
 def draw_galaxies(
@@ -83,7 +85,7 @@ def draw_galaxies(
         raise UsageError(f'half-light radii of {radii[0]:g} to {radii[1]:g}" do not fit a field of {field:g}"')
     images = np.empty((len(indices), side, side), np.float32)
     satellites = np.full((len(indices), SATELLITES, 2), np.nan, np.float32)
-    kinds, chosen = [], np.empty(len(indices))
+    kinds, chosen, checksums = [], np.empty(len(indices)), np.zeros(len(indices), np.uint64)
     for row, index in enumerate(indices):
         random = generator(seed, Stream.SOURCE_GALAXY, int(index))
         size, way = random.random(), random.uniform(-1, 1, 2)
@@ -99,11 +101,12 @@ def draw_galaxies(
         place = way * np.clip(field / 2 - radius * extent / FILL, 0, FARTHEST)
         if model is None:
             images[row] = place_photograph(galaxy, radius, place, angle, mirror, side, field)
+            checksums[row] = galaxy.checksum
         else:
             images[row], found = model.place(radius, place, field, side)
             satellites[row, : len(found)] = found
         kinds.append(PHOTOGRAPH if model is None else model.shape.kind)
-    return SourceGalaxies(images, np.array(kinds), chosen, satellites)
+    return SourceGalaxies(images, np.array(kinds), chosen, satellites, checksums)
 
 
 def place_photograph(
@@ -166,6 +169,7 @@ class Model:
 
     @classmethod
     def draw(cls, random: np.random.Generator, field: float, side: int) -> "Model":
+        """Draw a galaxy and measure it on a trial image of a field, in which it is small."""
         stretched, stretch = random.random() < 0.5, float(np.exp(random.uniform(*np.log(STRETCH))))
         model = cls(draw_shape(random), random.uniform(*BLUR))
         scale, axis = field / 10, _axis(field, side)[:: _step(side)]

@@ -147,7 +147,7 @@ def test_public_galaxies_of_every_layout_are_read(real_data):
     folder = real_data / "source_galaxies"
     if not folder.exists():
         pytest.skip("no source_galaxies in STRONGLENS_DATA")
-    galaxies, passed = read_source_images(sorted(folder.glob("cosmos_acs*")) + [folder / "probes"])
+    galaxies, passed = read_source_images([*sorted(folder.glob("cosmos_acs*")), folder / "probes"])
     assert len(galaxies) == 19  # ten of COSMOS, one in four bands, one more, and four nearby ones
     assert passed == {"not in the catalogue": 1}
     assert len({galaxy.checksum for galaxy in galaxies}) == 16

@@ -47,6 +47,7 @@ def test_half_light_radii_are_as_asked(drawn):
 
 def test_all_kinds_are_drawn(drawn):
     assert set(drawn.kinds) == {*KINDS, PHOTOGRAPH}
+    np.testing.assert_array_equal(drawn.checksums > 0, drawn.kinds == PHOTOGRAPH)
     assert np.mean(drawn.kinds == PHOTOGRAPH) == pytest.approx(0.3, abs=0.2)  # three standard deviations of 60
 
 
