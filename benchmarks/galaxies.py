@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from scipy import ndimage
 
 import params_and_cli as panel
 from benchmarks.__main__ import describe_machine
@@ -23,33 +22,14 @@ from benchmarks.command import ROOT
 from benchmarks.unlike import DRAWS, RADII, RESULTS, SEED, simulator
 from stronglens.dataset import CHUNK_SIZE
 from stronglens.execution import open_executor
+from stronglens.observation.galaxies import Galaxy, clean
 from stronglens.parameters import RunError, from_manifest
 from stronglens.plotting import asinh_norm, draw_panels, save_figure
 
 FIGURE = ROOT / "docs" / "images" / "galaxies.png"
 IMAGES = 1024
-RIM = 4
-"""Pixels along the edges of a galaxy's image, which show its noise."""
-SIGMAS = 2.0
-"""Above it, smoothed over a pixel, begins the galaxy."""
 MODELS, PHOTOGRAPHED = "the simulator's sources", "photographed galaxies"
 OF_MASS = ("lens-ellip-x", "lens-ellip-y", "shear-1", "shear-2")
-
-
-@dataclass(frozen=True, eq=False)
-class Galaxy:
-    """A galaxy as it was photographed, the noise around it gone.
-
-    Attributes
-    ----------
-    light : (H, W), the sum is 1
-    centre : row and column of the centroid
-    radius : pixels, holds half of the light
-    """
-
-    light: np.ndarray
-    centre: np.ndarray
-    radius: float
 
 
 def read_galaxies(paths: Sequence[Path]) -> list[Galaxy]:
@@ -63,26 +43,10 @@ def read_galaxies(paths: Sequence[Path]) -> list[Galaxy]:
     galaxies = []
     for path in paths:
         with fits.open(path) as file:
-            galaxies += [clean(hdu.data.astype(float)) for hdu in file if getattr(hdu, "is_image", False) and hdu.size]
+            galaxies += [clean(hdu.data) for hdu in file if getattr(hdu, "is_image", False) and hdu.size]
     if not galaxies:
         raise RunError(f"no image in {', '.join(map(str, paths))}")
     return galaxies
-
-
-def clean(image: np.ndarray) -> Galaxy:
-    """Cut out what stands above the noise together with the brightest place, smoothed over a pixel."""
-    rim = np.concatenate([image[:RIM].ravel(), image[-RIM:].ravel(), image[:, :RIM].ravel(), image[:, -RIM:].ravel()])
-    smooth = ndimage.gaussian_filter(image - np.median(rim), 1)
-    edge = np.concatenate([smooth[:RIM].ravel(), smooth[-RIM:].ravel()])
-    parts, _ = ndimage.label(smooth > SIGMAS * edge.std())
-    part = ndimage.binary_dilation(parts == parts[np.unravel_index(smooth.argmax(), smooth.shape)])
-    light = np.where(part, smooth, 0).clip(min=0)
-    light /= light.sum()
-    centre = np.array(ndimage.center_of_mass(light))
-    distance = np.hypot(*(np.indices(light.shape) - centre[:, None, None])).ravel()
-    order = distance.argsort()
-    radius = np.interp(0.5, np.cumsum(light.ravel()[order]), distance[order])
-    return Galaxy(light, centre, float(radius))
 
 
 def lens_galaxy(galaxy: Galaxy, row: dict[str, float], angle: float, grid: np.ndarray) -> np.ndarray:
@@ -90,18 +54,12 @@ def lens_galaxy(galaxy: Galaxy, row: dict[str, float], angle: float, grid: np.nd
 
     Half its light lies within the radius that the scene's source has. Deflections are PyAutoLens's.
     """
-    import autolens as al
+    from stronglens.raytracing.pixelised import brightness_at, trace_rays
 
-    from stronglens.raytracing.scene import STOCK, build_lens
-
-    masses, _ = build_lens("sie", row, STOCK)
-    rays = al.Grid2DIrregular(grid)
-    deflected = sum(np.asarray(mass.deflections_yx_2d_from(grid=rays)) for mass in masses.values())
-    away = grid - deflected - (row["src_center_y"], row["src_center_x"])
+    away = trace_rays("sie", row, grid) - (row["src_center_y"], row["src_center_x"])
     turned = away @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     pixel = row["src_effect"] / galaxy.radius
-    place = galaxy.centre[:, None] + turned.T / pixel
-    return ndimage.map_coordinates(galaxy.light, place, order=1, cval=0.0) / pixel**2
+    return brightness_at(galaxy.light, galaxy.centre, pixel, turned) / pixel**2
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +76,7 @@ class Simulation:
     def __call__(self, chunk: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         from stronglens import telescope
         from stronglens.raytracing import source_flux_in_field
+        from stronglens.raytracing.pixelised import start_rays
         from stronglens.sampling import Stream, generator
 
         indices = np.arange(chunk * CHUNK_SIZE, (chunk + 1) * CHUNK_SIZE)
@@ -126,7 +85,8 @@ class Simulation:
         scene = lens_simulator.physical_scene(lens_simulator.complete(labels, indices))
         source, lens = lens_simulator.render(scene)
         flux = source_flux_in_field(scene, lens_simulator.shape, self.parameters.pixel_scale)
-        rays, random = start_rays(source.shape[1:], lens_simulator), np.random.default_rng(chunk)
+        rays = start_rays(source.shape[1:], self.parameters.pixel_scale, self.parameters.over_sampling)
+        random = np.random.default_rng(chunk)
         photographed = np.empty_like(source)
         for place, angle in enumerate(2 * np.pi * random.random(len(indices))):
             row = {name: float(values[place]) for name, values in scene.items()}
@@ -138,16 +98,6 @@ class Simulation:
         noise = [generator(self.parameters.seed, Stream.NOISE, index) for index in indices]
         images = telescope.add_noise(rate, lens_simulator.telescope, noise, time)
         return modelled, images, labels | {"snr": measured["snr"]}
-
-
-def start_rays(shape: tuple[int, int], lens_simulator) -> np.ndarray:
-    """Return y and x, arcsec, of the rays of all pixels, pixel by pixel: (K, 2)."""
-    scale, rays = lens_simulator.parameters.pixel_scale, lens_simulator.parameters.over_sampling
-    inside = ((np.arange(rays) + 0.5) / rays - 0.5) * scale
-    y, x = ((np.arange(side) - (side - 1) / 2) * scale for side in shape)
-    y = np.broadcast_to(-y[:, None, None, None] - inside[:, None], (*shape, rays, rays))
-    x = np.broadcast_to(x[:, None, None] + inside, (*shape, rays, rays))
-    return np.stack([y.ravel(), x.ravel()], axis=1)
 
 
 def study(model_file: Path, galaxies: list[Galaxy], number: int) -> tuple[dict, dict]:

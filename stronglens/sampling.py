@@ -24,6 +24,7 @@ class Stream(IntEnum):
     SPLIT = 2
     SUBSTRUCTURE = 3
     CLUMPS = 4
+    SOURCE_GALAXY = 5
 
 
 @dataclass(frozen=True)
