@@ -11,8 +11,6 @@ Teboulle 2009, SIAM J. Imaging Sci. 2, 183) then find the best source without ne
 
 from typing import Any
 
-import numpy as np
-
 from stronglens.reconstruction.operator import Operator
 from stronglens.training import keras
 
@@ -72,16 +70,17 @@ def invert(operator: Operator, image: Any, deviation: Any, strength: Any, steps:
     def apply(source):
         return operator.adjoint(weight * operator.forward(source)) + strength * curvature(source)
 
-    residual = operator.adjoint(weight * image)
-    source, direction = ops.zeros_like(residual), residual
-    power = _dot(residual, residual)
-    for _ in range(steps):
+    def step(_, state):
+        source, residual, direction, power = state
         applied = apply(direction)
-        step = power / (_dot(direction, applied) + 1e-30)
-        source, residual = source + step * direction, residual - step * applied
+        length = power / (_dot(direction, applied) + 1e-30)
+        source, residual = source + length * direction, residual - length * applied
         last, power = power, _dot(residual, residual)
-        direction = residual + power / (last + 1e-30) * direction
-    return source
+        return source, residual, residual + power / (last + 1e-30) * direction, power
+
+    residual = operator.adjoint(weight * image)
+    first = ops.zeros_like(residual), residual, residual, _dot(residual, residual)
+    return ops.fori_loop(0, steps, step, first)[0]
 
 
 def project(
@@ -101,17 +100,18 @@ def project(
     tensor (B, S, S), nowhere negative
     """
     weight = 1 / deviation**2
-    step = 1 / (largest_weight(operator, weight) + LARGEST_CURVATURE * strength)
+    length = 1 / (largest_weight(operator, weight) + LARGEST_CURVATURE * strength)
     data = operator.adjoint(weight * image)
-    source = moved = ops.relu(start)
-    momentum = 1.0
-    for _ in range(steps):
+
+    def step(_, state):
+        source, moved, momentum = state
         gradient = operator.adjoint(weight * operator.forward(moved)) + strength * curvature(moved) - data
-        last, source = source, ops.relu(moved - step * gradient)
-        following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-        moved = source + (momentum - 1) / following * (source - last)
-        momentum = following
-    return source
+        following = (1 + ops.sqrt(1 + 4 * momentum**2)) / 2
+        last, source = source, ops.relu(moved - length * gradient)
+        return source, source + (momentum - 1) / following * (source - last), following
+
+    start = ops.relu(start)
+    return ops.fori_loop(0, steps, step, (start, start, ops.ones((), start.dtype)))[0]
 
 
 def largest_weight(operator: Operator, weight: Any) -> Any:

@@ -25,6 +25,9 @@ CORE = 1e-6
 ROUNDEST = 1 - 1e-4
 """Largest axis ratio: the deflection of an ellipsoid divides by sqrt(1 - q^2)."""
 
+CORNERS = (0, 0), (0, 1), (1, 0), (1, 1)
+"""Row and column of the four source pixels around a ray, from the one at the top left."""
+
 LENS_COLUMNS = (
     "einstein-radius-sie",
     "lens-center-x",
@@ -159,7 +162,7 @@ class Operator:
     mask: Any
 
     def __post_init__(self):
-        # In pixels of a source with a border of zeros, which rays that end outside are moved to.
+        # In pixels of a source with a border of zeros. Rays that end outside the source are moved to the border.
         padded, scale = self.source_side + 2, self.source_field / self.source_side
         column = self.traced[..., 0] / scale + (padded - 1) / 2
         row = (padded - 1) / 2 - self.traced[..., 1] / scale
@@ -167,13 +170,12 @@ class Operator:
         left, top = ops.floor(column), ops.floor(row)
         across, down = column - left, row - top
         batch = ops.arange(ops.shape(column)[0], dtype="int32")[:, None] * (padded * padded)
-        first = batch + ops.cast(top, "int32") * padded + ops.cast(left, "int32")
-        indices = ops.stack([first, first + 1, first + padded, first + padded + 1], axis=-1)
+        indices = batch + ops.cast(top, "int32") * padded + ops.cast(left, "int32")
         weights = ops.stack(
             [(1 - across) * (1 - down), across * (1 - down), (1 - across) * down, across * down], axis=-1
         )
-        object.__setattr__(self, "_indices", indices)
-        object.__setattr__(self, "_weights", weights)
+        object.__setattr__(self, "_indices", ops.reshape(indices, (-1,)))
+        object.__setattr__(self, "_weights", ops.reshape(weights, (-1, 4)) / (RAYS * RAYS))
 
     @property
     def side(self) -> int:
@@ -182,20 +184,23 @@ class Operator:
 
     def forward(self, source: Any) -> Any:
         """Return the image of a source: (B, S, S) -> (B, H, H)."""
-        flat = ops.reshape(ops.pad(source, [[0, 0], [1, 1], [1, 1]]), (-1,))
-        rays = ops.sum(self._weights * ops.take(flat, self._indices), axis=-1)
-        image = ops.mean(ops.reshape(rays, (-1, self.side, self.side, RAYS * RAYS)), axis=-1)
+        # The four neighbours of each ray are one row of a table: one gather per ray.
+        bordered = ops.pad(source, [[0, 0], [1, 2], [1, 2]])
+        corners = [bordered[:, y : y + self.source_side + 2, x : x + self.source_side + 2] for y, x in CORNERS]
+        table = ops.reshape(ops.stack(corners, axis=-1), (-1, 4))
+        rays = ops.sum(self._weights * ops.take(table, self._indices, axis=0), axis=-1)
+        image = ops.sum(ops.reshape(rays, (-1, self.side, self.side, RAYS * RAYS)), axis=-1)
         return self.mask * self._blur(image)
 
     def adjoint(self, image: Any) -> Any:
         """Return the transpose of `forward` applied to an image: (B, H, H) -> (B, S, S)."""
-        spread = self._blur(self.mask * image, is_transposed=True) / (RAYS * RAYS)
-        rays = ops.repeat(ops.reshape(spread, (-1, self.side * self.side)), RAYS * RAYS, axis=1)
+        spread = self._blur(self.mask * image, is_transposed=True)
+        rays = ops.repeat(ops.reshape(spread, (-1, 1)), RAYS * RAYS, axis=0)
         padded = self.source_side + 2
-        number = ops.shape(rays)[0] * padded * padded
-        values = ops.reshape(self._weights * rays[..., None], (-1,))
-        flat = ops.segment_sum(values, ops.reshape(self._indices, (-1,)), num_segments=number)
-        return ops.reshape(flat, (-1, padded, padded))[:, 1:-1, 1:-1]
+        table = ops.segment_sum(self._weights * rays, self._indices, num_segments=ops.shape(image)[0] * padded**2)
+        table = ops.pad(ops.reshape(table, (-1, padded, padded, 4)), [[0, 0], [1, 0], [1, 0], [0, 0]])
+        inner = self.source_side
+        return sum(table[:, 2 - y : 2 - y + inner, 2 - x : 2 - x + inner, at] for at, (y, x) in enumerate(CORNERS))
 
     def _blur(self, image: Any, is_transposed: bool = False) -> Any:
         rows, columns = self.rows, self.columns
