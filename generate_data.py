@@ -64,7 +64,8 @@ def generate(parameters) -> None:
     if not parameters.convert_from:
         rejected = ", ".join(f"{count:,} {reason}" for reason, count in manifest["rejected"].items() if count)
         console.say(f"Rejected draws: {rejected or 'none'}")
-    console.say(f"Dataset: {folder}/ ({store.images.place}/, labels.csv, manifest.json)")
+    places = ", ".join(f"{array.place}/" for array in store.arrays.values())
+    console.say(f"Dataset: {folder}/ ({places}, labels.csv, manifest.json)")
 
 
 def plan_simulation(parameters):

@@ -43,9 +43,10 @@ class ChunkConversion:
         labels = self._dataset.labels.iloc[rows.start : rows.stop]
         columns = {item["name"]: labels[item["name"]].to_numpy(float) for item in manifest["columns"]}
         rejected = Counter(manifest["rejected"] if chunk == 0 else {})  # the manifest contains only their sum
-        images = store.read_chunk(chunk, manifest["checksums"][IMAGES][chunk])
+        sums = manifest["checksums"]
+        arrays = {name: store.read_chunk(chunk, sums[name][chunk], name) for name in store.shapes}
         sources = labels[SOURCE].tolist() if SOURCE in labels else None
-        self.target.write_chunk(chunk, images, columns, rejected, sources)
+        self.target.write_chunk(chunk, arrays.pop(IMAGES), columns, rejected, arrays, sources)
         return len(rows)
 
     @cached_property

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from stronglens.dataset.files import read_image, write_image
+from stronglens.dataset.manifest import IMAGES
 from stronglens.parameters import RunError
 
 CHUNK_SIZE = 128
@@ -35,12 +36,12 @@ class PickledImages:
     number : int
         Number of images.
     shape : (H, W), pixels
+    array : str
+        Name of the array, and of its folder: ``images``, or another array that the task has.
     """
 
-    place = "images"
-
-    def __init__(self, folder: Path, number: int, shape: tuple[int, int]):
-        self.folder, self.number, self.shape = Path(folder), number, tuple(shape)
+    def __init__(self, folder: Path, number: int, shape: tuple[int, int], array: str = IMAGES):
+        self.folder, self.number, self.shape, self.place = Path(folder), number, tuple(shape), array
 
     def name(self, index: int) -> str:
         """Return the path of an image, relative to the dataset's folder."""
@@ -106,10 +107,8 @@ class ZarrImages:
     Dask, xarray and other Zarr readers can open it. Parameters and methods are those of `PickledImages`.
     """
 
-    place = "images.zarr"
-
-    def __init__(self, folder: Path, number: int, shape: tuple[int, int]):
-        self.folder, self.number, self.shape = Path(folder), number, tuple(shape)
+    def __init__(self, folder: Path, number: int, shape: tuple[int, int], array: str = IMAGES):
+        self.folder, self.number, self.shape, self.place = Path(folder), number, tuple(shape), f"{array}.zarr"
 
     def name(self, index: int) -> str:
         return f"{self.place}[{index}]"

@@ -10,6 +10,7 @@ import numpy as np
 
 from stronglens.dataset.files import checksum
 from stronglens.dataset.formats import CHUNK_SIZE
+from stronglens.dataset.manifest import IMAGES
 from stronglens.dataset.store import ChunkStore
 
 READERS = 4
@@ -48,9 +49,9 @@ class ImageSet:
         self.in_memory = isinstance(source, _Memory)
 
     @classmethod
-    def stored(cls, store: ChunkStore, checksums: list[str]) -> "ImageSet":
-        """Return the images of a store, which are read from disk on access."""
-        return cls(_Disk(store, checksums), np.arange(store.number))
+    def stored(cls, store: ChunkStore, checksums: list[str], array: str = IMAGES) -> "ImageSet":
+        """Return an array of a store, which is read from disk on access."""
+        return cls(_Disk(store, checksums, array), np.arange(store.number))
 
     def loaded(self, advance: Callable[[int], None] | None = None) -> "ImageSet":
         """Return a copy of a stored set in memory; call ``advance(n)`` after n more images are read."""
@@ -106,13 +107,13 @@ class _Memory:
 
 
 class _Disk:
-    def __init__(self, store: ChunkStore, checksums: list[str]):
-        self.store, self.shape, self.checksums = store, store.shape, checksums
+    def __init__(self, store: ChunkStore, checksums: list[str], array: str):
+        self.store, self.shape, self.checksums, self.array = store, store.shapes[array], checksums, array
         self.digest = checksum("".join(checksums).encode())
         self._blocks: deque[tuple[np.ndarray, Future]] = deque(maxlen=BLOCKS_HELD)
 
     def read_chunk(self, chunk: int) -> np.ndarray:
-        return self.store.read_chunk(chunk, self.checksums[chunk])
+        return self.store.read_chunk(chunk, self.checksums[chunk], self.array)
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         images = np.empty((len(rows), *self.shape), np.float32)
@@ -153,9 +154,9 @@ class _Disk:
         return ThreadPoolExecutor(READERS)
 
 
-def fits_in_memory(images: ImageSet) -> bool:
-    """Return whether a set of images needs at most half of the free memory."""
-    return images.nbytes <= LARGEST_SHARE_OF_MEMORY * _free_memory()
+def fits_in_memory(*sets: ImageSet) -> bool:
+    """Return whether sets of images need together at most half of the free memory."""
+    return sum(images.nbytes for images in sets) <= LARGEST_SHARE_OF_MEMORY * _free_memory()
 
 
 def _free_memory() -> int:

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,15 @@ import numpy as np
 
 from stronglens.dataset.files import checksum, read_json
 from stronglens.dataset.image_set import ImageSet, fits_in_memory
-from stronglens.dataset.manifest import FORMAT, FORMAT_VERSION, IMAGES, LABELS, MANIFEST, is_signed
+from stronglens.dataset.manifest import (
+    FORMAT,
+    FORMAT_VERSION,
+    FORMAT_VERSION_OF_ARRAYS,
+    IMAGES,
+    LABELS,
+    MANIFEST,
+    is_signed,
+)
 from stronglens.dataset.store import ChunkStore
 from stronglens.parameters import Column, RunError, UsageError
 
@@ -31,12 +39,15 @@ class Dataset:
     columns : dict of name to Column
         Quantities that a network can learn.
     manifest : dict
+    others : dict of str to ImageSet (N, H, W) float32
+        Other arrays of the task, such as the sources of the images.
     """
 
     images: ImageSet
     labels: "pandas.DataFrame"
     columns: dict[str, Column]
     manifest: dict
+    others: dict[str, ImageSet] = field(default_factory=dict)
 
     def column_values(self, names) -> np.ndarray:
         """Return the values of columns: ndarray (N, len(names)) float64, each in its unit.
@@ -119,8 +130,9 @@ def read_manifest(folder: str | Path, task: str | None = None) -> dict:
     manifest = read_json(folder / MANIFEST, "a dataset's manifest")
     if manifest.get("format") != FORMAT:
         raise RunError(f"{folder / MANIFEST} is not the manifest of a stronglens dataset")
-    if (found := manifest.get("format-version")) != FORMAT_VERSION:
-        raise RunError(f"{folder} is a dataset of format version {found}; this program reads version {FORMAT_VERSION}")
+    if (found := manifest.get("format-version")) not in (FORMAT_VERSION, FORMAT_VERSION_OF_ARRAYS):
+        known = f"versions {FORMAT_VERSION} and {FORMAT_VERSION_OF_ARRAYS}"
+        raise RunError(f"{folder} is a dataset of format version {found}; this program reads {known}")
     if not manifest.get("complete"):
         raise RunError(f"the dataset in {folder} is incomplete; finish it with generate_data.py --resume")
     if not is_signed(manifest):
@@ -163,8 +175,8 @@ def load_dataset(
     store = ChunkStore.of(folder, manifest)
     try:
         columns = {item["name"]: Column.from_dict(item) for item in manifest["columns"]}
-        sums, labels_sum = manifest["checksums"][IMAGES], manifest["checksums"][LABELS]
-        if len(sums) != store.chunks:
+        sums, labels_sum = {name: manifest["checksums"][name] for name in store.shapes}, manifest["checksums"][LABELS]
+        if any(len(of_array) != store.chunks for of_array in sums.values()):
             raise ValueError
     except (KeyError, TypeError, ValueError):
         raise RunError(f"{folder / MANIFEST} is damaged; simulate the dataset again") from None
@@ -180,10 +192,10 @@ def load_dataset(
         )
     labels = pd.read_csv(io.BytesIO(content), float_precision="round_trip")
 
-    images = ImageSet.stored(store, sums)
-    if fits_in_memory(images) if in_memory is None else in_memory:
-        images = images.loaded(advance)
-    return Dataset(images, labels, columns, manifest)
+    arrays = {name: ImageSet.stored(store, of_array, name) for name, of_array in sums.items()}
+    if fits_in_memory(*arrays.values()) if in_memory is None else in_memory:
+        arrays = {name: array.loaded(advance if name == IMAGES else None) for name, array in arrays.items()}
+    return Dataset(arrays.pop(IMAGES), labels, columns, manifest, arrays)
 
 
 def split_indices(

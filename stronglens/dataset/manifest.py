@@ -7,7 +7,8 @@ from importlib.metadata import version
 from stronglens.dataset.files import checksum
 
 FORMAT = "stronglens-dataset"
-FORMAT_VERSION = 2
+FORMAT_VERSION, FORMAT_VERSION_OF_ARRAYS = 2, 3
+"""Version 3 adds other arrays than the images; a dataset without them has version 2."""
 
 IMAGES, LABELS, MANIFEST, PROGRESS, LOCK = "images", "labels.csv", "manifest.json", "progress", ".lock"
 

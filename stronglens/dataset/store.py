@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 
 from stronglens.dataset.files import checksum, read_json, write_whole
 from stronglens.dataset.formats import CHUNK_SIZE, FORMATS, chunk_indices
-from stronglens.dataset.manifest import MANIFEST, PROGRESS
+from stronglens.dataset.manifest import IMAGES, MANIFEST, PROGRESS
 from stronglens.parameters import RunError
 
 
@@ -52,13 +52,14 @@ class ChunkStore:
     format : {"pickle", "zarr"}
     number : int
         Number of images.
-    shape : (H, W), pixels
+    shapes : dict of str to (H, W), pixels
+        The arrays of the dataset by name: ``images``, and others that the task has for each image.
     """
 
     folder: Path
     format: str
     number: int
-    shape: tuple[int, int]
+    shapes: Mapping[str, tuple[int, int]]
 
     @classmethod
     def of(cls, folder: str | Path, manifest: dict) -> "ChunkStore":
@@ -72,21 +73,34 @@ class ChunkStore:
         try:
             kept = manifest["parameters"].get("format", "pickle")  # the only format in version 1
             number = manifest["number"]
-            height, width = manifest["image-shape"]
-            if kept not in FORMATS or not all(isinstance(size, int) and size > 0 for size in (number, height, width)):
+            shapes = {IMAGES: manifest["image-shape"], **manifest.get("arrays", {})}
+            sizes = [number, *(size for height, width in shapes.values() for size in (height, width))]
+            if kept not in FORMATS or not all(isinstance(size, int) and size > 0 for size in sizes):
                 raise ValueError
         except (KeyError, TypeError, ValueError, AttributeError):
             raise RunError(f"{Path(folder) / MANIFEST} is damaged; simulate the dataset again") from None
-        return cls(Path(folder).absolute(), kept, number, (height, width))  # workers may run in another folder
+        shapes = {name: tuple(shape) for name, shape in shapes.items()}
+        return cls(Path(folder).absolute(), kept, number, shapes)  # workers may run in another folder
 
     @cached_property
+    def arrays(self) -> dict:
+        """The arrays on disk by name, `PickledImages` or `ZarrImages`."""
+        make = FORMATS[self.format]
+        return {name: make(self.folder, self.number, shape, name) for name, shape in self.shapes.items()}
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape (H, W) of an image, pixels."""
+        return self.shapes[IMAGES]
+
+    @property
     def images(self):
         """The images on disk, `PickledImages` or `ZarrImages`."""
-        return FORMATS[self.format](self.folder, self.number, self.shape)
+        return self.arrays[IMAGES]
 
     def bytes_an_image(self, columns: int) -> int:
-        """Return the maximum size of an image and its row of labels on disk, bytes."""
-        return self.images.bytes_an_image + 19 * (columns + 1)
+        """Return the maximum size of an image, its other arrays and its row of labels on disk, bytes."""
+        return sum(array.bytes_an_image for array in self.arrays.values()) + 19 * (columns + 1)
 
     @property
     def chunks(self) -> int:
@@ -99,6 +113,7 @@ class ChunkStore:
         images: np.ndarray,
         columns: dict[str, np.ndarray],
         rejected: Counter,
+        others: Mapping[str, np.ndarray] | None = None,
         sources: list[str] | None = None,
     ) -> None:
         """Write the images of one chunk, then its record. Without a record the images are not valid.
@@ -111,6 +126,8 @@ class ChunkStore:
         columns : dict of column to (M,) values
         rejected : Counter
             Numbers of rejected draws in this chunk, by reason.
+        others : dict of str to ndarray (M, H, W) float32, optional
+            The other arrays of the dataset.
         sources : list of M str, optional
             Original files of external images; for all chunks of a dataset or for none.
 
@@ -119,30 +136,35 @@ class ChunkStore:
         OSError
             When a file cannot be written.
         """
-        images = np.ascontiguousarray(images, np.float32)
-        self.images.write(chunk, images)
+        sums = {}
+        for name, values in {IMAGES: images, **(others or {})}.items():
+            values = np.ascontiguousarray(values, np.float32)
+            self.arrays[name].write(chunk, values)
+            sums[name] = checksum(values)
         record = {
             "columns": {name: [float(value) for value in values] for name, values in columns.items()},
             "rejected": dict(sorted(rejected.items())),
-            "checksum": checksum(images),
+            "checksum": sums.pop(IMAGES),
         }
+        if sums:
+            record["checksums"] = sums
         if sources is not None:
             record["sources"] = sources
         write_whole(self._record_path(chunk), json.dumps(record))
 
-    def read_chunk(self, chunk: int, expected_checksum: str | None = None) -> np.ndarray:
-        """Read the images of a chunk: (M, H, W) float32, electrons/s.
+    def read_chunk(self, chunk: int, expected_checksum: str | None = None, array: str = IMAGES) -> np.ndarray:
+        """Read an array of a chunk: (M, H, W) float32, of the images in electrons/s.
 
         Raises
         ------
         RunError
             When an image is missing or damaged, or their checksum is not the expected one.
         """
-        images = self.images.read(chunk)
+        images = self.arrays[array].read(chunk)
         if expected_checksum is not None and checksum(images) != expected_checksum:
             indices = chunk_indices(chunk, self.number)
             raise RunError(
-                f"images {indices[0]} to {indices[-1]} in {self.folder} are damaged: their checksum differs from that "
+                f"{array} {indices[0]} to {indices[-1]} in {self.folder} are damaged: their checksum differs from that "
                 "in the manifest; simulate the dataset again"
             )
         return images
@@ -162,16 +184,29 @@ class ChunkStore:
                 isinstance(record[key], kind) for key, kind in (("rejected", dict), ("checksum", str))
             )
             intact = intact and len(record.get("sources", range(size))) == size
+            intact = intact and {IMAGES, *record.get("checksums", {})} == self.shapes.keys()
         except (KeyError, TypeError, AttributeError):
             intact = False
         if not intact:
             raise RunError(f"{self._record_path(chunk)} is damaged")
         return record
 
+    def checksums(self, chunk: int) -> dict[str, str]:
+        """Return the recorded checksum of each array of a chunk.
+
+        Raises
+        ------
+        RunError
+            See `read_record`.
+        """
+        record = self.read_record(chunk)
+        return {IMAGES: record["checksum"], **record.get("checksums", {})}
+
     def is_intact(self, chunk: int) -> bool:
-        """Return whether a chunk has a record and its images have the recorded checksum."""
+        """Return whether a chunk has a record and its arrays have the recorded checksums."""
         try:
-            self.read_chunk(chunk, self.read_record(chunk)["checksum"])
+            for array, expected in self.checksums(chunk).items():
+                self.read_chunk(chunk, expected, array)
         except RunError:
             return False
         return True

@@ -4,6 +4,7 @@
 
     dataset/
         images/000000.pickle ...   one float32 array per image; or images.zarr/, one array of all images
+        sources/ ...               other arrays of a task, as the images
         labels.csv                 file of each image (and its original file), drawn and derived columns
         manifest.json              description of the dataset; "complete" is false until the end
         progress/00000.json ...    records of finished chunks, until the dataset is complete
@@ -25,7 +26,7 @@ from stronglens.dataset.formats import chunk_indices
 from stronglens.dataset.manifest import (
     FORMAT,
     FORMAT_VERSION,
-    IMAGES,
+    FORMAT_VERSION_OF_ARRAYS,
     LABELS,
     LOCK,
     MANIFEST,
@@ -77,7 +78,8 @@ class DatasetWriter:
 
     def __init__(self, folder: str | Path, manifest: dict, *, force: bool = False, resume: bool = False):
         self.folder = Path(folder)
-        self.manifest = {"format": FORMAT, "format-version": FORMAT_VERSION, "complete": False, **manifest}
+        version = FORMAT_VERSION_OF_ARRAYS if "arrays" in manifest else FORMAT_VERSION
+        self.manifest = {"format": FORMAT, "format-version": version, "complete": False, **manifest}
         self.store = ChunkStore.of(folder, manifest)
         self.is_complete = False
         self._force = force
@@ -130,7 +132,7 @@ class DatasetWriter:
         """
         if self.is_complete:
             return self.manifest
-        sums: list[str] = []
+        sums: dict[str, list[str]] = {name: [] for name in self.store.shapes}
         rejected: Counter[str] = Counter()
         texts: tuple[str, ...] = ()
         values = {column["name"]: np.empty(self.store.number) for column in columns}
@@ -149,7 +151,8 @@ class DatasetWriter:
                     cells = [record["sources"] for _ in texts]
                     cells += [map(repr, record["columns"][name]) for name in values]
                     rows.writerows(zip(map(self.store.images.name, indices), *cells, strict=True))
-                    sums.append(record["checksum"])
+                    for name, value in self.store.checksums(chunk).items():
+                        sums[name].append(value)
                     rejected.update(record["rejected"])
             with open(aside, "rb") as table:
                 labels = hashlib.file_digest(table, lambda: hashlib.blake2b(digest_size=CHECKSUM_BYTES)).hexdigest()
@@ -157,7 +160,7 @@ class DatasetWriter:
             "complete": True,
             "columns": [{**column, "distribution": summarise(values[column["name"]])} for column in columns],
             "rejected": dict(sorted(rejected.items())),
-            "checksums": {LABELS: labels, IMAGES: sums},
+            "checksums": {LABELS: labels, **sums},
         }
         self.manifest["checksums"][MANIFEST] = manifest_checksum(self.manifest)
         write_whole(self.folder / MANIFEST, dump_manifest(self.manifest))
@@ -171,7 +174,8 @@ class DatasetWriter:
             remove_dataset(self.folder)
         # The manifest comes first, since files without a manifest count as foreign.
         write_whole(self.folder / MANIFEST, dump_manifest(self.manifest))
-        self.store.images.create()
+        for array in self.store.arrays.values():
+            array.create()
         (self.folder / PROGRESS).mkdir(exist_ok=True)
 
     def _check(self, force: bool, resume: bool) -> None:
@@ -195,8 +199,14 @@ class DatasetWriter:
         """Return the foreign files that have the names of files of a dataset."""
         listed = _listed(self.folder)
         if listed is None:
-            return {self.store.images.place, LABELS, MANIFEST, PROGRESS} & set(present)
-        return set(self.store.images.foreign(listed.number if listed.format == self.store.format else 0))
+            places = {array.place for array in self.store.arrays.values()}
+            return {*places, LABELS, MANIFEST, PROGRESS} & set(present)
+        is_listed = listed.format == self.store.format
+        return {
+            file
+            for name, array in self.store.arrays.items()
+            for file in array.foreign(listed.number if is_listed and name in listed.shapes else 0)
+        }
 
     def _describe_conflict(self, found: dict) -> str:
         """Describe the dataset in the folder, its differences from the requested one, and what to do."""
@@ -216,7 +226,8 @@ class DatasetWriter:
     def _check_resumable(self, found: dict) -> None:
         if list_differences(found, self.manifest):
             raise RunError(f"cannot resume: {self._describe_conflict(found)}")
-        self.store.images.describe()  # without a description, intact chunks could not be read
+        for array in self.store.arrays.values():
+            array.describe()  # without a description, intact chunks could not be read
         if found.get("complete"):
             if not is_signed(found):
                 raise RunError(f"{self.folder / MANIFEST} is damaged or was edited; use --force to start again")
@@ -226,11 +237,12 @@ class DatasetWriter:
     def _check_complete(self) -> None:
         """Check that the images of a complete dataset have the checksums in its manifest."""
         faults = []
-        for chunk, expected in enumerate(self.manifest["checksums"][IMAGES]):
-            try:
-                self.store.read_chunk(chunk, expected)
-            except RunError as error:
-                faults.append(str(error).split("; ")[0])
+        for array in self.store.shapes:
+            for chunk, expected in enumerate(self.manifest["checksums"][array]):
+                try:
+                    self.store.read_chunk(chunk, expected, array)
+                except RunError as error:
+                    faults.append(str(error).split("; ")[0])
         if faults:
             raise RunError(
                 f"the dataset in {self.folder} is complete, but {len(faults):,} of its {self.store.chunks:,} chunks "
@@ -248,7 +260,8 @@ def remove_dataset(folder: str | Path) -> None:
     listed = _listed(folder)
     if listed is None:
         return
-    listed.images.remove()
+    for array in listed.arrays.values():
+        array.remove()
     progress = folder / PROGRESS
     for path in progress.glob("*.json"):
         if path.stem.isdecimal():

@@ -50,7 +50,7 @@ class FolderConversion:
         for row, name in enumerate(names):
             images[row] = _read_image(self.origin / name, self.target.shape)
         columns = {CLASS_COLUMN.name: found.classes[rows.start : rows.stop]}
-        self.target.write_chunk(chunk, images, columns, Counter(), list(names))
+        self.target.write_chunk(chunk, images, columns, Counter(), sources=list(names))
         return len(rows)
 
 

@@ -203,7 +203,7 @@ def test_dataset_of_the_first_version_is_refused_and_replaced(tmp_path):
     old = json.loads((tmp_path / "manifest.json").read_text()) | {"format-version": 1}
     del old["parameters"]["format"]
     (tmp_path / "manifest.json").write_text(json.dumps(old))
-    with pytest.raises(RunError, match="format version 1; this program reads version 2"):
+    with pytest.raises(RunError, match="format version 1; this program reads versions 2 and 3"):
         load_dataset(tmp_path)
     write(tmp_path, force=True)
     load_dataset(tmp_path)
