@@ -45,6 +45,7 @@ from stronglens.parameters import (
     switch,
     text,
 )
+from stronglens.reconstruction import declarations as reconstruction
 from stronglens.regression import declarations as regression
 from stronglens.substructure import declarations as substructure
 from stronglens.telescopes import TELESCOPES
@@ -54,7 +55,7 @@ PRESETS = Path(__file__).parent / "stronglens" / "presets"
 
 COMPOSITE = ("lens_model", "composite")
 ELLIPSOID = ("lens_model", ("sie", "powerlaw"))
-TASKS = ("regression", "substructure")
+TASKS = ("regression", "substructure", "reconstruction")
 
 
 @declare
@@ -64,7 +65,8 @@ class Run(Parameters):
     task: str = choice(
         "regression", TASKS, fixed=True,
         help="what the network learns. regression: properties of lens and source; substructure: the class of the "
-        "lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex. Each task has its own flags",
+        "lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex; reconstruction: the source galaxy, "
+        "unlensed. Each task has its own flags",
     )
     preset: str | None = text(
         None,
@@ -433,6 +435,11 @@ class SubstructureSimulation(
     """Simulate lenses with smooth dark matter, with subhalos or with a vortex, and write them to dataset/."""
 
 
+@declare(task="reconstruction")
+class ReconstructionSimulation(Run, Simulation, Machines, reconstruction.LensedGalaxies, reconstruction.Observing):
+    """Simulate lensed galaxies, with and without the lens, and write them to dataset/."""
+
+
 # --------------------------------------------------------------------------------------
 # model_and_figures.py
 # --------------------------------------------------------------------------------------
@@ -549,6 +556,15 @@ class SubstructureTraining(Run, substructure.SubstructureLearning, Training, Mac
     """Train a network on dataset/ to find substructure, and draw figures; or classify images with a trained network."""
 
 
+@declare(
+    task="reconstruction", learning_rate=0.0015, learning_schedule="cosine", batch_size=16, augment="on",
+    test_split=0.2, model_file=Path("models/reconstruction.keras"),
+)  # fmt: skip
+class ReconstructionTraining(Run, reconstruction.ReconstructionLearning, Training, Machines, Figures, Prediction,
+                             reconstruction.LensOfImages):  # fmt: skip
+    """Train a network that reconstructs lensed galaxies on dataset/ and draw figures; or reconstruct those of images."""
+
+
 # --------------------------------------------------------------------------------------
 # Defaults that depend on a choice
 # --------------------------------------------------------------------------------------
@@ -561,14 +577,26 @@ OVERRIDES = regression.OVERRIDES | {
     },
     # The relation of velocity dispersion and Einstein radius depends on more than the slope: on the stars' orbits.
     ("lens_model", "powerlaw"): {"einstein_radius_range": Range(0.7, 2.0)},
-} | substructure.OVERRIDES
+} | substructure.OVERRIDES | reconstruction.OVERRIDES
 
 COMMANDS = {
-    "generate_data.py": {"regression": RegressionSimulation, "substructure": SubstructureSimulation},
-    "model_and_figures.py": {"regression": RegressionTraining, "substructure": SubstructureTraining},
+    "generate_data.py": {
+        "regression": RegressionSimulation,
+        "substructure": SubstructureSimulation,
+        "reconstruction": ReconstructionSimulation,
+    },
+    "model_and_figures.py": {
+        "regression": RegressionTraining,
+        "substructure": SubstructureTraining,
+        "reconstruction": ReconstructionTraining,
+    },
 }
 EXAMPLES = {
-    program: {"regression": regression.EXAMPLES[program], "substructure": substructure.EXAMPLES[program]}
+    program: {
+        "regression": regression.EXAMPLES[program],
+        "substructure": substructure.EXAMPLES[program],
+        "reconstruction": reconstruction.EXAMPLES[program],
+    }
     for program in COMMANDS
 }
 

@@ -69,13 +69,9 @@ def plan_simulation(make: Callable, parameters, program_version: str) -> Dataset
         When the parameters contradict one another.
     """
     simulator = simulator_of(make, parameters)
-    side = parameters.grid_size
-    title = (
-        f"Simulating {parameters.generated_number:,} {simulator.name}, telescope {parameters.telescope}: "
-        f"{side}x{side} pixels of {parameters.pixel_scale:g} arcsec, seed {parameters.seed}"
-    )
+    title = f"Simulating {parameters.generated_number:,} {simulator.title}, seed {parameters.seed}"
     return DatasetPlan(
-        title="\n".join([title, *simulator.telescope.notes]),
+        title="\n".join([title, *simulator.notes]),
         verb="simulating",
         manifest={
             "number": parameters.generated_number,

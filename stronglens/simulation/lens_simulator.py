@@ -74,6 +74,19 @@ class LensSimulator:
         return f"{self.parameters.lens_model} lenses"
 
     @property
+    def title(self) -> str:
+        """What is simulated, in one line."""
+        parameters = self.parameters
+        side = parameters.grid_size
+        camera = f"telescope {parameters.telescope}: {side}x{side} pixels of {parameters.pixel_scale:g} arcsec"
+        return f"{self.name}, {camera}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes on the telescope's files, for the user."""
+        return self.telescope.notes
+
+    @property
     def has_own_light(self) -> bool:
         """Whether lenses shine, with another ellipticity than that of their mass."""
         offsets = {"light-ellip-offset-x", "light-ellip-offset-y"}
