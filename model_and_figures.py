@@ -49,9 +49,10 @@ def measure(parameters) -> None:
     """Measure telescope images with the trained network."""
     from stronglens.training import load_network
 
+    measuring = load(parameters, "measuring")  # its network's layers must be known before the file is opened
     network, record = load_network(parameters.model_file)
     elsewhere = partial(open_executor, 1)  # PyAutoLens's JAX needs a process without TensorFlow
-    load(parameters, "measuring").measure(parameters, network, record, rebuild, elsewhere)
+    measuring.measure(parameters, network, record, rebuild, elsewhere)
 
 
 def rebuild(entries):

@@ -53,7 +53,13 @@ FLOW = {
     "transform_kwargs": None,
 }
 BAYESFLOW = {"CouplingFlow": "bayesflow.networks", "DiagonalNormal": "bayesflow.distributions"}
-REGISTERED = tuple(f"{module}>{name}" for name, module in BAYESFLOW.items())
+OWN = "stronglens"
+OWN_LAYERS = ("Reconstruction",)
+"""Layers of this package, registered with Keras. A program must import them before it opens a network that has them."""
+REGISTERED = (
+    *(f"{module}>{name}" for name, module in BAYESFLOW.items()),
+    *(f"{OWN}>{name}" for name in OWN_LAYERS),
+)
 
 
 def read_archive(path: str | Path) -> tuple[dict, bool]:
@@ -153,6 +159,10 @@ def _check_config(config: object, refuse: Callable[[str], RunError]) -> bool:
                     ):
                         raise refuse("its flow is not one of this program's")
                     has_flow = True
+                    continue
+                if isinstance(name, str) and node.get("registered_name") == f"{OWN}>{name}":
+                    if not str(module).startswith(f"{OWN}.") or name not in OWN_LAYERS:
+                        raise refuse(f"it has the layer {name!r:.60}, which this program does not have")
                     continue
                 if not isinstance(name, str) or name not in ADMITTED:
                     raise refuse(f"it has the layer {name!r:.60}, which this program does not load")

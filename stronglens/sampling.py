@@ -25,6 +25,8 @@ class Stream(IntEnum):
     SUBSTRUCTURE = 3
     CLUMPS = 4
     SOURCE_GALAXY = 5
+    OBSERVATION = 6
+    LENS_ERROR = 7
 
 
 @dataclass(frozen=True)

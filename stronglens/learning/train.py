@@ -45,7 +45,7 @@ def fit_network(
     RunError, UsageError
         See `training.fit`.
     """
-    parameters, dataset, split, say = plan.parameters, plan.dataset, plan.split, plan.console.say
+    parameters, dataset, split = plan.parameters, plan.dataset, plan.split
     train, valid = split["train"], split["valid"]
     if fresh is None:
         images, labels = dataset.images.subset(train), dataset.column_values(plan.label_columns)[train]
@@ -56,11 +56,7 @@ def fit_network(
     with plan.console.progress(len(images), "measuring the images") as measured:
         image_scaling = fit_image_scaling(images, measured.advance)
     network = build(images.shape[1:], image_scaling, labels[:, : len(plan.labels)])
-    say(f"Network: {network.count_params():,} parameters; labels {', '.join(plan.labels)}")
-    source = "simulated for each epoch" if fresh else "for training"
-    say(f"Images: {len(train):,} {source}, {len(valid):,} for validation, {len(split['test']):,} for the test")
-    device = describe_device(parameters.batch_size)
-    say(device[0].upper() + device[1:])
+    announce(plan, network, f"labels {', '.join(plan.labels)}", "simulated for each epoch" if fresh else "for training")
     record = dataset.describe(plan.labels) | {"split": {name: rows.tolist() for name, rows in split.items()}}
     record |= {"background": describe_backgrounds(images)} | choices.pop("record", {})
     if fresh:
@@ -70,25 +66,41 @@ def fit_network(
         learned_from,
         (dataset.images.subset(valid), plan.truth[valid]),
         label_names=plan.labels,
-        model_file=parameters.model_file,
-        epochs=parameters.epochs,
-        optimizer=parameters.optimizer,
-        learning_rate=parameters.learning_rate,
-        learning_schedule=parameters.learning_schedule,
-        warm_up=parameters.warm_up,
-        weight_decay=parameters.weight_decay,
-        batch_size=parameters.batch_size,
         augment=parameters.augment == "on",
         pairs=find_pairs([dataset.columns[name] for name in plan.label_columns]) if parameters.augment == "on" else (),
-        seed=parameters.seed,
-        mixed_precision=parameters.mixed_precision,
         record=record,
-        log_dir=parameters.figures_dir / "logs",
-        resume=parameters.resume,
-        keep_state=True,
-        quiet=parameters.quiet,
+        **settings_of_fit(parameters),
         **choices,
     )
+
+
+def announce(plan: TrainingPlan, network, outputs: str, source: str = "for training") -> None:
+    """Print the network, the numbers of images and the training device.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    network : keras.Model
+    outputs : str
+        What the network gives.
+    source : str
+        Where the training images come from.
+    """
+    say, (train, valid, test) = plan.console.say, (len(plan.split[name]) for name in ("train", "valid", "test"))
+    say(f"Network: {network.count_params():,} parameters; {outputs}")
+    say(f"Images: {train:,} {source}, {valid:,} for validation, {test:,} for the test")
+    device = describe_device(plan.parameters.batch_size)
+    say(device[0].upper() + device[1:])
+
+
+def settings_of_fit(parameters) -> dict:
+    """Return the arguments of `training.fit` that the parameters of all tasks contain."""
+    same = (
+        "model_file", "epochs", "optimizer", "learning_rate", "learning_schedule", "warm_up", "weight_decay",
+        "batch_size", "seed", "mixed_precision", "resume", "quiet",
+    )  # fmt: skip
+    settings = {name: getattr(parameters, name) for name in same}
+    return settings | {"log_dir": parameters.figures_dir / "logs", "keep_state": True}
 
 
 @contextmanager

@@ -9,7 +9,10 @@ without it images without noise are over-fitted. Conjugate gradients find it; pr
 Teboulle 2009, SIAM J. Imaging Sci. 2, 183) then find the best source without negative pixels.
 """
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from stronglens.reconstruction.operator import Operator
 from stronglens.training import keras
@@ -35,19 +38,31 @@ def curvature(source: Any) -> Any:
     return along_rows(source) + ops.swapaxes(along_rows(ops.swapaxes(source, 1, 2)), 1, 2)
 
 
-def choose_strength(noise: Any, scale: float = 1e3, power: float = 1.5, weakest: float = 60.0) -> Any:
-    """Return the strength of the regularisation by the noise: clip(scale (0.004 / noise)^power, weakest, scale).
+FIRST_STRENGTHS = ((0.004, 1e3), (0.01, 250.0), (0.026, 60.0))
+"""Strength of the regularisation at some noise levels (of a pixel, sources having a peak of 1), before it is fitted."""
+
+
+def interpolate_strength(noise: Any, table: Sequence[tuple[float, float]]) -> Any:
+    """Return the strength of the regularisation by the noise.
 
     Parameters
     ----------
-    noise : tensor, standard deviation of a pixel, sources having a peak of 1
-    scale, power, weakest : float, fitted on validation images
+    noise : tensor
+        Standard deviation of a pixel, the operator's error included.
+    table : sequence of (noise, strength)
+        In order of noise. The logarithm of the strength is interpolated linearly in the logarithm of the noise, and
+        constant beyond the ends.
 
     Returns
     -------
     tensor of the same shape
     """
-    return ops.clip(scale * (0.004 / noise) ** power, weakest, scale)
+    x, y = np.log(np.array(table, np.float32).T)
+    level, result = ops.log(noise), y[0]
+    for first in range(len(table) - 1):
+        slope = (y[first + 1] - y[first]) / (x[first + 1] - x[first])
+        result = result + slope * ops.clip(level - x[first], 0.0, x[first + 1] - x[first])
+    return ops.exp(result + 0 * level)
 
 
 def invert(operator: Operator, image: Any, deviation: Any, strength: Any, steps: int = LINEAR_STEPS) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from stronglens.reconstruction.inversion import choose_strength, curvature, invert, project
+from stronglens.reconstruction.inversion import FIRST_STRENGTHS, curvature, interpolate_strength, invert, project
 from stronglens.reconstruction.operator import (
     LENS_COLUMNS,
     Operator,
@@ -45,7 +45,8 @@ class Camera:
     pixel_scale, source_field : float, arcsec
     operator_error : float, standard deviation that the operator itself leaves in a pixel
     psf : nested tuple of floats (K, K), a measured point-spread function; None for Gaussians of the widths given
-    strength : (scale, power, weakest) of `inversion.choose_strength`
+    strength : tuple of (noise, strength)
+        Table of `inversion.interpolate_strength`.
     """
 
     side: int
@@ -54,7 +55,7 @@ class Camera:
     source_field: float
     operator_error: float
     psf: tuple | None = None
-    strength: tuple[float, float, float] = (1e3, 1.5, 60.0)
+    strength: tuple = FIRST_STRENGTHS
 
 
 def build_network(kind: str, camera: Camera, seed: int, steps: int = 4) -> keras.Model:
@@ -123,7 +124,7 @@ class Reconstruction(keras.layers.Layer):
         image = ops.where(is_seen > 0, image, 0.0)
         weight = is_seen / deviation**2
         typical = self.typical_noise(noise, is_seen)
-        strength = choose_strength(typical, *self.camera.strength)
+        strength = interpolate_strength(typical, self.camera.strength)
         start = project(operator, image, deviation, strength, invert(operator, image, deviation, strength))
         start = ops.stop_gradient(start)
         estimates = [start]

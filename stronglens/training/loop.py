@@ -2,14 +2,14 @@
 
 import functools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from stronglens.parameters import RunError, UsageError
 from stronglens.training.augmentation import Pair
-from stronglens.training.batches import EpochAnnouncer, SimulatedBatches, StoredBatches
+from stronglens.training.batches import Batches, EpochAnnouncer, SimulatedBatches, StoredBatches
 from stronglens.training.checkpoint import Checkpoint
 from stronglens.training.device import compute_policy, keras, list_gpus, parallel, share_batch
 from stronglens.training.network_file import require_model_path
@@ -19,13 +19,17 @@ from stronglens.training.precision import copy_network
 from stronglens.training.progress import TrainingProgress
 from stronglens.training.state import TrainingState, digest_array, load_state, remove_state
 
+MakeBatches = Callable[[int, int], Batches]
+"""Makes the batches of a task with other inputs than images: takes the maximum batch size and the number of devices, of
+which the numbers of images in an epoch and in a batch are multiples."""
+
 VALIDATION_BATCH = 100  # minimum images per validation batch; without gradients more images fit into memory
 
 
 def fit(
     network: keras.Model,
-    train: tuple[np.ndarray, np.ndarray],
-    valid: tuple[np.ndarray, np.ndarray] | None,
+    train: tuple[np.ndarray, np.ndarray] | MakeBatches,
+    valid: tuple[np.ndarray, np.ndarray] | MakeBatches | None,
     *,
     label_names: Sequence[str],
     model_file: Path,
@@ -63,7 +67,7 @@ def fit(
     train, valid : (images, labels)
         ndarray (N, H, W) in electrons/s and (N, L), unit of each label. Images may be streamed from a store
         (see `StoredBatches`). ``train`` may be a stream of simulations (see `SimulatedBatches`). ``valid`` may be None
-        or empty.
+        or empty. Both may be functions that make the batches (see `MakeBatches`).
     label_names : sequence of L str
     model_file : Path ending in .keras
         The state of an unfinished training is in the same folder (see `state_path`).
@@ -133,13 +137,17 @@ def fit(
     batch_size = share_batch(batch_size, sharing)
     ways = {"multiple": sharing, "seed": seed, "epochs": epochs, "objective": objective}
     ways |= {"augment": augment, "pairs": pairs}
-    if hasattr(train, "request"):
+    if callable(train):
+        batches = train(batch_size, sharing)
+    elif hasattr(train, "request"):
         batches = SimulatedBatches(train, network, label_names, batch_size, **ways)
     else:
         batches = StoredBatches(*train, network, label_names, "training", batch_size, **ways)
     checks = None
-    if valid is not None and len(valid[0]):
-        size = share_batch(max(batch_size, VALIDATION_BATCH), sharing)
+    size = share_batch(max(batch_size, VALIDATION_BATCH), sharing)
+    if callable(valid):
+        checks = valid(size, sharing)
+    elif valid is not None and len(valid[0]):
         checks = StoredBatches(*valid, network, label_names, "validation", size, multiple=sharing, objective=objective)
     settings = {
         "--labels": ",".join(label_names),
@@ -193,7 +201,7 @@ def _prepare(network, objective, make, mixed_precision, sharing, state) -> keras
     optimizer = make(core.trainable_variables)
     if policy == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    core.compile(optimizer, loss=objective.loss(), metrics=objective.metrics())
+    core.compile(optimizer, loss=objective.loss(), metrics=objective.metrics(), jit_compile=objective.jit_compile)
     optimizer.build(core.trainable_variables)
     _restore(core, optimizer, state)
     return core

@@ -2,7 +2,7 @@
 
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ class _BeforeLastLayer:
     """
 
     clipped_at = None
+    jit_compile: ClassVar[str | bool] = "auto"  # by Keras: XLA on a GPU
 
     def core(self, network: keras.Model) -> keras.Model:
         """Return the part of a network to which the loss is applied."""
@@ -169,6 +170,7 @@ class Density:
 
     shown = ("loss",)
     clipped_at = 1.0
+    jit_compile: ClassVar[str | bool] = "auto"
 
     def describe(self) -> dict:
         """Return the settings that must not change when a training is resumed."""
