@@ -24,6 +24,9 @@ from stronglens.training import keras
 
 ops = keras.ops
 
+INVERSIONS = "back-projection", "curvature", "non-negative"
+"""First outputs of a network: A^T y / A^T 1, the inversion by conjugate gradients, and that without negative pixels."""
+
 CHANNELS, MEMORY = 64, 32
 CORRECTION = 0.3
 """Scale of a learned correction, sources having a peak of 1."""
@@ -58,7 +61,7 @@ class Camera:
     strength: tuple = FIRST_STRENGTHS
 
 
-def build_network(kind: str, camera: Camera, seed: int, steps: int = 4) -> keras.Model:
+def build_network(kind: str, camera: Camera, seed: int, steps: int = 4, takes_strength: bool = False) -> keras.Model:
     """Build an untrained network that reconstructs sources.
 
     Parameters
@@ -67,6 +70,8 @@ def build_network(kind: str, camera: Camera, seed: int, steps: int = 4) -> keras
     camera : Camera
     seed : int
     steps : int, corrections of the RIM
+    takes_strength : bool
+        Whether the strength of the regularisation is an input ``strength`` (B, 1), instead of ``camera.strength``.
 
     Returns
     -------
@@ -74,7 +79,8 @@ def build_network(kind: str, camera: Camera, seed: int, steps: int = 4) -> keras
         Inputs: ``image`` (B, H, H), in units in which the source's peak is about 1; ``lens`` (B, 7),
         `operator.LENS_COLUMNS`; ``noise`` (B, H, H), standard deviation of each pixel, infinite where it is masked;
         ``psf_fwhm`` (B, 1), arcsec.
-        Output: (B, 2 + steps, S, S): the inversion, the estimate after each step, the logarithm of its variance.
+        Output: (B, 4 + steps, S, S): `INVERSIONS`, the estimate after each step, the logarithm of the variance of the
+        last one.
     """
     side = camera.side
     inputs = [
@@ -83,6 +89,8 @@ def build_network(kind: str, camera: Camera, seed: int, steps: int = 4) -> keras
         keras.Input((side, side), name="noise"),
         keras.Input((1,), name="psf_fwhm"),
     ]
+    if takes_strength:
+        inputs.append(keras.Input((1,), name="strength"))
     number = {"none": 0, "unet": 1, "rim": steps}[kind]
     reconstruct = Reconstruction(kind, number, asdict(camera), seed, name="reconstruction")
     return keras.Model(inputs, reconstruct(inputs), name=kind)
@@ -118,16 +126,18 @@ class Reconstruction(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: list[Any]) -> Any:
-        """Return the inversion, the estimates and the log variance: (B, 2 + steps, S, S)."""
-        image, lens, noise, psf_fwhm = inputs
+        """Return inversions, estimates and log variance: (B, 4 + steps, S, S)."""
+        image, lens, noise, psf_fwhm, *given = inputs
         operator, deviation, is_seen = self.prepare(lens, noise, psf_fwhm)
         image = ops.where(is_seen > 0, image, 0.0)
         weight = is_seen / deviation**2
         typical = self.typical_noise(noise, is_seen)
-        strength = interpolate_strength(typical, self.camera.strength)
-        start = project(operator, image, deviation, strength, invert(operator, image, deviation, strength))
-        start = ops.stop_gradient(start)
-        estimates = [start]
+        strength = given[0][..., None] if given else interpolate_strength(typical, self.camera.strength)
+        smooth = invert(operator, image, deviation, strength)
+        start = ops.stop_gradient(project(operator, image, deviation, strength, smooth))
+        seen_by = operator.adjoint(is_seen)
+        projected = operator.adjoint(image) / (seen_by + 0.1)
+        estimates = [projected, smooth, start]
         log_variance = ops.zeros_like(start) + FIRST_LOG_VARIANCE
         if self.steps:
             coverage = ops.stop_gradient(operator.adjoint(weight * ops.ones_like(image)))
@@ -135,7 +145,7 @@ class Reconstruction(keras.layers.Layer):
             scale = 1 / (first * coverage + second * strength)
             data = operator.adjoint(weight * image)
             maps = [
-                ops.log(operator.adjoint(is_seen) + 0.1),
+                ops.log(seen_by + 0.1),
                 ops.broadcast_to(ops.log(typical) / np.log(10) + 2, ops.shape(start)),
                 ops.broadcast_to(5 * psf_fwhm[..., None], ops.shape(start)),
             ]
@@ -272,7 +282,7 @@ def reconstruction_loss(truth: Any, output: Any) -> Any:
     Parameters
     ----------
     truth : tensor (B, S, S)
-    output : tensor (B, 2 + T, S, S), see `build_network`
+    output : tensor (B, 4 + T, S, S), see `build_network`
 
     Returns
     -------
@@ -280,7 +290,7 @@ def reconstruction_loss(truth: Any, output: Any) -> Any:
         sum_t w_t <(s_t - s)^2> / 0.02^2 + <(ln v + (s_T - s)^2 / v) / 2>, w_t = t / sum_t t; the second term is
         differentiated with respect to v alone.
     """
-    estimates, log_variance = output[:, 1:-1], output[:, -1]
+    estimates, log_variance = output[:, len(INVERSIONS) : -1], output[:, -1]
     squares = ops.mean((estimates - truth[:, None]) ** 2, axis=(2, 3))
     weights = np.arange(1, estimates.shape[1] + 1, dtype=np.float32)
     error = ops.stop_gradient(estimates[:, -1] - truth)

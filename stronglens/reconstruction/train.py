@@ -1,0 +1,129 @@
+"""Training of the reconstruction task: the strength of the regularisation, then the network."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+
+from stronglens.learning.plan import TrainingPlan
+from stronglens.learning.train import announce, settings_of_fit
+from stronglens.reconstruction.batches import ReconstructionBatches
+from stronglens.reconstruction.calibration import fit_calibration
+from stronglens.reconstruction.network import Camera, build_network, reconstruction_loss
+from stronglens.reconstruction.observing import Conditions
+from stronglens.reconstruction.plan import describe_galaxies
+from stronglens.reconstruction.strength import TRIALS, fit_strengths
+from stronglens.simulation.stream import SimulationStream
+from stronglens.training import fit, keras, load_network, save_network
+
+
+@dataclass(frozen=True)
+class SourceError:
+    """Learn sources with the squared error of every step, and their variance with a Gaussian likelihood.
+
+    See `network.reconstruction_loss`.
+    """
+
+    shown: ClassVar[tuple[str, ...]] = ("loss", "rmse")
+    clipped_at: ClassVar[float] = 0.5
+    jit_compile: ClassVar[bool] = True  # the operator is several times slower otherwise
+
+    def describe(self) -> dict:
+        """Return the settings that must not change when a training is resumed."""
+        return {"the loss": "squared error of the source at every step, Gaussian likelihood of the last"}
+
+    def core(self, network: keras.Model) -> keras.Model:
+        """Return the part of a network to which the loss is applied: the whole network."""
+        return network
+
+    def arrange(self, inputs: dict, sources: np.ndarray) -> tuple:
+        """Return the inputs and the targets of a batch."""
+        return inputs, sources
+
+    def loss(self):
+        """Return the loss function."""
+        return reconstruction_loss
+
+    def metrics(self) -> list:
+        """Return the additional metrics: the RMSE of the last step."""
+        return [LastStepError(name="rmse")]
+
+
+class LastStepError(keras.metrics.Mean):
+    """Root mean square error of the last step, over all source pixels."""
+
+    def update_state(self, truth, output, sample_weight=None):
+        """Add a batch: truth (B, S, S) and the network's output (B, 2 + T, S, S)."""
+        super().update_state(keras.ops.mean((output[:, -2] - truth) ** 2, axis=(1, 2)), sample_weight)
+
+    def result(self):
+        """Return the RMSE."""
+        return keras.ops.sqrt(super().result())
+
+
+def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[str, list[float]]:
+    """Fit the regularisation on validation images, then train the chosen network.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    fresh : None
+
+    Returns
+    -------
+    dict of str to list of float, one value per epoch
+        See `training.fit`; empty for ``--network=none``.
+
+    Raises
+    ------
+    RunError, UsageError
+        See `training.fit`.
+    """
+    parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
+    conditions, split = Conditions.of(dataset.manifest), plan.split
+    say(describe_galaxies(dataset, split))
+    camera = make_camera(plan)
+    with plan.console.progress(TRIALS, "fitting the regularisation", unit="trials") as progress:
+        camera = replace(camera, strength=fit_strengths(camera, dataset, split["valid"], conditions, progress))
+    network = build_network(parameters.network, camera, parameters.seed, getattr(parameters, "steps", 0))
+    outputs = f"sources of {camera.source_side} x {camera.source_side} pixels"
+    announce(plan, network, outputs)
+    record = dataset.describe(()) | {"split": {name: rows.tolist() for name, rows in split.items()}}
+    record |= {"network": parameters.network, "lens-error": parameters.lens_error}
+    history: dict[str, list[float]] = {}
+    if parameters.network != "none":
+        make = partial(
+            ReconstructionBatches, dataset, conditions=conditions, objective=SourceError(),
+            lens_error=parameters.lens_error, seed=parameters.seed,
+        )  # fmt: skip
+
+        def train(batch_size, multiple):
+            augment = parameters.augment == "on"
+            return make(split["train"], batch_size=batch_size, multiple=multiple, is_training=True, augment=augment)
+
+        def valid(batch_size, multiple):
+            return make(split["valid"], batch_size=batch_size, multiple=multiple)
+
+        history = fit(
+            network, train, valid, label_names=(), objective=SourceError(), record=record, **settings_of_fit(parameters)
+        )
+        network, record = load_network(parameters.model_file)
+    record["calibration"] = fit_calibration(network, dataset, split["valid"], conditions)
+    save_network(network, parameters.model_file, record)
+    return history
+
+
+def make_camera(plan: TrainingPlan) -> Camera:
+    """Return what the network must know about images and sources."""
+    manifest, parameters = plan.dataset.manifest, plan.dataset.manifest["parameters"]
+    error = plan.dataset.column_values(["operator-error"])[plan.split["train"], 0]
+    psf = manifest["telescope"]["psf"]
+    return Camera(
+        side=manifest["image-shape"][0],
+        source_side=parameters["source-grid-size"],
+        pixel_scale=parameters["pixel-scale"],
+        source_field=parameters["source-field"],
+        operator_error=float(np.sqrt(np.mean(error**2))),
+        psf=None if psf is None else tuple(map(tuple, psf)),
+    )
