@@ -65,8 +65,8 @@ class Run(Parameters):
     task: str = choice(
         "regression", TASKS, fixed=True,
         help="what the network learns. regression: properties of lens and source; substructure: the class of the "
-        "lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex; reconstruction: the source galaxy, "
-        "unlensed. Each task has its own flags",
+        "lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex; reconstruction: the unlensed source "
+        "galaxy. Each task has its own flags",
     )
     preset: str | None = text(
         None,
@@ -562,7 +562,7 @@ class SubstructureTraining(Run, substructure.SubstructureLearning, Training, Mac
 )  # fmt: skip
 class ReconstructionTraining(Run, reconstruction.ReconstructionLearning, Training, Machines, Figures, Prediction,
                              reconstruction.LensOfImages):  # fmt: skip
-    """Train a network that reconstructs lensed galaxies on dataset/ and draw figures; or reconstruct those of images."""
+    """Train a network that reconstructs sources on dataset/ and draw figures; or reconstruct the sources of images."""
 
 
 # --------------------------------------------------------------------------------------

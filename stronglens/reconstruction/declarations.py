@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stronglens.parameters import Parameters, Range, choice, declare, names, number, sampled, text
+from stronglens.parameters import Parameters, Range, choice, declare, number, sampled, text
 
 
 @declare
@@ -104,8 +104,8 @@ class LensOfImages(Parameters):
     lens_model_file: Path | None = text(
         None, recorded=False, help="COOLEST file with the lens model (isothermal ellipsoid and external shear)"
     )
-    lens: tuple[str, ...] = names(
-        (),
+    lens: str | None = text(
+        None, recorded=False,
         help="lens model as seven numbers: Einstein radius [arcsec], x and y of its centre [arcsec], ellipticity "
         "components (1-q)/(1+q) (cos 2phi, sin 2phi), shear-1, shear-2",
     )

@@ -32,7 +32,7 @@ def check_request(parameters) -> None:
     check_request(parameters)
 
 
-def read_numbers(words: tuple[str, ...]) -> tuple[float, ...]:
+def read_numbers(text: str) -> tuple[float, ...]:
     """Return the seven numbers of ``--lens``.
 
     Raises
@@ -41,15 +41,15 @@ def read_numbers(words: tuple[str, ...]) -> tuple[float, ...]:
         When they are not seven numbers, or no lens has these values.
     """
     try:
-        values = tuple(float(word) for word in words)
+        values = tuple(float(word) for word in text.split(","))
     except ValueError:
         values = ()
     if len(values) != 7:
         raise UsageError(
-            f"--lens={','.join(words)} must be seven numbers: Einstein radius, x, y, two ellipticities, two shears"
+            f"--lens={text} must be seven numbers: Einstein radius, x, y, two ellipticities, two shears"
         )
     if not (0 < values[0] < 100 and values[3] ** 2 + values[4] ** 2 < 0.81 and values[5] ** 2 + values[6] ** 2 < 0.81):
         raise UsageError(
-            f"--lens={','.join(words)}: the Einstein radius must be positive, ellipticity and shear below 0.9"
+            f"--lens={text}: the Einstein radius must be positive, ellipticity and shear below 0.9"
         )
     return values

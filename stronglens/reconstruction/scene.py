@@ -58,10 +58,12 @@ DERIVED_COLUMNS = {
         Column("src-radius", "arcsec", r"R_{\rm src}", "half-light radius of the source", drawn=False),
         Column(
             "src-photograph", None, r"{\rm galaxy}",
-            "identity of the photographed galaxy: the first 52 bits of the checksum of its pixels; 0 for model galaxies",
+            "identity of the photographed galaxy: first 52 bits of the checksum of its pixels; 0 for model galaxies",
             drawn=False,
         ),
-        Column("magnification", None, r"\mu", "flux of the image over flux of the source, within their fields", drawn=False),
+        Column(
+            "magnification", None, r"\mu", "flux of the image over flux of the source, within their fields", drawn=False
+        ),
         Column(
             "operator-error", None, r"\sigma_A",
             "RMS difference of the image and the forward operator's image of the true source; the source's peak is 1",
@@ -117,10 +119,9 @@ class ReconstructionSimulator:
     def title(self) -> str:
         """What is simulated."""
         parameters = self.parameters
-        return (
-            f"lensed galaxies and their sources: {parameters.grid_size}x{parameters.grid_size} pixels of "
-            f"{parameters.pixel_scale:g} arcsec from {self.side}x{self.side} pixels in {parameters.source_field:g} arcsec"
-        )
+        images = f"{parameters.grid_size}x{parameters.grid_size} pixels of {parameters.pixel_scale:g} arcsec"
+        sources = f"{self.side}x{self.side} pixels of {parameters.source_field / self.side:.3g} arcsec"
+        return f"lensed galaxies ({images}) and their sources ({sources})"
 
     @property
     def columns(self) -> dict[str, Column]:
