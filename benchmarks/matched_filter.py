@@ -54,7 +54,7 @@ def measure(seconds: float) -> dict:
 
 
 def _filter(simulator, parameters) -> dict:
-    measure_effects = EffectMeasurement(make_simulator, parameters)
+    measure_effects = EffectMeasurement(parameters)
     significance = {name: {"known": [], "refitted": []} for name in CLASSES[1:]}
     for start in range(0, FILTERED, 60):
         indices = np.arange(start, start + 60)

@@ -253,7 +253,7 @@ def judge(percent, flagged, answers, draws, truth) -> dict:
 
 def count_limits(column: Column, draws: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
     """Return of which share a posterior (N, S) is called a limit: of all, and of those beyond the training range."""
-    from stronglens.regression.measuring import find_limits
+    from stronglens.regression.prediction import find_limits
 
     is_limit = np.array([bool(find_limits([column], one[:, None])) for one in draws])
     low, high = column.prior or (-np.inf, np.inf)

@@ -87,7 +87,7 @@ def test_lens_is_measured_modelled_and_exported(trained, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "published  difference  in 95 %" in said
     assert said.index("lens-axis-ratio") < said.index("the training set than")  # how familiar it is: below its table
-    assert "knows nothing outside of\n  einstein-radius-sie 0.8 to 1.6; " in said
+    assert "(do not extrapolate):\n  einstein-radius-sie 0.8 to 1.6; " in said
     with open(folder / "measured.csv") as file:
         (measured,) = csv.DictReader(file)
     assert (float(measured["field-x"]), float(measured["field-y"])) == (0, 0)

@@ -8,7 +8,7 @@ from astropy.io import fits
 import params_and_cli as panel
 from stronglens import telescope
 from stronglens.parameters import RunError, UsageError
-from stronglens.regression.measuring import _find_simulation
+from stronglens.regression.lens_posteriors import find_simulation
 from stronglens.simulation.chunks import plan_simulation
 from stronglens.simulation.lens_simulator import LensSimulator
 
@@ -374,10 +374,10 @@ def test_a_network_finds_the_psf_that_it_learned_from(tmp_path):
     fits.writeto(path, gaussian(24))
     made_with = panel.RegressionSimulation.of(overrides=panel.OVERRIDES, psf_fits=path)
     record = {"simulation": {}, "psf": LensSimulator(made_with).describe()["telescope"]["psf"]}
-    assert _find_simulation(record, lambda _: made_with) is made_with
+    assert find_simulation(record, lambda _: made_with) is made_with
     fits.writeto(path, gaussian(24, 2.0), overwrite=True)
     with pytest.raises(RunError, match="no longer the point-spread function"):
-        _find_simulation(record, lambda _: made_with)
+        find_simulation(record, lambda _: made_with)
     path.unlink()
     with pytest.raises(RunError, match=r"no model image .*: no such file"):
-        _find_simulation(record, lambda _: made_with)
+        find_simulation(record, lambda _: made_with)

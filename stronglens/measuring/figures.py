@@ -25,7 +25,7 @@ from stronglens.plotting import (
     write_warnings,
 )
 
-MOST_FILES = 12
+MAX_DRAWN = 12
 """Rows in the figure."""
 WIDTH = 8.8
 """Of the text above a file's images, inches."""
@@ -67,7 +67,7 @@ def draw_measured(
     number : int, optional
         Of all images, where not all are given.
     """
-    files = min(len(observations), MOST_FILES)
+    files = min(len(observations), MAX_DRAWN)
     file_unit = "counts/s" if unit == "e-/s" else unit
     warnings = [wrap_warnings(some, WIDTH) for some in warnings[:files]] or [[]] * files
     size, row_height = 2.3, 2.95

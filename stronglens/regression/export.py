@@ -81,7 +81,7 @@ def export_coolest(
         "background": f"{model.background:.6g} electrons per second per pixel, fitted, were subtracted from image.fits"
     }
     work = CoolestWriting(str(folder), parameters, tuple(labels), (published.z_lens, published.z_source))
-    return executor.submit(work, (model, np.asarray(measured.answer.draws, float), image_of, remarks)).result()
+    return executor.submit(work, (model, np.asarray(measured.prediction.draws, float), image_of, remarks)).result()
 
 
 def _exposure_time(electrons: float | None, zero_point: float | None, zero_point_of_network: float) -> float | None:

@@ -106,7 +106,7 @@ def model_lens(
         is_judged &= ~np.asarray(mask, bool)
     if np.count_nonzero(is_judged) < 10:
         raise RunError("no model image: fewer than ten pixels are neither masked nor without noise")
-    work = LensModelling(make_simulator, parameters, tuple(labels))
+    work = LensModelling(parameters, tuple(labels))
     return executor.submit(work, (np.asarray(samples, float), np.asarray(image, float), noise, is_judged)).result()
 
 
@@ -116,12 +116,10 @@ class LensModelling:
 
     Attributes
     ----------
-    make : callable, makes the task's simulator
     parameters : RegressionSimulation
     labels : tuple of L str
     """
 
-    make: Any
     parameters: Any
     labels: tuple[str, ...]
 
@@ -139,7 +137,7 @@ class LensModelling:
             When the network's images have another shape.
         """
         samples, image, noise, is_judged = piece
-        simulator = simulator_of(self.make, self.parameters)
+        simulator = simulator_of(make_simulator, self.parameters)
         if simulator.shape != image.shape:
             raise RunError(f"no model image: the network's images have {simulator.shape} pixels, not {image.shape}")
         data = _Data(image, noise, is_judged)

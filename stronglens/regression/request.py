@@ -1,11 +1,13 @@
-"""What the regression task refuses before it loads anything heavy."""
+"""Checks of a regression request that need no neural-network library, which takes seconds to load."""
+
+from collections.abc import Mapping
 
 from stronglens.learning.plan import check_flags
 from stronglens.parameters import UsageError
 
 
 def check_request(parameters) -> None:
-    """Refuse flags that do not go together and, with ``--predict``, a network or images that cannot be used.
+    """Refuse flags that exclude each other and, with ``--predict``, a network or images that cannot be used.
 
     Raises
     ------
@@ -19,11 +21,13 @@ def check_request(parameters) -> None:
         raise UsageError("--coolest needs the redshifts of lens and source: give --published a table of them")
     if parameters.predict:
         from stronglens.measuring import check_request
+        from stronglens.regression.outputs import read_labels
 
-        def require_posterior(record: dict) -> None:
+        def check_task(record: Mapping) -> None:
+            read_labels(parameters, record)
             if given and not record.get("posterior"):
                 raise UsageError(
                     f"--{given[0]} needs a network that gives a posterior: train one with --posterior=flow"
                 )
 
-        check_request(parameters, require_posterior)
+        check_request(parameters, check_task)

@@ -10,7 +10,6 @@ from stronglens.evaluation import count_draws, draw_resamples, make_entry, undef
 from stronglens.execution import open_executor
 from stronglens.learning.plan import TrainingPlan
 from stronglens.substructure.effects import EffectMeasurement, Effects
-from stronglens.substructure.simulator import make_simulator
 
 PIECE = 32
 """Images measured at a time: the derivatives of one image are many images."""
@@ -62,7 +61,7 @@ def measure_effects(plan: TrainingPlan, rows: np.ndarray) -> MeasuredEffects:
     """
     table = plan.dataset.labels
     columns = [name for name in table.columns if name != "file"]
-    measure = EffectMeasurement(make_simulator, plan.made_with)
+    measure = EffectMeasurement(plan.made_with)
     pieces = [rows[start : start + PIECE] for start in range(0, len(rows), PIECE)]
     # In another process: importing PyAutoLens would change this one's JAX (see stronglens.simulation.chunks).
     with plan.console.progress(len(rows), "measuring the ceiling") as progress, open_executor(1) as executor:

@@ -6,7 +6,7 @@ theirs could do is taken out of s first (least squares on the derivatives of the
 analysis that fits the smooth lens can have. It is linearised, and too high where s is far from small.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from stronglens.sampling import Draws
 from stronglens.simulation.chunks import simulator_of
+from stronglens.substructure.simulator import make_simulator
 
 STEPS = {
     "einstein_radius_sie": 0.005,
@@ -62,11 +63,9 @@ class EffectMeasurement:
 
     Attributes
     ----------
-    make : callable, makes the task's simulator
     parameters : SubstructureSimulation
     """
 
-    make: Callable
     parameters: Any
 
     def __call__(self, piece: tuple[Sequence[int], Draws]) -> Effects:
@@ -80,7 +79,7 @@ class EffectMeasurement:
         from stronglens import telescope
 
         indices, draws = piece
-        simulator = simulator_of(self.make, self.parameters)
+        simulator = simulator_of(make_simulator, self.parameters)
         camera = simulator.telescope
         smooth = simulator.smooth_scene(draws)
         rate = simulator.noiseless(simulator.physical_scene(draws), simulator.perturbers(draws, indices))

@@ -1,10 +1,12 @@
-"""What the substructure task refuses before it loads anything heavy."""
+"""Checks of a substructure request that need no neural-network library, which takes seconds to load."""
+
+from functools import partial
 
 from stronglens.learning.plan import check_flags
 
 
 def check_request(parameters) -> None:
-    """Refuse flags that do not go together and, with ``--predict``, a network or images that cannot be used.
+    """Refuse flags that exclude each other and, with ``--predict``, a network or images that cannot be used.
 
     Raises
     ------
@@ -13,5 +15,6 @@ def check_request(parameters) -> None:
     check_flags(parameters)
     if parameters.predict:
         from stronglens.measuring import check_request
+        from stronglens.substructure.outputs import read_classes
 
-        check_request(parameters)
+        check_request(parameters, partial(read_classes, parameters))

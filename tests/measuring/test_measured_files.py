@@ -11,7 +11,7 @@ from readable_figures import assert_readable
 from small_observations import galaxy, noise, write_fits
 
 from params_and_cli import OVERRIDES, RegressionTraining
-from stronglens.measuring import Prediction, measure_files, refuse, write_measurements
+from stronglens.measuring import Prediction, measure_files, read_training_images, refuse, write_measurements
 from stronglens.measuring.figures import draw_measured
 from stronglens.parameters import Column, RunError, UsageError, parse
 from stronglens.plotting import RED
@@ -25,11 +25,12 @@ RECORD = {
     "lens-center": {"x": [-0.05, 0.05], "y": [-0.05, 0.05]},
     "camera": {"sky": 0.22, "exposure-time": 2264.0, "exposures": 4, "read-noise": 4.2},
 }
+HEADERS = ["einstein-radius [arcsec]"]
 NOISE = 0.0105  # e-/s in a pixel, of that camera: sqrt(0.22 * 2264 + 4 * 4.2^2) / 2264
 
 
 class Network:
-    """What is asked of a network beside its answers: its shapes."""
+    """Stand-in for a network: only its shapes are read."""
 
     inputs, output_shape = (SimpleNamespace(shape=(None, 64, 64)),), (None, 1)
 
@@ -44,12 +45,13 @@ def parameters(folder, *words):
     return parse(RegressionTraining, words, program="model_and_figures.py", overrides=OVERRIDES)
 
 
+def measure_images(given, record=RECORD, predict=mean, headers=HEADERS, **more):
+    return measure_files(given, read_training_images(given, record, Network()), predict, headers, **more)
+
+
 def measure(folder, *words, record=RECORD):
-    results = measure_files(parameters(folder, *words), Network(), record, mean, HEADS)
+    results = measure_images(parameters(folder, *words), record)
     return results.kept, results.refused
-
-
-HEADS = ["einstein-radius [arcsec]"]
 
 
 def one(folder, *words, record=RECORD):
@@ -135,15 +137,15 @@ def test_images_as_others_made_them_take_no_flags(lens, tmp_path):
     np.save(tmp_path / "public.npy", noise((64, 64)))
     words = ["--quiet", f"--figures-dir={tmp_path}", f"-p={tmp_path / 'public.npy'}"]
     given = parse(RegressionTraining, words, program="x", overrides=OVERRIDES)
-    (found,) = measure_files(given, Network(), record, mean, HEADS).kept
+    (found,) = measure_images(given, record).kept
     assert len(found.notes) == 1
     for flag in ("--mask=mask.fits", "--noise-map=noise.npy", "--center=brightest"):
         given = parse(RegressionTraining, [*words, flag], program="x", overrides=OVERRIDES)
-        with pytest.raises(UsageError, match=f"{flag.split('=')[0]} means nothing to a network"):
-            measure_files(given, Network(), record, mean, HEADS)
+        with pytest.raises(UsageError, match=f"{flag.split('=')[0]} does not apply to a network"):
+            measure_images(given, record)
     np.save(tmp_path / "public.npy", np.where(np.eye(64) > 0, np.nan, noise((64, 64))))
     given = parse(RegressionTraining, words, program="x", overrides=OVERRIDES)
-    (reason,) = measure_files(given, Network(), record, mean, HEADS).refused
+    (reason,) = measure_images(given, record).refused
     assert "64 of 4096 pixels inside the field are NaN" in reason
 
 
@@ -159,8 +161,8 @@ def test_noise_is_held_against_all_that_was_drawn(lens):
 
 def test_table_and_figure_of_what_was_filled(lens, tmp_path):
     given = parameters(tmp_path, f"-p={lens}", "--center=brightest", "--mask=mask.fits")
-    results = measure_files(given, Network(), RECORD, mean, HEADS)
-    write_measurements(given, RECORD, results, HEADS, ["1.2"], [])
+    results = measure_images(given)
+    write_measurements(given, read_training_images(given, RECORD), results, HEADERS, ["1.2"], [])
     written = (tmp_path / "measured.csv").read_text()
     assert "centred on the light's peak" in written
     assert "masked: filled" in written
@@ -207,10 +209,12 @@ def test_warnings_are_red_in_the_figure_and_a_column_of_the_table(lens, tmp_path
     unlike = "UNLIKE THE TRAINING SET: farther from it than any image like it, " + "and so on " * 20
     answers = [Prediction(np.ones(2), notes=(unlike,), warnings=(unlike,), cells={"learned": "a: yes; b: no"})]
     given = parameters(tmp_path, f"-p={lens}")
-    heads = ["a", "b [s]"]
-    results = measure_files(given, Network(), RECORD, lambda images: answers, heads, ["learned"])
+    headers = ["a", "b [s]"]
+    results = measure_images(given, predict=lambda images: answers, headers=headers, cells=["learned"])
     (found,) = results.kept
-    write_measurements(given, RECORD, results, heads, ["a = 1\nb = 1"], [], None, ["yes", "NO"], [[1]])
+    write_measurements(
+        given, read_training_images(given, RECORD), results, headers, ["a = 1\nb = 1"], [], None, ["yes", "NO"], [[1]]
+    )
     (row,) = csv.DictReader((tmp_path / "measured.csv").read_text().splitlines())
     assert row["learned"] == "a: yes; b: no"
     assert unlike.strip() in row["notes"]
@@ -225,7 +229,7 @@ def test_warnings_are_red_in_the_figure_and_a_column_of_the_table(lens, tmp_path
 
 def test_a_network_that_returns_no_number_refuses_the_file_alone(lens, tmp_path):
     given = parameters(tmp_path, f"-p={lens}")
-    results = measure_files(given, Network(), RECORD, lambda images: [Prediction(np.ones(1), problem="NaN")], HEADS)
+    results = measure_images(given, predict=lambda images: [Prediction(np.ones(1), problem="NaN")])
     (reason,) = results.refused
     assert reason.endswith("data.fits: NaN")
 
@@ -248,8 +252,8 @@ def test_a_network_that_returns_no_number_refuses_the_file_alone(lens, tmp_path)
 def test_another_camera_is_said(lens, tmp_path, telescope, header, says):
     write_fits(lens, NOISE * noise((120, 120)), **header)
     found = one(tmp_path, f"-p={lens}", record=RECORD | {"telescope": telescope}).notes
-    notes = [note for note in found if "its header says" in note]
+    notes = [note for note in found if "the header says" in note]
     assert len(notes) == (says is not None)
     assert says is None or f"says {says};" in notes[0]
     measured = RECORD | {"telescope": telescope, "psf": [[1.0]]}  # of a measured point-spread function: the user's own
-    assert not any("its header says" in note for note in one(tmp_path, f"-p={lens}", record=measured).notes)
+    assert not any("the header says" in note for note in one(tmp_path, f"-p={lens}", record=measured).notes)

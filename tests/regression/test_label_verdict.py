@@ -17,7 +17,8 @@ from stronglens.regression.label_verdict import (
     judge_labels,
     list_learned,
 )
-from stronglens.regression.measuring import _remarks, find_wide
+from stronglens.regression.lens_posteriors import list_remarks
+from stronglens.regression.prediction import find_wide
 from stronglens.regression.published import POSTERIOR_COLUMNS, posterior_rows, posterior_table, summarize
 
 NAMES = ["sharp", "blind", "narrow", "src-redshift"]
@@ -88,7 +89,8 @@ def test_one_image_may_tell_nothing_of_what_was_learned(record):
     verdicts = judge_labels(record, ["sharp", "blind"])
     wide, sharp = rng.uniform(-1, 1, (DRAWS, 2)), 0.1 * rng.normal(size=(DRAWS, 2))
     assert judge_image(verdicts, wide)["sharp"].is_wide
-    assert find_wide(verdicts, wide) == ["as wide as the prior here, though learned: sharp"]  # and not the other
+    # And not the other label, which the network has not learned.
+    assert find_wide(verdicts, wide) == ["posterior as wide as the prior for this image, although learned: sharp"]
     assert find_wide(verdicts, sharp) == []
     assert judge_image(verdicts, wide)["sharp"].word == "AS WIDE AS PRIOR"
     assert not judge_image(verdicts, wide)["sharp"].is_comparable
@@ -121,7 +123,7 @@ def test_derived_quantities_are_as_good_as_what_they_follow_from():
 
 
 def test_files_for_other_codes_say_it(record):
-    measured = SimpleNamespace(prepared=SimpleNamespace(centre=(0, 0)), name="d", answer=Prediction(np.zeros(1)))
-    remarks = _remarks(measured, judge_labels(record, NAMES))
+    measured = SimpleNamespace(prepared=SimpleNamespace(centre=(0, 0)), name="d", prediction=Prediction(np.zeros(1)))
+    remarks = list_remarks(measured, judge_labels(record, NAMES))
     assert remarks["learned"] == "sharp: yes; blind: no; narrow: no; src-redshift: not in images"
     assert "NOT LEARNED" in remarks["doubtful"]

@@ -18,7 +18,7 @@ from lenstronomy.Util.coolest_interface import create_lenstronomy_from_coolest
 
 import params_and_cli as panel
 from stronglens import telescope
-from stronglens.measuring import Measurement, Prediction
+from stronglens.measuring import Measurement
 from stronglens.measuring.images import ImageFile
 from stronglens.observation import Observation, Prepared
 from stronglens.parameters import Range, RunError, ranges
@@ -34,6 +34,7 @@ from stronglens.regression.lens_shape import (
     intermediate_axis_radius,
     shape_values,
 )
+from stronglens.regression.prediction import LabelPrediction
 from stronglens.regression.published import PublishedLens
 from stronglens.regression.simulator import make_simulator
 
@@ -313,7 +314,7 @@ def measured(parameters, image, noise, draws, **known):
     """A file of an image in the network's pixels, as the command has it once it is measured."""
     seen = Observation(image, parameters.pixel_scale, parameters.zero_point, "lens.fits", **known)
     prepared = Prepared(image, noise, np.zeros(image.shape, bool), 0.01, 0.0, (0.0, 0.0))
-    return Measurement(ImageFile("lens.fits"), seen, prepared, (), Prediction(draws.mean(axis=0), draws))
+    return Measurement(ImageFile("lens.fits"), seen, prepared, (), LabelPrediction(draws.mean(axis=0), draws=draws))
 
 
 @pytest.mark.filterwarnings("ignore:`axes` should not be `None`:DeprecationWarning")  # lenstronomy's

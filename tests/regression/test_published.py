@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stronglens.parameters import Column, RunError
-from stronglens.regression.measuring import find_limits
+from stronglens.regression.prediction import find_limits
 from stronglens.regression.published import (
     POSTERIOR_COLUMNS,
     PublishedTable,

@@ -129,7 +129,7 @@ def test_matched_filters(sample):
     _, labels, _ = sample
     rows = np.arange(12)
     draws = {name: values[rows] for name, values in labels.items()}
-    effects = EffectMeasurement(make_simulator, parameters(**FEW))((rows, draws))
+    effects = EffectMeasurement(parameters(**FEW))((rows, draws))
     # Simulated again, another way, from the table alone.
     np.testing.assert_allclose(effects.known, labels["substructure-snr"][rows], rtol=1e-9)
     assert (effects.refitted <= effects.known + 1e-9).all()
@@ -144,7 +144,7 @@ def test_a_change_of_the_smooth_lens_is_refitted_away(matched, sample, monkeypat
     draws = {name: values[rows] for name, values in labels.items()}
     changed = draws | {"einstein-radius-smooth": draws["einstein-radius-smooth"] + 0.002}
     changed["lens-ellip-x"] = draws["lens-ellip-x"]
-    effects = EffectMeasurement(make_simulator, parameters(**FEW))((rows, changed))
+    effects = EffectMeasurement(parameters(**FEW))((rows, changed))
     assert (effects.known > 1).all()
     assert (effects.refitted < 0.05 * effects.known).all()  # what is left is of second order
 
