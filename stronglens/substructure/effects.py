@@ -1,9 +1,9 @@
-"""What substructure does to images, and how much of it a change of the smooth lens could undo.
+"""Effect of substructure on images, and the part of it that is not degenerate with the smooth lens and the source.
 
-A matched filter that knows the effect s of the substructure on an image with Gaussian noise of variance v tells it
-from none at a signal-to-noise d, d^2 = sum s^2 / v. Where lens and source are not known either, what a small change of
-theirs could do is taken out of s first (least squares on the derivatives of the image): the d that is left is what an
-analysis that fits the smooth lens can have. It is linearised, and too high where s is far from small.
+A matched filter detects a known signal s in an image with Gaussian noise of variance v at a signal-to-noise ratio d,
+d^2 = sum s^2 / v. If lens and source are unknown, the part of s that small changes of their parameters can reproduce is
+projected out (least squares on the derivatives of the image): the remaining d is that of an analysis that fits the
+smooth lens. The projection is linear; d is too high if s is not small.
 """
 
 from collections.abc import Sequence
@@ -32,23 +32,24 @@ STEPS = {
     "src_sersic": 0.02,
     "src_intensity": 0.01,
 }
-"""Half the difference at which derivatives are taken: of the order of what an image tells, in the unit of each."""
+"""Half the step of the numerical derivatives, in the unit of each quantity: of the order of its measurement error."""
 
 LENS_LIGHT_STEPS = {"lens_intensity": 0.01, "lens_effect": 0.01, "lens_sersic": 0.02}
 
 
 @dataclass(frozen=True)
 class Effects:
-    """What the substructure of some lenses does to their images.
+    """Effects of substructure on N images.
 
     Attributes
     ----------
-    effect : (N, H, W) float32, e-/s; image minus that of the smooth lens, without noise
-    deviation : (N, H, W) float32, e-/s
-        Standard deviation of the smooth image's noise; where there is none, the peak of the image.
-    known, refitted : (N,) float64
-        Signal-to-noise of a matched filter, where all else is known, and after refitting lens and source; NaN where
-        there is no noise.
+    effect : ndarray (N, H, W) float32, e-/s
+        Image minus that of the smooth lens, without noise.
+    deviation : ndarray (N, H, W) float32, e-/s
+        Standard deviation of the smooth image's noise; for images without noise, their peak.
+    known, refitted : ndarray (N,) float64
+        Signal-to-noise ratio of a matched filter if lens and source are known, and if they are refitted; NaN for images
+        without noise.
     """
 
     effect: np.ndarray
@@ -59,7 +60,7 @@ class Effects:
 
 @dataclass(frozen=True)
 class EffectMeasurement:
-    """Measure effects: called with the indices of at most a chunk of images, and with what was drawn for them.
+    """Measure the effects of substructure; called in the process that simulates.
 
     Attributes
     ----------
@@ -69,12 +70,12 @@ class EffectMeasurement:
     parameters: Any
 
     def __call__(self, piece: tuple[Sequence[int], Draws]) -> Effects:
-        """Simulate the images and their smooth twins anew, without noise.
+        """Simulate images with and without their substructure, without noise.
 
         Parameters
         ----------
         piece : (indices, draws)
-            (N,) ints; dict of column to (N,), their rows of ``labels.csv``.
+            N ints, at most a chunk; dict of str to ndarray (N,), their rows of ``labels.csv``.
         """
         from stronglens import telescope
 
@@ -100,7 +101,7 @@ class EffectMeasurement:
         return Effects(effect, deviation.astype(np.float32), np.linalg.norm(weighted, axis=1), np.array(refitted))
 
     def _differentiate(self, simulator, smooth: Draws, number: int) -> np.ndarray:
-        """Return how the smooth images change with each quantity of lens and source: (N, P, H, W)."""
+        """Return the derivatives of the smooth images by P parameters of lens and source, normalised: (N, P, H, W)."""
         steps = STEPS | (LENS_LIGHT_STEPS if self.parameters.lens_light == "on" else {})
         slopes = np.empty((number, len(steps), *simulator.shape))
         for place, (name, step) in enumerate(steps.items()):
@@ -108,6 +109,6 @@ class EffectMeasurement:
                 step = step * smooth[name]
             sides = [simulator.noiseless(smooth | {name: smooth[name] + sign * step}) for sign in (1, -1)]
             slopes[:, place] = (sides[0] - sides[1]) / np.reshape(2 * step, (-1, 1, 1))
-        # Of equal length, so that least squares sees no quantity as nothing.
+        # Equal norms, so that least squares does not treat a parameter as negligible.
         length = np.linalg.norm(slopes, axis=(2, 3), keepdims=True)
         return slopes / np.where(length > 0, length, 1)

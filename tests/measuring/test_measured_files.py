@@ -182,11 +182,11 @@ def test_measured_images_are_readable(tmp_path, lens, count):
     words = " ".join(text.get_text() for text in figure.texts)
     assert "outlined: filled" in words
     bars = [axes.get_ylabel() for axes in figure.axes if not axes.images and axes.get_ylabel()]
-    assert bars == ["in the file [counts/s]", "seen by the network [e-/s]"] * min(count, 12)
+    assert bars == ["in the file [counts/s]", "input of the network [e-/s]"] * min(count, 12)
     if count == 1:  # public images are given to the network as they are
         figure = draw_measured(observations, [found.prepared], [caption], 0.1, unit="as distributed")
         bars = [axes.get_ylabel() for axes in figure.axes if not axes.images and axes.get_ylabel()]
-        assert bars == ["in the file [as distributed]", "seen by the network [as distributed]"]
+        assert bars == ["in the file [as distributed]", "input of the network [as distributed]"]
     if count == 20:
         assert "12 of 20 images" in words
     original, seen = figure.axes[0], figure.axes[2]

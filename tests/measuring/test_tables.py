@@ -71,7 +71,8 @@ def test_long_work_is_not_replaced_without_being_told(tmp_path):
     names = [f"{number}.fits" for number in range(MIN_KEPT + 5)]
     with pytest.raises(Killed):
         write(tmp_path, names, stop_after=MIN_KEPT + 2)
-    with pytest.raises(UsageError, match=f"holds {MIN_KEPT + 2} images of an interrupted run: go on with --resume"):
+    words = f"holds {MIN_KEPT + 2} images of an interrupted run: continue it with --resume"
+    with pytest.raises(UsageError, match=words):
         write(tmp_path, names)
     with pytest.raises(Killed):
         write(tmp_path / "few", names, stop_after=3)

@@ -180,7 +180,7 @@ def test_pixels_of_absurd_noise_are_bad():
     assert np.count_nonzero(found.mask) == 5
     assert found.image.max() < 6  # of 4,096 Gaussian pixels none is as far out
     assert found.noise == pytest.approx(1.0)
-    assert "5 of 4096 pixels inside the field are of a noise that says they are bad" in found.notes[0]
+    assert "5 of 4096 pixels inside the field are marked as bad by the noise map" in found.notes[0]
 
 
 # What noise it has

@@ -60,8 +60,8 @@ REFUSED = {
     "Jy/beam": "interferometer",
     "JY/BEAM": "interferometer",
     "mJy beam-1": "interferometer",
-    "mag": "magnitudes are no fluxes",
-    "mag/arcsec^2": "magnitudes are no fluxes",
+    "mag": "a magnitude, not a flux",
+    "mag/arcsec^2": "a magnitude, not a flux",
     "erg/s/cm2/A": "flux density per wavelength.*PHOTPLAM",
     "erg s-1 cm-2 Angstrom-1": "flux density per wavelength",
     "10**(-20)*erg/s/cm**2/Angstrom": "flux density per wavelength",  # MUSE
@@ -123,7 +123,7 @@ def test_pan_starrs_asinh_scale_is_refused(tmp_path):
 
 def test_a_unit_given_against_the_header_is_said(tmp_path):
     notes = read(tmp_path, {"unit": "e-/s"}, BUNIT="nJy").notes
-    assert "--unit=e-/s taken, although the header says BUNIT = nJy" in notes
+    assert "--unit=e-/s used, although the header says BUNIT = nJy" in notes
     assert not read(tmp_path, {"unit": "e-/s"}, BUNIT="ELECTRONS/S").notes
 
 

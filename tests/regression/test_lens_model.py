@@ -287,7 +287,7 @@ def test_light_beyond_the_training_set_is_said(light, executor):
     samples = samples_of(true, OF_MASS_AND_SOURCE)
     model = model_lens(parameters, OF_MASS_AND_SOURCE, samples, image, noise, None, executor)
     assert model.fitted["lens-sersic"] == pytest.approx(narrow.low, abs=0.01)
-    assert "fitted to the edge of the training set: lens-sersic" in model.notes
+    assert "fitted to the edge of the training range: lens-sersic" in model.notes
     assert model.chi2 > 1.1
 
 
