@@ -1,4 +1,4 @@
-"""Many images: batches of one size, tables instead of figures, runs that are interrupted."""
+"""Many images: batches of one size, tables without figures, interrupted runs."""
 
 import csv
 
@@ -30,11 +30,11 @@ def rows_of(path):
 def test_a_folder_is_measured_in_batches_of_one_size(folder, tmp_path):
     sizes = []
 
-    def answer(images):
+    def predict(images):
         sizes.append(images.shape)
         return mean(images)
 
-    results = measure_images(parameters(tmp_path, f"-p={folder}"), predict=answer)
+    results = measure_images(parameters(tmp_path, f"-p={folder}"), predict=predict)
     assert set(sizes) == {(64, 64, 64)}  # one compiled program, and the same rounding for each image
     assert len(sizes) == 3  # 1ff4b55 called the network for every file
     assert (results.number, results.measured, results.refused_number) == (NUMBER + 1, NUMBER, 1)

@@ -1,4 +1,4 @@
-"""Files through a network: what the flags do, what the notes and the figure say. The network is a stand-in."""
+"""Measured files: effect of the flags, notes, table and figure. The network is replaced by a simple function."""
 
 import csv
 from dataclasses import replace
@@ -26,7 +26,7 @@ RECORD = {
     "camera": {"sky": 0.22, "exposure-time": 2264.0, "exposures": 4, "read-noise": 4.2},
 }
 HEADERS = ["einstein-radius [arcsec]"]
-NOISE = 0.0105  # e-/s in a pixel, of that camera: sqrt(0.22 * 2264 + 4 * 4.2^2) / 2264
+NOISE = 0.0105  # e-/s per pixel for that camera: sqrt(0.22 * 2264 + 4 * 4.2^2) / 2264
 
 
 class Network:
@@ -36,7 +36,7 @@ class Network:
 
 
 def mean(images):
-    """Prediction with each image's mean, so that a test can see what the network was given."""
+    """Predict the mean of each image, so that a test can check the input of the network."""
     return [Prediction(np.array([image.mean()])) for image in images]
 
 
@@ -62,13 +62,13 @@ def one(folder, *words, record=RECORD):
 
 @pytest.fixture
 def lens(tmp_path) -> Path:
-    """A galaxy ten pixels to the right of the middle, a neighbour, in the noise of the training images."""
+    """A galaxy ten pixels to the right of the middle and a neighbour, with the noise of the training images."""
     (tmp_path / "lens").mkdir()
     image = galaxy((120, 120), x=10.0, peak=1.0) + galaxy((120, 120), x=-12.0, y=15.0, peak=0.8, size=2.0)
     image += NOISE * noise((120, 120))
     mask = galaxy((120, 120), x=-12.0, y=15.0, peak=1.0) > 0.08
     path = tmp_path / "lens" / "data.fits"
-    write_fits(path.with_name("mask.fits"), np.flipud(mask).astype(np.uint8))  # its first row is at the bottom
+    write_fits(path.with_name("mask.fits"), np.flipud(mask).astype(np.uint8))  # FITS has its first row at the bottom
     np.save(path.with_name("noise.npy"), np.full((120, 120), NOISE))
     return write_fits(path, np.flipud(image))
 
@@ -77,7 +77,7 @@ def test_each_flag_does_what_it_says(lens, tmp_path):
     plain = one(tmp_path, f"-p={lens}")
     assert any("light's peak is at (x, y) = (+1.0" in note and "0.071 arcsec off" in note for note in plain.notes)
     assert any("noise estimated" in note for note in plain.notes)
-    assert not any("times that of the training images" in note for note in plain.notes)  # it is the same
+    assert not any("times that of the training images" in note for note in plain.notes)  # the noise is the same
     flags = ["--center=brightest", "--mask=mask.fits", "--noise-map=noise.npy"]
     found = one(tmp_path, f"-p={lens}", *flags)
     assert any("centred on the light's peak, at (x, y) = (+1.0" in note for note in found.notes)
@@ -86,15 +86,15 @@ def test_each_flag_does_what_it_says(lens, tmp_path):
     assert np.abs(np.array(peak) - 31.5).max() <= 1
     assert found.prepared.noise == pytest.approx(NOISE, rel=1e-6)
     assert any(" masked: filled" in note for note in found.notes)
-    # Of the neighbour (0.8 at its peak) nothing is left that would stand out of the galaxy's light there.
+    # The neighbour (0.8 at its peak) is removed: the galaxy's light is fainter than 0.1 there.
     assert found.seen[found.prepared.mask].max() < 0.1
     by_hand = one(tmp_path, f"-p={lens}", "--center=1,0", *flags[1:])
-    kept = ~found.prepared.mask  # what is filled depends on the centre to a small part of a pixel
+    kept = ~found.prepared.mask  # filled values depend on the centre, which differs by a small fraction of a pixel
     np.testing.assert_array_equal(by_hand.seen[kept], found.seen[kept])
     assert found.values == pytest.approx(found.seen.mean())
 
 
-def test_other_noise_than_the_training_images_is_said(lens, tmp_path):
+def test_noise_unlike_the_training_images_is_noted(lens, tmp_path):
     image = 3 * NOISE * noise((120, 120))
     write_fits(lens, image)
     (note,) = [note for note in one(tmp_path, f"-p={lens}").notes if "times that of the training images" in note]
@@ -117,7 +117,7 @@ def test_bad_pixels_are_filled_or_refused(lens, tmp_path):
 @pytest.mark.parametrize(
     "words", ["--mask=maks.fits", "--noise-map=nowhere.npy", "--center=middle", "--center=", "--mask="]
 )
-def test_flags_that_name_nothing_are_usage_errors(lens, tmp_path, words):
+def test_flags_with_unknown_names_are_usage_errors(lens, tmp_path, words):
     with pytest.raises(UsageError, match=words.split("=")[0]):
         measure(tmp_path, f"-p={lens}", words)
 
@@ -132,7 +132,7 @@ def test_one_mask_name_serves_many_folders(lens, tmp_path):
     assert "there is no mask.fits beside it: nothing is masked" in measurements[1].notes
 
 
-def test_images_as_others_made_them_take_no_flags(lens, tmp_path):
+def test_uncalibrated_images_take_no_calibration_flags(lens, tmp_path):
     record = RECORD | {"image-unit": "as distributed", "zero-point": None}
     np.save(tmp_path / "public.npy", noise((64, 64)))
     words = ["--quiet", f"--figures-dir={tmp_path}", f"-p={tmp_path / 'public.npy'}"]
@@ -149,7 +149,7 @@ def test_images_as_others_made_them_take_no_flags(lens, tmp_path):
     assert "64 of 4096 pixels inside the field are NaN" in reason
 
 
-def test_noise_is_held_against_all_that_was_drawn(lens):
+def test_noise_is_compared_with_the_range_of_exposure_times(lens):
     def notes(times):
         record = RECORD | {"camera": RECORD["camera"] | {"exposure-time": times}}
         return [note for note in one(lens.parent, f"-p={lens}", record=record).notes if "background noise" in note]
@@ -159,7 +159,7 @@ def test_noise_is_held_against_all_that_was_drawn(lens):
     assert "noise is 0.5" in note  # 0.0105 over the 0.0196 of 800 s
 
 
-def test_table_and_figure_of_what_was_filled(lens, tmp_path):
+def test_table_and_figure_show_what_was_filled(lens, tmp_path):
     given = parameters(tmp_path, f"-p={lens}", "--center=brightest", "--mask=mask.fits")
     results = measure_images(given)
     write_measurements(given, read_training_images(given, RECORD), results, HEADERS, ["1.2"], [])
@@ -183,7 +183,7 @@ def test_measured_images_are_readable(tmp_path, lens, count):
     assert "outlined: filled" in words
     bars = [axes.get_ylabel() for axes in figure.axes if not axes.images and axes.get_ylabel()]
     assert bars == ["in the file [counts/s]", "input of the network [e-/s]"] * min(count, 12)
-    if count == 1:  # public images are given to the network as they are
+    if count == 1:  # uncalibrated images have their own unit
         figure = draw_measured(observations, [found.prepared], [caption], 0.1, unit="as distributed")
         bars = [axes.get_ylabel() for axes in figure.axes if not axes.images and axes.get_ylabel()]
         assert bars == ["in the file [as distributed]", "input of the network [as distributed]"]
@@ -192,7 +192,7 @@ def test_measured_images_are_readable(tmp_path, lens, count):
     original, seen = figure.axes[0], figure.axes[2]
     frame = original.patches[0]
     assert (frame.get_x() + 3.2, frame.get_y() + 3.2) == pytest.approx((1.0, 0.0), abs=0.06)
-    # The outlines enclose the mask in both, and nothing but it.
+    # The outlines enclose exactly the mask in both images.
     for axes, mask in ((original, found.observation.mask), (seen, found.prepared.mask)):
         ends = np.array(axes.collections[0].get_segments()).reshape(-1, 2)
         side = mask.shape[0] * 0.05
@@ -227,7 +227,7 @@ def test_warnings_are_red_in_the_figure_and_a_column_of_the_table(lens, tmp_path
     assert not [text for text in draw_measured(*pair, 0.1).texts if text.get_color() == RED]
 
 
-def test_a_network_that_returns_no_number_refuses_the_file_alone(lens, tmp_path):
+def test_an_image_with_an_unusable_prediction_is_refused(lens, tmp_path):
     given = parameters(tmp_path, f"-p={lens}")
     results = measure_images(given, predict=lambda images: [Prediction(np.ones(1), problem="NaN")])
     (reason,) = results.refused
@@ -249,11 +249,11 @@ def test_a_network_that_returns_no_number_refuses_the_file_alone(lens, tmp_path)
         ("none", {"TELESCOP": "JWST"}, None),
     ],
 )
-def test_another_camera_is_said(lens, tmp_path, telescope, header, says):
+def test_another_camera_is_noted(lens, tmp_path, telescope, header, says):
     write_fits(lens, NOISE * noise((120, 120)), **header)
     found = one(tmp_path, f"-p={lens}", record=RECORD | {"telescope": telescope}).notes
     notes = [note for note in found if "the header says" in note]
     assert len(notes) == (says is not None)
     assert says is None or f"says {says};" in notes[0]
-    measured = RECORD | {"telescope": telescope, "psf": [[1.0]]}  # of a measured point-spread function: the user's own
+    measured = RECORD | {"telescope": telescope, "psf": [[1.0]]}  # the PSF of a user: an unknown camera
     assert not any("the header says" in note for note in one(tmp_path, f"-p={lens}", record=measured).notes)
