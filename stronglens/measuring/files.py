@@ -2,8 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,14 @@ from stronglens.measuring.figures import MAX_DRAWN
 from stronglens.measuring.images import ImageFile, list_images
 from stronglens.measuring.output import MAX_REASONS
 from stronglens.measuring.reading import ImageReader
-from stronglens.measuring.results import MAX_DETAILED, Measurement, Prediction, RefusedImage, Results
+from stronglens.measuring.results import (
+    MAX_DETAILED,
+    Measurement,
+    Prediction,
+    PreparedImage,
+    RefusedImage,
+    Results,
+)
 from stronglens.measuring.tables import GrowingTables
 from stronglens.measuring.training_images import TrainingImages
 from stronglens.parameters import StronglensError, to_manifest
@@ -89,7 +95,9 @@ def measure_files(
     resume = parameters.resume and has_many
     tables = GrowingTables(parameters.figures_dir, columns, _settings(parameters, flags), resume)
     todo = [image for image in images if str(image) not in tables.done]
-    measured, kept, refused, refused_number, warned = len(images) - len(todo), [], [], 0, 0
+    kept: list[Measurement] = []
+    refused: list[str] = []
+    measured, refused_number, warned = len(images) - len(todo), 0, 0
     console = Console(parameters.quiet)
     if measured:
         console.say(f"Resuming: {measured:,} images are measured, {len(todo):,} remain")
@@ -102,7 +110,7 @@ def measure_files(
                     refused_number += 1
                     refused += [one.reason] * (len(refused) < MAX_REASONS)
                     continue
-                rows = {"measured": [_row(one)]} | (more_rows(one) if more_rows else {})
+                rows = {"measured": [_row(one)], **(more_rows(one) if more_rows else {})}
                 tables.add({name: [[one.name, str(one.image), *row] for row in some] for name, some in rows.items()})
                 measured += 1
                 warned += bool(one.prediction.warnings)
@@ -122,13 +130,14 @@ def _measure_batches(
 ) -> Iterator[list[Measurement | RefusedImage]]:
     """Yield measured batches in the order of the images, while threads read the next ones."""
 
-    def prepare_one(number: int, image: ImageFile) -> Measurement | RefusedImage:
+    def prepare_one(number: int, image: ImageFile) -> PreparedImage | RefusedImage:
         try:
             return read(image, keep_pixels=number < MAX_DRAWN)
         except StronglensError as error:
             return RefusedImage(image, str(error))
 
-    pool, ahead, waiting = ThreadPoolExecutor(READERS), deque(), enumerate(images)
+    pool, waiting = ThreadPoolExecutor(READERS), enumerate(images)
+    ahead: deque[Future] = deque()
     try:
         while True:
             ahead.extend(pool.submit(prepare_one, *one) for one in islice(waiting, 2 * size - len(ahead)))
@@ -140,22 +149,27 @@ def _measure_batches(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _predict_batch(batch: list, predict: Callable, size: int) -> list[Measurement | RefusedImage]:
-    read = [one for one in batch if isinstance(one, Measurement)]
+def _predict_batch(
+    batch: Sequence[PreparedImage | RefusedImage], predict: Callable, size: int
+) -> list[Measurement | RefusedImage]:
+    read = [one for one in batch if isinstance(one, PreparedImage)]
     if not read:
-        return batch
+        return [one for one in batch if isinstance(one, RefusedImage)]
     images = np.stack([one.seen for one in read])
     # Always of one size: the program is compiled once, and all images are rounded in the same way.
     padded = np.concatenate([images, np.broadcast_to(images[:1], (size - len(images), *images.shape[1:]))])
-    predictions = dict(zip(map(id, read), predict(padded), strict=False))
+    predictions = iter(predict(padded))
     done: list[Measurement | RefusedImage] = []
     for one in batch:
-        if (found := predictions.get(id(one))) is None:
+        if isinstance(one, RefusedImage):
             done.append(one)
-        elif found.problem:
+            continue
+        found = next(predictions)
+        if found.problem:
             done.append(RefusedImage(one.image, f"{one.name}: {found.problem}"))
         else:
-            done.append(replace(one, prediction=found, notes=(*found.notes, *one.notes)))
+            notes = (*found.notes, *one.notes)
+            done.append(Measurement(one.image, one.observation, one.prepared, notes, found))
     return done
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from stronglens.measuring.images import ImageFile
-from stronglens.measuring.results import Measurement
+from stronglens.measuring.results import PreparedImage
 from stronglens.measuring.training_images import TrainingImages
 from stronglens.observation import find_beside, place_center, prepare, read_background, read_center, read_observation
 from stronglens.parameters import RunError, UsageError
@@ -50,8 +50,8 @@ class ImageReader:
                     "nor in the current folder"
                 )
 
-    def __call__(self, image: ImageFile, keep_pixels: bool = False) -> Measurement:
-        """Return the prepared image, without a prediction.
+    def __call__(self, image: ImageFile, keep_pixels: bool = False) -> PreparedImage:
+        """Read and prepare an image.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class ImageReader:
             notes = [*observation.notes, *notes, *prepared.notes, *training.compare(observation, prepared)]
         if not keep_pixels:
             observation = replace(observation, image=np.empty((0, 0)), noise=None, mask=None)
-        return Measurement(image, observation, prepared, tuple(notes))
+        return PreparedImage(image, observation, prepared, tuple(notes))
 
 
 def _refuse_calibration(parameters) -> None:

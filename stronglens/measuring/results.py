@@ -1,4 +1,4 @@
-"""Prediction for one image, measurement of one image, results for all images."""
+"""Prepared image, prediction and measurement of one image; results for all images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,8 +41,8 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """An image as it was read and prepared, and the network's prediction for it.
+class PreparedImage:
+    """An image that was read and prepared for a network.
 
     Attributes
     ----------
@@ -52,16 +52,13 @@ class Measurement:
     prepared : Prepared
         Input of the network, its noise, and the pixels that were filled.
     notes : tuple of str
-        Decisions made while reading and preparing, and remarks on the prediction.
-    prediction : Prediction or None
-        None before the network was applied.
+        Decisions made while reading and preparing.
     """
 
     image: ImageFile
     observation: Observation
     prepared: Prepared
     notes: tuple[str, ...]
-    prediction: Prediction | None = None
 
     @property
     def name(self) -> str:
@@ -69,14 +66,27 @@ class Measurement:
         return self.observation.name
 
     @property
-    def values(self) -> np.ndarray:
-        """Predicted numbers: ndarray (L,)."""
-        return self.prediction.values
-
-    @property
     def seen(self) -> np.ndarray:
         """Input of the network: ndarray (H, W) float32, e-/s."""
         return self.prepared.image
+
+
+@dataclass(frozen=True)
+class Measurement(PreparedImage):
+    """A prepared image, and the network's prediction for it.
+
+    Attributes
+    ----------
+    prediction : Prediction
+        Its notes are among those of the measurement too.
+    """
+
+    prediction: Prediction
+
+    @property
+    def values(self) -> np.ndarray:
+        """Predicted numbers: ndarray (L,)."""
+        return self.prediction.values
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -28,7 +28,7 @@ class GrowingTables:
     Parameters
     ----------
     folder : Path
-    headers : dict of str to sequence of str
+    headers : mapping of str to sequence of str
         Columns of each table by its name; one of them is ``path``, which identifies an image. The table with one row
         for each image that is done comes first.
     settings : dict, JSON
@@ -43,7 +43,9 @@ class GrowingTables:
         If an unfinished table cannot be read.
     """
 
-    def __init__(self, folder: Path, headers: dict[str, Sequence[str]], settings: dict[str, Any], resume: bool = False):
+    def __init__(
+        self, folder: Path, headers: Mapping[str, Sequence[str]], settings: dict[str, Any], resume: bool = False
+    ):
         self.folder, self.headers = Path(folder), {name: list(columns) for name, columns in headers.items()}
         self._settings = json.loads(json.dumps(settings))
         self.done: set[str] = self._resume() if resume else self._begin()

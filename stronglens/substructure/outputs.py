@@ -22,9 +22,8 @@ def read_classes(parameters, record: Mapping, network=None) -> list[str]:
         If the record is damaged.
     """
     classes = record.get("classes")
-    is_sound = isinstance(classes, list) and len(classes) > 0
-    if is_sound and network is not None:
-        is_sound = len(network.inputs) == 1 and network.output_shape[-1] == len(classes)
-    if not is_sound:
+    if not isinstance(classes, list) or not classes:
+        raise damaged_record(parameters.model_file)
+    if network is not None and (len(network.inputs) != 1 or network.output_shape[-1] != len(classes)):
         raise damaged_record(parameters.model_file)
     return classes

@@ -227,6 +227,20 @@ def test_warnings_are_red_in_the_figure_and_a_column_of_the_table(lens, tmp_path
     assert not [text for text in draw_measured(*pair, 0.1).texts if text.get_color() == RED]
 
 
+def test_a_task_without_labels_or_classes_is_measured(lens, tmp_path):
+    """A network may give images instead of numbers: the table then has no columns of the task."""
+    record = {key: value for key, value in RECORD.items() if key != "labels"}
+    given = parameters(tmp_path, f"-p={lens}", "--noise-map=noise.npy", "--mask=mask.fits")
+    results = measure_images(given, record, predict=lambda images: [Prediction(np.zeros(0))] * len(images), headers=[])
+    (found,) = results.kept
+    assert found.prepared.noise == pytest.approx(NOISE, rel=1e-6)
+    assert found.prepared.mask.any()
+    write_measurements(given, read_training_images(given, record), results, [], [""], [])
+    (row,) = csv.DictReader((tmp_path / "measured.csv").read_text().splitlines())
+    assert list(row) == ["file", "path", "field-x", "field-y", "unlike-percentile", "notes"]
+    assert (tmp_path / "measured.png").exists()
+
+
 def test_an_image_with_an_unusable_prediction_is_refused(lens, tmp_path):
     given = parameters(tmp_path, f"-p={lens}")
     results = measure_images(given, predict=lambda images: [Prediction(np.ones(1), problem="NaN")])
