@@ -379,5 +379,5 @@ def test_a_network_finds_the_psf_that_it_learned_from(tmp_path):
     with pytest.raises(RunError, match="no longer the point-spread function"):
         find_simulation(record, lambda _: made_with)
     path.unlink()
-    with pytest.raises(RunError, match=r"no model image .*: no such file"):
+    with pytest.raises(RunError, match=r"no model image: .*: no such file"):
         find_simulation(record, lambda _: made_with)

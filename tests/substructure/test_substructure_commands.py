@@ -186,7 +186,7 @@ def test_public_folders_through_both_doors(public, tmp_path, capsys):
     assert "40 x 36 pixels" in line
     code, line = refused(capsys, model_and_figures, *network, files[0], "--pixel-scale=0.1")
     assert code == 2
-    assert "--pixel-scale means nothing" in line
+    assert "--pixel-scale does not apply to a network" in line
     code, line = refused(capsys, model_and_figures, *train(tmp_path, dataset, "--simulate"))
     assert code == 2
     assert "this one was converted" in line
