@@ -265,7 +265,7 @@ def test_galleries_are_readable(images, which, count, labels):
     shown = figure.axes[0].images[0].get_array()
     np.testing.assert_array_equal(np.asarray(shown), images[first])
     words = words_of(figure)
-    assert f"measured {which}" in words
+    assert f"{which} first" in words
     assert "→" in words
     if labels == 8:
         assert "4 of 8 labels" in words

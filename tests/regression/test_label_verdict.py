@@ -77,7 +77,7 @@ def test_networks_without_a_test_are_not_known(older):
     (verdict,) = judge_labels(older, ["sharp"]).values()
     assert (verdict.learned, verdict.is_comparable) == ("unknown", True)
     assert describe_verdicts({"sharp": verdict}) == [
-        "not known whether the network has learned: sharp (no test is recorded)"
+        "unknown whether the network has learned: sharp (no test is recorded)"
     ]
     assert judge_labels({**older, "simulation": {"redshift-effects": "none"}}, ["src-redshift"])[
         "src-redshift"

@@ -152,7 +152,7 @@ def test_the_seed_decides_the_start():
     "damage", [{"posterior": "box"}, {"label-space": {}}, {"label-space": make_space(3).to_dict()}]
 )
 def test_a_record_of_another_network_is_refused(networks, damage):
-    with pytest.raises(RunError, match="damaged: train it anew"):
+    with pytest.raises(RunError, match="damaged; train the network again"):
         Posterior(networks["flow"], record_of("flow", make_space(2)) | damage)
 
 

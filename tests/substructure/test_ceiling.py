@@ -69,10 +69,10 @@ def test_share_of_the_ceiling():
 @pytest.mark.parametrize(
     ("network", "refit", "reason"),
     [
-        (0.7, 0.549, "the ceiling is too near to chance"),
-        (0.7, 0.5, "the ceiling is too near to chance"),
+        (0.7, 0.549, "the upper limit is too close to 0.5"),
+        (0.7, 0.5, "the upper limit is too close to 0.5"),
         (None, 0.9, "the network's area is undefined"),
-        (0.7, None, "the ceiling's area is undefined"),
+        (0.7, None, "the area of the upper limit is undefined"),
     ],
 )
 def test_share_of_what_is_no_ceiling(network, refit, reason):

@@ -214,22 +214,22 @@ def linked(name, to):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (without("vort"), r"holds no/, sphere/, and no folder of the class vortex \(vort, vortex, axion\)"),
-        (emptied("sphere"), r"sphere holds no \.npy files$"),
-        (lambda folder: [*emptied("no")(folder), (folder / "no" / "a.png").touch()], r"no \.npy files among its 1"),
-        (renamed("sphere", "spere"), r"spere is a folder of an unknown name; did you mean sphere/\?"),
-        (added("vortices"), r"vortices is a folder of an unknown name; did you mean vortex/\?"),
-        (added("models"), "models is a folder of an unknown name; known are no, nosub, .* move away"),
-        (added("cdm"), "holds cdm/, sphere/, which are one class"),
-        (added("no/more"), r"no holds more/: only \.npy files"),
-        (added("train"), "holds both classes .* and parts"),
-        (linked("no/here", ".."), r"no holds here/: only \.npy files"),
+        (without("vort"), r"contains no/, sphere/, but no folder of the class vortex \(vort, vortex, axion\)"),
+        (emptied("sphere"), r"sphere contains no \.npy files$"),
+        (lambda folder: [*emptied("no")(folder), (folder / "no" / "a.png").touch()], r"no \.npy files \(1 other files\)"),
+        (renamed("sphere", "spere"), r"spere is a folder with an unknown name; did you mean sphere/\?"),
+        (added("vortices"), r"vortices is a folder with an unknown name; did you mean vortex/\?"),
+        (added("models"), "models is a folder with an unknown name; possible names are no, nosub, .* remove other folders"),
+        (added("cdm"), "contains cdm/, sphere/, which are the same class"),
+        (added("no/more"), r"no contains more/, but may contain \.npy files only"),
+        (added("train"), "contains both class folders .* and folders of these"),
+        (linked("no/here", ".."), r"no contains here/, but may contain \.npy files only"),
         (linked("no/loop.npy", "loop.npy"), r"cannot read .*loop\.npy: Too many levels"),
         (linked("no/lost.npy", "nowhere"), r"lost\.npy' cannot be read"),
         (lambda folder: os.mkfifo(folder / "no" / "pipe.npy"), r"pipe\.npy' cannot be read"),
         (lambda folder: (folder / "no" / "a\nb.npy").touch(), "has a name that is not plain text"),
         (lambda folder: Path(os.fsdecode(bytes(folder / "no") + b"/\xff.npy")).touch(), "not plain text"),
-        (lambda folder: [*emptied("vort")(folder), (folder / "vort").rmdir(), linked("vort", "no")(folder)], "are one"),
+        (lambda folder: [*emptied("vort")(folder), (folder / "vort").rmdir(), linked("vort", "no")(folder)], "are the same folder"),
     ],
 )
 def test_unclear_folders_are_refused(tmp_path, change, said):
@@ -241,14 +241,14 @@ def test_unclear_folders_are_refused(tmp_path, change, said):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (without("val/no"), r"val holds sphere/, vort/, and no folder of the class no \("),
-        (renamed("val/no", "val/nosubs"), "val/nosubs is a folder of an unknown name; did you mean nosub/"),
-        (renamed("val", "vall"), r"vall is a folder of an unknown name; did you mean val/\?"),
-        (renamed("train", "test"), "holds test/, val/, and not one train/"),
-        (added("test"), r"holds test/, val/: only one of them can be the test set"),
-        (added("Train"), "holds Train/, train/, and not one train/"),
-        (added("no"), "holds both classes"),
-        (lambda folder: [renamed("val", ".old")(folder), linked("val", "train")(folder)], "are one folder"),
+        (without("val/no"), r"val contains sphere/, vort/, but no folder of the class no \("),
+        (renamed("val/no", "val/nosubs"), "val/nosubs is a folder with an unknown name; did you mean nosub/"),
+        (renamed("val", "vall"), r"vall is a folder with an unknown name; did you mean val/\?"),
+        (renamed("train", "test"), "contains test/, val/, but not exactly one train/"),
+        (added("test"), r"contains test/, val/, but there can be one test set only"),
+        (added("Train"), "contains Train/, train/, but not exactly one train/"),
+        (added("no"), "contains both class folders"),
+        (lambda folder: [renamed("val", ".old")(folder), linked("val", "train")(folder)], "are the same folder"),
     ],
 )
 def test_unclear_parts_are_refused(tmp_path, change, said):
@@ -259,12 +259,12 @@ def test_unclear_parts_are_refused(tmp_path, change, said):
 
 
 def test_no_class_at_all(tmp_path):
-    assert "no folder at all" in one_line(lambda: find_classes(tmp_path), UsageError)
+    assert "it contains no folder" in one_line(lambda: find_classes(tmp_path), UsageError)
     assert not holds_class_folders(tmp_path)
     (tmp_path / "spere").mkdir()
     (tmp_path / "plots").mkdir()
     line = one_line(lambda: find_classes(tmp_path), UsageError)
-    assert "but plots/, spere/ (did you mean sphere/?); known are no, nosub" in line
+    assert "but plots/, spere/ (did you mean sphere/?); possible names are no, nosub" in line
     for bad in (tmp_path / "absent", make_few(tmp_path / "few") / "no" / "000.npy"):
         assert f"cannot read {bad}" in one_line(partial(find_classes, bad), UsageError)
         assert not holds_class_folders(bad)
@@ -447,7 +447,7 @@ def test_files_that_changed_meanwhile_are_refused(tmp_path):
     writer, work = begin(origin, tmp_path / "d")
     np.save(origin / "no" / "extra.npy", np.ones((8, 6)))
     with writer:
-        assert "changed meanwhile" in one_line(lambda: work(0), RunError)
+        assert "changed during the conversion" in one_line(lambda: work(0), RunError)
     assert "files-checksum was" in one_line(lambda: begin(origin, tmp_path / "d", resume=True), RunError)
 
 
@@ -548,7 +548,7 @@ def test_public_samples(tmp_path):
     folder = Path(os.environ.get("STRONGLENS_DATA", ""), "deeplense")
     if "STRONGLENS_DATA" not in os.environ or not folder.is_dir():
         pytest.skip("STRONGLENS_DATA names no folder with deeplense/")
-    assert "no folder at all" in one_line(lambda: find_classes(folder), UsageError)
+    assert "it contains no folder" in one_line(lambda: find_classes(folder), UsageError)
     for name in ("nosub", "cdm", "axion"):
         (tmp_path / "origin" / name).mkdir(parents=True)
         (tmp_path / "origin" / name / "1.npy").symlink_to((folder / f"{name}.npy").resolve())

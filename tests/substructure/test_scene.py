@@ -10,7 +10,7 @@ from stronglens.substructure.effects import EffectMeasurement
 from stronglens.substructure.scene import SubstructureSimulator
 from stronglens.substructure.simulator import make_simulator
 
-FEW = {"subhalo_mass_min": 1e8}  # about 80 sub-halos: quick
+FEW = {"subhalo_mass_min": 1e8}  # about 80 subhalos, which is fast
 
 
 def parameters(**values):
@@ -157,7 +157,7 @@ def test_a_change_of_the_smooth_lens_is_refitted_away(matched, sample, monkeypat
         ({"subhalo_radius_min": 3.0}, "--subhalo-radius-min=3 must be less than --subhalo-radius-max=2"),
         ({"substructure_mass_range": 3e12}, "raise --subhalo-mass-min"),
         ({"substructure_mass_range": 1e7}, "lower --subhalo-mass-max"),
-        ({"substructure_preset": "public", "telescope": "euclid"}, "has a telescope of its own"),
+        ({"substructure_preset": "public", "telescope": "euclid"}, "sets its own telescope"),
     ],
 )
 def test_contradictions_are_refused(values, words):

@@ -33,7 +33,7 @@ def table(path):
 
 def table_of_areas(printed):
     """Return what the terminal says of areas: title of the line to its cells."""
-    lines = printed.split("Told apart from no")[1].split("\n\n")[0].splitlines()[1:]
+    lines = printed.split("Area under the ROC curve of each class against no")[1].split("\n\n")[0].splitlines()[1:]
     assert lines[0].split() == ["sphere", "vortex"]
     assert max(map(len, lines)) <= 100
     return {line[:32].strip(): line[32:].split("  ") for line in lines}
@@ -92,7 +92,7 @@ def test_report(trained, simulated):
     cells = table_of_areas((trained / "printed.txt").read_text())
     for title in ("scalar measurements", "network", "matched filter, lens refitted", "matched filter, lens known"):
         assert len([cell for cell in cells[title] if cell.strip()]) == 2
-    shares = [cell.strip() for cell in cells["network's share of refitted"] if cell.strip()]
+    shares = [cell.strip() for cell in cells["share of the upper limit"] if cell.strip()]
     assert shares == [share_text(share) for share in metrics["share_of_ceiling"].values()]
     assert set(metrics["in_bins"]) == {"snr", "substructure-snr"}  # the mass is the same in all
     rows = table(figures / "predictions.csv")
@@ -132,8 +132,8 @@ def test_telescope_images_are_classified(trained, tmp_path, capsys):
     assert float(row["accuracy"]) == pytest.approx(metrics["accuracy"]["value"], abs=1e-4)
     assert float(row["accuracy-by-chance"]) == pytest.approx(chance, abs=1e-4)
     assert row["learned"] == ("yes" if metrics["accuracy"]["low"] > chance else "no")
-    assert ("NOT LEARNED: this accuracy is not above chance" in said) == (row["learned"] == "no")
-    assert f"by chance {chance:.3f}" in said
+    assert ("NOT LEARNED: the accuracy is not above this baseline" in said) == (row["learned"] == "no")
+    assert f"of always predicting the most frequent class: {chance:.3f}" in said
     assert 0 <= float(row["unlike-percentile"]) <= 100
     assert "farther from the training set than" in row["notes"]
     assert sum(float(row[f"P({name})"]) for name in ("no", "sphere", "vortex")) == pytest.approx(1, abs=1e-4)
@@ -167,7 +167,7 @@ def test_public_folders_through_both_doors(public, tmp_path, capsys):
     assert "75 images" in capsys.readouterr().out
     assert model_and_figures.main(train(tmp_path, dataset)) == 0
     printed = capsys.readouterr().out
-    assert "The ceiling is unknown" in printed
+    assert "No upper limit: external images" in printed
     cells = table_of_areas(printed)
     assert "network" in cells
     assert not any("matched filter" in title or "share" in title for title in cells)
