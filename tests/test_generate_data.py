@@ -177,7 +177,7 @@ def test_formats_hold_the_same_and_are_converted_to_one_another(tmp_path, capsys
         (["--format=zarr", "--workers=2", "--scheduler=tcp://x:1", "--dry-run"], "exclude each other"),
         (
             ["--format=zarr", "--convert-from=nowhere"],
-            "nowhere contains no dataset; images of others are read with --task=",
+            "nowhere contains no dataset; external images are read with --task=",
         ),
     ],
 )

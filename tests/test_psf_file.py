@@ -195,7 +195,7 @@ def test_ways_to_state_a_pixel_scale(read, cards):
 @pytest.mark.parametrize(
     ("cards", "how"),
     [
-        ({}, "no pixel scale in the header: taken as 0.1 arcsec"),
+        ({}, "no pixel scale in the header; assumed 0.1 arcsec"),
         ({"CDELT1": 1.0, "CDELT2": 1.0}, "no pixel scale"),  # without a unit: a default that many programs write
         ({"PIXELSCL": 0.01, "PIXUNIT": "meter"}, "no pixel scale"),
         ({"PIXSCALE": "unknown"}, "no pixel scale"),
@@ -272,8 +272,8 @@ def test_an_extension_is_chosen(tmp_path, extension, fwhm):
 @pytest.mark.parametrize(
     ("extension", "error", "message"),
     [
-        ("", RunError, r"2 two-dimensional images: choose one with --psf-fits=.*\[EXTENSION\]: 1 PSF, 2 PSF"),
-        ("[9]", UsageError, "no such extension; the file has 0 PRIMARY, 1 PSF, 2 PSF, 3 STARS, 4 CUBE"),
+        ("", RunError, r"2 two-dimensional images; choose one with --psf-fits=.*\[EXTENSION\]: 1 PSF, 2 PSF"),
+        ("[9]", UsageError, "this extension does not exist; the file has 0 PRIMARY, 1 PSF, 2 PSF, 3 STARS, 4 CUBE"),
         ("[0]", RunError, "no single image"),
         ("[STARS]", RunError, "a table"),
         ("[CUBE]", RunError, "3 x 24 x 24"),

@@ -216,10 +216,16 @@ def linked(name, to):
     [
         (without("vort"), r"contains no/, sphere/, but no folder of the class vortex \(vort, vortex, axion\)"),
         (emptied("sphere"), r"sphere contains no \.npy files$"),
-        (lambda folder: [*emptied("no")(folder), (folder / "no" / "a.png").touch()], r"no \.npy files \(1 other files\)"),
+        (
+            lambda folder: [*emptied("no")(folder), (folder / "no" / "a.png").touch()],
+            r"no \.npy files \(1 other files\)",
+        ),
         (renamed("sphere", "spere"), r"spere is a folder with an unknown name; did you mean sphere/\?"),
         (added("vortices"), r"vortices is a folder with an unknown name; did you mean vortex/\?"),
-        (added("models"), "models is a folder with an unknown name; possible names are no, nosub, .* remove other folders"),
+        (
+            added("models"),
+            "models is a folder with an unknown name; possible names are no, nosub, .* remove other folders",
+        ),
         (added("cdm"), "contains cdm/, sphere/, which are the same class"),
         (added("no/more"), r"no contains more/, but may contain \.npy files only"),
         (added("train"), "contains both class folders .* and folders of these"),
@@ -229,7 +235,10 @@ def linked(name, to):
         (lambda folder: os.mkfifo(folder / "no" / "pipe.npy"), r"pipe\.npy' cannot be read"),
         (lambda folder: (folder / "no" / "a\nb.npy").touch(), "has a name that is not plain text"),
         (lambda folder: Path(os.fsdecode(bytes(folder / "no") + b"/\xff.npy")).touch(), "not plain text"),
-        (lambda folder: [*emptied("vort")(folder), (folder / "vort").rmdir(), linked("vort", "no")(folder)], "are the same folder"),
+        (
+            lambda folder: [*emptied("vort")(folder), (folder / "vort").rmdir(), linked("vort", "no")(folder)],
+            "are the same folder",
+        ),
     ],
 )
 def test_unclear_folders_are_refused(tmp_path, change, said):

@@ -202,7 +202,7 @@ def test_without_noise_there_is_no_ceiling(tmp_path, capsys):
     dataset = tmp_path / "dataset"
     assert generate_data.main([*SMALL, "--telescope=none", "-n=60", f"--dataset-dir={dataset}", "--quiet"]) == 0
     assert model_and_figures.main(train(tmp_path, dataset)) == 0
-    assert "without noise" in capsys.readouterr().out
+    assert "the images are noise-free" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -251,4 +251,4 @@ def test_a_misnamed_or_missing_class_is_refused(public, tmp_path, capsys):
         capsys, generate_data, "--task=substructure", f"--convert-from={public}", f"--dataset-dir={public / 'd'}"
     )
     assert code == 2
-    assert "name another one" in line
+    assert "give another folder" in line

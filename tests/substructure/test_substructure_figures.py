@@ -54,7 +54,12 @@ def test_graphs_of_metrics_are_readable(case):
     roc = assert_readable(draw_roc(true, probabilities, CLASSES, metrics))
     confusion = assert_readable(draw_confusion(metrics, CLASSES))
     reliability = assert_readable(draw_reliability(metrics))
-    for needed in ("false positive rate", "true positive rate", "random classifier: 0.500", f"{len(true):,} test image"):
+    for needed in (
+        "false positive rate",
+        "true positive rate",
+        "random classifier: 0.500",
+        f"{len(true):,} test image",
+    ):
         assert needed in roc
     for needed in ("predicted class", "true class", *CLASSES):
         assert needed in confusion
@@ -170,7 +175,8 @@ def test_the_ceiling_is_readable(count):
     significances = {name: {"refit": rng.lognormal(0, 1, count), "known": rng.lognormal(1, 1, count)} for name in areas}
     words = assert_readable(draw_ceiling(areas, shares, significances))
     for needed in (
-        "sphere against no: 37 % (31 to 43) of the upper limit", "vortex against no: 83 % of the upper limit", "network",
+        "sphere against no: 37 % (31 to 43) of the upper limit", "vortex against no: 83 % of the upper limit",
+        "network",
         "random", "scalar measurements", "matched filter, lens refitted", "matched filter, lens known",
         "0.700 (0.680–0.720)", "detection significance", "the substructure signal is known", "is projected out",
     ):  # fmt: skip
