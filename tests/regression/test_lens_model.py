@@ -293,7 +293,7 @@ def test_light_beyond_the_training_set_is_said(light, executor):
 def test_clumps_that_nobody_placed_are_refused(light):
     simulator = make_simulator(light[0], threads=1)
     labels = {name: np.array([value]) for name, value in light[3].items()}
-    with pytest.raises(ValueError, match="not said where"):
+    with pytest.raises(ValueError, match="positions are missing"):
         simulator.physical_scene(labels | {"src-clumps": np.ones(1)})
     index = next(index for index in range(20) if simulator.draw([index]).draws["src-clumps"])
     _, labels, _ = simulator.simulate([index])

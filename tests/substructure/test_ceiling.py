@@ -71,7 +71,7 @@ def test_share_of_the_ceiling():
     [
         (0.7, 0.549, "the upper limit is too close to 0.5"),
         (0.7, 0.5, "the upper limit is too close to 0.5"),
-        (None, 0.9, "the network's area is undefined"),
+        (None, 0.9, "the area of the network is undefined"),
         (0.7, None, "the area of the upper limit is undefined"),
     ],
 )
