@@ -274,7 +274,7 @@ def test_an_extension_is_chosen(tmp_path, extension, fwhm):
     [
         ("", RunError, r"2 two-dimensional images; choose one with --psf-fits=.*\[EXTENSION\]: 1 PSF, 2 PSF"),
         ("[9]", UsageError, "this extension does not exist; the file has 0 PRIMARY, 1 PSF, 2 PSF, 3 STARS, 4 CUBE"),
-        ("[0]", RunError, "no single image"),
+        ("[0]", RunError, "not a single image"),
         ("[STARS]", RunError, "a table"),
         ("[CUBE]", RunError, "3 x 24 x 24"),
     ],
