@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.galaxies IMAGES.fits --model-file=models/slacs.keras`` uses galaxies of GalSim's COSMOS sample
 (Mandelbaum et al. 2012, MNRAS 420, 1518: Hubble images with 0.03" pixels, one per extension) as sources instead of
-those of the simulator, with the same lenses, sizes, magnitudes, positions and telescope, and compares the results of the
-network. They are written to ``benchmarks/results/galaxies.json`` and ``docs/images/galaxies.png``.
+those of the simulator, with the same lenses, sizes, magnitudes, positions and telescope. It compares the results of the
+network, and writes them to ``benchmarks/results/galaxies.json`` and ``docs/images/galaxies.png``.
 """
 
 import argparse
