@@ -69,7 +69,7 @@ def test_density_is_that_of_the_draws(networks, kind):
     np.testing.assert_allclose(np.cov(inside.T), spread, atol=0.08)
 
 
-def test_draws_beyond_all_labels_are_drawn_anew(networks, monkeypatch):
+def test_samples_beyond_all_labels_are_redrawn(networks, monkeypatch):
     monkeypatch.setattr(posterior_module, "MAX_SIGMA", 1.5)  # not 8: of this network no draw goes so far
     space = make_space(2)
     seen = build_feature_extractor(networks["flow"]).predict(np.ones((1, SIDE, SIDE), np.float32), verbose=0)

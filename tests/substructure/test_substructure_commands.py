@@ -1,4 +1,4 @@
-"""The task through both doors: simulated and public data, metrics, figures, prediction, bad input."""
+"""The task with both commands: simulated and public data, metrics, figures, prediction, bad input."""
 
 import contextlib
 import csv
@@ -21,9 +21,9 @@ SMALL = ["--task=substructure", "--grid-size=32", "--pixel-scale=0.1", "--over-s
 FIGURES = ["auc_against", "ceiling", "confusion", "history", "mistakes", "reliability", "roc", "samples"]
 
 
-def refused(capsys, door, *arguments):
+def refused(capsys, command, *arguments):
     with pytest.raises(SystemExit) as caught:
-        door.main([*map(str, arguments)])
+        command.main([*map(str, arguments)])
     return caught.value.code, capsys.readouterr().err.strip().splitlines()[-1]
 
 
@@ -125,7 +125,7 @@ def test_telescope_images_are_classified(trained, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "P(vortex)" in said
     (row,) = table(tmp_path / "measured.csv")
-    # What the network's own test says of it: after one epoch on 63 images its accuracy is at chance.
+    # The verdict is from the network's test: after one epoch on 63 images its accuracy is that of a random guess.
     metrics = json.loads((trained / "figures" / "metrics.json").read_text())
     chance = metrics["baseline"]["accuracy"]["value"]
     assert chance == pytest.approx(1 / 3)
@@ -160,7 +160,7 @@ def test_light_of_a_lens_is_said_where_none_was_trained_with(trained, simulated,
     assert not any("LIGHT AT THE CENTRE" in note for note in notes.values())  # 1 % of images like these have it
 
 
-def test_public_folders_through_both_doors(public, tmp_path, capsys):
+def test_public_folders_with_both_commands(public, tmp_path, capsys):
     dataset = tmp_path / "dataset"
     arguments = ["--task=substructure", f"--convert-from={public}", f"--dataset-dir={dataset}"]
     assert generate_data.main(arguments) == 0

@@ -65,7 +65,7 @@ def test_graphs_of_metrics_are_readable(case):
         assert needed in confusion
     for needed in ("calibration error", "accuracy", "probability of the predicted class"):
         assert needed in reliability
-    assert f"{metrics['calibration_error_by_chance']['value']:.3f} expected if calibrated" in reliability
+    assert f"{metrics['calibration_error_by_chance']['value']:.3f} if calibrated" in reliability
     if case == "a class absent":
         assert "vortex: undefined (no test image of class vortex)" in roc
 
@@ -163,9 +163,9 @@ def draw_entry(value):
 @pytest.mark.parametrize("count", [0, 1, 300])
 def test_the_ceiling_is_readable(count):
     rng = np.random.default_rng(4)
-    judges = ("scalars", "network", "refit", "known")
+    methods = ("scalars", "network", "refit", "known")
     areas = {
-        name: {judge: draw_entry(value) for judge, value in zip(judges, values, strict=True)}
+        name: {method: draw_entry(value) for method, value in zip(methods, values, strict=True)}
         for name, values in (("sphere", (0.52, 0.65, 0.7, 0.8)), ("vortex", (0.6, 0.9, 0.98, 0.999)))
     }
     shares = {
@@ -181,7 +181,7 @@ def test_the_ceiling_is_readable(count):
         "0.700 (0.680–0.720)", "detection significance", "the substructure signal is known", "is projected out",
     ):  # fmt: skip
         assert needed in words
-    assert "best" not in words  # a bound it is not
+    assert "best" not in words  # the linearised filter is not a strict bound
     assert_readable(draw_ceiling(areas, shares))
 
 

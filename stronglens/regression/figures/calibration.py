@@ -112,8 +112,8 @@ def draw_ranks(metrics: Mapping, columns: Sequence[Column]) -> Figure:
             if at_bottom:
                 below.set_xlabel("rank of truth / samples")
         subtitle = (
-            f"{metrics['images']:,} test images; {metrics['level']:.0%} bands if calibrated: for single bins (top), "
-            "for whole curves (bottom); U shape: over-confident"
+            f"{metrics['images']:,} test images; {metrics['level']:.0%} bands if calibrated, for bins (top) and "
+            "curves (bottom); U shape: over-confident"
         )
         add_title(figure, "Ranks of the truth among posterior samples", subtitle)
     return figure
@@ -169,7 +169,7 @@ def draw_contraction(
                 axes.set_xlabel("contraction")
         subtitle = (
             f"{count_of(len(shown), 'test image')}; contraction: 1 − posterior / prior variance; "
-            "z-score: (mean − truth) / sd, 4.6 % beyond 2 if Gaussian and calibrated"
+            "z-score: (mean − truth) / sd, 4.6 % beyond 2 if normal"
         )
         add_title(figure, "Posterior contraction and z-scores", subtitle)
     return figure

@@ -12,7 +12,7 @@ from stronglens.evaluation import REFERENCE
 from stronglens.plotting import GREY, add_title, fit_text, inches, new_figure, plain_text, style, typeset_minus
 from stronglens.substructure.figures.look import COLOURS, MARKERS, METHODS, OTHER, entry_text, share_text
 
-TITLE = "Area under the ROC curve by image properties"
+TITLE = "ROC area by image property"
 MEAN = "mean of the classes, each against the others"
 NOTE = 0.15  # height of a line above a panel, inches
 
@@ -71,7 +71,7 @@ def draw_auc_against(bins_by_quantity: Mapping[str, Sequence[Mapping] | None]) -
                 handles.values(), map(plain_text, handles), loc="lower left", handlelength=2.4, borderaxespad=0,
                 bbox_to_anchor=(0.65 / figure.get_figwidth(), 0.08 / figure.get_figheight()), ncols=3 // legend_rows,
             )  # fmt: skip
-        subtitle = "bins with equal numbers of images; vertical lines: bootstrap intervals; dotted: random classifier"
+        subtitle = "bins of equal size; vertical lines: bootstrap intervals; dotted: random"
         add_title(figure, TITLE, subtitle)
     return figure
 

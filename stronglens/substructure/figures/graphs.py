@@ -156,8 +156,8 @@ def draw_reliability(metrics: Mapping) -> Figure:
             axes.set_axisbelow(True)
         figure.align_ylabels([above, below])
         chance = metrics["calibration_error_by_chance"]["value"]
-        expected = "" if chance is None else f", {chance:.3f} expected if calibrated"
-        subtitle = f"calibration error {entry_text(metrics['calibration_error'])}{expected}; dashed: calibrated"
+        expected = "" if chance is None else f", {chance:.3f} if calibrated (dashed)"
+        subtitle = f"calibration error {entry_text(metrics['calibration_error'])}{expected}"
         add_title(figure, "Reliability", subtitle)
     return figure
 
