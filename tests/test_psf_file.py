@@ -279,7 +279,7 @@ def test_an_extension_is_chosen(tmp_path, extension, fwhm):
         ("[CUBE]", RunError, "3 x 24 x 24"),
     ],
 )
-def test_an_extension_that_is_no_image(tmp_path, extension, error, message):
+def test_an_extension_that_is_not_an_image(tmp_path, extension, error, message):
     make_file_of_several(tmp_path / "psf.fits")
     with pytest.raises(error, match=message) as caught:
         telescope.read_psf(f"{tmp_path}/psf.fits{extension}", 0.1)

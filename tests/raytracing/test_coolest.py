@@ -262,7 +262,7 @@ def test_without_a_point_spread_function_images_stay_as_they_are(scene, samples,
     np.testing.assert_allclose(image, our_images(scene)[0], atol=1e-10)
 
 
-def test_the_posterior_is_in_it_and_angles_do_not_wrap(scene, samples, tmp_path):
+def test_the_template_has_the_posterior_and_angles_do_not_wrap(scene, samples, tmp_path):
     along_x = scene | {"lens_ellip_x": 0.2, "lens_ellip_y": 0.0}  # 90 degrees or -90, as it falls
     drawn = samples | {"lens_ellip_x": np.full(200, 0.2), "lens_ellip_y": np.linspace(-0.01, 0.01, 200)}
     template = write(tmp_path / "a", along_x, drawn, fitted=["lens_sersic"])
@@ -288,7 +288,7 @@ def test_a_dark_lens_has_no_light(scene, samples, tmp_path):
     assert template["lensing_entities"][0]["light_model"] == []
 
 
-def test_a_folder_is_replaced_whole_or_not_at_all(scene, samples, tmp_path, monkeypatch):
+def test_a_folder_is_replaced_atomically(scene, samples, tmp_path, monkeypatch):
     folder = tmp_path / "a"
     write(folder, scene | {"shear_1": 0.0}, samples)
     assert sorted(file.name for file in folder.iterdir()) == FILES
@@ -309,7 +309,7 @@ def test_a_folder_is_replaced_whole_or_not_at_all(scene, samples, tmp_path, monk
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_what_coolest_does_not_admit_is_refused(scene, samples, tmp_path):
+def test_models_that_coolest_does_not_allow_are_refused(scene, samples, tmp_path):
     with pytest.raises(RunError, match="behind"):
         write_coolest(tmp_path / "a", scene, samples, (0.9, 0.3), data_of())
     with pytest.raises(RunError, match="does not admit"):  # indices below 0.5

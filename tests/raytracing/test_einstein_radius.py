@@ -57,7 +57,7 @@ def test_the_circle_of_an_isothermal_power_law_is_that_of_an_isothermal_ellipsoi
         np.testing.assert_allclose(circular_einstein_radius(1.3, ellipticity, slope), isothermal, rtol=2e-9)
 
 
-def test_of_a_round_isothermal_lens_it_is_the_lenss_own(draw_scenes):
+def test_radius_of_a_round_isothermal_lens(draw_scenes):
     scene = draw_scenes("sie", 2, lens_ellip_x=0, lens_ellip_y=0, einstein_radius_sie=1.3)
     np.testing.assert_allclose(einstein_radius("sie", scene), 1.3, rtol=1e-12)
     # theta (2 / pi) sqrt(q) K(1 - q^2): -2.9 % at an axis ratio of 0.5
@@ -66,7 +66,7 @@ def test_of_a_round_isothermal_lens_it_is_the_lenss_own(draw_scenes):
 
 
 @pytest.mark.parametrize("lens_model", ["sie", "powerlaw", "composite"])
-def test_without_mass_there_is_none(draw_scenes, lens_model):
+def test_a_massless_lens_has_no_einstein_radius(draw_scenes, lens_model):
     masses = dict.fromkeys(("einstein_radius_sie", "masslight_ratio", "disk_masslight_ratio", "halo_kappa"), 0.0)
     masses = {name: value for name, value in masses.items() if name in SCENE_COLUMNS[lens_model]}
     np.testing.assert_array_equal(einstein_radius(lens_model, draw_scenes(lens_model, 3, **masses)), 0)

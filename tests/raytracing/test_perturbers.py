@@ -105,7 +105,7 @@ def test_an_image_does_not_depend_on_its_neighbours(renderers, draw_scenes, kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_order_and_rows_filled_up_do_not_matter(renderers, draw_scenes, kind):
+def test_order_and_padding_do_not_matter(renderers, draw_scenes, kind):
     scene, perturbers = draw_scenes("sie", 3, seed=5), draw_perturbers(kind, 3, 120, seed=5)
     image = renderers(kind)(scene, perturbers)[0]
     filled = [None if a is None else np.insert(a, [0, 50, 120], 0.0, axis=1) for a in vars(perturbers).values()]
@@ -127,7 +127,7 @@ def test_no_perturbers_leave_a_smooth_lens(renderers, draw_scenes, kind):
         np.testing.assert_allclose(image, smooth, atol=1e-6 * smooth.max())
 
 
-def test_what_makes_no_sense_is_refused(renderers, draw_scenes):
+def test_invalid_perturbers_are_refused(renderers, draw_scenes):
     with pytest.raises(ValueError, match="point or nfw"):
         ImageRenderer("composite", False, SHAPE, PIXEL_SCALE, 1, perturbers="point")
     with pytest.raises(ValueError, match="point or nfw"):

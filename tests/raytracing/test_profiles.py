@@ -97,7 +97,7 @@ def test_ellipsoids_add_up_to_the_convergence():
 
 
 @pytest.mark.parametrize("sersic_index", [0.99, 6.01])
-def test_an_index_beyond_the_ladder_is_refused(sersic_index):
+def test_an_index_outside_the_range_is_refused(sersic_index):
     with pytest.raises(ValueError, match="1 to 6"):
         deflections(Sersic(sersic_index=sersic_index))
 

@@ -60,7 +60,7 @@ def test_corner_is_readable(labels):
     assert ("10 of 20 labels" in said) == (labels == 20)
 
 
-def test_what_cannot_be_drawn_is_said():
+def test_undefined_values_are_named_in_figures():
     truth, samples, prior = draw(2)
     samples[:, :, 1] = np.nan
     prior[:, 0] = 1.0

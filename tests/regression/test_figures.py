@@ -139,7 +139,7 @@ def test_activations_show_the_input_and_each_layer(images):
     assert "[e-/s per pixel]" in words_of(figures["activations-input"])
 
 
-def test_each_filter_stands_in_its_place(images):
+def test_filters_are_in_order(images):
     maps = np.zeros((4, 4, 128))
     maps[:, :, 17] = 1  # second row of sixteen, second place
     picture = np.asarray(draw_activations(images[0], [maps], 0.1)["activations-layer-1"].axes[0].images[0].get_array())
@@ -213,7 +213,7 @@ def indices_of(figure):
     return [text.get_text() for axes in figure.axes for text in axes.texts if text.get_text().startswith("#")]
 
 
-def test_what_an_estimate_is_stands_in_the_figures(images):
+def test_figures_name_the_estimate(images):
     true, predicted = draw_labels(144, 2)
     gallery = draw_gallery(images, true, predicted, COLUMNS[:2], predicted[:, 0], 0.1, n=4, estimate="posterior mean")
     assert "true → posterior mean" in words_of(gallery)
@@ -222,7 +222,7 @@ def test_what_an_estimate_is_stands_in_the_figures(images):
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, np.nan])
-def test_dead_filters_can_be_drawn(images, value, tmp_path):
+def test_constant_filters_can_be_drawn(images, value, tmp_path):
     for figure in draw_activations(images[0], [np.full((4, 4, 5), value)], 0.1).values():
         save_figure(figure, tmp_path / "a.png")
 

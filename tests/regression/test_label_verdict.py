@@ -73,7 +73,7 @@ def test_point_estimates_are_judged_by_r2(record):
     "older",
     [{}, {"metrics": None}, {"metrics": {"labels": {}}}, {"metrics": {"labels": {"sharp": {"r2": 3}}, "images": 3}}],
 )
-def test_networks_without_a_test_are_not_known(older):
+def test_networks_without_a_test_have_unknown_verdicts(older):
     (verdict,) = judge_labels(older, ["sharp"]).values()
     assert (verdict.learned, verdict.is_comparable) == ("unknown", True)
     assert describe_verdicts({"sharp": verdict}) == [
@@ -84,7 +84,7 @@ def test_networks_without_a_test_are_not_known(older):
     ].learned == "not in images"  # fmt: skip
 
 
-def test_one_image_may_tell_nothing_of_what_was_learned(record):
+def test_a_posterior_of_one_image_can_be_as_wide_as_the_prior(record):
     verdicts = judge_labels(record, ["sharp", "blind"])
     wide, sharp = rng.uniform(-1, 1, (DRAWS, 2)), 0.1 * rng.normal(size=(DRAWS, 2))
     assert judge_image(verdicts, wide)["sharp"].is_wide
@@ -94,7 +94,7 @@ def test_one_image_may_tell_nothing_of_what_was_learned(record):
     assert not judge_image(verdicts, wide)["sharp"].is_comparable
 
 
-def test_what_was_not_learned_is_not_compared(record):
+def test_labels_that_are_not_learned_are_not_compared(record):
     columns = [Column(name, None, "x", "") for name in NAMES]
     verdicts = judge_image(judge_labels(record, NAMES), 0.1 * rng.normal(size=(DRAWS, 4)))
     summaries = summarize(columns, 0.1 * rng.normal(size=(DRAWS, 4)), dict.fromkeys(NAMES, 0.05), verdicts)
@@ -109,7 +109,7 @@ def test_what_was_not_learned_is_not_compared(record):
     assert [row["calibrated"] for row in rows][:3] == ["yes", "yes", "no"]
 
 
-def test_derived_quantities_are_as_good_as_what_they_follow_from():
+def test_derived_quantities_have_the_worst_verdict_of_their_labels():
     verdicts = {
         "einstein-radius": LabelVerdict("yes"),
         "lens-ellip-x": LabelVerdict("yes"),
@@ -120,7 +120,7 @@ def test_derived_quantities_are_as_good_as_what_they_follow_from():
     assert found["lens-axis-ratio"].learned == "no"
 
 
-def test_files_for_other_codes_say_it(record):
+def test_exported_files_contain_the_verdicts(record):
     measured = SimpleNamespace(prepared=SimpleNamespace(centre=(0, 0)), name="d", answer=Prediction(np.zeros(1)))
     remarks = _remarks(measured, judge_labels(record, NAMES))
     assert remarks["learned"] == "sharp: yes; blind: no; narrow: no; src-redshift: not in images"

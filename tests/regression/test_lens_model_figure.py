@@ -72,7 +72,7 @@ def in_red(figure):
 
 
 @pytest.mark.parametrize("published", [None, {"src-center-x": 0.1, "einstein-radius-sie": 1.31}])
-def test_what_is_not_to_be_trusted_is_red(published):
+def test_unreliable_values_are_red(published):
     verdicts = {"src-center-x": LabelVerdict("no"), "shear-1": LabelVerdict("yes", is_calibrated=False)}
     figure = draw(published=published, verdicts=verdicts, warnings=["UNLIKE THE TRAINING SET: " + "far " * 60])
     assert_readable(figure)

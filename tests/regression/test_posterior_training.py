@@ -45,7 +45,7 @@ def train(folder, name="flow.keras", network="report", count=60, **settings):
     return density, history
 
 
-def test_a_flow_goes_on_as_if_nothing_had_happened(tmp_path):
+def test_a_resumed_training_of_a_flow_is_identical(tmp_path):
     with ctrl_c_after(1):
         train(tmp_path)
     resumed, history = train(tmp_path, resume=True)

@@ -72,7 +72,7 @@ def test_only_radii_of_one_convention_are_compared(tmp_path, convention, columns
         ("file,axis_ratio\n\n\nd.fits,round\n", "line 4: axis_ratio"),
     ],
 )
-def test_a_table_that_cannot_be_used_is_refused_in_a_line(tmp_path, text, match):
+def test_an_unusable_table_is_refused_in_one_line(tmp_path, text, match):
     with pytest.raises(RunError, match=match) as error:
         PublishedTable(write(tmp_path, text), [SIE])
     assert "\n" not in str(error.value)

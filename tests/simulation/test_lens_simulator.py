@@ -57,7 +57,7 @@ def test_labels_do_not_depend_on_neighbours(lens_model):
 
 
 @pytest.mark.parametrize("threads", [None, 1])
-def test_threads_that_simulate_at_once_get_what_one_gets(composite_labels, threads):
+def test_concurrent_threads_simulate_identical_images(composite_labels, threads):
     images, labels, _ = composite_labels
     parts = [range(start, start + 32) for start in range(0, 128, 32)]
     lens_simulator = LensSimulator(simulator().parameters, threads=threads)  # new: all four come first to its renderer
@@ -69,7 +69,7 @@ def test_threads_that_simulate_at_once_get_what_one_gets(composite_labels, threa
 
 
 @pytest.mark.parametrize(("lens_model", "digest"), [("composite", "26931b5934ffb233"), ("sie", "aff28715c0dbf196")])
-def test_draws_of_the_defaults_stay_what_they_were(lens_model, digest):
+def test_default_draws_do_not_change_between_versions(lens_model, digest):
     """Quantities that are drawn only when asked for take no random numbers from those that always are."""
     default = LensSimulator(panel.RegressionSimulation.of(overrides=panel.OVERRIDES, lens_model=lens_model))
     draws = default.draw(range(64)).draws
@@ -97,7 +97,7 @@ def test_source_is_always_behind_the_lens():
 
 
 @pytest.mark.parametrize("lens_model", ["composite", "sie"])
-def test_redshift_acts_on_the_image_unless_told_not_to(lens_model):
+def test_redshift_effects_can_be_disabled(lens_model):
     fixed = {"lens_model": lens_model, "telescope": "none", "lens_redshift_range": (0.3, 0.3)}
     for effects, acts in (("cosmological", True), ("none", False)):
         near = simulator(**fixed, redshift_effects=effects, src_redshift_range=(1.0, 1.0)).simulate([0])[0]
@@ -148,7 +148,7 @@ def test_sie_is_drawn_by_dispersion_or_by_radius():
     assert np.all(by_radius.simulate([0])[1]["einstein-radius-sie"] == 1.2)
 
 
-def test_cuts_refuse_and_count():
+def test_cuts_reject_and_count_draws():
     cut = simulator(magnification_min=4.0, snr_min=60.0)
     _, labels, rejected = cut.simulate(range(40))
     assert labels["magnification"].min() >= 4

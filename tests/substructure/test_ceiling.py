@@ -75,7 +75,7 @@ def test_share_of_the_ceiling():
         (0.7, None, "the area of the upper limit is undefined"),
     ],
 )
-def test_share_of_what_is_no_ceiling(network, refit, reason):
+def test_share_is_undefined_without_an_upper_limit(network, refit, reason):
     found = share_of_ceiling({"value": network, "low": network, "high": network}, {"value": refit})
     assert found == {"value": None, "low": None, "high": None, "reason": reason}
 

@@ -105,7 +105,7 @@ def test_images_arrive_as_they_were_with_class_and_source(tmp_path, kept, dtype,
     assert dataset.test_images is None
 
 
-def test_fortran_order_is_no_transpose(tmp_path):
+def test_fortran_order_does_not_transpose_images(tmp_path):
     origin = make_few(tmp_path / "origin")
     image = np.asfortranarray(np.arange(48.0).reshape(8, 6))
     np.save(origin / "no" / "001.npy", image)
@@ -119,7 +119,7 @@ def test_sizes(tmp_path, shape):
     assert load_dataset(tmp_path / "d").images.shape == (9, *shape)
 
 
-def test_what_a_network_keeps_of_such_a_dataset(tmp_path):
+def test_the_network_record_of_a_converted_dataset(tmp_path):
     convert(make_few(tmp_path / "origin"), tmp_path / "d")
     record = load_dataset(tmp_path / "d").describe(["substructure"])
     assert record["classes"] == ["no", "sphere", "vortex"]
@@ -157,7 +157,7 @@ def test_names_in_use(tmp_path, names):
     assert holds_class_folders(tmp_path)
 
 
-def test_order_is_that_of_names_whatever_the_disk_says(tmp_path, monkeypatch):
+def test_order_is_by_name_independent_of_the_file_system(tmp_path, monkeypatch):
     make_images(tmp_path)
     before = find_classes(tmp_path)
     scan = os.scandir
@@ -178,7 +178,7 @@ def test_order_is_that_of_names_whatever_the_disk_says(tmp_path, monkeypatch):
     assert after.checksum == before.checksum
 
 
-def test_what_is_no_image_is_passed_over_and_named(tmp_path):
+def test_files_that_are_not_images_are_ignored_and_named(tmp_path):
     make_few(tmp_path)
     for name in (".DS_Store", "no/._000.npy", "no/.hidden", "README.md"):
         (tmp_path / name).write_text("x")
@@ -329,7 +329,7 @@ def write_objects(path, array, numpy):
 
 @pytest.mark.parametrize("numpy", [1, 2])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_images_beside_a_mass_are_read(tmp_path, layout, numpy, monkeypatch):
+def test_files_with_an_image_and_a_mass_are_read(tmp_path, layout, numpy, monkeypatch):
     origin = make_few(tmp_path / "origin")
     path = origin / "vort" / "001.npy"
     write_objects(path, LAYOUTS[layout], numpy)
@@ -451,7 +451,7 @@ def test_damaged_files_raise_one_line(tmp_path_factory, noise, position, byte):
         assert "\n" not in line
 
 
-def test_files_that_changed_meanwhile_are_refused(tmp_path):
+def test_files_that_changed_during_the_conversion_are_refused(tmp_path):
     origin = make_few(tmp_path / "origin")
     writer, work = begin(origin, tmp_path / "d")
     np.save(origin / "no" / "extra.npy", np.ones((8, 6)))

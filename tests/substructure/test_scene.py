@@ -115,7 +115,7 @@ def test_public_recipe():
     assert radius[kind == 1].min() > radius[kind == 0].max()
 
 
-def test_truncated_halos_bend_less_than_points():
+def test_truncated_halos_deflect_less_than_points():
     effects = []
     for profile in ("point", "nfw"):
         chosen = parameters(subhalo_profile=profile, **FEW)
@@ -138,7 +138,7 @@ def test_matched_filters(sample):
     np.testing.assert_array_equal(effects.known[~with_any], 0)
 
 
-def test_a_change_of_the_smooth_lens_is_refitted_away(matched, sample, monkeypatch):
+def test_refitting_removes_a_change_of_the_smooth_lens(matched, sample, monkeypatch):
     _, labels, _ = sample
     rows = np.array([0, 3, 6])  # of class no
     draws = {name: values[rows] for name, values in labels.items()}
@@ -165,7 +165,7 @@ def test_contradictions_are_refused(values, words):
         simulator(**values)
 
 
-def test_draws_are_refused_alike_in_all_classes():
+def test_draws_are_rejected_equally_in_all_classes():
     # Half of the lenses are too light for so heavy a substructure.
     lens_simulator = simulator(substructure_mass_range=1.5e11, **FEW | {"subhalo_mass_min": 1e9})
     sampler = lens_simulator.draw(range(600))
@@ -175,7 +175,7 @@ def test_draws_are_refused_alike_in_all_classes():
     assert np.ptp(means) < 4 * radius.std() / np.sqrt(200)
 
 
-def test_no_noise_where_none_is_asked_for():
+def test_no_noise_if_the_telescope_has_none():
     lens_simulator = simulator(telescope="none", **FEW)
     assert not lens_simulator.telescope.is_noisy
     assert "substructure-snr" not in lens_simulator.columns

@@ -142,7 +142,7 @@ def test_telescope_images_are_classified(trained, tmp_path, capsys):
     assert "trained for --task substructure" in line
 
 
-def test_light_of_a_lens_is_said_where_none_was_trained_with(trained, simulated, tmp_path, capsys):
+def test_lens_light_is_reported_if_training_had_none(trained, simulated, tmp_path, capsys):
     y, x = np.mgrid[15.5:-16:-1, -15.5:16] * 0.1
     images = []
     for index in range(30):
@@ -219,7 +219,7 @@ def test_what_cannot_be_simulated_is_refused(flags, words, tmp_path, capsys):
     assert words in line
 
 
-def test_flags_of_the_task_mean_nothing_without_it(capsys):
+def test_flags_of_a_task_apply_to_this_task_only(capsys):
     assert "applies to --task=substructure" in refused(capsys, generate_data, "--subhalo-number=3")[1]
     said = refused(capsys, model_and_figures, "--network=resnet18")[1]
     assert "--network must be report, resnet or convnext; received resnet18" in said

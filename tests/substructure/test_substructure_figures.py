@@ -114,7 +114,7 @@ def test_history_marks_the_best_epoch(epochs):
 @pytest.mark.parametrize(
     "history", [{}, {"loss": [np.nan]}, {"loss": [1.0, 0.5]}, {"loss": [0.0, 0.0], "accuracy": [1.0, 1.0]}]
 )
-def test_history_that_lacks_much_can_be_drawn(history):
+def test_an_incomplete_history_can_be_drawn(history):
     words = assert_readable(draw_history(history))
     assert ("not recorded" in words) == ("accuracy" not in history)
 
@@ -185,7 +185,7 @@ def test_the_ceiling_is_readable(count):
     assert_readable(draw_ceiling(areas, shares))
 
 
-def test_a_ceiling_that_lacks_much_says_so():
+def test_an_incomplete_ceiling_figure_says_so():
     chance = {"network": draw_entry(0.51), "refit": draw_entry(0.505)}
     undefined = {"network": {"value": None, "low": None, "high": None, "reason": "no test images"}}
     shares = {"sphere": {"value": None, "low": None, "high": None, "reason": "the upper limit is too close to 0.5"}}
