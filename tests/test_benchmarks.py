@@ -1,4 +1,4 @@
-"""That the benchmarks run: what they measure never decides a test."""
+"""The benchmarks run; no test depends on their results."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Point-spread functions from telescopes' optics: against GalSim's own images and against measured ones."""
+"""Point-spread functions from telescope optics, compared with GalSim's images and measured ones."""
 
 import os
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Posteriors from the command line: trained, tested, put to an image, exported."""
+"""Posteriors from the command line: training, test, measurement and export."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""The telescope under JAX, on whatever JAX has here, against the one under NumPy."""
+"""Simulated observation with JAX on its default device, compared with NumPy."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Records of telescopes: complete, and their numbers against those that others compute."""
+"""Records of telescopes: completeness, and comparison with values from other codes."""
 
 from dataclasses import fields
 

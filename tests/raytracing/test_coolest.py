@@ -44,7 +44,7 @@ SELECTED = {
 
 
 def kernel():
-    """A point-spread function without any symmetry: one that were turned or mirrored would show."""
+    """A point-spread function without symmetry, so that a rotation or reflection is detected."""
     psf = telescope.gaussian_psf(0.1, SCALE)
     psf = psf * (1 + 0.1 * np.arange(psf.size).reshape(psf.shape) / psf.size)
     return psf / psf.sum()
@@ -57,7 +57,7 @@ def data_of(**values):
 
 @pytest.fixture
 def scene(draw_scenes):
-    """Elliptical, turned, sheared and off-centre, of a source with n = 1, where the codes' b_n differ by 0.4 %."""
+    """An elliptical, rotated, sheared, off-centre lens; the source has n = 1, where the codes' b_n differ by 0.4 %."""
     fixed = {"lens_ellip_x": 0.2, "lens_ellip_y": 0.1, "lens_center_x": 0.0737, "lens_center_y": -0.0521}
     fixed |= {"src_sersic": 1.0, "src_ellip_x": -0.1, "src_ellip_y": 0.2, "src_center_y": 0.1, "lens_sersic": 3.2}
     drawn = draw_scenes("sie", 1, shear_1=0.04, shear_2=-0.06, einstein_radius_sie=0.6, src_center_x=0.05, **fixed)
@@ -93,7 +93,7 @@ def our_images(scene, lens_light=True):
 
 
 def blur(image):
-    """Blur an image as both codes do, without light from outside the field; row 0 at the bottom."""
+    """Convolve an image like both codes, without light from outside the field; row 0 at the bottom."""
     padded = np.pad(np.flipud(image)[None], [(0, 0), *[(len(kernel()) // 2,) * 2] * 2])
     return np.flipud(telescope.blur(padded, kernel())[0])
 

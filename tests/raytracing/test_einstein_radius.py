@@ -14,7 +14,7 @@ def one_of(scene, row):
 
 
 def mean_convergence(lens_model, one, radius):
-    """Of PyAutoLens's convergence, in a circle about the lens, by midpoints in angle and in radius^(1/4)."""
+    """Mean of PyAutoLens's convergence in a circle around the lens, by midpoints in angle and in radius^(1/4)."""
     t, angle = (np.arange(400) + 0.5) / 400, (np.arange(256) + 0.5) * 2 * np.pi / 256
     r, weight = radius * t**4, 4 * t**3 / 400 * 2 * t**4
     y = one["lens_center_y"] + np.outer(r, np.sin(angle))
@@ -40,7 +40,7 @@ def test_mean_convergence_within_the_einstein_radius_is_one(draw_scenes, lens_mo
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(slope=st.floats(1.2, 2.8), ellipticity=st.floats(0, 0.95 / 1.05))  # to an axis ratio of 0.05
 def test_the_circle_of_a_power_law_is_that_of_its_convergence_integrated(slope, ellipticity):
-    """The mean of (theta / rho)^t over directions, by midpoints that are dense about the major axis."""
+    """The mean of (theta / rho)^t over directions, by midpoints that are dense near the major axis."""
     q, t = (1 - ellipticity) / (1 + ellipticity), slope - 1
     u = (np.arange(4000) + 0.5) * np.pi / 2 / 4000
     phi = np.arctan(q * np.tan(u))

@@ -136,7 +136,7 @@ def test_float32_rendering_leaves_a_callers_precision_alone(renderers, draw_scen
 
 
 def round_lens(lens_model, number=1, **scene):
-    """A lens of nothing at the origin and a small round source behind it, but for what is given."""
+    """A massless lens at the origin and a small round source behind it, with the given changes."""
     scene = dict.fromkeys(SCENE_COLUMNS[lens_model], 0.0) | {
         "lens_intensity": 1.0, "lens_effect": 0.5, "lens_sersic": 3.0,
         "src_intensity": 1.0, "src_effect": 0.3, "src_sersic": 1.0,

@@ -48,7 +48,7 @@ def rows_of(perturbers, rows):
 
 
 def errors(ours, theirs):
-    """In units of the noise."""
+    """Return errors in units of the noise."""
     return SIGNAL_TO_NOISE * np.abs(ours - theirs).max(axis=(1, 2)) / theirs.max(axis=(1, 2))
 
 
@@ -206,7 +206,7 @@ def test_strength_inside_a_circle_of_points_is_counted():
 
 
 def test_strength_of_halos_inside_a_circle_is_the_mean_radial_deflection():
-    """Gauss: the mass inside is the flux of deflections through the circle."""
+    """By Gauss's theorem, the mass inside is the flux of deflections through the circle."""
     perturbers, radius = draw_perturbers("nfw", 3, 40, seed=7), np.array([0.4, 1.0, 1.5])
     perturbers.scale_radius[perturbers.scale_radius < 0.02] = 0.02  # what 20,000 places on the circle resolve
     centre_x, centre_y = np.array([0.0, 0.1, -0.2]), np.array([0.3, 0.0, 0.1])

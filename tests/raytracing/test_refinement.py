@@ -15,7 +15,7 @@ def simulator(**values):
 
 
 def draw_scene(lens_model="sie", effective_radius=0.03, sersic_index=4.0, clumps=0, **fixed):
-    """Small sources at random places; masses of nothing unless they are given."""
+    """Small sources at random positions; masses are zero unless they are given."""
     rng = np.random.default_rng(7)
     scene = {name: np.zeros(NUMBER) for name in SCENE_COLUMNS[lens_model] + clump_columns(clumps)}
     scene |= {name: rng.uniform(-0.2, 0.2, NUMBER) for name in ("src_center_x", "src_center_y")}
@@ -42,7 +42,7 @@ LENSES = {
 
 
 def errors(images, truth):
-    """Errors of the flux, and of the worst pixel as a fraction of the brightest."""
+    """Errors of the flux, and of the worst pixel relative to the brightest pixel."""
     flux = images.sum(axis=(1, 2)) / truth.sum(axis=(1, 2)) - 1
     return np.abs(flux).max(), (np.abs(images - truth).max(axis=(1, 2)) / truth.max(axis=(1, 2))).max()
 

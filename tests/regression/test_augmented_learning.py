@@ -1,4 +1,4 @@
-"""The first task learns from turned images: which datasets allow it, and what is told where one does not."""
+"""Augmentation in the regression task: conditions on the dataset, and messages."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Figures of the regression task: everything labelled, nothing outside, nothing on top of other text."""
+"""Figures of the regression task: all labels exist, and no text is outside the figure or overlaps."""
 
 from types import SimpleNamespace
 
@@ -149,7 +149,7 @@ def test_filters_are_in_order(images):
 
 @pytest.mark.parametrize("activation", [np.tanh, lambda x: np.where(x > 0, x, 0.1 * x), lambda x: np.maximum(x, 0)])
 def test_signed_activations_are_white_at_zero(images, activation):
-    """In a sequential map the sign cannot be seen: zero has another colour in each layer."""
+    """A sequential colour map would hide the sign, since zero would have another colour in each layer."""
     maps = activation(np.random.default_rng(1).normal(0.5, 1, (8, 8, 16)))
     (picture,) = draw_activations(images[0], [maps], 0.1, "viridis")["activations-layer-1"].axes[0].images
     is_signed = maps.min() < 0
@@ -181,7 +181,7 @@ def test_every_panel_carries_the_index_of_its_image(images):
 
 
 def test_the_report_numbers_images_as_the_dataset_does(images, monkeypatch):
-    """Of tested rows 100 to 143 the indices are those of the dataset, not places among the tested."""
+    """The indices of the test rows 100 to 143 are those of the dataset, not positions among the test rows."""
 
     class Images:
         def __getitem__(self, rows):

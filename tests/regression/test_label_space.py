@@ -1,4 +1,4 @@
-"""The space of labels that posteriors are densities of: bounds, priors, there and back."""
+"""Transformation of labels for posteriors: bounds, priors, inverse."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a network's own test says of each label, repeated beside its measurements."""
+"""Verdicts on labels from the test of a network, and their use in measurements."""
 
 import json
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ PRIOR = rng.uniform(-1, 1, (2000, 4))
 
 
 def draw():
-    """Posteriors: right ones; the prior; narrow ones whose means do not follow the truth; the prior."""
+    """Posteriors: calibrated; the prior; narrow with means independent of the truth; the prior."""
     draws = rng.uniform(-1, 1, (IMAGES, DRAWS, 4)).astype(np.float32)
     draws[..., 0] = TRUTH[:, None, 0] + 0.1 * (rng.normal(size=(IMAGES, 1)) + rng.normal(size=(IMAGES, DRAWS)))
     draws[..., 2] = rng.uniform(-0.5, 0.5, (IMAGES, 1)) + 0.05 * rng.normal(size=(IMAGES, DRAWS))

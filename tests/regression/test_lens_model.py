@@ -1,4 +1,4 @@
-"""A posterior's model image: right where the posterior is, and refused, with the reason, where too little is known."""
+"""Model image from a posterior: accurate for an accurate posterior, and refused with a reason if labels are missing."""
 
 import dataclasses
 import json
@@ -227,7 +227,7 @@ def test_light_that_differs_along_one_axis_or_not_at_all_is_rendered(executor):
 
 @pytest.fixture(scope="module")
 def light():
-    """As `lens`, its light off the centre and unlike the mass; the source might have a clump, and has none."""
+    """Like `lens`, with off-centre light of another ellipticity; the source may have a clump, but has none."""
     parameters = parameters_of(lens_center_var=0.1, light_ellip_offset_var=0.1, src_clumps=1)
     simulator = make_simulator(parameters, threads=1)
     images, labels, _ = simulator.simulate([3])
@@ -310,7 +310,7 @@ def test_a_mean_outside_the_training_ranges_is_reported(lens, executor):
 
 
 def measured(parameters, image, noise, draws, **known):
-    """A file of an image in the network's pixels, as the command has it once it is measured."""
+    """A measured file with an image in the pixels of the network."""
     seen = Observation(image, parameters.pixel_scale, parameters.zero_point, "lens.fits", **known)
     prepared = Prepared(image, noise, np.zeros(image.shape, bool), 0.01, 0.0, (0.0, 0.0))
     return Measurement(ImageFile("lens.fits"), seen, prepared, (), Prediction(draws.mean(axis=0), draws))

@@ -1,4 +1,4 @@
-"""The figure of a measured lens: everything inside, nothing on top of other text, with a model and without one."""
+"""Figure of a measured lens, with and without a model: no text is outside the figure or overlaps."""
 
 import numpy as np
 import pytest

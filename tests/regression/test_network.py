@@ -1,4 +1,4 @@
-"""The network of the report: its size, its scalings, what its convolutions see."""
+"""The ``report`` network: its size, scalings and activations."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Posteriors: densities that are densities, draws that are theirs, and a posterior that is known in closed form."""
+"""Posteriors: normalised densities, samples from them, and a posterior that is known in closed form."""
 
 import zipfile
 
@@ -39,7 +39,7 @@ def record_of(kind, space):
 
 @pytest.fixture(scope="module")
 def networks():
-    """Each kind with weights that are no longer those of the start, where all densities are the same."""
+    """Networks of each kind with changed weights, since all initial densities are the same."""
     made = {kind: make_network(kind, 2) for kind in ("flow", "gaussian")}
     random = np.random.default_rng(1)
     for network in made.values():

@@ -1,4 +1,4 @@
-"""That a posterior of what images do not show is the prior, and that the terminal says so."""
+"""The posterior of an unconstrained label is the prior, and the terminal reports it."""
 
 import json
 

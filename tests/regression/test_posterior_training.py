@@ -1,4 +1,4 @@
-"""Posteriors in the fit loop: stopped and gone on with, and trained on several devices at once."""
+"""Training of posteriors: resumed after an interruption, and on several devices."""
 
 import json
 import os
@@ -28,7 +28,7 @@ NAMES = ["x", "y"]
 
 
 def train(folder, name="flow.keras", network="report", count=60, **settings):
-    """Learn the places of blobs of light, as a flow."""
+    """Train a flow for the positions of Gaussian sources."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:16, :16] - 7.5
     places = rng.uniform(-3, 3, (count + 20, 2))

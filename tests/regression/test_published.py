@@ -1,4 +1,4 @@
-"""Published values: matched to files, compared like with like."""
+"""Published values: assigned to files, and compared for equal conventions only."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Clumps of star formation: part of a source's light, in places of its own, the same whatever is drawn beside them."""
+"""Star-forming clumps: they contain part of a source's light and do not depend on other draws."""
 
 import numpy as np
 import pytest

@@ -70,7 +70,7 @@ def test_concurrent_threads_simulate_identical_images(composite_labels, threads)
 
 @pytest.mark.parametrize(("lens_model", "digest"), [("composite", "26931b5934ffb233"), ("sie", "aff28715c0dbf196")])
 def test_default_draws_do_not_change_between_versions(lens_model, digest):
-    """Quantities that are drawn only when asked for take no random numbers from those that always are."""
+    """Optional quantities do not change the random numbers of other quantities."""
     default = LensSimulator(panel.RegressionSimulation.of(overrides=panel.OVERRIDES, lens_model=lens_model))
     draws = default.draw(range(64)).draws
     drawn = np.stack([draws[name] for name in default.ranges])
@@ -291,13 +291,13 @@ def test_every_image_without_noise_is_the_light_alone():
 
 
 def explained(values, redshift):
-    """R^2 of the best cubic in some quantity."""
+    """R^2 of the best cubic polynomial in a quantity."""
     fit = np.polynomial.Polynomial.fit(values, redshift, 3)
     return 1 - np.var(redshift - fit(values)) / np.var(redshift)
 
 
 def test_redshift_is_mostly_the_brightness_prior():
-    """What the README says of the redshift label: brightness tells it, as far as the prior of brightness is narrow."""
+    """The README states that the redshift follows from the brightness if its prior is narrow."""
     lens_simulator = LensSimulator(panel.RegressionSimulation.of(panel.OVERRIDES))
     draws = lens_simulator.draw(range(2000)).draws
     redshift = draws["src-redshift"]

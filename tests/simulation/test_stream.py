@@ -1,4 +1,4 @@
-"""Endless data: the stream of simulations that continues a dataset."""
+"""The unbounded stream of simulations that continues a dataset."""
 
 import subprocess
 import sys

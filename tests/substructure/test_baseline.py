@@ -1,4 +1,4 @@
-"""The scalar baseline: what its features measure, and that it finds what gives a class away."""
+"""The scalar baseline: its features, and its detection of differences between classes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What matched filters are worth."""
+"""The matched-filter upper limit."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from stronglens.substructure.effects import Effects
 
 
 def simulate_test(significances, count=40_000):
-    """Return the area of the likelihood-ratio test, an image with a signal having another one's rank than its twin."""
+    """Return the ROC area of the likelihood-ratio test, from pairs of different images."""
     random = np.random.default_rng(1)
     pixels = 50
     shape = random.normal(size=pixels)

@@ -1,4 +1,4 @@
-"""Folders of .npy files, a class each, as the public DeepLense sets come, read into a dataset of ours."""
+"""Conversion of class folders of .npy files, as in the public DeepLense datasets, to a dataset."""
 
 import json
 import os
@@ -319,7 +319,7 @@ LAYOUTS = {
 
 
 def write_objects(path, array, numpy):
-    """Write what np.save of NumPy 1 (protocol 3, numpy.core) or 2 (protocol 4, numpy._core) does."""
+    """Write a file like np.save of NumPy 1 (protocol 3, numpy.core) or 2 (protocol 4, numpy._core)."""
     np.save(path, array, allow_pickle=True)
     if numpy == 1:
         with open(path, "wb") as file:

@@ -1,4 +1,4 @@
-"""Mass functions and places of dark substructure."""
+"""Mass functions and positions of dark substructure."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Lenses with and without substructure: what the classes share, and what sets them apart."""
+"""Lenses with and without substructure: common properties and differences of the classes."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def sample(matched):
 
 
 def mean_convergence(lens_simulator, labels, rows, radius):
-    """Measure the mean convergence within a circle about the lens: of the deflection across it, by Gauss's theorem."""
+    """Measure the mean convergence within a circle around the lens from the radial deflection, by Gauss's theorem."""
     import autolens as al
 
     angle = (np.arange(4000) + 0.5) * 2 * np.pi / 4000

@@ -32,7 +32,7 @@ def table(path):
 
 
 def table_of_areas(printed):
-    """Return what the terminal says of areas: title of the line to its cells."""
+    """Return the table of areas in the terminal output: cells by the title of the line."""
     lines = printed.split("Area under the ROC curve of each class against no")[1].split("\n\n")[0].splitlines()[1:]
     assert lines[0].split() == ["sphere", "vortex"]
     assert max(map(len, lines)) <= 100
@@ -64,7 +64,7 @@ def trained(tmp_path_factory, simulated):
 
 @pytest.fixture(scope="module")
 def public(tmp_path_factory):
-    """Images as the public sets have them: (1, H, W), 0 to 1, in folders train and val."""
+    """Images like those of the public datasets: (1, H, W), 0 to 1, in folders train and val."""
     folder = tmp_path_factory.mktemp("public")
     random = np.random.default_rng(1)
     for part, number in (("train", 20), ("val", 5)):

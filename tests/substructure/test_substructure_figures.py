@@ -1,4 +1,4 @@
-"""Figures of the substructure task: everything labelled, nothing outside, nothing on top of other text."""
+"""Figures of the substructure task: all labels exist, and no text is outside the figure or overlaps."""
 
 import numpy as np
 import pytest
