@@ -297,7 +297,7 @@ def test_a_folder_is_replaced_atomically(scene, samples, tmp_path, monkeypatch):
         patch.setattr(fits.PrimaryHDU, "writeto", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
         with pytest.raises(RunError, match="No space left"):
             write(folder, scene, samples)
-    with pytest.raises(RunError, match="does not admit"):  # indices below 0.5
+    with pytest.raises(RunError, match="does not allow"):  # indices below 0.5
         write(folder, scene | {"src_sersic": 0.4}, samples)
     (folder / "coolest_update.json").touch()  # what lenstronomy writes beside the template
     with pytest.raises(RunError, match=r"would be lost: move coolest_update\.json out of it"):
@@ -312,7 +312,7 @@ def test_a_folder_is_replaced_atomically(scene, samples, tmp_path, monkeypatch):
 def test_models_that_coolest_does_not_allow_are_refused(scene, samples, tmp_path):
     with pytest.raises(RunError, match="behind"):
         write_coolest(tmp_path / "a", scene, samples, (0.9, 0.3), data_of())
-    with pytest.raises(RunError, match="does not admit"):  # indices below 0.5
+    with pytest.raises(RunError, match="does not allow"):  # indices below 0.5
         write_coolest(tmp_path / "a", scene | {"src_sersic": 0.4}, samples, (0.3, 0.9), data_of())
     assert not any(tmp_path.iterdir())
     (tmp_path / "a").touch()

@@ -62,8 +62,8 @@ def test_with_a_model(width, tmp_path):
 @pytest.mark.parametrize("count", [1, 3, 15])
 def test_without_a_model(count):
     words = assert_readable(draw(count, has_model=False, notes=["no model image: learn more"]))
-    assert "without a model" in words
-    assert "nothing published" in words
+    assert "there is no model" in words
+    assert "no published values" in words
     assert "residual" not in words
 
 

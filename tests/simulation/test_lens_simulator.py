@@ -211,7 +211,7 @@ def test_drawn_exposure_times_make_the_noise():
     fixed = simulator(**values, exposure_time=float(labels["exposure-time"][5]), exposure_time_range=None)
     draws = {name: values[5:6] for name, values in labels.items() if name in fixed.ranges}
     assert fixed._observe(draws, [5])[1]["snr"][0] == pytest.approx(labels["snr"][5], rel=1e-5)
-    with pytest.raises(UsageError, match="give one of them"):
+    with pytest.raises(UsageError, match="give only one of them"):
         simulator(exposure_time_range=(400.0, 4000.0), snr_range=(10, 20))
     with pytest.raises(UsageError, match="need noise"):
         simulator(telescope="none", exposure_time_range=(400.0, 4000.0))
@@ -237,7 +237,7 @@ def test_noise_comes_from_one_place():
     assert not {"peak-noise"} & simulator().columns.keys()
     assert simulator(telescope="none", peak_noise_range=0.05, snr_min=5).is_noisy
     for other in ({"snr_range": (10, 20)}, {"exposure_time_range": (400.0, 4000.0)}):
-        with pytest.raises(UsageError, match="give one"):
+        with pytest.raises(UsageError, match="give only one"):
             simulator(peak_noise_range=0.05, **other)
     with pytest.raises(UsageError, match="exclude each other"):
         simulator(peak_noise_range=0.05, exposure_time=100)
