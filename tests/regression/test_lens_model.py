@@ -173,7 +173,7 @@ def test_the_critical_curve_is_where_pyautolens_magnifies_without_bound(slope):
 
 def test_missing_labels_are_named():
     parameters = parameters_of()
-    with pytest.raises(RunError, match=r"learn src-center-x, src-sersic too"):
+    with pytest.raises(RunError, match=r"learn src-center-x, src-sersic"):
         columns_of_shape(parameters, [name for name in LABELS if name not in ("src-center-x", "src-sersic")])
     without_light = parameters_of(lens_light="off")
     with pytest.raises(RunError, match=r"learn lens-center-x, lens-center-y too"):  # nothing shows where it is
