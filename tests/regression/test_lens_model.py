@@ -142,7 +142,7 @@ def test_a_power_law_is_modelled_where_its_slope_is_learned_or_fixed(executor):
     assert abs(model.chi2 - 1) < 5 * np.sqrt(2 / images[0].size)  # five standard deviations of a reduced chi-square
     assert model.values["einstein-radius-sie"] == pytest.approx(true["einstein-radius-sie"], abs=1e-4)
     assert model.values["mass-slope"] == pytest.approx(true["mass-slope"], abs=1e-4)
-    with pytest.raises(RunError, match="learn mass-slope too"):
+    with pytest.raises(RunError, match="must also learn mass-slope"):
         columns_of_shape(parameters, LABELS)
     fixed = parameters_of(lens_model="powerlaw", mass_slope_range=Range(2.1, 2.1))
     assert columns_of_shape(fixed, LABELS)["mass-slope"] == 2.1
@@ -176,7 +176,7 @@ def test_missing_labels_are_named():
     with pytest.raises(RunError, match=r"learn src-center-x, src-sersic"):
         columns_of_shape(parameters, [name for name in LABELS if name not in ("src-center-x", "src-sersic")])
     without_light = parameters_of(lens_light="off")
-    with pytest.raises(RunError, match=r"learn lens-center-x, lens-center-y too"):  # nothing shows where it is
+    with pytest.raises(RunError, match=r"must also learn lens-center-x, lens-center-y"):  # nothing shows where it is
         columns_of_shape(without_light, OF_MASS_AND_SOURCE)
     with pytest.raises(RunError, match="einstein-radius-sie"):
         columns_of_shape(parameters, LABELS[1:])

@@ -6,8 +6,8 @@ LABELS = ("src-redshift", "lens-sersic", "src-center-x")
 def test_labels_without_effect_on_images_are_named_with_the_reason():
     dark_sie = {"redshift-effects": "none", "lens-light": "off", "lens-model": "sie"}
     redshift, index = warn_of_unseen(dark_sie, LABELS)
-    assert "--redshift-effects none, so that src-redshift" in redshift
-    assert "--lens-light off, so that lens-sersic" in index
+    assert "--redshift-effects none: its images do not depend on src-redshift" in redshift
+    assert "--lens-light off: its images do not depend on lens-sersic" in index
 
 
 def test_dark_stars_change_images_by_their_mass():
