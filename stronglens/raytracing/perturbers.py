@@ -50,7 +50,7 @@ class Perturbers:
 
     def __post_init__(self):
         if (self.scale_radius is None) != (self.truncation_radius is None):
-            raise ValueError("halos need a scale radius and a truncation radius; point masses have neither")
+            raise ValueError("halos need both a scale radius and a truncation radius; point masses have neither")
         for name in ("x", "y", "strength", "scale_radius", "truncation_radius"):
             values = getattr(self, name)
             if values is None:

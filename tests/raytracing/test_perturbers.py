@@ -133,7 +133,7 @@ def test_invalid_perturbers_are_refused(renderers, draw_scenes):
     with pytest.raises(ValueError, match="point or nfw"):
         ImageRenderer("sie", False, SHAPE, PIXEL_SCALE, 1, perturbers="string")
     for perturbers in (draw_perturbers("nfw", 2, 3), draw_perturbers("point", 1, 3)):
-        with pytest.raises(ValueError, match="renderer of 2 images and kind 'point'"):
+        with pytest.raises(ValueError, match="2 images and a renderer of kind 'point'"):
             renderers("point")(draw_scenes("sie", 2), perturbers)
     one = np.ones((1, 1))
     with pytest.raises(ValueError, match="both"):
