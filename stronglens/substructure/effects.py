@@ -32,23 +32,24 @@ STEPS = {
     "src_sersic": 0.02,
     "src_intensity": 0.01,
 }
-"""Half the step of the numerical derivatives, in the unit of each quantity: of the order of its measurement error."""
+"""Steps of the central differences for derivatives, about the precision of a fit to an image, unit of each parameter.
+Those of radii and intensities are relative."""
 
 LENS_LIGHT_STEPS = {"lens_intensity": 0.01, "lens_effect": 0.01, "lens_sersic": 0.02}
 
 
 @dataclass(frozen=True)
 class Effects:
-    """Effects of substructure on N images.
+    """Effects of the substructure on images.
 
     Attributes
     ----------
-    effect : ndarray (N, H, W) float32, e-/s
-        Image minus that of the smooth lens, without noise.
-    deviation : ndarray (N, H, W) float32, e-/s
-        Standard deviation of the smooth image's noise; for images without noise, their peak.
+    effect : ndarray (N, H, W) float32, electrons/s
+        Image minus image of the smooth lens, without noise.
+    deviation : ndarray (N, H, W) float32, electrons/s
+        Standard deviation of the noise in the smooth image; for images without noise, the peak of the image.
     known, refitted : ndarray (N,) float64
-        Signal-to-noise ratio of a matched filter if lens and source are known, and if they are refitted; NaN for images
+        Signal-to-noise ratio of a matched filter for known lens and source, and after refitting them; NaN for images
         without noise.
     """
 
@@ -101,7 +102,7 @@ class EffectMeasurement:
         return Effects(effect, deviation.astype(np.float32), np.linalg.norm(weighted, axis=1), np.array(refitted))
 
     def _differentiate(self, simulator, smooth: Draws, number: int) -> np.ndarray:
-        """Return the derivatives of the smooth images by P parameters of lens and source, normalised: (N, P, H, W)."""
+        """Return normalised derivatives of the smooth images, (N, P, H, W), for the P parameters of lens and source."""
         steps = STEPS | (LENS_LIGHT_STEPS if self.parameters.lens_light == "on" else {})
         slopes = np.empty((number, len(steps), *simulator.shape))
         for place, (name, step) in enumerate(steps.items()):
@@ -109,6 +110,6 @@ class EffectMeasurement:
                 step = step * smooth[name]
             sides = [simulator.noiseless(smooth | {name: smooth[name] + sign * step}) for sign in (1, -1)]
             slopes[:, place] = (sides[0] - sides[1]) / np.reshape(2 * step, (-1, 1, 1))
-        # Equal norms, so that least squares does not treat a parameter as negligible.
+        # Equal norms, so that least squares does not treat any parameter as negligible.
         length = np.linalg.norm(slopes, axis=(2, 3), keepdims=True)
         return slopes / np.where(length > 0, length, 1)

@@ -1,4 +1,4 @@
-"""Checks of a substructure request that need no neural-network library, which takes seconds to load."""
+"""Checks of a substructure command before slow imports."""
 
 from functools import partial
 
@@ -6,11 +6,14 @@ from stronglens.learning.plan import check_flags
 
 
 def check_request(parameters) -> None:
-    """Refuse flags that exclude each other and, with ``--predict``, a network or images that cannot be used.
+    """Check that the flags are consistent and, with ``--predict``, that network and images are usable.
 
     Raises
     ------
-    UsageError, RunError
+    UsageError
+        When flags contradict one another.
+    RunError
+        When the network or an image cannot be used.
     """
     check_flags(parameters)
     if parameters.predict:
