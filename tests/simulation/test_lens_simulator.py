@@ -297,7 +297,7 @@ def explained(values, redshift):
 
 
 def test_redshift_is_mostly_the_brightness_prior():
-    """What the README says of the redshift label: brightness tells it, as far as the prior of brightness is narrow."""
+    """docs/regression.md: the brightness indicates the redshift if the prior of the brightness is narrow."""
     lens_simulator = LensSimulator(panel.RegressionSimulation.of(panel.OVERRIDES))
     draws = lens_simulator.draw(range(2000)).draws
     redshift = draws["src-redshift"]
