@@ -297,7 +297,7 @@ def explained(values, redshift):
 
 
 def test_redshift_is_mostly_the_brightness_prior():
-    """The README states that the redshift follows from the brightness if its prior is narrow."""
+    """docs/regression.md: the brightness indicates the redshift if the prior of the brightness is narrow."""
     lens_simulator = LensSimulator(panel.RegressionSimulation.of(panel.OVERRIDES))
     draws = lens_simulator.draw(range(2000)).draws
     redshift = draws["src-redshift"]
