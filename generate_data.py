@@ -85,7 +85,7 @@ def plan_conversion(parameters):
         readers = [task for task in panel.COMMANDS["generate_data.py"] if find_spec(f"stronglens.{task}.foreign")]
         if parameters.task not in readers:
             flags = " or ".join(f"--task={task}" for task in readers)
-            raise RunError(f"{origin} contains no dataset; images of others are read with {flags}")
+            raise RunError(f"{origin} contains no dataset; external images are read with {flags}")
         foreign = import_module(f"stronglens.{parameters.task}.foreign")
         free += foreign.FLAGS
     given = {name: getattr(parameters, name) for name in free}

@@ -65,8 +65,8 @@ class Run(Parameters):
     task: str = choice(
         "regression", TASKS, fixed=True,
         help="what the network learns. regression: properties of lens and source; substructure: the class of the "
-        "lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex; reconstruction: the unlensed source "
-        "galaxy. Each task has its own flags",
+        "lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex; reconstruction: the unlensed "
+        "source galaxy. Each task has its own flags",
     )
     preset: str | None = text(
         None,

@@ -1,9 +1,9 @@
-"""Measure everything, print it, and write ``benchmarks/results.json``.
+"""Run benchmarks, print the results, and write ``benchmarks/results.json``.
 
-``python -m benchmarks`` runs all sections (about 25 minutes on two cores), ``python -m benchmarks NAME ...`` some, each
-in a process of its own: libraries leave traces in the environment. README.md beside this file says how to read them.
-Numbers are medians of three interleaved rounds of several seconds; a ratio is between two things measured in the
-same run on the same draws, and means something on another machine where a single time does not.
+``python -m benchmarks`` runs all sections (about 25 minutes on two cores), and ``python -m benchmarks NAME ...``
+selected sections, each in a separate process, since libraries change the environment. README.md in this folder explains
+the results. Numbers are medians of three interleaved rounds of several seconds. Ratios are between two measurements in
+the same run with the same draws; unlike single times, they are comparable between machines.
 """
 
 import argparse
@@ -24,8 +24,8 @@ SECTIONS = (
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="what to measure (all by default)")
-    parser.add_argument("--seconds", type=float, default=4.0, help="length of one round of one measurement")
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="sections to run (default: all)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="duration of one round of a measurement")
     options = parser.parse_args()
     sections = options.sections or SECTIONS
     if len(sections) > 1:
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def describe_machine() -> dict:
-    """Return what the numbers were measured on."""
+    """Return the processor, system and library versions of this machine."""
     import os
 
     model = next(

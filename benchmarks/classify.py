@@ -1,8 +1,8 @@
-"""Train and test a substructure classifier through both commands, for some seeds.
+"""Train and test a substructure classifier with both commands, for several seeds.
 
-``python -m benchmarks.classify small`` is for two cores and half an hour. ``public`` and ``matched`` are the task of
-the literature: 150 pixels, 10,000 training and 2,500 test images of each class, 50 epochs of ResNet-34, three seeds;
-hours on a GPU. Writes ``benchmarks/results/substructure-NAME.json``: metrics, times and the commands that made them.
+``python -m benchmarks.classify small`` takes half an hour on two cores. ``public`` and ``matched`` follow the
+literature: 150 pixels, 10,000 training and 2,500 test images of each class, 50 epochs of ResNet-34, three seeds; they
+take hours on a GPU. Metrics, times and commands are written to ``benchmarks/results/substructure-NAME.json``.
 """
 
 import argparse
@@ -20,17 +20,19 @@ RESULTS = Path(__file__).parent / "results"
 KEPT = ("images", "accuracy", "macro_auc", "auc", "against_no", "share_of_ceiling", "calibration_error", "confusion")
 
 FULL = ("-e=50", "--valid-split=0.04", "--test-split=0.1924", "--mixed-precision")
-"""Of 13,000 images a class 2,500 for the test, 500 for validation."""
+"""Of 13,000 images per class, 2,500 are for the test and 500 for validation."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """The flags of both commands, and the seeds of the trainings.
+    """Flags of both commands, and seeds of the trainings.
 
     Attributes
     ----------
-    generate, train : flags
-    seeds : of the split, the network and the order of images; the dataset is one
+    generate, train : tuple of str
+        Flags of generate_data.py and of model_and_figures.py.
+    seeds : tuple of int
+        Seeds of the split, the network and the order of images; all trainings use the same dataset.
     """
 
     generate: tuple[str, ...]
@@ -48,8 +50,8 @@ CONFIGURATIONS = {
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.classify", description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=CONFIGURATIONS)
-    parser.add_argument("--seed", type=int, action="append", help="only this one (may be given again); default: all")
-    parser.add_argument("--folder", type=Path, help="keep dataset, networks and figures here, and go on with them")
+    parser.add_argument("--seed", type=int, action="append", help="a seed (may be repeated); default: all")
+    parser.add_argument("--folder", type=Path, help="resumable folder of dataset, networks and figures")
     options = parser.parse_args(arguments)
     configuration = CONFIGURATIONS[options.name]
     with tempfile.TemporaryDirectory() as temporary:

@@ -1,4 +1,4 @@
-"""Whole commands as a user runs them: where the time of ``generate_data.py`` goes, memory, workers, start-up."""
+"""Complete commands as a user runs them: time of ``generate_data.py``, memory, workers and start-up."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FEW, MANY = 2_000, 20_000
-"""Images: the difference of two runs is what an image costs, the rest is start-up."""
+"""Numbers of images in two runs. The difference of their times gives the time per image, the rest is start-up."""
 
 
 def measure(seconds: float) -> dict:
@@ -42,7 +42,7 @@ def measure_formats(folder: str) -> dict:
 
 
 def measure_workers(folder: str) -> dict:
-    """Run the command in threads of one process, in one worker process and in two."""
+    """Run the command with threads of one process, and with one and two worker processes."""
     rates = {}
     for workers in (0, 1, 2):
         few, many = run_both(folder, "--format=zarr", f"--workers={workers}")
@@ -54,7 +54,7 @@ def measure_workers(folder: str) -> dict:
 
 
 def measure_start_up(folder: str) -> dict:
-    """Run both commands on next to nothing, with an empty compile cache and with one that an earlier run filled."""
+    """Run both commands on very few images, with an empty compile cache and with one from an earlier run."""
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": f"{folder}/cache"}
     report = {}
     for cache in ("cold", "warm"):
@@ -66,21 +66,21 @@ def measure_start_up(folder: str) -> dict:
     report["help"] = run_command("generate_data.py", "--help")["seconds"]
     print(
         f"start-up: generate_data.py -n=40 {report['generate_data_cold']:.1f} s with a cold compile cache, "
-        f"{report['generate_data_warm']:.1f} s with a warm one; model_and_figures.py -e=1 on it, figures and all, "
-        f"{report['model_and_figures']:.1f} s; --help {report['help']:.2f} s",
+        f"{report['generate_data_warm']:.1f} s with a warm one; model_and_figures.py -e=1 with this dataset, including "
+        f"figures, {report['model_and_figures']:.1f} s; --help {report['help']:.2f} s",
         flush=True,
     )
     return report
 
 
 def run_both(folder: str, *flags: str) -> list[dict]:
-    """Simulate few and many images with some flags."""
+    """Simulate few and many images with the given flags."""
     data = f"--dataset-dir={folder}/data"
     return [run_command("generate_data.py", f"-n={number}", *flags, data, "--force") for number in (FEW, MANY)]
 
 
 def run_command(program: str, *arguments: str, environment: dict | None = None) -> dict:
-    """Run one of the two commands in a process of its own; return its time and its peak memory, children included."""
+    """Run a command in a separate process; return its time and its peak memory, including child processes."""
     start = time.perf_counter()
     command = [sys.executable, str(ROOT / program), *arguments, "--quiet"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)

@@ -1,27 +1,29 @@
-"""Measure lenses of ENSAI's prior and noise with posteriors, through both commands.
+"""Posteriors of lenses with the prior and noise of ENSAI, with both commands.
 
 ENSAI (Hezaveh, Perreault Levasseur & Marshall 2017, Nature 548, 555; github.com/yasharhezaveh/Ensai) measures five
-numbers of an isothermal ellipsoid. ``python -m benchmarks.ensai small`` is for two cores and three quarters of an
-hour, ``full`` for a GPU, ``smoke`` shows in a minute that all of it runs. Writes ``benchmarks/results/ensai-NAME.json``
-(errors beside theirs, coverage, times, the commands that made them) and the figure ``docs/images/ensai.png``.
+parameters of an isothermal ellipsoid. ``python -m benchmarks.ensai small`` takes 45 minutes on two cores, ``full`` is
+for a GPU, and ``smoke`` tests the program in a minute. Errors of both, coverage, times and commands are written to
+``benchmarks/results/ensai-NAME.json``, and the figure to ``docs/images/ensai.png``.
 
-What is theirs: the lens without shear and light, Einstein radius uniform in 0.1-3 arcsec (before the cut), ellipticity
-e = 1 - q uniform in 0-0.9 at any angle, centre within 0.25 arcsec, field of 7.68 arcsec, Gaussian noise of 0.01-0.1 of
-the peak, magnification above 2. What is not:
+In common with ENSAI: lenses have no shear and no light, an Einstein radius uniform in 0.1-3 arcsec (before the cut), an
+ellipticity e = 1 - q uniform in 0-0.9 with a random angle, and a centre within 0.25 arcsec; the field is 7.68 arcsec;
+the noise is Gaussian with 0.01-0.1 of the peak; the magnification is above 2. Differences:
 
-- Pixels of 0.12 (small) or 0.08 arcsec (full), theirs 0.04; one point-spread function of 0.1 arcsec FWHM, the middle of
-  theirs (Gaussians of sigma 0.004 to 0.08 arcsec).
-- Sources are single Sersic profiles, theirs photographs of galaxies. Sources lie anywhere within 0.8 arcsec of the axis
-  that the magnification allows, theirs by the caustics; and light may lie beyond the field, of theirs 1 % at most.
-- They scale each image to its peak; ours keep their brightness, which a factor of two in the source's and the
-  magnification vary.
-- They add correlated noise, photon noise, cosmic rays and a constant to most images; we the Gaussian noise alone.
-- We are trained on another prior of the ellipticity: (1-q)/(1+q) (cos 2phi, sin 2phi) uniform in a square. Draws of the
-  posterior are weighted by their prior over ours, and so are test images (`prior_ratio`). Coverage needs no weights: it
-  is that of our prior.
-- Their components e (cos phi, sin phi) are the same lens with either sign, and their code takes the sign nearer to the
-  truth. Ours, e (cos 2phi, sin 2phi), have no such choice; an angle that is wrong by a little moves them by twice as
-  much. The errors in their components, sign by the truth, are written beside.
+- Pixels are 0.12 (small) or 0.08 arcsec (full); ENSAI's are 0.04 arcsec. There is one point-spread function of 0.1
+  arcsec FWHM, in the middle of ENSAI's range (Gaussians with sigma 0.004 to 0.08 arcsec).
+- Sources are single Sersic profiles; ENSAI's are images of galaxies. Source positions are within 0.8 arcsec of the
+axis,
+  subject to the magnification; ENSAI's depend on the caustics. Light may lie outside the field; for ENSAI at most 1 %.
+- Images keep their brightness, which varies by a factor of two and with the magnification; ENSAI divides each image by
+  its peak.
+- The noise is Gaussian; ENSAI adds correlated noise, photon noise, cosmic rays and a constant to most images.
+- The prior of the ellipticity in the training is uniform in a square of (1-q)/(1+q) (cos 2phi, sin 2phi). Posterior
+  samples and test images are weighted by the ratio of ENSAI's prior to this prior (`prior_ratio`). The coverage is
+  unweighted, for the prior of the training.
+- ENSAI's components e (cos phi, sin phi) describe the same lens with either sign, and ENSAI's code takes the sign
+closer
+  to the truth. The components e (cos 2phi, sin 2phi) are unique; a small error of the angle changes them by twice as
+  much. Errors in ENSAI's components, with the sign from the truth, are also written.
 """
 
 import argparse
@@ -41,16 +43,16 @@ from benchmarks.command import ROOT, run_command
 RESULTS, FIGURES = ROOT / "benchmarks" / "results", ROOT / "docs" / "images"
 LABELS = ("einstein-radius-sie", "lens-ellip-x", "lens-ellip-y", "lens-center-x", "lens-center-y")
 MARKS = {"theta_E": 0.04, "e_x": 0.07, "e_y": 0.09, "x": 0.09, "y": 0.09}
-"""RMS errors of ENSAI's public demonstration; arcsec but for e."""
+"""RMS errors of ENSAI's public demonstration, in arcsec except for e."""
 
 LARGEST = 0.9
-"""Of their e = 1 - q."""
+"""Maximum of ENSAI's e = 1 - q."""
 
 ROUNDEST = 0.02
-"""Of (1-q)/(1+q): the weight of rounder lenses (4 % of theirs) stays there, where their prior over ours has no end."""
+"""Lower bound on (1-q)/(1+q) in the weights: the ratio of the priors diverges for round lenses (4 % of ENSAI's)."""
 
 BINS = (0.1, 0.5, 1.0, 2.0, 3.0)
-"""Of the Einstein radius, arcsec."""
+"""Edges of the bins in Einstein radius, arcsec."""
 
 SCENE = (
     "--format=zarr", "--telescope=none", "--psf-fwhm=0.1", "--lens-model=sie", "--lens-light=off", "--shear-var=0",
@@ -63,7 +65,7 @@ LEARNING = (f"--labels={','.join(LABELS)}", "--posterior=flow", "--augment=on")
 
 @dataclass(frozen=True)
 class Configuration:
-    """The flags of both commands beyond those that all have."""
+    """Flags of both commands, in addition to the common flags."""
 
     generate: tuple[str, ...]
     train: tuple[str, ...]
@@ -74,7 +76,7 @@ CONFIGURATIONS = {
         ("-n=320", "--grid-size=32", "--pixel-scale=0.24", "--over-sampling=1"),
         ("--simulate", "-e=1", "--test-split=0.3", "--posterior-draws=100"),
     ),
-    # On two cores an image takes five times as long to be trained on as to be simulated: 480,000, none seen twice.
+    # On two cores, training takes five times as long per image as simulation: 480,000 images, each used once.
     "small": Configuration(
         ("-n=26000", "--grid-size=64", "--pixel-scale=0.12", "--over-sampling=2"),
         ("--simulate", "--network=resnet", "-e=24", "-mlr=1e-3", "--warm-up=1", "--valid-split=0.07693",
@@ -91,8 +93,8 @@ CONFIGURATIONS = {
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ensai", description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=CONFIGURATIONS)
-    parser.add_argument("--folder", type=Path, help="keep dataset, network and figures here, and go on with them")
-    parser.add_argument("--output", type=Path, help="where the results and the figure go, in place of the repository")
+    parser.add_argument("--folder", type=Path, help="resumable folder of dataset, network and figures")
+    parser.add_argument("--output", type=Path, help="folder for results and figure (default: in the repository)")
     options = parser.parse_args(arguments)
     configuration = CONFIGURATIONS[options.name]
     with tempfile.TemporaryDirectory() as temporary:
@@ -118,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def draw_samples(dataset_dir: Path, model_file: Path, draws: int = 1000) -> tuple[np.ndarray, np.ndarray]:
-    """Return the truth (N, 5) of the test images and draws (N, S, 5) of their posteriors, as labels."""
+    """Return the true labels (N, 5) of the test images and posterior samples (N, S, 5) of the labels."""
     from stronglens.dataset import load_dataset
     from stronglens.learning.train import predict
     from stronglens.out_of_distribution import build_feature_extractor
@@ -133,24 +135,27 @@ def draw_samples(dataset_dir: Path, model_file: Path, draws: int = 1000) -> tupl
 
 
 def measure(truth: np.ndarray, samples: np.ndarray) -> tuple[dict, np.ndarray]:
-    """Compare posterior means with the truth, on our prior and on theirs.
+    """Compare posterior means with the truth, for the prior of the training and for ENSAI's prior.
 
     Parameters
     ----------
-    truth : ndarray (N, 5), as `LABELS`
-    samples : ndarray (N, S, 5), draws of the posteriors
+    truth : ndarray (N, 5)
+        True `LABELS`.
+    samples : ndarray (N, S, 5)
+        Posterior samples.
 
     Returns
     -------
     measured : dict
-        ``rms`` on their prior, ``rms_on_our_prior``, and ``rms_with_sign_by_truth`` of e (cos phi, sin phi) on their
-        prior: entries of each number with a bootstrap interval of 95 %; ``half_width_68`` of the errors, and
-        ``theta_E_in_bins``, both on their prior; ``images``, ``effective_images``.
-    predicted : ndarray (N, 5), posterior means on their prior, in their measure
+        ``rms`` for ENSAI's prior, ``rms_on_our_prior`` for the prior of the training, and ``rms_with_sign_by_truth`` of
+        e (cos phi, sin phi) for ENSAI's prior: entries with 95 % bootstrap intervals; ``half_width_68`` of the errors
+        and ``theta_E_in_bins``, both for ENSAI's prior; ``images``, ``effective_images``.
+    predicted : ndarray (N, 5)
+        Posterior means for ENSAI's prior, in ENSAI's parameters.
     """
     weights = prior_ratio(truth)
     drawn, true = to_their_measure(samples), to_their_measure(truth)
-    of_draws = prior_ratio(samples) + 1e-9  # a posterior with nothing where theirs is: its own mean
+    of_draws = prior_ratio(samples) + 1e-9  # without overlap with ENSAI's prior, the mean is unweighted
     predicted = np.einsum("ns,nsl->nl", of_draws, drawn) / of_draws.sum(axis=1)[:, None]
     error = predicted - true
     signed, with_sign = (_halve_angle(values) for values in (predicted, true))
@@ -184,17 +189,17 @@ def to_their_measure(labels: np.ndarray) -> np.ndarray:
 
 
 def prior_ratio(labels: np.ndarray) -> np.ndarray:
-    """Return their prior of the ellipticity over ours, but for a factor, at labels (..., 5).
+    """Return the ratio of ENSAI's ellipticity prior to that of the training, up to a factor, at labels (..., 5).
 
-    Theirs is uniform in e = 2 eps / (1 + eps) and in the angle: a density of (de / deps) / eps = 2 / (eps (1 + eps)^2)
-    over the components of eps; ours is uniform over them.
+    ENSAI's prior is uniform in e = 2 eps / (1 + eps) and in the angle, which is the density (de / deps) / eps = 2 /
+    (eps (1 + eps)^2) in the components of eps. The prior of the training is uniform in these components.
     """
     eps = np.hypot(labels[..., 1], labels[..., 2]).astype(float)
     return (eps <= LARGEST / (2 - LARGEST)) / (np.maximum(eps, ROUNDEST) * (1 + eps) ** 2)
 
 
 def draw(true: np.ndarray, predicted: np.ndarray, file: Path) -> None:
-    """Draw predicted against true values, in their measure, each test image once."""
+    """Draw predicted against true values in ENSAI's parameters, unweighted."""
     from stronglens.parameters import Column
     from stronglens.plotting import save_figure
     from stronglens.regression.figures import draw_predictions
@@ -206,13 +211,13 @@ def draw(true: np.ndarray, predicted: np.ndarray, file: Path) -> None:
 
 
 def _halve_angle(values: np.ndarray) -> np.ndarray:
-    """Return e (cos phi, sin phi), up to its sign, of e (cos 2phi, sin 2phi)."""
+    """Return e (cos phi, sin phi), up to its sign, from e (cos 2phi, sin 2phi)."""
     angle = np.arctan2(values[:, 2], values[:, 1]) / 2
     return np.hypot(values[:, 1], values[:, 2])[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
 def _rms(error: np.ndarray, weights: np.ndarray, columns: int = 5) -> dict:
-    """Return the root of the weighted mean square of errors (N, L): an entry of each of the first names."""
+    """Return the weighted RMS of errors (N, L): an entry for each of the first names."""
     from stronglens.evaluation import count_draws, draw_resamples, make_entry
 
     columns = min(columns, error.shape[1])
@@ -250,14 +255,17 @@ def _say(report: dict) -> None:
         half = report["half_width_68"][name]
         print(f"{name:8}{entry['value']:8.3f} {interval:>15} {half:16.3f} {ours:10.3f} {mark:7}")
     signs = ", ".join(f"{name} {entry['value']:.3f}" for name, entry in report["rms_with_sign_by_truth"].items())
-    print(f"e (cos phi, sin phi), sign by the truth as ENSAI: {signs}")
+    print(f"e (cos phi, sin phi), with the sign from the truth as in ENSAI: {signs}")
     for name, entry in report["theta_E_in_bins"].items():
         print(f'theta_E {name}": RMS {entry["theta_E"]["value"]:.3f} ({entry["images"]:,} images)')
     coverage = report["coverage"]
     largest = coverage["largest"]
-    print(f"largest coverage deviation {largest['value']:.1%} ({largest['where']}); chance: {coverage['chance']:.1%}")
+    print(
+        f"largest coverage deviation {largest['value']:.1%} ({largest['where']}); expected under calibration: "
+        f"{coverage['chance']:.1%}"
+    )
     times = [report[name]["seconds"] / 60 for name in ("generate_data", "model_and_figures")]
-    print(f"simulating {times[0]:.0f} min, training and testing {times[1]:.0f} min")
+    print(f"simulation {times[0]:.0f} min, training and test {times[1]:.0f} min")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How a network that learned from model galaxies measures lenses whose sources are photographed ones.
+"""Test of a network that was trained on model galaxies on lenses with observed galaxies as sources.
 
-``python -m benchmarks.galaxies IMAGES.fits --model-file=models/slacs.keras`` lenses galaxies of GalSim's COSMOS sample
-(Mandelbaum et al. 2012, MNRAS 420, 1518: Hubble's images of 0.03", one to an extension) in place of the sources that
-the network's own simulator draws, with the same lenses, sizes, magnitudes, places and telescope, and compares what the
-network makes of either. Writes ``benchmarks/results/galaxies.json`` and ``docs/images/galaxies.png``.
+``python -m benchmarks.galaxies IMAGES.fits --model-file=models/slacs.keras`` uses galaxies of GalSim's COSMOS sample
+(Mandelbaum et al. 2012, MNRAS 420, 1518: Hubble images with 0.03" pixels, one per extension) as sources instead of
+those of the simulator, with the same lenses, sizes, magnitudes, positions and telescope. It compares the results of the
+network, and writes them to ``benchmarks/results/galaxies.json`` and ``docs/images/galaxies.png``.
 """
 
 import argparse
@@ -33,12 +33,12 @@ OF_MASS = ("lens-ellip-x", "lens-ellip-y", "shear-1", "shear-2")
 
 
 def read_galaxies(paths: Sequence[Path]) -> list[Galaxy]:
-    """Read every image in FITS files.
+    """Read all images in FITS files.
 
     Raises
     ------
     RunError
-        If there is none.
+        If there is no image.
     """
     galaxies = []
     for path in paths:
@@ -50,9 +50,9 @@ def read_galaxies(paths: Sequence[Path]) -> list[Galaxy]:
 
 
 def lens_galaxy(galaxy: Galaxy, row: dict[str, float], angle: float, grid: np.ndarray) -> np.ndarray:
-    """Return the surface brightness (K,) of a lensed galaxy, of unit flux, where rays (K, 2) of y and x start.
+    """Return the surface brightness (K,) of a lensed galaxy of unit flux at the positions (K, 2) of rays, (y, x).
 
-    Half its light lies within the radius that the scene's source has. Deflections are PyAutoLens's.
+    The half-light radius is that of the source in the scene. Deflections are from PyAutoLens.
     """
     from stronglens.raytracing.pixelised import brightness_at, trace_rays
 
@@ -64,10 +64,10 @@ def lens_galaxy(galaxy: Galaxy, row: dict[str, float], angle: float, grid: np.nd
 
 @dataclass(frozen=True, eq=False)
 class Simulation:
-    """Simulate lenses of both kinds of sources: called with a chunk's number.
+    """Simulate lenses with both kinds of sources; it is called with the index of a chunk.
 
-    Returns images of the simulator's sources and of photographed ones, (N, H, W) e-/s, and their labels, ``snr`` being
-    that of the photographed.
+    A call returns images with the simulator's sources and with observed galaxies, (N, H, W), electrons/s, and their
+    labels, with the ``snr`` of the observed galaxies.
     """
 
     parameters: object
@@ -101,12 +101,15 @@ class Simulation:
 
 
 def study(model_file: Path, galaxies: list[Galaxy], number: int) -> tuple[dict, dict]:
-    """Measure lenses of both kinds.
+    """Measure lenses with both kinds of sources.
 
     Returns
     -------
-    results, and for the figure a dict of images (N, H, W) of photographed galaxies, their true radii and signals to
-    noise (N,), draws of their radii (N, S) and the pixel scale
+    found : dict
+        Results.
+    drawn : dict
+        For the figure: images (N, H, W) with observed galaxies, their true Einstein radii and signal-to-noise ratios
+        (N,), posterior samples of the radii (N, S) and the pixel scale.
     """
     from stronglens.out_of_distribution import FAR, ImageFeatures, OutOfDistribution
     from stronglens.regression.posterior import Posterior
@@ -116,22 +119,22 @@ def study(model_file: Path, galaxies: list[Galaxy], number: int) -> tuple[dict, 
     names = [item["name"] for item in record["labels"]]
     radius = next((name for name in RADII if name in names), None)
     if radius is None or not record.get("posterior") or (record.get("simulation") or {}).get("lens-model") != "sie":
-        raise RunError(f"{model_file} does not give the posterior of an isothermal lens's Einstein radius")
-    posterior, familiarity = Posterior(network, record), OutOfDistribution.from_dict(record["familiarity"])
-    view, place = ImageFeatures(network, posterior), names.index(radius)
+        raise RunError(f"{model_file} does not give the posterior of the Einstein radius of isothermal lenses")
+    posterior, score = Posterior(network, record), OutOfDistribution.from_dict(record["familiarity"])
+    features, place = ImageFeatures(network, posterior), names.index(radius)
     made_with = from_manifest(panel.RegressionSimulation, record["simulation"], panel.OVERRIDES)
     work = Simulation(replace(made_with, seed=made_with.seed + SEED), galaxies)
-    with open_executor(1) as executor:  # PyAutoLens: a process of its own
+    with open_executor(1) as executor:  # PyAutoLens needs a separate process
         parts = [executor.submit(work, chunk) for chunk in range(-(-number // CHUNK_SIZE))]
         *images, labels = zip(*(part.result() for part in parts), strict=True)
     truth = {name: np.concatenate([part[name] for part in labels])[:number] for name in [*names, "snr"]}
     kinds, drawn = {}, {}
     for kind, some in zip((MODELS, PHOTOGRAPHED), images, strict=True):
         some = np.concatenate(some)[:number].astype(np.float32)
-        seen = view(some)
+        seen = features(some)
         draws = posterior.sample(seen["summary"], DRAWS, 0)
         kinds[kind] = judge(draws[..., place], truth[radius])
-        kinds[kind]["flagged"] = float((familiarity.percentile(seen) > 100 * FAR).mean())
+        kinds[kind]["flagged"] = float((score.percentile(seen) > 100 * FAR).mean())
         for name in OF_MASS:
             if name in names:
                 kinds[kind][name] = judge(draws[..., names.index(name)], truth[name])
@@ -142,7 +145,7 @@ def study(model_file: Path, galaxies: list[Galaxy], number: int) -> tuple[dict, 
 
 
 def judge(draws: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Return what posteriors (N, S) of one quantity say of the truth (N,)."""
+    """Return errors and coverage of posterior samples (N, S) of one quantity with the true values (N,)."""
     error = np.median(draws, axis=1) - truth
     inside = {}
     for level in (0.68, 0.95):
@@ -158,7 +161,7 @@ def judge(draws: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 
 
 def draw_examples(drawn: dict, galaxies: int):
-    """Draw of each galaxy the lens in which it is seen best, with its true and its measured radius."""
+    """Draw the lens with the highest signal-to-noise ratio for each galaxy, with true and measured radius."""
     numbers = np.arange(len(drawn["snr"]))
     best = [part[drawn["snr"][part].argmax()] for part in (numbers[one::galaxies] for one in range(min(galaxies, 12)))]
     rows = zip(drawn["true"][best], drawn["draws"][best].mean(axis=1), drawn["draws"][best].std(axis=1), strict=True)
@@ -169,17 +172,17 @@ def draw_examples(drawn: dict, galaxies: int):
         asinh_norm(drawn["images"][best]),
         "magma",
         "brightness [e−/s]",
-        "Einstein radii of lensed galaxies that were photographed",
-        f"of {len(numbers):,} lenses those in which each galaxy is seen best; the network has seen models alone",
+        "Einstein radii of lenses with observed galaxies as sources",
+        f"the lens with the highest S/N for each galaxy, of {len(numbers):,}; the network was trained on model sources",
         narrowest=1.75,
     )
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.galaxies", description=__doc__.splitlines()[0])
-    parser.add_argument("galaxies", type=Path, nargs="+", help="FITS files, an image of a galaxy in each extension")
-    parser.add_argument("--model-file", type=Path, required=True, help="gives posteriors of isothermal lenses")
-    parser.add_argument("--images", type=int, default=IMAGES, help="of each kind")
+    parser.add_argument("galaxies", type=Path, nargs="+", help="FITS files with an image of a galaxy in each extension")
+    parser.add_argument("--model-file", type=Path, required=True, help="network with posteriors of isothermal lenses")
+    parser.add_argument("--images", type=int, default=IMAGES, help="number of images for each kind of source")
     parser.add_argument("--results", type=Path, default=RESULTS / "galaxies.json")
     parser.add_argument("--figure", type=Path, default=FIGURE)
     options = parser.parse_args(arguments)
@@ -195,12 +198,12 @@ def _print(kind: str, entry: dict) -> None:
     print(
         f'{kind:<26} RMS {entry["rms"]:.3f}", median {entry["median_size"]:.3f}", mean {entry["mean_error"]:+.3f}"; '
         f"within 5 %: {entry['within_5%']:.0%}; inside 68 and 95 %: {entry['inside_68%']:.0%}, "
-        f"{entry['inside_95%']:.0%}; called unlike: {entry['flagged']:.0%}",
+        f"{entry['inside_95%']:.0%}; out of distribution: {entry['flagged']:.0%}",
         flush=True,
     )
 
 
 if __name__ == "__main__":
-    from benchmarks import galaxies  # by its name, under which other processes find it
+    from benchmarks import galaxies  # imported by name, so that other processes can unpickle its classes
 
     sys.exit(galaxies.main())

@@ -1,11 +1,11 @@
-"""Simulating and training on a GPU, and how near to its limits. ``make bench-gpu``; needs JAX, autolens and Keras.
+"""Simulation and training on a GPU, relative to its limits. ``make bench-gpu``; needs JAX, autolens and Keras.
 
-Writes ``benchmarks/results/gpu.json`` in less than eight minutes. The limits are measured in the same run: chained
-multiply-adds and a matrix product in float32 for arithmetic, a copy for bandwidth. What a program does is counted by
-XLA (``cost_analysis``: floating-point operations with each transcendental as one, and bytes into and out of every
-kernel). The larger share of its limit says what binds.
+It writes ``benchmarks/results/gpu.json`` in less than eight minutes. The limits are measured in the same run: chained
+multiply-adds and a matrix product in float32 for arithmetic, a copy for bandwidth. XLA counts the operations of a
+program (``cost_analysis``: floating-point operations, where a transcendental function is one operation, and bytes read
+and written by every kernel). The limit with the larger share is the bottleneck.
 
-Every part has a process of its own: importing autolens turns the tuning of GPU kernels off and 64 bits on.
+Every part runs in a separate process, since importing autolens disables the tuning of GPU kernels and enables 64 bits.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from pathlib import Path
 RESULTS = Path(__file__).parent / "results" / "gpu.json"
 PARTS = ("limits", "simulating", "training")
 MOST_SECONDS = {"simulating": 270, "training": 150}
-"""After which a part begins nothing new."""
+"""Time after which a part starts no new measurement, s."""
 
 ROUNDS = 5
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__.splitlines()[0])
-    parser.add_argument("--on-cpu", action="store_true", help="try everything on a CPU, tiny; numbers mean nothing")
+    parser.add_argument("--on-cpu", action="store_true", help="test with tiny arrays on a CPU; numbers mean nothing")
     parser.add_argument("--output", type=Path, help=f"default: {RESULTS}; with --on-cpu nothing is written")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run_part(part: str, on_cpu: bool) -> dict:
-    """Run one part in a process of its own; return what it measured."""
+    """Run one part in a separate process; return its results."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "rows.json")
         command = [sys.executable, "-m", "benchmarks.gpu", f"--part={part}", f"--output={output}"]
@@ -95,13 +95,13 @@ def print_part(part: str, report: dict) -> None:
 
 
 def measure_limits(on_cpu: bool) -> dict:
-    """Return the device, its software, and what it can do: operations and bytes a second."""
+    """Return the device, its software, and its limits: operations and bytes per second."""
     import jax
     import jax.numpy as jnp
 
     device = jax.devices()[0]
     if device.platform == "cpu" and not on_cpu:
-        return {"error": "JAX finds no GPU here: install requirements-gpu.txt on a machine with one, or try --on-cpu"}
+        return {"error": "JAX finds no GPU; install requirements-gpu.txt on a machine with a GPU, or use --on-cpu"}
     side, length, links = (256, 1 << 14, 64) if on_cpu else (8192, 1 << 26, 512)
 
     def chain(x):
@@ -111,7 +111,7 @@ def measure_limits(on_cpu: bool) -> dict:
 
     matrix, vector = jnp.ones((side, side), jnp.float32), jnp.ones(length, jnp.float32)
     half = matrix.astype(jnp.bfloat16)
-    product = jax.jit(lambda a: jnp.matmul(a, a, precision="highest"))  # float32, not the tensor cores' 19 bits
+    product = jax.jit(lambda a: jnp.matmul(a, a, precision="highest"))  # float32 instead of 19 bits (tensor cores)
     packages = ("jax", "jaxlib", "keras", "autolens", "numpy")
     return {
         "device": device.device_kind,
@@ -124,7 +124,7 @@ def measure_limits(on_cpu: bool) -> dict:
 
 
 def best_seconds(work, *arguments) -> float:
-    """Return the shortest time of several calls, the device's work included."""
+    """Return the shortest time of several calls, including the work on the device."""
     import jax
 
     jax.block_until_ready(work(*arguments))
@@ -137,9 +137,9 @@ def best_seconds(work, *arguments) -> float:
 
 
 def measure_simulating(on_cpu: bool) -> dict:
-    """Return images a second: rendered and left on the device, through the whole telescope, and drawn on the host.
+    """Return images per second: rendered on the device, simulated including the telescope, and drawn on the host.
 
-    Rendered images carry the margin that the blur needs: what is counted is of 72x72 pixels, for images of 64x64.
+    Rendered images have a margin for the convolution: operations are counted for 72x72 pixels, for images of 64x64.
     """
     import params_and_cli as panel
     from stronglens.simulation.lens_simulator import LensSimulator
@@ -159,7 +159,7 @@ def measure_simulating(on_cpu: bool) -> dict:
             simulator.simulate(indices)
             compile_seconds = time.perf_counter() - start
             scene = simulator.physical_scene(simulator.draw(indices).draws)
-            # XLA counts one turn of a loop: over-sampling is a loop over the rays of one.
+            # XLA counts one iteration of a loop, and over-sampling is a loop over rays.
             cost = simulator.renderer.compile().cost_analysis()
             cost = cost[0] if isinstance(cost, list) else cost
             turns = rays**2 * simulator.renderer.turns
@@ -180,9 +180,9 @@ def measure_simulating(on_cpu: bool) -> dict:
 
 
 def measure_training(on_cpu: bool) -> dict:
-    """Return images a second of the report's network: compiled steps on a resident batch, and ``fit`` as users do.
+    """Return images per second for the ``report`` network: compiled steps on a resident batch, and ``fit``.
 
-    Mixed precision is bfloat16, which needs no scaling of the loss.
+    Mixed precision is bfloat16, which does not need loss scaling.
     """
     os.environ["KERAS_BACKEND"] = "jax"
     import types
@@ -190,7 +190,7 @@ def measure_training(on_cpu: bool) -> dict:
     import keras
     import numpy as np
 
-    # The room that the network takes Keras from wakes TensorFlow, which may not be here.
+    # stronglens.training imports TensorFlow, which may not be installed here.
     sys.modules["stronglens.training"] = types.SimpleNamespace(keras=keras)
     from benchmarks.training import GFLOP_AN_IMAGE
     from stronglens.regression.network import build_network
@@ -227,7 +227,7 @@ def measure_training(on_cpu: bool) -> dict:
 
 
 def best_step_seconds(network, images, labels, steps: int = 20) -> float:
-    """Return the seconds of one training step, of several on the same batch on the device."""
+    """Return the time of one training step, from several steps on the same batch on the device, s."""
     import jax
     import keras
 

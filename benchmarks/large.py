@@ -1,4 +1,4 @@
-"""Large datasets: what a run spends beside ray tracing and telescope, and memory as the number of images grows."""
+"""Large datasets: overhead in addition to ray tracing and telescope, and memory by number of images."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +17,11 @@ IMAGES = 50_000
 FEW, MANY = 10_000, 100_000
 EMPTY_CHUNKS = 3_000
 FASTEST = ("--lens-model=sie", "-os=1", "--format=zarr")
-"""Lenses that are simulated fastest: memory would grow first where chunks wait to be written."""
+"""Flags of the fastest simulation, where waiting chunks would increase the memory first."""
 
 
 def measure(seconds: float) -> dict:
-    """Run the default command in Zarr's format, and beside it only what renders and records the same images."""
+    """Run the default command with the format zarr, and for comparison only the ray tracing and the telescope."""
     with TemporaryDirectory() as folder:
         target = (f"--dataset-dir={folder}/data", "--force")
         start_up = run_command("generate_data.py", "-n=1", "--format=zarr", *target)["seconds"]
@@ -31,16 +31,16 @@ def measure(seconds: float) -> dict:
         few, many = (run_command("generate_data.py", f"-n={number}", *FASTEST, *target) for number in (FEW, MANY))
     peaks = [run["peak_memory_mb"] for run in (few, many)]
     print(
-        f"{IMAGES:,} default images, zarr: {whole:.0f} s beside {start_up:.1f} s of start-up, "
-        f"{IMAGES / whole:,.0f} images/s; ray tracing and telescope alone {bare:.0f} s; all else {1 - bare / whole:.0%}"
+        f"{IMAGES:,} default images, zarr: {whole:.0f} s after {start_up:.1f} s of start-up, "
+        f"{IMAGES / whole:,.0f} images/s; ray tracing and telescope {bare:.0f} s; overhead {1 - bare / whole:.0%}"
     )
     print(
         f"peak memory: {peaks[0]:.0f} MB for {FEW:,} images, {peaks[1]:.0f} MB for {MANY:,} "
         f"({peaks[1] / peaks[0] - 1:+.0%}); {MANY:,} in {many['seconds']:.0f} s"
     )
     print(
-        f"bookkeeping of a chunk that computes nothing: {1000 * overhead[0]:.2f} ms on threads, "
-        f"{1000 * overhead[2]:.2f} ms on two worker processes"
+        f"overhead of an empty chunk: {1000 * overhead[0]:.2f} ms with threads, "
+        f"{1000 * overhead[2]:.2f} ms with two worker processes"
     )
     return {
         "images_a_second": IMAGES / whole,
@@ -52,7 +52,7 @@ def measure(seconds: float) -> dict:
 
 
 def measure_overhead(workers: int) -> float:
-    """Return the seconds that a chunk costs the executor, the work itself being none."""
+    """Return the overhead of the executor for an empty chunk, s."""
     with open_executor(workers) as executor:
         run_chunks(do_nothing, range(100), executor, lambda images: None)
         start = time.perf_counter()
@@ -65,7 +65,7 @@ def do_nothing(chunk: int) -> int:
 
 
 def measure_bare() -> float:
-    """Return the seconds that ray tracing and telescope alone take for as many images, on as many threads."""
+    """Return the time of ray tracing and telescope only, for the same numbers of images and threads, s."""
     simulator = simulator_of(make_simulator, panel.RegressionSimulation.of(panel.OVERRIDES))
     camera = simulator.telescope
     scene = simulator.physical_scene(simulator.draw(range(CHUNK_SIZE)).draws)

@@ -1,4 +1,4 @@
-"""The same scenes of elliptical lenses by lenstronomy (Birrer & Amara 2018), one image at a time as it works."""
+"""Images of elliptical lenses with lenstronomy (Birrer & Amara 2018), one at a time, from the same scenes."""
 
 from contextlib import contextmanager
 
@@ -65,7 +65,7 @@ def build_renderer(lens_model: str, lens_light: bool, shape: tuple[int, int], pi
 
 @contextmanager
 def same_sersic_constant():
-    """Give lenstronomy PyAutoLens's b_n: its own, 1.9992 n - 0.3271, is another definition of the half-light radius."""
+    """Context in which lenstronomy uses PyAutoLens's b_n instead of its approximation 1.9992 n - 0.3271."""
     own = vars(SersicUtil)["b_n"]
     SersicUtil.b_n = staticmethod(sersic_constant)
     try:

@@ -1,4 +1,4 @@
-"""What each recipe of substructure gives away to scalar measurements, and what a matched filter can know at all."""
+"""Scalar baseline and matched-filter upper limit for several settings of the substructure."""
 
 import numpy as np
 
@@ -23,17 +23,17 @@ RECIPES = {
     "public, all halos of m^-1.9": PUBLIC | {"subhalo_mass_slope": -1.9, "subhalo_number": 0},
 }
 IMAGES = 3072
-"""Of each recipe; scalar measurements are learned on two thirds and tested on the rest."""
+"""Number of images for each setting; the scalar baseline is trained on two thirds and tested on the rest."""
 
 FILTERED = 180
-"""Images that matched filters are put to: a third of each class."""
+"""Number of images for the matched filter, a third of each class."""
 
 
 def measure(seconds: float) -> dict:
-    """Simulate each recipe, learn from scalar measurements alone, and put matched filters to some images."""
+    """Simulate images for each setting, train the scalar baseline, and apply the matched filter to some images."""
     report = {}
-    print(f"{'':<34}{'scalars alone':^27}{'matched filter against no: sphere':^36}{'vortex':^18}")
-    print(f"{'recipe':<34}{'accuracy':>17}{'AUC':>8}  {'known':>16}{'refitted':>16}  {'known':>10}{'refitted':>10}")
+    print(f"{'':<34}{'scalar baseline':^27}{'matched filter against no: sphere':^36}{'vortex':^18}")
+    print(f"{'setting':<34}{'accuracy':>17}{'AUC':>8}  {'known':>16}{'refitted':>16}  {'known':>10}{'refitted':>10}")
     for name, values in RECIPES.items():
         parameters = panel.SubstructureSimulation.of(panel.OVERRIDES, **values)
         simulator = simulator_of(make_simulator, parameters)
@@ -54,7 +54,7 @@ def measure(seconds: float) -> dict:
 
 
 def _filter(simulator, parameters) -> dict:
-    measure_effects = EffectMeasurement(make_simulator, parameters)
+    measure_effects = EffectMeasurement(parameters)
     significance = {name: {"known": [], "refitted": []} for name in CLASSES[1:]}
     for start in range(0, FILTERED, 60):
         indices = np.arange(start, start + 60)

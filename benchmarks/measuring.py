@@ -1,9 +1,9 @@
-"""Many telescope images through a trained network: files a second and memory, beside an earlier commit.
+"""Measurement of many telescope images: files per second and memory, compared with an earlier commit.
 
-``python -m benchmarks.measuring`` simulates lenses of 64 pixels, writes each as a FITS file, trains two small networks
-(point estimates and a posterior) and measures the files with ``--predict``: with this checkout, and with that of
-another commit (``--against``), which git must know. Start-up is taken out: a rate is that of the files beyond the first
-few. Writes ``benchmarks/results/measuring.json``.
+``python -m benchmarks.measuring`` simulates lenses with 64 pixels, writes each as a FITS file, trains two small
+networks (point estimates and a posterior) and measures the files with ``--predict``, with this checkout and with
+another commit of the repository (``--against``). Rates exclude start-up: they are for the files after the first few.
+The results are written to ``benchmarks/results/measuring.json``.
 """
 
 import argparse
@@ -29,7 +29,7 @@ NETWORKS = {
     ),
 }
 FEW = 10
-"""Files that start-up is measured with."""
+"""Number of files for the measurement of the start-up."""
 
 RESULTS = ROOT / "benchmarks" / "results" / "measuring.json"
 
@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--against", default="1ff4b55", help="the other commit")
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--other-files", type=int, default=100, help="files that the other commit measures")
-    parser.add_argument("--memory", type=int, default=10_000, help="files whose peak memory is beside that of a tenth")
+    parser.add_argument("--memory", type=int, default=10_000, help="files for the peak memory")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         other = Path(folder) / "other"
@@ -49,7 +49,7 @@ def main() -> int:
         files = write_files(Path(folder), options.files)
         report = {"against": options.against, "files": options.files, "networks": {}}
         for name, flags in NETWORKS.items():
-            # Trained by the other commit: both can then load it.
+            # Trained by the other commit, so that both can load it.
             network = f"--model-file={folder}/{name.split()[0]}.keras"
             run(other, f"--dataset-dir={folder}/data", network, f"--figures-dir={folder}/trained", "-e=2", *flags)
             report["networks"][name] = compare(Path(folder), other, files, options.other_files, network, name)
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def write_files(folder: Path, number: int) -> list[str]:
-    """Simulate lenses and return a FITS file of each."""
+    """Simulate lenses and write a FITS file for each; return the paths."""
     from astropy.io import fits
 
     arguments = ["--lens-model=sie", f"-n={number}", f"--dataset-dir={folder}/data", "--quiet"]
@@ -75,7 +75,7 @@ def write_files(folder: Path, number: int) -> list[str]:
 
 
 def compare(folder: Path, other: Path, files: list[str], other_number: int, network: str, name: str) -> dict:
-    """Return files a second of both commits, start-up taken out."""
+    """Return files per second for both commits, excluding start-up."""
     found = {}
     for what, root, number in (("other", other, other_number), ("ours", ROOT, len(files))):
         few = measure_files(folder, root, files[:FEW], network)["seconds"]
@@ -91,7 +91,7 @@ def compare(folder: Path, other: Path, files: list[str], other_number: int, netw
 
 
 def measure_memory(folder: Path, files: list[str], number: int, network: str) -> dict:
-    """Return the peak memory of a tenth of some files and of all."""
+    """Return the peak memory for a tenth of the files and for all files."""
     repeated = files * -(-number // len(files))
     links = folder / "links"
     links.mkdir()

@@ -1,4 +1,4 @@
-"""How many rays a pixel needs: the error of each over-sampling, after the blur, in units of the noise."""
+"""Error by the number of rays per pixel, after the convolution with the PSF, in units of the noise."""
 
 import numpy as np
 
@@ -12,9 +12,9 @@ IMAGES = 16
 
 
 def measure(seconds: float) -> list[dict]:
-    """Compare with 64x64 rays a pixel on draws of the default ranges (composite lenses, Euclid VIS).
+    """Compare with 64x64 rays per pixel for draws from the default ranges (composite lenses, Euclid VIS).
 
-    The error of an image is its largest over all pixels, of the light of source and lens apart.
+    The error of an image is the maximum over its pixels, separately for the light of source and lens.
     """
     truth, sigma = render(REFERENCE)
     rows = []
@@ -35,7 +35,7 @@ def measure(seconds: float) -> list[dict]:
 
 
 def render(over_sampling: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return blurred images of source and lens, and the noise of their pixels."""
+    """Return images of source and lens with PSF, and the noise of their pixels."""
     simulator = LensSimulator(panel.RegressionSimulation.of(panel.OVERRIDES, over_sampling=over_sampling))
     camera = simulator.telescope
     scene = simulator.physical_scene(simulator.draw(range(IMAGES)).draws)

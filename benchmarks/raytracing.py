@@ -1,4 +1,4 @@
-"""Ray-traced images a second, in memory: our batches, the original's loop of one ``Tracer`` an image, lenstronomy."""
+"""Speed of ray tracing in memory: batches, a loop with one PyAutoLens ``Tracer`` per image, and lenstronomy."""
 
 import time
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from stronglens.raytracing import ImageRenderer
 from stronglens.raytracing.reference import render_with_tracer
 from stronglens.simulation.lens_simulator import LensSimulator
 
-CASES = (  # lens model, lens light, over-sampling, ratio to the loop that we want
+CASES = (  # lens model, lens light, over-sampling, required ratio to the loop
     ("sie", "off", 1, 50),
     ("sie", "off", 4, 20),
     ("sie", "on", 1, 35),
@@ -32,10 +32,10 @@ IMAGES = 128
 
 
 def measure(seconds: float) -> list[dict]:
-    """Measure every case on the draws of the default ranges, 64x64 pixels of 0.1 arcsec, no blur and no noise.
+    """Measure every case for draws from the default ranges, 64x64 pixels of 0.1 arcsec, without PSF and noise.
 
-    lenstronomy does the ellipsoids of mass. It has no closed form of an elliptical Sersic mass, nor a decomposition
-    that is solved for once: a time of its composite would be a time of something else.
+    lenstronomy is measured for ellipsoids of mass only. It has neither a closed form for an elliptical Sersic mass nor
+    a precomputed decomposition, so times for composite lenses would not be comparable.
     """
     rows = []
     print(
@@ -86,10 +86,10 @@ def measure_case(model: str, light: str, over_sampling: int, seconds: float) -> 
     if is_ellipsoid:
         by_lenstronomy = build_renderer(model, light == "on", *grid)
         works["lenstronomy"] = (lambda: by_lenstronomy(head), few)
-    # A loop over new lenses never hits PyAutoGalaxy's memory of deflections; a benchmark that repeats some would.
+    # A loop over new lenses does not use PyAutoGalaxy's cache of deflections; a benchmark with repetitions would.
     with memo_disabled():
         rates = measure_rates(works, seconds)
-    # The others take the mean of uniform rays at the lens's centre too, where ours integrates: compare like with like.
+    # The others use the mean of uniform rays also at the lens centre, so the integration of the cusp is disabled here.
     source, lens = ImageRenderer(*case, *grid, integrate_cusp=False)(scene)
     ours = (source if lens is None else source + lens)[:few]
     row = {

@@ -1,9 +1,9 @@
-"""How much of a learned redshift is the prior of brightness: one network, data sets that differ in that prior alone.
+"""Dependence of a learned source redshift on the prior of the source brightness.
 
-``python -m benchmarks.redshift`` (25 minutes on two cores) learns the source's redshift from images whose sources are
-alike, of the default range of brightness, and of a wide one; from images whose sources are drawn as bright as they are
-seen, so that brightness tells nothing; and from images on which redshifts do not act. Writes
-``benchmarks/results/redshift.json`` and ``docs/images/redshift.png``.
+``python -m benchmarks.redshift`` (25 minutes on two cores) trains the same network on datasets with different priors:
+sources of almost one intrinsic brightness, of the default range, and of a wide range; sources drawn in observed
+magnitude, so that the brightness does not depend on redshift; and images without effects of redshift. The results are
+written to ``benchmarks/results/redshift.json`` and ``docs/images/redshift.png``.
 """
 
 import argparse
@@ -39,9 +39,9 @@ BINS = 40
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.redshift", description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=6000, help="of each data set")
+    parser.add_argument("--images", type=int, default=6000, help="number of images per dataset")
     parser.add_argument("--epochs", type=int, default=15)
-    parser.add_argument("--folder", type=Path, help="keep datasets, networks and figures here")
+    parser.add_argument("--folder", type=Path, help="folder for datasets, networks and figures")
     parser.add_argument("--results", type=Path, default=RESULTS / "redshift.json")
     parser.add_argument("--figure", type=Path, default=FIGURE)
     options = parser.parse_args(arguments)
@@ -76,9 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def explain(labels: pd.DataFrame, does_act: bool) -> dict[str, float]:
-    """Return what the source's surface brightness and the Einstein radius, each alone and free of error, would tell."""
+    """Return the R^2 of the redshift from the source's surface brightness alone and the Einstein radius alone."""
     redshift = labels[REDSHIFT].to_numpy()
-    if "src-magnitude" in labels:  # as observed
+    if "src-magnitude" in labels:  # observed magnitude
         brightness = -0.4 * np.log(10) * labels["src-magnitude"] - 2 * np.log(labels["src-effect"])
     else:
         dimming = surface_brightness_dimming(redshift, QUOTED_SOURCE_REDSHIFT) if does_act else 1.0
@@ -90,9 +90,9 @@ def explain(labels: pd.DataFrame, does_act: bool) -> dict[str, float]:
 
 
 def explained(known: np.ndarray, wanted: np.ndarray) -> float:
-    """Return the R^2 of the mean of one quantity in bins of equal number of another, less what bins explain by chance.
+    """Return the adjusted R^2 of the mean of ``wanted`` in bins of ``known`` with equal numbers of values.
 
-    It is the most that any function of the other quantity explains, for many bins and many more values: adjusted R^2.
+    For many bins and many more values, this is the maximum R^2 of any function of ``known``.
     """
     order = np.argsort(known, kind="stable")
     within = sum(np.sum((part - part.mean()) ** 2) for part in np.array_split(wanted[order], BINS))
@@ -102,7 +102,7 @@ def explained(known: np.ndarray, wanted: np.ndarray) -> float:
 
 def _print(name: str, entry: dict) -> None:
     numbers = entry["r2"]["value"], entry["contraction"]["value"], entry["brightness_alone"], entry["radius_alone"]
-    # Minus nothing is nothing.
+    # Adding 0.0 avoids "-0".
     cells = (f"{round(number, 2) + 0.0:>{wide}.2f}" for number, wide in zip(numbers, (8, 13, 18, 14), strict=True))
     print(f"{name:<28}{''.join(cells)}{entry['seconds']:>6.0f} s", flush=True)
 

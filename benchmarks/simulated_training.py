@@ -1,4 +1,4 @@
-"""What endless data does to the generalisation gap: the same network, steps, validation and test on both diets."""
+"""Generalisation gap with stored and with newly simulated training images, for the same network and steps."""
 
 import json
 import tempfile
@@ -16,7 +16,7 @@ LEARNING = ("-e=40", "-mlr=3e-4", "--labels=einstein-radius,src-center-x,src-cen
 
 
 def measure(seconds: float) -> dict:
-    """Train on 1,050 stored images, and on as many fresh ones an epoch; draw the losses of both beside each other."""
+    """Train on 1,050 stored images, and on the same number of new images per epoch; draw the losses of both."""
     histories, report = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         run_command("generate_data.py", *STORED, f"--dataset-dir={folder}/data")

@@ -1,4 +1,4 @@
-"""The two formats of a dataset: what an image costs to write and to read, and its size."""
+"""The two formats of a dataset: speed of writing and reading, and size on disk."""
 
 import tempfile
 from pathlib import Path
@@ -14,9 +14,9 @@ CHUNKS = 8
 
 
 def measure(seconds: float) -> dict:
-    """Write and read the same images (default dataset, 64x64 pixels) in both formats, a chunk at a time, one thread.
+    """Write and read the same images (default dataset, 64x64 pixels) in both formats, by chunk, in one thread.
 
-    The record of a chunk (labels and checksum, synchronised with the disk) is written with its images, as in a run.
+    As in a run, the record of a chunk (labels and checksum, synchronised with the disk) is written with its images.
     """
     simulator = LensSimulator(panel.RegressionSimulation.of(overrides=panel.OVERRIDES))
     chunks = [simulator.simulate(range(k * CHUNK_SIZE, (k + 1) * CHUNK_SIZE)) for k in range(CHUNKS)]

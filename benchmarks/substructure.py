@@ -1,4 +1,4 @@
-"""Lenses with dark substructure: images a second, and errors, of tiles beside the sum of every mass on every ray."""
+"""Lenses with dark substructure: speed and errors of tiles, compared with the sum of all masses for every ray."""
 
 import time
 from dataclasses import replace
@@ -11,7 +11,7 @@ from stronglens.raytracing.reference import render_with_tracer
 from stronglens.raytracing.tiles import Tiles
 
 SIGNAL_TO_NOISE = 30
-"""Of a source's brightest pixel: what errors are measured in."""
+"""Signal-to-noise ratio of a source's brightest pixel, which sets the unit of errors."""
 
 SUBHALOS = 2200
 IMAGES = 64
@@ -32,21 +32,21 @@ SPEEDS = (  # what, kind, masses, pixels along a side, arcsec, rays along each s
 
 
 class EveryMass(Tiles):
-    """The sum that tiles stand in for."""
+    """The direct sum that tiles approximate."""
 
     def sum_deflections(self, turns, halos, near, is_far):
         def deflections(rays, index):
             axes = (axis.reshape(-1, self.count[0] * self.count[1]) for axis in rays.T)
-            # Turns of the loop over points, which adds sixteen where that over halos adds four.
+            # A step of the loop over points adds 16 masses, a step of the loop over halos 4.
             turned = turns[1] * (4 if self.kind == "nfw" else 1)
             total = self.sum_masses(*axes, [column[:, None] for column in halos], turned)
             return [total.imag.ravel(), total.real.ravel()]
 
-        return deflections, None  # a source without a cusp to refine
+        return deflections, None  # no second function, since sources are not refined here
 
 
 def measure(seconds: float) -> dict:
-    """Measure speeds (the best of a few calls each: the machine may be shared), then errors in 64 bits' terms."""
+    """Measure speeds (the best of a few calls, since the machine may be shared), and errors relative to float64."""
     return {"speeds": [measure_speed(*case, seconds / 4) for case in SPEEDS], "errors": measure_errors()}
 
 
@@ -78,7 +78,7 @@ def measure_speed(what, kind, masses, pixels, pixel_scale, over_sampling, second
 def measure_errors(
     images: int = 12, cases=((0.05, 1), (0.05, 2), (0.05, 4), (0.1, 1), (0.1, 2), (0.1, 4))
 ) -> list[dict]:
-    """Return the largest errors of images, of all pixels, in units of the noise."""
+    """Return the maximum errors over the pixels of images, in units of the noise."""
     rows = []
     for kind in ("point", "nfw"):
         rng = np.random.default_rng(2)
@@ -117,7 +117,7 @@ def best_rate(work, units, seconds) -> float:
 
 
 def draw_scene(rng, number: int) -> dict[str, np.ndarray]:
-    """Return isothermal lenses with sources behind them of which most become rings."""
+    """Return scenes of isothermal lenses and sources, most of which form rings."""
     ranges = {"lens_center": 0.05, "lens_ellip": 0.2, "src_center": 0.2, "src_ellip": 0.3}
     scene = {f"{name}_{axis}": rng.uniform(-end, end, number) for name, end in ranges.items() for axis in "xy"}
     for name, low, high in (
@@ -130,7 +130,7 @@ def draw_scene(rng, number: int) -> dict[str, np.ndarray]:
 
 
 def draw_perturbers(rng, kind: str, number: int, masses: int) -> Perturbers:
-    """Return masses in a disc of 2 arcsec: dN/dm ~ m^-1.9 from 1e6 to 1e10 solar masses, 3e10 in all.
+    """Return masses in a disc of 2 arcsec: dN/dm ~ m^-1.9 from 1e6 to 1e10 solar masses, with a total of 3e10.
 
     The Einstein radius of 1e12 solar masses is 1.64 arcsec, for a lens at redshift 0.5 and a source at 1.
     """
@@ -144,7 +144,7 @@ def draw_perturbers(rng, kind: str, number: int, masses: int) -> Perturbers:
 
 
 def draw_vortex(rng, number: int) -> Perturbers:
-    """Return 100 equal masses along a line, 3e10 solar masses in all."""
+    """Return 100 equal masses along a line, with a total of 3e10 solar masses."""
     x, y, angle = rng.uniform(-1, 1, number), rng.uniform(-1, 1, number), rng.uniform(0, 2 * np.pi, number)
     along = np.linspace(-0.5, 0.5, 100)
     x, y = (a[:, None] + np.outer(turn, along) for a, turn in ((x, np.cos(angle)), (y, np.sin(angle))))

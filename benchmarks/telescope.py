@@ -1,4 +1,4 @@
-"""Milliseconds an image of blur, signal-to-noise and noise, beside ray tracing."""
+"""Time per image of convolution, signal-to-noise ratio and noise, compared with the ray tracing."""
 
 import jax
 import numpy as np
@@ -13,7 +13,7 @@ IMAGES = 128
 
 
 def measure(seconds: float) -> dict:
-    """Measure the stages of the default dataset (composite lenses, Euclid VIS) one by one."""
+    """Measure each stage of the simulation of the default dataset (composite lenses, Euclid VIS)."""
     parameters = panel.RegressionSimulation.of(overrides=panel.OVERRIDES)
     simulator = LensSimulator(parameters)
     camera = simulator.telescope
@@ -22,7 +22,7 @@ def measure(seconds: float) -> dict:
     blurred = telescope.blur(source, camera.psf)
     rate = blurred + telescope.blur(lens, camera.psf)
 
-    # What a GPU does, on whatever JAX has here.
+    # The program for a GPU, run on JAX's default device.
     under_jax = LensSimulator(parameters, on_device=True)
     device, on_device = telescope.DeviceTelescope(camera), jax.device_put((source, lens))
     rate_on_device, _ = device.observe(*on_device)

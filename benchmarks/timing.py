@@ -1,4 +1,4 @@
-"""How things are timed."""
+"""Measurement of speeds."""
 
 import statistics
 import time
@@ -8,12 +8,14 @@ ROUNDS = 3
 
 
 def measure_rates(works: dict[str, tuple[Callable[[], None], int]], seconds: float) -> dict[str, float]:
-    """Return how many units a second each piece of work does: the median of three interleaved rounds.
+    """Return the rate of each piece of work in units per second: the median of three interleaved rounds.
 
     Parameters
     ----------
-    works : dict of name to (function, units that one call does)
-    seconds : length of a round, at least one call
+    works : dict of name to (function, int)
+        Function, and number of units in one call.
+    seconds : float, s
+        Duration of a round, at least one call.
     """
     for work, _ in works.values():
         work()  # compiles, fills caches

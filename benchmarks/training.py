@@ -1,7 +1,8 @@
-"""Training images a second of the report's network on this machine, and where the time goes.
+"""Training speed of the ``report`` network on this machine, and its dependence on settings.
 
-Each variant trains in a process of its own, since most are chosen before TensorFlow wakes. All are started and
-compiled first; then they take turns, and the best turn counts: what else the machine does can only slow one down.
+Each variant trains in a separate process, since most settings must be set before TensorFlow is imported. All processes
+are started and compiled first. Then they are measured in turns; the best turn counts, since other load only slows a
+turn.
 """
 
 import os
@@ -17,14 +18,14 @@ import numpy as np
 from stronglens.dataset import CHUNK_SIZE, ChunkStore, ImageSet
 
 GFLOP_AN_IMAGE = 0.44
-"""Of one training step of the report's network on 64x64 pixels: three times its forward pass."""
+"""GFLOP of one training step of the ``report`` network per image of 64x64 pixels: three times its forward pass."""
 
 IMAGES = 1000
-"""As many as the default dataset: Keras takes a tenth of a second to begin an epoch."""
+"""Number of images, as in the default dataset; Keras needs a tenth of a second to start an epoch."""
 
 BATCH = 20
 ROUNDS = 3
-LONGEST_ROUND = 1.5  # seconds, once the images have been passed over
+LONGEST_ROUND = 1.5  # maximum duration of a round after one pass over the images, s
 
 USUAL = "as it is: fit, batches of 20"
 RESIDENT = "one batch, again and again"
@@ -41,11 +42,11 @@ VARIANTS: dict[str, dict[str, str]] = {
     "oneDNN as on a processor with AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
     "without oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "0"},
 }
-"""The environment of each; see `prepare` for what else is different."""
+"""Environment variables of each variant; `prepare` makes the other changes."""
 
 
 def measure(seconds: float) -> dict:
-    """Time training steps of all variants, in turns, against a matrix product of NumPy."""
+    """Measure training steps of all variants in turns, and compare them with a matrix product of NumPy."""
     from stronglens.training import describe_device
 
     seconds = min(seconds, LONGEST_ROUND)
@@ -87,7 +88,7 @@ def measure(seconds: float) -> dict:
 
 
 def measure_product(size: int = 3000) -> float:
-    """Return the GFLOP/s of a square float32 matrix product: what the processor can do at its best."""
+    """Return the GFLOP/s of a square float32 matrix product, as the limit of the processor."""
     matrix = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
     seconds = []
     for _ in range(10):
@@ -109,19 +110,19 @@ def start(name: str, environment: dict[str, str]) -> subprocess.Popen:
 
 
 def tell(process: subprocess.Popen, seconds: float) -> None:
-    """Let a variant train for some seconds, at least once over its images."""
+    """Let a variant train for a time in s, for at least one pass over its images."""
     process.stdin.write(f"{seconds}\n")
     process.stdin.flush()
 
 
 def ask(process: subprocess.Popen, seconds: float) -> float:
-    """Let a variant train for some seconds; return its images a second."""
+    """Let a variant train for a time in s; return its images per second."""
     tell(process, seconds)
     return float(process.stdout.readline())
 
 
 def serve(name: str) -> None:
-    """Train a variant for as long as each line of standard input says."""
+    """Train a variant for the time in s in each line of standard input."""
     with tempfile.TemporaryDirectory() as folder:
         work = prepare(name, Path(folder))
         for line in sys.stdin:
@@ -133,10 +134,10 @@ def serve(name: str) -> None:
 
 
 def prepare(name: str, folder: Path) -> Callable[[], object]:
-    """Return what trains a variant of the network once over its images."""
+    """Return a function that trains a variant of the network for one pass over its images."""
     if cores := os.environ.get("BENCHMARK_CORES"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(cores)])
-    from stronglens.training import keras  # first: it wakes the backend quietly
+    from stronglens.training import keras  # first, since it imports the backend without start-up messages
     from stronglens.regression.network import build_network  # isort: skip
     from stronglens.scaling import fit_image_scaling, fit_label_scaling
     from stronglens.training.batches import EpochAnnouncer, StoredBatches
@@ -175,24 +176,24 @@ def prepare(name: str, folder: Path) -> Callable[[], object]:
 
 
 def pool_before_tanh(network):
-    """Return the network with each activation after the pooling: the same function, since tanh never falls."""
+    """Return the network with activations after the pooling: the same function, since tanh is monotonic."""
     from stronglens.training import keras
 
-    flow = network.inputs[0]
-    for layer in network.operations[1:]:  # the stretch is one that is no layer
+    x = network.inputs[0]
+    for layer in network.operations[1:]:  # operations include the stretch, which is not a layer
         config = layer.get_config()
         if isinstance(layer, keras.layers.Conv2D):
             config["activation"] = "linear"
-        flow = layer.__class__.from_config(config)(flow)
+        x = layer.__class__.from_config(config)(x)
         if isinstance(layer, keras.layers.MaxPooling2D):
-            flow = keras.layers.Activation("tanh")(flow)
-    changed = keras.Model(network.inputs, flow)
+            x = keras.layers.Activation("tanh")(x)
+    changed = keras.Model(network.inputs, x)
     changed.set_weights(network.get_weights())
     return changed
 
 
 def store_images(images: np.ndarray, folder: Path) -> ImageSet:
-    """Return the images as a dataset in Zarr's format keeps them, to be read and verified once an epoch."""
+    """Store images in the format zarr; return an image set that reads and verifies them once per epoch."""
     (folder / "progress").mkdir()
     store = ChunkStore(folder, "zarr", len(images), images.shape[1:])
     store.images.create()

@@ -1,9 +1,9 @@
-"""What the line of ``--predict`` on how like its training set an image is catches, and what it does not.
+"""Test of the out-of-distribution score of ``--predict``.
 
-``python -m benchmarks.unlike --model-file=models/regression.keras`` shows a network images that differ from those it
-learned from in one thing each, and counts how many are called unlike them, how wrong the Einstein radius becomes, and
-how wrong it is in those that are not called so. Without a network it trains a small one first (20 minutes on two
-cores). Writes ``benchmarks/results/unlike.json`` and ``docs/images/unlike.png``.
+``python -m benchmarks.unlike --model-file=models/regression.keras`` applies a network to kinds of images that differ
+from the training images in one property each. It reports the fraction that is out of distribution, and the errors of
+the Einstein radius for all images and for those that are not flagged. Without a network it trains a small one first (20
+minutes on two cores). The results are written to ``benchmarks/results/unlike.json`` and ``docs/images/unlike.png``.
 """
 
 import argparse
@@ -32,15 +32,15 @@ TRAIN = ("--posterior=flow", "--network=resnet", "--labels=einstein-radius,src-c
 RADII = ("einstein-radius", "einstein-radius-sie")
 
 SEED = 10**6
-"""Added to the seed of the training set: images like it, and none of it."""
+"""Offset of the seed from that of the training set, for other images with the same distribution."""
 
 IMAGES = 1024
 DRAWS = 200
 ASIDE = 0.6
-"""How far from the middle a neighbour stands, in units of half the field."""
+"""Distance of a neighbour from the image centre, in units of half the field."""
 
 
-# What is seen: scenes of the ray tracer (dicts of (N,) arrays), changed.
+# Changes of the scene of the ray tracer (dict of (N,) arrays).
 
 
 def remove_mass(scene, labels):
@@ -53,7 +53,7 @@ def remove_source(scene, labels):
 
 
 def multiply_source(scene, factor):
-    """Return the scene with the light of all sources, clumps included, so many times as bright."""
+    """Return the scene with the light of the source, including clumps, multiplied by a factor."""
     bright = [name for name in scene if name == "src_intensity" or (name.startswith("clump_") and "intensity" in name)]
     return scene | {name: factor * scene[name] for name in bright}
 
@@ -93,7 +93,7 @@ def move_half_an_arcsec(scene, labels):
     return move(scene, 0.35, 0.35)
 
 
-# What is recorded: noisy images (N, H, W) and the same without noise.
+# Changes of the recorded images (N, H, W), from images with and without noise.
 
 
 def multiply_noise(factor):
@@ -102,15 +102,20 @@ def multiply_noise(factor):
 
 @dataclass(frozen=True)
 class Kind:
-    """How images differ from those of the training set.
+    """A difference from the images of the training set.
 
     Attributes
     ----------
-    scene : changes what there is
-    beside : what of another scene stands beside it, or None
-    pixels : size of a pixel over that of the training set's
-    psf : width of the point-spread function over that of the training set's
-    record : changes what was recorded
+    scene : callable
+        Changes the scene.
+    beside : callable or None
+        Returns the scene of a neighbour from another scene.
+    pixels : float
+        Size of a pixel relative to the training set.
+    psf : float
+        Width of the point-spread function relative to the training set.
+    record : callable
+        Changes the recorded image.
     """
 
     scene: Callable = lambda scene, labels: scene
@@ -144,14 +149,14 @@ KINDS = {
     "noise alone": Kind(record=lambda noisy, bare: noisy - bare),
 }
 JUNK = ("negative", "noise alone")
-"""No number is right for them."""
+"""Kinds of images without a correct value."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.unlike", description=__doc__.splitlines()[0])
     parser.add_argument("--model-file", type=Path, help="a trained network of the regression task; default: train one")
-    parser.add_argument("--dataset-dir", type=Path, help="learn from it anew what is familiar, for an older network")
-    parser.add_argument("--images", type=int, default=IMAGES, help="of each kind")
+    parser.add_argument("--dataset-dir", type=Path, help="fit the score to this training set, for an older network")
+    parser.add_argument("--images", type=int, default=IMAGES, help="number of images of each kind")
     parser.add_argument("--results", type=Path, default=RESULTS / "unlike.json")
     parser.add_argument("--figure", type=Path, default=FIGURE)
     options = parser.parse_args(arguments)
@@ -166,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def train(folder: Path) -> Path:
-    """Simulate and train the network that is shown to where none is given."""
+    """Simulate a dataset and train a network, for a run without ``--model-file``."""
     data, model_file = f"--dataset-dir={folder}/data", folder / "network.keras"
     run_command("generate_data.py", *GENERATE, data)
     run_command("model_and_figures.py", *TRAIN, data, f"--figures-dir={folder}/figures", f"--model-file={model_file}")
@@ -174,11 +179,14 @@ def train(folder: Path) -> Path:
 
 
 def study(model_file: Path, number: int, dataset_dir: Path | None = None) -> tuple[dict, list[np.ndarray], float]:
-    """Show a network all kinds of images.
+    """Apply a network to all kinds of images.
 
     Returns
     -------
-    dict of results, one example image (H, W) of each kind, and the pixel scale, arcsec
+    results : dict
+    examples : list of ndarray (H, W)
+        One image of each kind.
+    pixel_scale : float, arcsec
     """
     from stronglens.out_of_distribution import FAR, ImageFeatures, OutOfDistribution
     from stronglens.out_of_distribution.comparison import MOST_TRAINING
@@ -189,16 +197,16 @@ def study(model_file: Path, number: int, dataset_dir: Path | None = None) -> tup
     labels = [item["name"] for item in record["labels"]]
     radius = next((name for name in RADII if name in labels), None)
     posterior = Posterior(network, record) if record.get("posterior") else None
-    view = ImageFeatures(network, posterior)
+    features = ImageFeatures(network, posterior)
     if dataset_dir:
         images = load_dataset(dataset_dir, "regression").images
         valid, test = (np.array(record["split"][part], int) for part in ("valid", "test"))
         train = np.setdiff1d(np.arange(len(images)), [*valid, *test])[:MOST_TRAINING]
-        familiarity = OutOfDistribution.fit(view(images.subset(train)), view(images.subset(valid)))
+        score = OutOfDistribution.fit(features(images.subset(train)), features(images.subset(valid)))
     else:
-        familiarity = OutOfDistribution.from_dict(record.get("familiarity"))
-    if familiarity is None or radius is None or record.get("simulation") is None:
-        raise RunError(f"{model_file} did not learn {' or '.join(RADII)} from simulated images of today's version")
+        score = OutOfDistribution.from_dict(record.get("familiarity"))
+    if score is None or radius is None or record.get("simulation") is None:
+        raise RunError(f"{model_file} was not trained for {' or '.join(RADII)} on simulations of the current version")
     made_with = from_manifest(panel.RegressionSimulation, record["simulation"], panel.OVERRIDES)
     made_with = replace(made_with, seed=made_with.seed + SEED)
     kinds = [name for name in KINDS if made_with.lens_light == "on" or not needs_light(KINDS[name])]
@@ -207,23 +215,23 @@ def study(model_file: Path, number: int, dataset_dir: Path | None = None) -> tup
     print(f"{'':<48}{'Einstein radius [arcsec]: RMS error':<38}{'':<22}{'inside 95 % interval':>22}")
     heads = f"{'all':>12}{'unflagged':>12}{'median error':>14}{'posterior sd':>14}{'all':>11}{'unflagged':>12}"
     print(f"{'':<30}{'flagged':>8}{'percentile':>12}{heads}")
-    with open_executor(1) as executor:  # PyAutoLens: a process of its own
+    with open_executor(1) as executor:  # PyAutoLens needs a separate process
         for name in kinds:
             work = Simulation(made_with, name, radius)
             parts = [executor.submit(work, chunk) for chunk in range(-(-number // CHUNK_SIZE))]
             parts = zip(*(part.result() for part in parts), strict=True)
             images, truth = (np.concatenate(part)[:number] for part in parts)
-            seen, draws = view(images), None
+            seen, draws = features(images), None
             if posterior is None:
                 answers = network.predict(images, batch_size=256, verbose=0)[:, place]
             else:
                 draws = posterior.sample(seen["summary"], DRAWS, 0)[..., place]
                 answers = draws.mean(axis=1)
-            percent = familiarity.percentile(seen)
+            percent = score.percentile(seen)
             report[name] = judge(percent, percent > 100 * FAR, answers, draws, None if name in JUNK else truth)
             if draws is not None and name not in JUNK:
                 report[name]["limit"] = count_limits(column, draws, truth)
-            far = dict(zip(familiarity.measures, familiarity.scores(seen) > 1, strict=True))
+            far = dict(zip(score.measures, score.scores(seen) > 1, strict=True))
             report[name]["far"] = {aspect: float(are.mean()) for aspect, are in far.items()}
             examples.append(images[0])
             _print(name, report[name])
@@ -231,12 +239,12 @@ def study(model_file: Path, number: int, dataset_dir: Path | None = None) -> tup
 
 
 def needs_light(kind: Kind) -> bool:
-    """Say whether a kind of image is empty where lenses do not shine."""
+    """Return whether a kind of image is empty for lenses without light."""
     return remove_lens in (kind.scene, kind.beside)
 
 
 def judge(percent, flagged, answers, draws, truth) -> dict:
-    """Return what the flag caught, and the error of what it did not (None where there is nothing to average)."""
+    """Return the flagged fraction, and errors of all and of unflagged images (None if there are no such images)."""
     report = {"flagged": float(flagged.mean()), "median_percentile": float(np.median(percent))}
     if truth is None:
         return report
@@ -252,8 +260,8 @@ def judge(percent, flagged, answers, draws, truth) -> dict:
 
 
 def count_limits(column: Column, draws: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
-    """Return of which share a posterior (N, S) is called a limit: of all, and of those beyond the training range."""
-    from stronglens.regression.measuring import find_limits
+    """Return the fraction of posteriors (N, S) that are limits, of all and of those outside the training range."""
+    from stronglens.regression.prediction import find_limits
 
     is_limit = np.array([bool(find_limits([column], one[:, None])) for one in draws])
     low, high = column.prior or (-np.inf, np.inf)
@@ -262,7 +270,7 @@ def count_limits(column: Column, draws: np.ndarray, truth: np.ndarray) -> dict[s
 
 @dataclass(frozen=True)
 class Simulation:
-    """Simulate a kind of image, chunk by chunk: called with a chunk's number, returns images and true radii (N,)."""
+    """Simulate a kind of image; it is called with the index of a chunk and returns images and true radii (N,)."""
 
     parameters: object
     kind: str
@@ -284,7 +292,7 @@ class Simulation:
             angle = 2 * np.pi * np.random.default_rng(chunk).random(len(indices))
             other = {name: np.roll(values, 1) for name, values in kind.beside(drawn, labels).items()}
             aside = ASIDE * lens_simulator.field / 2
-            # Light alone: neither lens bends that of the other.
+            # Only light is added: each lens deflects only its own source.
             bare = bare + lens_simulator.noiseless(move(other, aside * np.cos(angle), aside * np.sin(angle)))
         noise = [generator(self.parameters.seed, Stream.NOISE, index) for index in indices]
         drawn_noise = labels.get("exposure-time"), labels.get("peak-noise")
@@ -296,7 +304,7 @@ class Simulation:
 
 @lru_cache(maxsize=2)
 def simulator(parameters, pixels: float, psf: float):
-    """Return a simulator whose pixels and point-spread function are so many times as large."""
+    """Return a simulator with pixels and point-spread function scaled by factors."""
     from scipy.signal import fftconvolve
 
     from stronglens.simulation.lens_simulator import LensSimulator
@@ -304,7 +312,7 @@ def simulator(parameters, pixels: float, psf: float):
 
     lens_simulator = LensSimulator(replace(parameters, pixel_scale=pixels * parameters.pixel_scale), on_device=False)
     if psf != 1:
-        # Widths of Gaussians add in squares.
+        # Widths of Gaussians add in quadrature.
         more = gaussian_psf(np.sqrt(psf**2 - 1) * parameters.psf_fwhm, parameters.pixel_scale)
         lens_simulator.telescope = replace(
             lens_simulator.telescope, psf=fftconvolve(lens_simulator.telescope.psf, more).clip(min=0)
@@ -313,7 +321,7 @@ def simulator(parameters, pixels: float, psf: float):
 
 
 def draw_examples(images, found: dict, pixel_scale: float):
-    """Draw an image of each kind, with the share of its kind that is called unlike the training set."""
+    """Draw an image of each kind, with the fraction of its kind that is out of distribution."""
     captions = []
     for name, entry in found["kinds"].items():
         line = f"flagged: {100 * entry['flagged']:.1f} %"
@@ -327,8 +335,8 @@ def draw_examples(images, found: dict, pixel_scale: float):
         asinh_norm(np.stack(images)),
         "magma",
         "brightness [e−/s]",
-        "What --predict calls unlike the training set",
-        f"{found['images']:,} images of each kind; RMS: of the Einstein radius measured on them",
+        "Out-of-distribution detection by --predict",
+        f"{found['images']:,} images of each kind; RMS: error of the Einstein radius",
         narrowest=1.75,
     )
 
@@ -352,6 +360,6 @@ def _print(name: str, entry: dict) -> None:
 
 
 if __name__ == "__main__":
-    from benchmarks import unlike  # by its name, under which other processes find it
+    from benchmarks import unlike  # imported by name, so that other processes can unpickle its classes
 
     sys.exit(unlike.main())

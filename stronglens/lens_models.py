@@ -1,7 +1,6 @@
-"""The lens models, and what each of them has.
+"""Lens models and their properties.
 
-The simulator and the tasks read these records; the ray tracer builds the profiles
-(:mod:`stronglens.raytracing.scene`).
+The simulator and the tasks use these records. The ray tracer builds the profiles (:mod:`stronglens.raytracing.scene`).
 """
 
 from dataclasses import dataclass
@@ -29,18 +28,22 @@ _GALAXIES = (
 
 @dataclass(frozen=True)
 class LensModel:
-    """What a lens model has.
+    """Properties of a lens model.
 
     Attributes
     ----------
-    scene_columns : tuple of str, the physical values that the ray tracer takes
+    scene_columns : tuple of str
+        Names of the physical parameters for the ray tracer.
     is_ellipsoid : bool
-        Whether the mass is one ellipsoid with an Einstein radius as a parameter (``einstein_radius_sie``, on the
-        intermediate axis), in an external shear. Labels can then describe it in full.
+        Whether the mass is one ellipsoid in an external shear, with an Einstein radius (``einstein_radius_sie``, on the
+        intermediate axis) as a parameter. Labels can determine such a model completely.
     mass_follows_light : bool
-        Whether stars are mass and light at once: without lens light the mass still shows their shape.
-    can_have_own_light : bool, whether the light may have another ellipticity than the mass
-    can_have_perturbers : bool, whether dark masses may be added: sub-halos or a vortex
+        Whether light and mass of the stars have the same profiles. The images then depend on the profiles even without
+        lens light.
+    can_have_own_light : bool
+        Whether light and mass may have different ellipticities.
+    can_have_perturbers : bool
+        Whether subhalos or a vortex may be added.
     """
 
     scene_columns: tuple[str, ...]
@@ -51,7 +54,7 @@ class LensModel:
 
     @property
     def has_slope(self) -> bool:
-        """Whether the density slope of the mass is free."""
+        """Whether the density slope of the mass is a parameter."""
         return "mass_slope" in self.scene_columns
 
 
@@ -87,24 +90,26 @@ LENS_MODELS = {
 def circular_einstein_radius(intermediate, ellipticity, slope=None):
     """Return the radius of the circle within which the mean convergence of an elliptical power law is 1.
 
-    Along the direction phi of the ellipse's own axes, kappa = (2 - t) / 2 (theta / (r rho))^t, with t = slope - 1 and
-    rho = sqrt(q cos^2 phi + sin^2 phi / q). The mean of kappa within the circle r is (theta / r)^t times the mean of
-    rho^(-t) over phi, which is (1 - e^2)^(t / 2) 2F1(t/2, t/2; 1; e^2), in ellipticity e. An isothermal ellipsoid has
-    t = 1, and theta (2 / pi) sqrt(q) K(1 - q^2), K the complete elliptic integral of parameter m.
+    In the direction phi from the major axis, kappa = (2 - t) / 2 (theta / (r rho))^t, with t = slope - 1 and rho =
+    sqrt(q cos^2 phi + sin^2 phi / q). The mean of kappa within the circle r is (theta / r)^t times the mean of rho^(-t)
+    over phi, which is (1 - e^2)^(t / 2) 2F1(t/2, t/2; 1; e^2) with the ellipticity e. For an isothermal ellipsoid, t =
+    1 and the radius is theta (2 / pi) sqrt(q) K(1 - q^2), with the complete elliptic integral K of parameter m.
 
     Parameters
     ----------
-    intermediate : array_like, Einstein radius on the intermediate axis, sqrt(ab), arcsec
-    ellipticity : array_like, (1 - q) / (1 + q)
+    intermediate : array_like, arcsec
+        Einstein radius on the intermediate axis, sqrt(ab).
+    ellipticity : array_like
+        (1 - q) / (1 + q).
     slope : array_like, optional
-        Of the density in three dimensions, between 1 and 3: without it, that of an isothermal ellipsoid.
+        Slope of the density in three dimensions, between 1 and 3; by default isothermal.
 
     Returns
     -------
     ndarray, arcsec
     """
     if slope is None:
-        q = np.maximum((1 - ellipticity) / (1 + ellipticity), 1e-6)  # an ellipticity beyond 1 is refused by a rule
+        q = np.maximum((1 - ellipticity) / (1 + ellipticity), 1e-6)  # a rule rejects ellipticities above 1
         return np.asarray(intermediate, float) * (2 / np.pi) * np.sqrt(q) * ellipk(1 - q**2)
     t, squared = np.asarray(slope, float) - 1, np.minimum(np.square(ellipticity), 1 - 1e-6)
     mean = hyp2f1(t / 2, t / 2, 1, squared) ** (1 / t)

@@ -1,8 +1,8 @@
-"""Telescopes: all that differs between them, one record each, as plain data.
+"""Telescopes: one record for each, with all its properties.
 
-From a record follow the choices, the help line and the defaults of ``--telescope``, the point-spread function of
-``--psf-model=optical``, the comparison of a FITS header with the training images, and what COOLEST files call the
-camera. To add a telescope, add a record: see docs/extending.md.
+The records define the choices, the help line and the defaults of ``--telescope``, the point-spread function of
+``--psf-model=optical``, the comparison of a FITS header with the training images, and the camera in COOLEST files. To
+add a telescope, add a record (see docs/extending.md).
 """
 
 from collections.abc import Mapping
@@ -11,19 +11,25 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Values of the flags of the same names.
+    """Defaults of the flags with the same names.
 
     Attributes
     ----------
-    grid_size : int, pixels along each side of an image
+    grid_size : int
+        Number of pixels along each side of an image.
     pixel_scale : float, arcsec
-    psf_fwhm : float, arcsec, of a Gaussian point-spread function; 0: none
-    exposure_time : float, s, of all exposures together; 0: no noise
-    exposures : int, each read out once
+    psf_fwhm : float, arcsec
+        FWHM of a Gaussian point-spread function; 0: none.
+    exposure_time : float, s
+        Total time of all exposures; 0: no noise.
+    exposures : int
+        Number of exposures; each is read out once.
     sky_brightness : float, AB mag/arcsec^2
-        Of all background: zodiacal light, and what the telescope and the detector add to it.
-    read_noise : float, e- RMS of one read-out
-    zero_point : float, AB magnitude of one e-/s
+        Surface brightness of the total background: zodiacal light, stray light and dark current.
+    read_noise : float, electrons
+        RMS of one read-out.
+    zero_point : float, AB mag
+        Magnitude of 1 electron/s.
     """
 
     grid_size: int
@@ -38,18 +44,24 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class MirrorOptics:
-    """A mirror that Zernike polynomials describe.
+    """Optics of a mirror with aberrations in Zernike polynomials.
 
     Attributes
     ----------
-    diameter : float, m, of the primary mirror
-    obscuration : float, diameter of the central obstruction over that of the mirror
-    struts : int, that hold the secondary mirror
-    strut_thickness : float, over the mirror's diameter
-    wavelength : float, nm, effective
-    defocus, spherical : float, waves (Noll's Zernike coefficients 4 and 11)
+    diameter : float, m
+        Diameter of the primary mirror.
+    obscuration : float
+        Diameter of the central obstruction, relative to that of the mirror.
+    struts : int
+        Number of struts of the secondary mirror.
+    strut_thickness : float
+        Thickness relative to the diameter of the mirror.
+    wavelength : float, nm
+        Effective wavelength.
+    defocus, spherical : float, waves
+        Noll's Zernike coefficients 4 and 11.
     jitter : float, arcsec
-        Standard deviation of a round Gaussian: pointing, charge diffusion, and what drizzling adds.
+        Standard deviation of a round Gaussian for pointing jitter, charge diffusion and drizzling.
     """
 
     diameter: float
@@ -64,14 +76,16 @@ class MirrorOptics:
 
 @dataclass(frozen=True, kw_only=True)
 class RomanOptics:
-    """Roman's optics, of which GalSim has a model: pupil and aberrations of each detector.
+    """Roman's optics, from GalSim's model of the pupil and the aberrations of each detector.
 
     Attributes
     ----------
-    detector : int, 1 to 18; the model is that of its centre
-    band : str, GalSim's name; the model is that of its effective wavelength
+    detector : int, 1 to 18
+        The model is for the centre of this detector.
+    band : str
+        GalSim's name of the band; the model is for its effective wavelength.
     jitter : float, arcsec
-        Standard deviation of a round Gaussian: pointing and charge diffusion.
+        Standard deviation of a round Gaussian for pointing jitter and charge diffusion.
     """
 
     detector: int
@@ -85,14 +99,18 @@ class TelescopeRecord:
 
     Attributes
     ----------
-    title : str, for help and messages
-    instrument, band : str, for COOLEST files; empty for no real camera
-    settings : Settings, the defaults that go with the telescope
+    title : str
+        Name in help and messages.
+    instrument, band : str
+        Names in COOLEST files; empty if the camera is not real.
+    settings : Settings
+        Defaults of flags.
     header : mapping of ``telescope``, ``instrument`` and ``filter`` to str
-        Capitals and digits that the FITS header of its images has in TELESCOP, INSTRUME and FILTER; without ``filter``
-        the instrument has one filter only.
+        Capitals and digits in TELESCOP, INSTRUME and FILTER in FITS headers. ``filter`` is absent if the instrument has
+        only one filter.
     optics : MirrorOptics, RomanOptics or None
-    without_optics : str, why there are none
+    without_optics : str
+        Reason why ``optics`` is None, for messages.
     """
 
     title: str
@@ -121,8 +139,8 @@ EUCLID = TelescopeRecord(
         zero_point=25.72,
     ),
     header={"telescope": "EUCLID", "instrument": "VIS"},
-    # Mirror: Euclid Collaboration, Mellier et al. 2025, A&A 697, A1; the middle of the band, 550-900 nm: Cropper et
-    # al. 2025, A&A 697, A2. The last three: fitted to the VIS PSF that comes with a Q1 lens.
+    # Mirror: Euclid Collaboration, Mellier et al. 2025, A&A 697, A1. Wavelength: centre of the band, 550-900 nm,
+    # Cropper et al. 2025, A&A 697, A2. The last three values are fitted to the VIS PSF of a Q1 lens.
     optics=MirrorOptics(
         diameter=1.2,
         obscuration=0.33,
@@ -139,9 +157,9 @@ HUBBLE = TelescopeRecord(
     title="HST ACS F814W",
     instrument="HST ACS",
     band="F814W",
-    # Zero point: Sirianni et al. 2005, PASP 117, 1049. Sky: zodiacal light of the ACS handbook and earth-shine,
-    # 0.1 e-/s a pixel. PSF: FWHM of the SLACS PSF files. One orbit in four exposures, as SLACS took them (Bolton et al.
-    # 2008, ApJ 682, 964).
+    # Zero point: Sirianni et al. 2005, PASP 117, 1049. Sky: zodiacal light and earthshine from the ACS handbook, 0.1
+    # e-/s per pixel. PSF: FWHM of the SLACS PSF files. Exposures: one orbit in four exposures, as for SLACS (Bolton et
+    # al. 2008, ApJ 682, 964).
     settings=Settings(
         grid_size=128,
         pixel_scale=0.05,
@@ -154,7 +172,7 @@ HUBBLE = TelescopeRecord(
     ),
     header={"telescope": "HST", "instrument": "ACS", "filter": "F814W"},
     # Mirror, obscuration, struts: Krist, Hook & Stoehr 2011, Proc. SPIE 8127 (Tiny Tim). Effective wavelength: ACS
-    # Instrument Handbook. The last three: fitted to the PSF files of two SLACS lenses, pixels of 0.05 arcsec.
+    # Instrument Handbook. The last three values are fitted to the PSF files of two SLACS lenses (0.05 arcsec pixels).
     optics=MirrorOptics(
         diameter=2.4,
         obscuration=0.33,
@@ -168,16 +186,16 @@ HUBBLE = TelescopeRecord(
 )
 
 ROMAN = TelescopeRecord(
-    # F129: a band of the High Latitude Wide Area Survey whose point-spread function is as wide as a pixel; narrower in
-    # F106.
+    # F129 is a band of the High Latitude Wide Area Survey with a point-spread function as wide as a pixel; that of F106
+    # is narrower.
     title="Roman WFI F129",
     instrument="Roman WFI",
     band="F129",
-    # All but exposures: GalSim 2.8's galsim.roman, after the mission's WFI technical page. Zero point: effective area
-    # of F129. Sky: 22.24 of zodiacal light at an ecliptic latitude of 30 degrees, 90 degrees from the Sun, a tenth more
-    # of stray light, and 0.015 e-/s a pixel of dark current; 0.67 e-/s a pixel together. PSF: FWHM of the optics below.
-    # Exposures: three dithers in each of two passes of the survey's medium tier, as in lenstronomy 1.14.2's Roman
-    # preset.
+    # All values except the exposures: GalSim 2.8's galsim.roman, after the mission's WFI technical page. Zero point:
+    # effective area of F129. Sky: zodiacal light of 22.24 mag/arcsec^2 at an ecliptic latitude of 30 degrees, 90
+    # degrees from the Sun, plus 10 % of stray light and 0.015 e-/s per pixel of dark current; in total 0.67 e-/s per
+    # pixel. PSF: FWHM of the optics below. Exposures: three dithers in each of two passes of the survey's medium tier,
+    # as in lenstronomy 1.14.2's Roman preset.
     settings=Settings(
         grid_size=64,
         pixel_scale=0.11,
@@ -189,8 +207,8 @@ ROMAN = TelescopeRecord(
         zero_point=26.48,
     ),
     header={"telescope": "ROMAN", "instrument": "WFI", "filter": "129"},
-    # Detector 2: near the middle of the field. The Gaussian: 0.014 arcsec of jitter and a tenth of a pixel of charge
-    # diffusion, GalSim's numbers for both.
+    # Detector 2 is near the centre of the field. The Gaussian combines 0.014 arcsec of jitter and 0.1 pixel of charge
+    # diffusion, both from GalSim.
     optics=RomanOptics(detector=2, band="J129", jitter=0.018),
 )
 
@@ -198,10 +216,10 @@ RUBIN = TelescopeRecord(
     title="Rubin LSST, i band",
     instrument="Rubin LSSTCam",
     band="i",
-    # Zero point, seeing at zenith (FWHM of the Gaussian with as many effective pixels), noise of a read-out with dark
-    # current: SMTN-002 (doi 10.71929/rubin/3408482), throughputs v1.9. Sky: its 20.46 at zenith without Moon, less
-    # 0.10 mag: the zero point includes the atmosphere's absorption, of which the sky's brightness is free. Pixels, and
-    # 184 visits of two exposures of 15 s in ten years: Ivezic et al. 2019, ApJ 873, 111.
+    # Zero point, seeing at zenith (FWHM of the Gaussian with the same number of effective pixels), and read noise with
+    # dark current: SMTN-002 (doi 10.71929/rubin/3408482), throughputs v1.9. Sky: its 20.46 at zenith without Moon, less
+    # 0.10 mag, since the zero point includes the atmospheric extinction and the sky brightness does not. Pixels, and
+    # 184 visits of two 15 s exposures in ten years: Ivezic et al. 2019, ApJ 873, 111.
     settings=Settings(
         grid_size=48,
         pixel_scale=0.2,
@@ -213,26 +231,27 @@ RUBIN = TelescopeRecord(
         zero_point=28.17,
     ),
     header={"instrument": "LSST", "filter": "I"},
-    without_optics="the atmosphere blurs more than the mirror; --psf-fwhm is the seeing",
+    without_optics="the seeing is wider than the diffraction limit; --psf-fwhm sets it",
 )
 
-# Euclid's pixels, field and zero point.
+# Pixels, field and zero point are those of Euclid.
 NONE = TelescopeRecord(
     title="no PSF, no noise",
     settings=replace(EUCLID.settings, psf_fwhm=0.0, exposure_time=0.0, read_noise=0.0),
-    without_optics="it blurs nothing",
+    without_optics="it has no PSF",
 )
 
 TELESCOPES = {"euclid": EUCLID, "hst": HUBBLE, "roman": ROMAN, "rubin": RUBIN, "none": NONE}
-"""By the words of ``--telescope``."""
+"""Records by the choices of ``--telescope``."""
 
 
 def find_band(camera: Mapping[str, str]) -> str:
-    """Return the band of an image: the filter that its header names, or the only one of the instrument; or nothing.
+    """Return the band of an image: the filter in its header, else the only filter of the instrument, else "".
 
     Parameters
     ----------
-    camera : mapping of ``telescope``, ``instrument`` and ``filter`` to what the header says of them
+    camera : mapping of ``telescope``, ``instrument`` and ``filter`` to str
+        Values from the header.
     """
     only = {
         record.header.get("instrument"): record.band for record in TELESCOPES.values() if "filter" not in record.header

@@ -1,4 +1,4 @@
-"""What several tests need: small datasets made by the first door, and the folder of real images where there is one."""
+"""Shared fixtures: small datasets from generate_data.py, and the folder of real images if there is one."""
 
 import os
 import signal

@@ -177,7 +177,7 @@ def test_formats_hold_the_same_and_are_converted_to_one_another(tmp_path, capsys
         (["--format=zarr", "--workers=2", "--scheduler=tcp://x:1", "--dry-run"], "exclude each other"),
         (
             ["--format=zarr", "--convert-from=nowhere"],
-            "nowhere contains no dataset; images of others are read with --task=",
+            "nowhere contains no dataset; external images are read with --task=",
         ),
     ],
 )
@@ -287,7 +287,7 @@ def test_settings_file_makes_the_same_dataset(tmp_path, capsys):
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
-def test_help_wakes_no_library():
+def test_help_imports_no_large_library():
     program = (
         "import sys, generate_data\n"
         "try:\n    generate_data.main(['--help'])\nexcept SystemExit as stop:\n    assert stop.code == 0\n"

@@ -1,4 +1,4 @@
-"""Point-spread functions from telescopes' optics: against GalSim's own images and against measured ones."""
+"""Point-spread functions from telescope optics, compared with GalSim's images and measured ones."""
 
 import os
 from itertools import pairwise
@@ -109,7 +109,7 @@ def test_which_point_spread_function_is_used(tmp_path):
     fits.writeto(tmp_path / "psf.fits", telescope.gaussian_psf(0.3, 0.1))
     measured = psf_of(psf_model="optical", psf_fits=tmp_path / "psf.fits")  # wins
     np.testing.assert_allclose(measured, telescope.gaussian_psf(0.3, 0.1), atol=1e-6)
-    with pytest.raises(UsageError, match="--psf-model=optical is not for --telescope=none: it blurs nothing"):
+    with pytest.raises(UsageError, match="--psf-model=optical does not apply to --telescope=none: it has no PSF"):
         psf_of(psf_model="optical", telescope="none")
     with pytest.raises(UsageError, match="--psf-fwhm does not apply with --psf-model=optical"):
         psf_of(psf_model="optical", psf_fwhm=0.2)

@@ -1,4 +1,4 @@
-"""Posteriors from the command line: trained, tested, put to an image, exported."""
+"""Posteriors from the command line: training, test, measurement and export."""
 
 import csv
 import json
@@ -87,7 +87,7 @@ def test_lens_is_measured_modelled_and_exported(trained, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "published  difference  in 95 %" in said
     assert said.index("lens-axis-ratio") < said.index("the training set than")  # how familiar it is: below its table
-    assert "knows nothing outside of\n  einstein-radius-sie 0.8 to 1.6; " in said
+    assert "(do not extrapolate):\n  einstein-radius-sie 0.8 to 1.6; " in said
     with open(folder / "measured.csv") as file:
         (measured,) = csv.DictReader(file)
     assert (float(measured["field-x"]), float(measured["field-y"])) == (0, 0)
@@ -145,6 +145,6 @@ def test_a_point_estimate_has_nothing_to_export(small_dataset, tmp_path, capsys)
     measure = [*where, f"--predict={tmp_path / 'a.npy'}"]
     code, line = refused(capsys, *measure, "--published=table.csv")
     assert code == 2
-    assert line == "error: --published needs a network that gives a posterior: train one with --posterior=flow"
+    assert line == "error: --published needs a network with posteriors; train one with --posterior=flow"
     assert "--coolest needs the redshifts" in refused(capsys, *measure, "--coolest")[1]
-    assert "--published is for measured images" in refused(capsys, *where, "--published=table.csv")[1]
+    assert "--published applies to measured images" in refused(capsys, *where, "--published=table.csv")[1]

@@ -8,7 +8,7 @@ from astropy.io import fits
 import params_and_cli as panel
 from stronglens import telescope
 from stronglens.parameters import RunError, UsageError
-from stronglens.regression.measuring import _find_simulation
+from stronglens.regression.lens_posteriors import find_simulation
 from stronglens.simulation.chunks import plan_simulation
 from stronglens.simulation.lens_simulator import LensSimulator
 
@@ -17,7 +17,7 @@ ON_THE_SKY = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN"}
 
 
 def gaussian(size, fwhm=1.6, x=0.0, y=0.0):
-    """A Gaussian of a FWHM in pixels, at pixel centres, x and y from the middle of the stamp."""
+    """A Gaussian with a FWHM in pixels at pixel centres; x and y are relative to the centre of the stamp."""
     rows, columns = np.indices((size, size)) - (size - 1) / 2
     return np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * (fwhm * SIGMA_OF_FWHM) ** 2))
 
@@ -77,7 +77,7 @@ def test_recentring_keeps_a_moffat_function(read, beta):
 
 
 def test_recentring_keeps_what_is_no_such_function(read):
-    """Band-limited and skewed, four Gaussians of FWHM 3.5 pixels: their shifted sum is known."""
+    """Sum of four Gaussians of FWHM 3.5 pixels: it is band-limited and skewed, and its shifted values are known."""
     places = [(1, 0.0, 0.0), (0.4, 2.1, 0.7), (0.2, -1.5, 3.0), (0.1, 4.0, -4.0)]
 
     def draw(x, y):
@@ -123,7 +123,7 @@ def test_a_neighbour_is_cut_off(read):
 
 
 def test_simulated_images_bear_negative_pixels(read):
-    """Blurred light is clipped at zero, which Poisson numbers need: a point keeps its light to a per cent."""
+    """Images with PSF are clipped at zero, as Poisson numbers need; the flux of a point changes by at most 1 %."""
     psf, _ = read(gaussian(41, 3.0) + noise(41, 2))
     assert psf.min() < 0
     half = psf.shape[0] // 2
@@ -145,7 +145,7 @@ def test_a_stated_pixel_scale_is_resampled(read, stated):
 
 
 def test_resampling_agrees_with_the_optical_model(read):
-    """GalSim's star in pixels five times finer, and in ours."""
+    """GalSim's star in pixels five times finer, and in the pixels of the image."""
     from stronglens.telescope.optics import build_star
     from stronglens.telescopes import TELESCOPES
 
@@ -195,7 +195,7 @@ def test_ways_to_state_a_pixel_scale(read, cards):
 @pytest.mark.parametrize(
     ("cards", "how"),
     [
-        ({}, "no pixel scale in the header: taken as 0.1 arcsec"),
+        ({}, "no pixel scale in the header; assumed 0.1 arcsec"),
         ({"CDELT1": 1.0, "CDELT2": 1.0}, "no pixel scale"),  # without a unit: a default that many programs write
         ({"PIXELSCL": 0.01, "PIXUNIT": "meter"}, "no pixel scale"),
         ({"PIXSCALE": "unknown"}, "no pixel scale"),
@@ -272,14 +272,14 @@ def test_an_extension_is_chosen(tmp_path, extension, fwhm):
 @pytest.mark.parametrize(
     ("extension", "error", "message"),
     [
-        ("", RunError, r"2 two-dimensional images: choose one with --psf-fits=.*\[EXTENSION\]: 1 PSF, 2 PSF"),
-        ("[9]", UsageError, "no such extension; the file has 0 PRIMARY, 1 PSF, 2 PSF, 3 STARS, 4 CUBE"),
-        ("[0]", RunError, "no single image"),
+        ("", RunError, r"2 two-dimensional images; choose one with --psf-fits=.*\[EXTENSION\]: 1 PSF, 2 PSF"),
+        ("[9]", UsageError, "this extension does not exist; the file has 0 PRIMARY, 1 PSF, 2 PSF, 3 STARS, 4 CUBE"),
+        ("[0]", RunError, "not a single image"),
         ("[STARS]", RunError, "a table"),
         ("[CUBE]", RunError, "3 x 24 x 24"),
     ],
 )
-def test_an_extension_that_is_no_image(tmp_path, extension, error, message):
+def test_an_extension_that_is_not_an_image(tmp_path, extension, error, message):
     make_file_of_several(tmp_path / "psf.fits")
     with pytest.raises(error, match=message) as caught:
         telescope.read_psf(f"{tmp_path}/psf.fits{extension}", 0.1)
@@ -374,10 +374,10 @@ def test_a_network_finds_the_psf_that_it_learned_from(tmp_path):
     fits.writeto(path, gaussian(24))
     made_with = panel.RegressionSimulation.of(overrides=panel.OVERRIDES, psf_fits=path)
     record = {"simulation": {}, "psf": LensSimulator(made_with).describe()["telescope"]["psf"]}
-    assert _find_simulation(record, lambda _: made_with) is made_with
+    assert find_simulation(record, lambda _: made_with) is made_with
     fits.writeto(path, gaussian(24, 2.0), overwrite=True)
     with pytest.raises(RunError, match="no longer the point-spread function"):
-        _find_simulation(record, lambda _: made_with)
+        find_simulation(record, lambda _: made_with)
     path.unlink()
-    with pytest.raises(RunError, match=r"no model image .*: no such file"):
-        _find_simulation(record, lambda _: made_with)
+    with pytest.raises(RunError, match=r"no model image: .*: no such file"):
+        find_simulation(record, lambda _: made_with)

@@ -1,4 +1,4 @@
-"""Records of telescopes: complete, and their numbers against those that others compute."""
+"""Records of telescopes: completeness, and comparison with values from other codes."""
 
 from dataclasses import fields
 
@@ -44,7 +44,7 @@ def test_optical_point_spread_function_or_the_reason_why_not(name):
         psf = make_telescope(parameters_of(name, psf_model="optical")).psf
         assert psf.sum() == pytest.approx(1)
     else:
-        with pytest.raises(UsageError, match=f"--psf-model=optical is not for --telescope={name}: ") as refusal:
+        with pytest.raises(UsageError, match=f"--psf-model=optical does not apply to --telescope={name}: ") as refusal:
             make_telescope(parameters_of(name, psf_model="optical"))
         assert "\n" not in str(refusal.value)
 

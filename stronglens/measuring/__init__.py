@@ -1,27 +1,26 @@
-"""Apply trained networks to telescope images: steps shared by all tasks. What the numbers mean, a task says."""
+"""Apply trained networks to telescope images: the steps that all tasks share.
 
-from stronglens.measuring.files import (
-    MOST_LENSES,
-    Measurement,
-    Prediction,
-    Results,
-    check_network,
-    check_request,
-    measure_files,
-    refuse,
-    write_measurements,
-)
+Tasks decide what their networks predict, and what the predictions are worth.
+"""
+
+from stronglens.measuring.files import measure_files
 from stronglens.measuring.images import list_images
+from stronglens.measuring.output import refuse, write_measurements
+from stronglens.measuring.request import check_request
+from stronglens.measuring.results import MAX_DETAILED, Measurement, Prediction, Results
+from stronglens.measuring.training_images import TrainingImages, damaged_record, read_training_images
 
 __all__ = [
-    "MOST_LENSES",
+    "MAX_DETAILED",
     "Measurement",
     "Prediction",
     "Results",
-    "check_network",
+    "TrainingImages",
     "check_request",
+    "damaged_record",
     "list_images",
     "measure_files",
+    "read_training_images",
     "refuse",
     "write_measurements",
 ]

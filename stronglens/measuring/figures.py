@@ -1,4 +1,4 @@
-"""The figure of measured files."""
+"""Figure of measured images."""
 
 from collections.abc import Collection, Sequence
 
@@ -25,12 +25,12 @@ from stronglens.plotting import (
     write_warnings,
 )
 
-MOST_FILES = 12
-"""Rows in the figure."""
+MAX_DRAWN = 12
+"""Largest number of images in the figure."""
 WIDTH = 8.8
-"""Of the text above a file's images, inches."""
+"""Width of the text above the images of a file, in inches."""
 OUTLINE = "#62d2ff"
-"""Of filled pixels: light blue, which none of the usual colour maps of images has."""
+"""Colour of the outline of filled pixels: light blue, which the usual colour maps of images do not contain."""
 
 
 def draw_measured(
@@ -44,30 +44,30 @@ def draw_measured(
     doubtful: Sequence[Collection[int]] = (),
     number: int | None = None,
 ) -> Figure:
-    """Draw what each file holds, beside what the network saw of it and the values that it predicts.
+    """Draw the image in each file, the input of the network, and the predicted values.
 
-    The network's field is framed in the file, its centre marked; pixels that were masked or bad are outlined.
+    A frame and a cross in the file's image show the network's field and its centre. Filled pixels are outlined.
 
     Parameters
     ----------
     observations : sequence of Observation
     prepared : sequence of Prepared
-        What the network saw of each.
+        Input of the network for each.
     texts : sequence of str
-        Predicted values, some lines each, as from `stronglens.plotting.write_captions`.
+        Predicted values, several lines each, as from `stronglens.plotting.write_captions`.
     pixel_scale : float, arcsec
-        Of the images seen.
+        Of the network's input.
     cmap : str
     unit : str
-        Of a pixel of the images seen: another than e-/s where files are taken as they are, and of the files then, too.
+        Unit of the network's input. If it is not e-/s, the files are not calibrated and have the same unit.
     warnings : sequence of sequences of str, optional
-        Of each file, why its values are not to be trusted: in red below its name.
+        Reasons why the values of each file are doubtful; red, below its name.
     doubtful : sequence of collections of int, optional
-        Of each file, the lines of its text that are drawn in red.
+        Numbers of the red lines in the text of each file.
     number : int, optional
-        Of all images, where not all are given.
+        Number of all images, if not all are given.
     """
-    files = min(len(observations), MOST_FILES)
+    files = min(len(observations), MAX_DRAWN)
     file_unit = "counts/s" if unit == "e-/s" else unit
     warnings = [wrap_warnings(some, WIDTH) for some in warnings[:files]] or [[]] * files
     size, row_height = 2.3, 2.95
@@ -84,7 +84,7 @@ def draw_measured(
             write_warnings(figure, 0.6, top - 0.05, warnings[row], WIDTH)
             for left, image, hidden, scale, label in (
                 (0.6, observation.image, observation.hidden, observation.pixel_scale, f"in the file [{file_unit}]"),
-                (4.1, seen.image, seen.mask, pixel_scale, f"seen by the network [{unit}]"),
+                (4.1, seen.image, seen.mask, pixel_scale, f"input of the network [{unit}]"),
             ):
                 axes = figure.add_axes(inches(figure, left, bottom, size, size))
                 norm = asinh_norm(image)
@@ -107,7 +107,7 @@ def draw_measured(
         number = number or len(observations)
         more = f"; {files} of {number:,} images" if number > files else ""
         outlined = "; outlined: filled" if any(one.mask.any() for one in prepared[:files]) else ""
-        below = f"left, the file with the network's field framed; right, its input{outlined}{more}"
+        below = f"left: image in the file, with the network's field framed; right: input of the network{outlined}{more}"
         add_title(figure, "Measured images", below)
     return figure
 

@@ -1,4 +1,4 @@
-"""The images that ``--predict`` names: files, folders of files, lists of files, cubes of cut-outs."""
+"""List the images that ``--predict`` names: files, folders of files, lists of files, cubes of cut-outs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,10 +15,14 @@ class ImageFile:
 
     Attributes
     ----------
-    path : str, as it was given
-    plane : int or None, of a cube, counted from 0
-    name : str, for tables, messages and figures
-    stem : str, for the names of its own figures and tables
+    path : str
+        As it was given.
+    plane : int or None
+        Plane of a cube, counted from 0.
+    name : str
+        For tables, messages and figures.
+    stem : str
+        For the names of its own figures and tables.
     """
 
     path: str
@@ -31,29 +35,29 @@ class ImageFile:
 
 
 def list_images(given: Sequence[str], planes: str | None = None, hdu: str | None = None) -> list[ImageFile]:
-    """Return the images that paths stand for, each once, in their order.
+    """Return the images that paths name, each once, in their order.
 
     Parameters
     ----------
     given : sequence of str
-        Files; folders, of which all files of a known kind are taken, by name; text files (.txt) with a path a line,
-        where lines that begin with # are left out; Zarr arrays (N, H, W), of which all planes are taken.
+        Files; folders, whose files of a known format are taken, sorted by name; text files (.txt) with one path per
+        line, where lines that begin with # are ignored; Zarr arrays (N, H, W), whose planes are all taken.
     planes : str, optional
-        Of cubes: ``all``, or the number of one plane, counted from 0.
+        ``all`` planes of cubes, or the number of one plane, counted from 0.
     hdu : str, optional
-        FITS extension whose planes are counted.
+        FITS extension of the cubes.
 
     Raises
     ------
     RunError
-        When a folder holds no images, or a list cannot be read.
+        If a folder holds no images, or a list cannot be read.
     UsageError
-        When `planes` is neither.
+        If `planes` is neither.
     """
     plane = None
     if planes is not None and planes != "all":
         if not planes.isdecimal():
-            raise UsageError(f"--planes must be all or a number from 0 on; received {planes[:60]!r}")
+            raise UsageError(f"--planes must be all or a number, counted from 0; received {planes[:60]!r}")
         plane = int(planes)
     images = []
     for file in dict.fromkeys(name_files(_files(given))):
@@ -73,7 +77,7 @@ def _plane_of(file: FileName, plane: int) -> ImageFile:
 def _count_planes(path: str, hdu: str | None) -> int | None:
     try:
         return count_planes(path, hdu)
-    except StronglensError:  # said with all other files that cannot be used, when it is read
+    except StronglensError:  # reported when the file is read, with all others that cannot be used
         return None
 
 
@@ -93,10 +97,10 @@ def _read_list(path: str) -> list[str]:
     try:
         lines = [line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
+        reason = getattr(error, "strerror", None) or "it is not a text file"
         raise RunError(f"{path}: cannot be read as a list of files ({reason})") from None
     if not (files := [line for line in lines if line and not line.startswith("#")]):
-        raise RunError(f"{path}: a list without files; it has a path a line")
+        raise RunError(f"{path}: a list without files; it must have one path per line")
     return files
 
 

@@ -1,4 +1,4 @@
-"""Names of measured files: one for people to read and one for the names of other files."""
+"""Name measured files: a readable name, and one that is safe in the names of other files."""
 
 import os
 import re
@@ -12,13 +12,13 @@ from typing import NamedTuple
 ENDING = re.compile(
     r"\.(?:fits?|fts|npy|npz|pickle|pkl|zarr|fz)(?:\.(?:gz|fz|bz2|zip|xz|Z))?(?=$|\[)", flags=re.IGNORECASE
 )
-"""Ending of a file of images, at the end of its name or before the brackets of an extension or a plane."""
+"""Ending of an image file, at the end of its name or before the brackets of an extension or a plane."""
 
 UNSAFE = re.compile(r"[^\w.+~=,@-]+")
-"""Characters that a file system, a shell or a table may refuse, or take for something else."""
+"""Characters that a file system, a shell or a table may refuse or misinterpret."""
 
 LONGEST = 200
-"""Bytes of a stem: file systems allow 255 for a file's whole name."""
+"""Largest length of a stem, in bytes: file systems allow 255 for the whole name of a file."""
 
 
 class FileName(NamedTuple):
@@ -27,13 +27,13 @@ class FileName(NamedTuple):
     Attributes
     ----------
     path : str
-        As given, in its first spelling.
+        As it was given first.
     name : str
-        For tables, messages and figures: the file's own name behind its folder's, as ``J0946/sci.fits``, and behind as
-        many of the folders above it as it takes to tell it from all others. One line, printable.
+        For tables, messages and figures: the name of the file after that of its folder, as in ``J0946/sci.fits``, and
+        after more parent folders if names would be equal otherwise. One line, printable.
     stem : str
-        For the names of files made from it, as ``J0946_sci`` in ``lens_J0946_sci.png``: the name without the ending of
-        its format, with ``_`` for slashes and all else that a file system may refuse. At most 200 bytes.
+        For the names of files made from it, such as ``J0946_sci`` in ``lens_J0946_sci.png``: the name without the
+        ending of its format, with ``_`` in place of slashes and other unsafe characters. At most 200 bytes.
     """
 
     path: str
@@ -42,21 +42,21 @@ class FileName(NamedTuple):
 
 
 def name_files(paths: Sequence[str | os.PathLike]) -> list[FileName]:
-    """Name files such that no two names are equal, nor two stems, on any file system.
+    """Give each file a unique name and a unique stem.
 
-    Names do not depend on the order of the paths. Stems stay apart also where capital letters do not count, and where
-    composed and decomposed accents are the same. Two that would still be equal get ``~2``, ``~3`` and so on, in the
-    order of their full paths.
+    Names do not depend on the order of the paths. Stems are also unique on file systems that ignore case, or that do
+    not distinguish composed and decomposed accents. If two would still be equal, ``~2``, ``~3`` and so on are appended,
+    in the order of their full paths.
 
     Parameters
     ----------
-    paths : sequence of str or PathLike, N of them
+    paths : sequence of N str or PathLike
 
     Returns
     -------
     list of N FileName
-        In the order of the paths. A file that is given again, in any spelling, has the same names again, so that
-        ``list(dict.fromkeys(name_files(paths)))`` has every file once.
+        In the order of the paths. A file that is given twice, in any spelling, has the same names twice, so that
+        ``list(dict.fromkeys(name_files(paths)))`` contains each file once.
     """
     full_paths = [_resolve(os.fspath(path)) for path in paths]
     given = {full: os.fspath(path) for full, path in zip(reversed(full_paths), reversed(paths), strict=True)}
@@ -69,7 +69,7 @@ def name_files(paths: Sequence[str | os.PathLike]) -> list[FileName]:
 
 
 def _resolve(path: str) -> str:
-    """Return the full path, the same for all spellings; links are followed only where ``..`` comes after them."""
+    """Return the full path, the same for all spellings; links are followed only if ``..`` comes after them."""
     folder, _, rest = path.rpartition("../")
     return os.path.abspath(os.path.join(_follow_links(f"{folder}../"), rest) if len(rest) < len(path) else path)
 
@@ -78,7 +78,7 @@ _follow_links = lru_cache(maxsize=1024)(os.path.realpath)
 
 
 def _shorten(full_paths: Sequence[str], least: Sequence[int]) -> list[str]:
-    """Return the shortest end of each path that no other path has, of at least so many parts."""
+    """Return the shortest end of each path that no other path has, with at least as many parts as given."""
     backwards = [full.split(os.sep)[::-1] for full in full_paths]
     needed = list(least)
     # Paths that share the longest end are neighbours when sorted from their ends.
@@ -89,14 +89,14 @@ def _shorten(full_paths: Sequence[str], least: Sequence[int]) -> list[str]:
 
 
 def _to_line(name: str) -> str:
-    """Return a name as one printable line: other characters are written as in Python, ``\\n`` or ``\\udcff``."""
+    """Return a name as one printable line; other characters are escaped as in Python, ``\\n`` or ``\\udcff``."""
     if name.isprintable():
         return name
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
 
 
 def _to_stem(name: str) -> str:
-    """Return a name without its format's ending, of characters that are safe in the name of a file."""
+    """Return a name without its format's ending, with only characters that are safe in the name of a file."""
     stem = UNSAFE.sub("_", ENDING.sub("", name)).strip("._") or "image"
     return stem.encode()[-LONGEST:].decode(errors="ignore")
 
@@ -106,7 +106,7 @@ def _fold(stem: str) -> str:
 
 
 def _number(texts: Iterable[str], key: Callable[[str], str]) -> list[str]:
-    """Return texts, those whose key an earlier one has with ``~2``, ``~3`` and so on behind."""
+    """Append ``~2``, ``~3`` and so on to texts whose key has occurred before."""
     taken, seen, numbered = set(), Counter(), []
     for text in texts:
         name, plain = text, key(text)

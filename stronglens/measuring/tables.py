@@ -1,10 +1,10 @@
-"""Tables that are written as the work goes on, and finished or resumed."""
+"""Write tables row by row; an interrupted run can be resumed."""
 
 import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,37 +13,39 @@ from stronglens.atomic import replacing
 from stronglens.parameters import RunError, UsageError
 
 PART = ".part"
-"""In the name of a table that is not finished: ``measured.part.csv``."""
+"""Part of the name of an unfinished table: ``measured.part.csv``."""
 
 MIN_KEPT = 100
-"""Images in an unfinished table that a new run does not replace without being told."""
+"""Number of images from which an unfinished table is not overwritten by a new run."""
 
 
 class GrowingTables:
-    """Write rows of several CSV tables image by image; a run that was interrupted can be resumed.
+    """Write rows of several CSV tables image by image; an interrupted run can be resumed.
 
-    Rows go to ``NAME.part.csv``, which takes the place of ``NAME.csv`` when all images are done: an earlier, complete
-    table is kept until then. An image counts as done when its row is in the first table, which is written last.
+    Rows are written to ``NAME.part.csv``, which replaces ``NAME.csv`` when all images are done: an earlier, complete
+    table is kept until then. An image is done if its row is in the first table, which is written last.
 
     Parameters
     ----------
     folder : Path
-    headers : dict of str to sequence of str
-        Columns of each table by its name; one of them is ``path``, which names an image. The table that has a row for
-        each image that is done comes first.
+    headers : mapping of str to sequence of str
+        Columns of each table by its name; one of them is ``path``, which identifies an image. The table with one row
+        for each image that is done comes first.
     settings : dict, JSON
-        What the rows depend on: a run is resumed with the same settings only.
+        Values that the rows depend on: a run is resumed only with the same settings.
     resume : bool
 
     Raises
     ------
     UsageError
-        When an unfinished table was made with other settings, or holds many images and ``resume`` is false.
+        If an unfinished table was made with other settings, or holds many images and ``resume`` is false.
     RunError
-        When an unfinished table cannot be read.
+        If an unfinished table cannot be read.
     """
 
-    def __init__(self, folder: Path, headers: dict[str, Sequence[str]], settings: dict[str, Any], resume: bool = False):
+    def __init__(
+        self, folder: Path, headers: Mapping[str, Sequence[str]], settings: dict[str, Any], resume: bool = False
+    ):
         self.folder, self.headers = Path(folder), {name: list(columns) for name, columns in headers.items()}
         self._settings = json.loads(json.dumps(settings))
         self.done: set[str] = self._resume() if resume else self._begin()
@@ -68,12 +70,12 @@ class GrowingTables:
             self._finish()
 
     def add(self, rows: dict[str, Iterable[Sequence[Any]]]) -> None:
-        """Write the rows of one image: of tables by their names, in the order of their columns."""
+        """Write the rows of one image, by the name of the table, in the order of its columns."""
         for name in reversed(self.headers):  # the first table last
             csv.writer(self._files[name], lineterminator="\n").writerows(rows.get(name, ()))
 
     def flush(self) -> None:
-        """Hand to the operating system what was added."""
+        """Pass added rows to the operating system."""
         for name in reversed(self.headers):
             self._files[name].flush()
 
@@ -86,7 +88,7 @@ class GrowingTables:
                 os.replace(part, whole)
             else:
                 part.unlink()
-                if not nothing:  # else tables of an earlier run stay
+                if not nothing:  # otherwise keep the tables of an earlier run
                     whole.unlink(missing_ok=True)
         self._settings_path.unlink(missing_ok=True)
 
@@ -102,7 +104,7 @@ class GrowingTables:
                 lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(2**20), b"")) - 1
             if lines > MIN_KEPT:
                 raise UsageError(
-                    f"{part} holds {lines:,} images of an interrupted run: go on with --resume, or remove it"
+                    f"{part} holds {lines:,} images of an interrupted run: continue it with --resume, or remove it"
                 )
         for name in self.headers:
             self._part(name).unlink(missing_ok=True)
@@ -121,7 +123,7 @@ class GrowingTables:
             was, now = earlier.get(changed[0]), self._settings.get(changed[0])
             raise UsageError(
                 f"--resume: {self._part(first)} was made with {changed[0]} = {was}, now {now}: give the same, or "
-                "remove it to measure all images again"
+                "remove the file to measure all images again"
             )
         done = self._keep_rows(first, None)
         for name in list(self.headers)[1:]:
@@ -129,7 +131,7 @@ class GrowingTables:
         return done
 
     def _keep_rows(self, name: str, done: set[str] | None) -> set[str]:
-        """Rewrite a table with its whole rows, where ``done`` is given of those images only; return the images."""
+        """Rewrite a table with its complete rows, only of images in ``done`` if it is given; return the images."""
         part, columns, found = self._part(name), self.headers[name], set()
         at = columns.index("path")
         try:
@@ -155,7 +157,7 @@ class GrowingTables:
 
 
 def _whole_rows(file: io.TextIOBase, columns: Sequence[str], path: Path) -> Iterable[list[str]]:
-    """Give the rows of a table but its header, without a last line that a kill cut off."""
+    """Yield the rows of a table without its header, and without an incomplete last line."""
 
     def whole_lines():
         for line in file:

@@ -1,19 +1,19 @@
-"""Telescope images: files that nobody here made -> what a trained network takes.
+"""Read external telescope images and prepare them as input of a network.
 
-Three steps: `read_observation` finds the image, its pixel scale and its photometric
-calibration in a FITS, NumPy or pickle file, and its mask and noise map beside it;
-`place_center` says where its lens is; `prepare` fills masked and bad pixels and brings
-it to the zero point, the pixels and the field of the images that a network was trained
-on. Nothing is assumed in silence: what was decided is in the notes, and what cannot be
-known is asked for.
+Three steps: `read_observation` reads the image, its pixel scale and its photometric calibration
+from a FITS, NumPy, pickle or Zarr file, and its mask and noise map beside it; `place_center`
+finds its lens; `prepare` fills masked and bad pixels, and converts the image to the zero point,
+the pixels and the field of the images that a network was trained on. Every decision is noted;
+what cannot be known must be given by the user.
 """
 
 from stronglens.dataset import is_zarr
 from stronglens.observation.centring import place_center, read_center
 from stronglens.observation.level import describe_backgrounds, read_background
 from stronglens.observation.noise import measure_noise
+from stronglens.observation.pixels import FILE_ENDINGS, count_planes
 from stronglens.observation.preparing import Prepared, prepare
-from stronglens.observation.reading import FILE_ENDINGS, Observation, count_planes, find_beside, read_observation
+from stronglens.observation.reading import Observation, find_beside, read_observation
 
 __all__ = [
     "FILE_ENDINGS",

@@ -1,4 +1,4 @@
-"""What a FITS header, or the user, says of an image's pixels: scale, unit, zero point."""
+"""Find the pixel scale, the unit and the zero point of an image, from its FITS header or from the user."""
 
 from typing import Any
 
@@ -17,23 +17,25 @@ ZERO_POINT_KEYS = (
 )
 EXPOSURE_KEYS = ("EXPTIME", "TEXPTIME", "EXPOSURE", "XPOSURE")
 GAIN_KEYS = ("EGAIN", "GAIN")
-# HST's PHOTZPT = -21.1 is the constant of STMAG, not a zero point of counts, and lies outside.
 ZERO_POINT_LIMITS = (0.0, 50.0)
+"""Range of zero points of counts. HST's PHOTZPT = -21.1, the constant of STMAG, lies outside."""
 
 JANSKY = 8.9
-"""AB magnitude of 1 Jy, 3631 Jy being magnitude 0 (Oke & Gunn 1983, ApJ 266, 713)."""
+"""AB magnitude of 1 Jy; 3631 Jy are magnitude 0 (Oke & Gunn 1983, ApJ 266, 713)."""
 SQUARE = 0.01
-"""Pixels are square where width and height, or the two diagonals, differ by less than this share."""
+"""Largest relative difference of width and height, or of the two diagonals, of a square pixel."""
 ANGLES = {"deg": 3600.0, "degree": 3600.0, "degrees": 3600.0, "arcsec": 1.0, "arcmin": 60.0, "rad": 206264.806247}
 
 
 def find_pixel_scale(headers: list[Any], name: str, given: float | None, notes: list[str]) -> float | None:
-    """Return the pixel scale in arcsec, the given one before the header's, None where nobody says.
+    """Return the pixel scale in arcsec: the given one, else that of the header, else None.
+
+    Decisions are added to the notes.
 
     Raises
     ------
     RunError
-        If the header's pixels are not square, and no pixel scale is given; with one a note says so.
+        If the header's pixels are not square and no pixel scale is given. If one is given, a note says so.
     """
     found, shape = _pixel_of_wcs(headers[0]) if headers else (None, "")
     if found is None:
@@ -44,11 +46,11 @@ def find_pixel_scale(headers: list[Any], name: str, given: float | None, notes: 
         return found
     if shape:
         notes.append(
-            f"its header says that its pixels are not square ({shape}): taken as squares of --pixel-scale={given:g}, "
-            "which changes all shapes and radii; resample it first, unless the header is wrong"
+            f"the header says that its pixels are not square ({shape}); squares of --pixel-scale={given:g} are "
+            "assumed, which distorts all shapes and radii. Unless the header is wrong, resample it first"
         )
     elif found is not None and abs(given / found - 1) > 0.05:
-        notes.append(f"--pixel-scale={given:g} taken, although the header says {found:.4g} arcsec")
+        notes.append(f"--pixel-scale={given:g} used, although the header says {found:.4g} arcsec")
     return float(given)
 
 
@@ -62,15 +64,23 @@ def calibrate(
     gain: float | None,
     notes: list[str],
 ) -> tuple[float, float | None, float | None]:
-    """Return what to multiply pixels with for counts per second, the zero point of those, and the electrons in one.
+    """Return the calibration of pixels to counts per second.
 
-    The last is the number of electrons that were counted for one count per second, which the photon noise follows from;
-    None where nobody says.
+    Decisions are added to the notes.
+
+    Returns
+    -------
+    factor : float
+        Counts per second in one unit of a stored pixel.
+    zero_point : float or None, AB mag
+        Magnitude of one count per second. None: counts are electrons, and their zero point is unknown.
+    electrons : float or None
+        Electrons detected for one count per second, which determine the photon noise; None if unknown.
 
     Raises
     ------
     RunError
-        If the unit is not understood, or neither unit nor zero point, or no exposure time, is known.
+        If the unit is not understood, if neither unit nor zero point is known, or if a needed exposure time is not.
     """
     written = next(
         (text for text in (str(_header_value(header, "BUNIT") or "").strip() for header in headers) if text), ""
@@ -81,14 +91,14 @@ def calibrate(
     per_flux = _zero_point_of_flux(its_unit, written, pixel_scale, headers, name) if unit is None else None
     if per_flux is not None:
         if zero_point is not None and abs(zero_point - per_flux) > 0.01:
-            notes.append(f"--zero-point={zero_point:g} taken, although BUNIT = {written} means {per_flux:.2f}")
+            notes.append(f"--zero-point={zero_point:g} used, although BUNIT = {written} means {per_flux:.2f}")
             return 1.0, zero_point, None
         notes.append(f"BUNIT = {written} means a zero point of {per_flux:.2f}")
         return 1.0, per_flux, None
 
     understood = unit or (its_unit.counts if its_unit else None)
     if unit and its_unit and its_unit.counts != unit:
-        notes.append(f"--unit={unit} taken, although the header says BUNIT = {written}")
+        notes.append(f"--unit={unit} used, although the header says BUNIT = {written}")
     if understood is None and written and zero_point is None:
         raise _missing(
             name, pixel_scale, f"its unit, BUNIT = {written!r}, is not understood; give --unit or --zero-point"
@@ -101,18 +111,18 @@ def calibrate(
     if stored is None and (flux := _header_number(headers, ("FLUXMAG0",))[1]):  # Hyper Suprime-Cam's
         key, stored = "2.5 log10 FLUXMAG0", 2.5 * float(np.log10(flux))
     if zero_point is None and stored is not None and unit is None:
-        notes.append(f"{key} = {stored:g} taken as the zero point of the pixels as they are stored")
+        notes.append(f"{key} = {stored:g} used as the zero point of the pixels as they are stored")
         return 1.0, stored, _electrons_in_one(understood, seconds, electrons)
     if zero_point is None:
         zero_point = stored if stored is not None else _zero_point_of_photflam(headers, notes)
         if stored is not None:
-            notes.append(f"{key} = {stored:g} taken as the zero point of one count per second")
+            notes.append(f"{key} = {stored:g} used as the zero point of one count per second")
     elif stored is not None and abs(zero_point - stored) > 0.01:
-        notes.append(f"--zero-point={zero_point:g} taken, although the header has {key} = {stored:g}")
+        notes.append(f"--zero-point={zero_point:g} used, although the header has {key} = {stored:g}")
     if understood is None and zero_point is None:
         raise _missing(name, pixel_scale, "neither unit nor zero point is known; give --unit or --zero-point")
     if understood is None:
-        notes.append(f"no unit is known: pixels taken as counts per second of zero point {zero_point:.2f}")
+        notes.append(f"unit unknown: pixels are assumed to be counts per second with zero point {zero_point:.2f}")
         return 1.0, zero_point, None
 
     factor = 1.0
@@ -124,7 +134,7 @@ def calibrate(
             reason = f"total counts ({understood}) need --exposure-time{more}{stays if zero_point else ''}"
             raise _missing(name, pixel_scale, reason)
         factor /= seconds
-        notes.append(f"divided by {seconds:g} s ({seconds_key}), its unit being {understood}")
+        notes.append(f"divided by {seconds:g} s ({seconds_key}), since its unit is {understood}")
     if not understood.startswith("adu"):
         return factor, zero_point, seconds
     if needs_gain:
@@ -133,30 +143,30 @@ def calibrate(
         notes.append(f"multiplied by {electrons:g} e-/adu ({gain_key})")
         return factor * electrons, None, seconds
     if gain is not None:
-        notes.append("--gain serves the noise alone: the zero point is that of its adu per second")
+        notes.append("--gain is used only for the noise: the zero point is that of one adu per second")
     return factor, zero_point, _electrons_in_one("adu/s", seconds, electrons)
 
 
 def _electrons_in_one(unit: str | None, seconds: float | None, gain: float | None) -> float | None:
-    """Return how many electrons were counted for one of a unit, None where that is not known."""
+    """Return the electrons detected for one unit; None if unknown."""
     factors = [seconds] if unit in ("e-/s", "adu/s") else []
     factors += [gain] if unit in ("adu", "adu/s") else []
     return None if unit is None or None in factors else float(np.prod(factors))
 
 
 def _missing(name: str, pixel_scale: float | None, reason: str) -> RunError:
-    """Return an error that names all that is missing, the pixel scale too."""
+    """Return an error that names everything that is missing, including the pixel scale."""
     scale = "its pixel scale is not known; give --pixel-scale in arcsec; and " if pixel_scale is None else ""
     return RunError(f"{name}: {scale}{reason}")
 
 
 def _pixel_of_wcs(header: Any) -> tuple[float | None, str]:
-    """Return arcsec per pixel from the CD matrix or CDELT (Calabretta & Greisen 2002), and what is not square about it.
+    """Return arcsec per pixel from the CD matrix or CDELT, and the shape of a pixel that is not square, else ``""``.
 
-    The columns of the matrix are the sides of a pixel on the sky. It is square, in whatever orientation and also
-    mirrored, where the two singular values are equal; their product is its area.
+    The columns of the matrix are the sides of a pixel on the sky (Calabretta & Greisen 2002, A&A 395, 1077). In any
+    orientation, also mirrored, it is square if the two singular values are equal; their product is its area.
     """
-    # CDELT = 1 stands in many headers without meaning: it counts for axes on the sky alone.
+    # Many headers have a meaningless CDELT = 1: it is used only if the axes are coordinates on the sky.
     kinds = [str(_header_value(header, f"CTYPE{axis}") or "").upper() for axis in (1, 2)]
     units = [str(_header_value(header, f"CUNIT{axis}") or "").strip().lower() for axis in (1, 2)]
     on_the_sky = all(kind.startswith(("RA", "DEC", "GL", "EL")) or kind[1:4] == "LON" for kind in kinds)
@@ -194,7 +204,7 @@ def _pixel_of_wcs(header: Any) -> tuple[float | None, str]:
 
 
 def _pixel_of_keys(headers: list[Any]) -> tuple[float | None, str]:
-    """Return arcsec per pixel from keys such as PIXSCALE, and what is not square about it."""
+    """Return arcsec per pixel from keys such as PIXSCALE, and the shape of a pixel that is not square, else ``""``."""
     key, found = _header_number(headers, PIXEL_SCALE_KEYS, low=1e-6)
     other = _header_number(headers, (OTHER_AXIS[key],), low=1e-6)[1] if key in OTHER_AXIS else None
     if other is None:
@@ -206,11 +216,11 @@ def _pixel_of_keys(headers: list[Any]) -> tuple[float | None, str]:
 def _refuse_other_scales(
     headers: list[Any], unit: Unit | None, written: str, name: str, pixel_scale: float | None, zero_point: float | None
 ) -> None:
-    """Refuse numbers that are not proportional to a flux in a pixel."""
+    """Refuse pixel values that are not proportional to the flux."""
     if all(_header_number(headers, (key,), low=-np.inf)[1] is not None for key in ("BSOFTEN", "BOFFSET")):
         raise RunError(
-            f"{name}: its pixels are on Pan-STARRS's asinh scale (BSOFTEN, BOFFSET): convert them to fluxes first; "
-            "if they are, give --unit"
+            f"{name}: its pixels are on Pan-STARRS's asinh scale (BSOFTEN, BOFFSET): convert them to fluxes first; if "
+            "they are fluxes already, give --unit"
         )
     if unit is not None and unit.refusal and zero_point is None:
         raise _missing(name, pixel_scale, f"its unit, BUNIT = {written!r}, is {unit.refusal}: convert it first")
@@ -219,7 +229,7 @@ def _refuse_other_scales(
 def _zero_point_of_flux(
     unit: Unit | None, written: str, pixel_scale: float | None, headers: list[Any], name: str
 ) -> float | None:
-    """Return the AB zero point of a flux density such as nJy or MJy/sr, None for other units."""
+    """Return the AB zero point of a flux density such as nJy or MJy/sr; None for other units."""
     if unit is None or (unit.jansky is None and unit.per_wavelength is None):
         return None
     if unit.is_per_arcsec2 and pixel_scale is None:
@@ -261,7 +271,7 @@ def _zero_point_of_wavelength(flux: float, wavelength: float) -> float:
 def _header_number(
     headers: list[Any], keys: tuple[str, ...], low: float = 0.0, high: float = np.inf
 ) -> tuple[str, float | None]:
-    """Return the first of the keys that holds a number between the limits, and that number."""
+    """Return the first key that holds a number between the limits, and the number; ``""`` and None if none does."""
     for key in keys:
         for header in headers:
             value = _header_value(header, key)
@@ -277,5 +287,5 @@ def _header_number(
 def _header_value(header: Any, key: str) -> Any:
     try:
         return header.get(key)
-    except Exception:  # a damaged card is as good as none
+    except Exception:  # a damaged card is ignored
         return None

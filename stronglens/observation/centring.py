@@ -1,4 +1,4 @@
-"""Where in an image the lens is."""
+"""Find the lens in an image."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +9,13 @@ from stronglens.observation.reading import Observation
 from stronglens.parameters import RunError, UsageError
 
 SMOOTHING = 0.15
-"""Arcsec, and at least 1.5 pixels: the core of a galaxy or of a PSF, and wider than noise."""
+"""Width of the Gaussian that smooths the image, in arcsec, at least 1.5 pixels: about the core of a galaxy or PSF."""
 SIGNIFICANCE = 5.0
-"""Standard deviations of the smoothed noise that a peak must stand above."""
+"""Smallest height of a peak above the background, in standard deviations of the smoothed noise."""
 
 
 def read_center(words: str) -> str | tuple[float, float]:
-    """Return ``image``, ``brightest``, or the (x, y) in arcsec that ``x,y`` says.
+    """Parse the value of ``--center``: return ``image``, ``brightest`` or (x, y) in arcsec.
 
     Raises
     ------
@@ -34,28 +34,29 @@ def read_center(words: str) -> str | tuple[float, float]:
 
 
 def find_brightest(observation: Observation, reach: float) -> tuple[float, float] | None:
-    """Return where the light of the galaxy nearest to the middle peaks, good to a small part of a pixel.
+    """Return the position of the brightest peak near the middle, to a small fraction of a pixel.
 
-    A median of 3 x 3 pixels takes away hot ones, a Gaussian most of the noise. Of the local maxima within `reach` of
-    the middle the brightest counts (the flank of a neighbour further out is none). About it the centroid is taken under
-    a Gaussian window that moves along until it stays ("XWIN" of SExtractor, Bertin & Arnouts 1996, A&AS 117, 393).
+    A median of 3 x 3 pixels removes hot pixels, a Gaussian most of the noise. The brightest local maximum within
+    `reach` of the middle is chosen; the light of a neighbour farther out has no maximum there. The centroid is computed
+    in a Gaussian window that is moved to it until it no longer changes ("XWIN" of SExtractor, Bertin & Arnouts 1996,
+    A&AS 117, 393).
 
     Parameters
     ----------
     observation : Observation
-        Its masked and bad pixels are left out.
+        Masked and bad pixels are ignored.
     reach : float, arcsec
 
     Returns
     -------
     (float, float), arcsec, or None
-        (y, x) from the middle of the image, y up; None where nothing stands out of the noise.
+        (y, x) from the middle of the image, y up; None if no peak is above the noise.
     """
     known = ~observation.hidden
     if not known.any():
         return None
     width = max(1.5, SMOOTHING / observation.pixel_scale)
-    # What is hidden takes the level of the sky: no peak, and no hole beside one that would move it far.
+    # Hidden pixels get the level of the sky: they make no peak, nor a hole that would shift one much.
     image = np.where(known, observation.image, np.median(observation.image[known]))
     image = median_filter(image, 3, mode="nearest")
     smooth = gaussian_filter(image, width, mode="nearest")
@@ -76,7 +77,7 @@ def find_brightest(observation: Observation, reach: float) -> tuple[float, float
 def place_center(
     observation: Observation, center: str | tuple[float, float], field: float, trained: float | None
 ) -> tuple[tuple[float, float], list[str]]:
-    """Decide where the field's centre is.
+    """Choose the centre of the field.
 
     Parameters
     ----------
@@ -84,9 +85,9 @@ def place_center(
     center : "image", "brightest" or (float, float), arcsec
         As from `read_center`.
     field : float, arcsec
-        Smaller side of the network's field: a lens is looked for within a quarter of it from the middle.
+        Smaller side of the network's field. A lens is searched within a quarter of it from the middle.
     trained : float or None, arcsec
-        How far from the middle of a training image its lens lay at most, None where that is unknown.
+        Largest distance of a lens from the middle of its training image; None if unknown.
 
     Returns
     -------
@@ -97,7 +98,7 @@ def place_center(
     Raises
     ------
     RunError
-        If there is no peak of light, or the centre lies outside the image.
+        If there is no peak of light, or if the centre lies outside the image.
     """
     if observation.pixel_scale is None:
         return (0.0, 0.0), []  # prepare says what is missing
@@ -119,13 +120,12 @@ def place_center(
                 "image's middle; give --center x,y in arcsec"
             )
         return found, [f"centred on the light's peak, {_offset(*found)}"]
-    # A pixel is what a cut-out's middle may be off by when its maker rounded the lens's place.
+    # The middle of a cut-out may be off by a pixel, if the lens's position was rounded.
     allowed = max(trained or 0.0, 1.5 * observation.pixel_scale)
     if found is not None and np.hypot(*found) > allowed:
-        learned = "" if trained is None else f"; in the training images it is at most {trained:.2g} arcsec off"
+        learned = "" if trained is None else f", in the training images at most {trained:.2g} arcsec off"
         return (0.0, 0.0), [
-            f"the light's peak is {_offset(*found)}{learned}: if that is the lens, "
-            "--center brightest measures it about its peak"
+            f"the light's peak is {_offset(*found)}{learned}. If this is the lens, use --center brightest"
         ]
     return (0.0, 0.0), []
 
@@ -140,7 +140,7 @@ def _follow_centroid(image: NDArray[np.float64], start: NDArray[np.float64], wid
         total = weight.sum()
         if not total > 0:
             return start
-        # Twice the weighted offset: window and light of the same width share the way equally.
+        # If window and light have the same width, their product peaks halfway between them: hence the factor two.
         step = 2 * np.array([(weight * (rows - place[0])).sum(), (weight * (columns - place[1])).sum()]) / total
         place = place + step
         if np.hypot(*(place - start)) > 2 * width:
@@ -151,4 +151,4 @@ def _follow_centroid(image: NDArray[np.float64], start: NDArray[np.float64], wid
 
 
 def _offset(y: float, x: float) -> str:
-    return f"at (x, y) = ({x:+.3f}, {y:+.3f}) arcsec from the file's middle"
+    return f"at (x, y) = ({x:+.3f}, {y:+.3f}) arcsec from the middle of the file"

@@ -1,4 +1,4 @@
-"""Pixels that must not be seen -> what the image would be without what they hold."""
+"""Fill masked and bad pixels of an image."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,28 +9,27 @@ from scipy.sparse.linalg import spsolve
 from stronglens.observation.noise import draw_noise
 
 RIM = 2
-"""Pixels about one at the edge whose mean stands for it: alone it is noise, which would be drawn out into a streak."""
+"""Half-width, in pixels, of the mean that replaces a pixel at the edge: its own noise would extend into a streak."""
 
 
 def fill_hidden(
     image: NDArray[np.float64], hidden: NDArray[np.bool_], centre: tuple[float, float]
 ) -> NDArray[np.float64]:
-    """Replace hidden pixels by the lens galaxy's profile, what the pixels around them have beside it, and noise.
+    """Replace hidden pixels by the lens galaxy's profile, the light around them, and noise.
 
-    The profile is the median of the pixels at each distance from the lens, which falls steeply where the light of the
-    lens does. What is left of the image beside it is continued from the rim inwards by a harmonic function (each pixel
-    the mean of its four neighbours), so that there is neither an edge nor a new maximum. Pixels mirrored at the lens
-    draw a counter-image of each arc: on the arcs of SLACS lenses they are four times as far from the truth
-    (docs/real-lenses.md).
+    The profile is the median of the pixels at each distance from the lens. The rest of the image is continued inwards
+    from the edge of the hidden pixels by a harmonic function (each pixel is the mean of its four neighbours), which has
+    neither an edge nor a new maximum. Filling with the pixels mirrored at the lens would add a counter-image of each
+    arc: on the arcs of SLACS lenses its error is four times as large (docs/real-lenses.md).
 
     Parameters
     ----------
     image : ndarray (H, W)
-        Hidden pixels may hold anything.
+        Hidden pixels may have any value.
     hidden : ndarray (H, W) bool
-        At least one pixel is not.
+        At least one pixel is not hidden.
     centre : (float, float), pixels
-        (row, column) of the lens, pixel centres being whole numbers.
+        (row, column) of the lens; pixel centres are whole numbers.
 
     Returns
     -------
@@ -49,7 +48,7 @@ def fill_hidden(
 
 
 def _radial_profile(values: NDArray[np.float64], rings: NDArray[np.int_], last: int) -> NDArray[np.float64]:
-    """Return the median at each whole distance up to the last, interpolated where there is no pixel."""
+    """Return the median at each whole distance up to the last; it is interpolated where there is no pixel."""
     order = np.argsort(rings, kind="stable")
     radii, starts = np.unique(rings[order], return_index=True)
     medians = [np.median(part) for part in np.split(values[order], starts[1:])]
@@ -64,7 +63,7 @@ def _mean_about(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArra
 
 
 def _continue_inwards(values: NDArray[np.float64], hidden: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Solve Laplace's equation in the hidden pixels, the others being given; no gradient across the image's edge."""
+    """Solve Laplace's equation in the hidden pixels, bounded by the others; no gradient at the image's edge."""
     number = np.full(hidden.shape, -1)
     number[hidden] = np.arange(np.count_nonzero(hidden))
     here, there, neighbours, given = [], [], np.zeros(number.max() + 1), np.zeros(number.max() + 1)

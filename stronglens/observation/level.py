@@ -13,13 +13,13 @@ INNER, OUTER = 0.7, 2.0
 """Radii between which the background is fitted, in units of half the field's side."""
 RINGS = 12
 SLOPE = 3.0
-"""Light of galaxies falls as radius^-3 there. Of 2, 2.5, 3 and 4 this is the exponent that leaves the smallest error:
-with it the level of simulated images is wrong by 0.3 to 0.5 of a pixel's noise at 68 % (sie and composite, Euclid, 64
-pixels) and by 0.2 (HST, 128)."""
+"""Exponent of the light of galaxies in the outskirts, radius^-3. Of 2, 2.5, 3 and 4 it gives the smallest error: for
+68 % of simulated images the level is wrong by less than 0.3 to 0.5 of a pixel's noise (Euclid, 64 pixels, two lens
+models) or 0.2 (HST, 128)."""
 
 
 def read_background(words: str) -> str | float:
-    """Return ``none``, ``fit``, or the value that ``--background`` gives, in the unit of the file.
+    """Parse the value of ``--background``: return ``none``, ``fit`` or a number in the unit of the file.
 
     Raises
     ------
@@ -42,21 +42,21 @@ def fit_background(
 ) -> float:
     """Fit the level of the sky to an image's outskirts.
 
-    The medians of rings about the lens, weighted by their numbers of pixels, are fitted by ``level + a radius^-3`` with
-    ``a`` not below zero.
+    The function ``level + a radius^-3``, with non-negative ``a``, is fitted to the medians of rings around the lens,
+    weighted by their numbers of pixels.
 
     Parameters
     ----------
     image : ndarray (H, W)
-        Values that are not finite are left out.
+        Values that are not finite are ignored.
     middle : (float, float), pixels
         Row and column of the lens, from the outer corner of the first pixel; by default the middle of the image.
     half : float, pixels
-        Half of the field's side, of which pixels from 0.7 to 2 times are used; by default that of the image.
+        Half of the field's side; pixels at 0.7 to 2 times this radius are used. By default half of the image's side.
 
     Returns
     -------
-    float, unit of the image; NaN where fewer than four rings have nine pixels
+    float, unit of the image; NaN if fewer than four rings have nine pixels
     """
     middle = (image.shape[0] / 2, image.shape[1] / 2) if middle is None else middle
     half = max(image.shape) / 2 if half is None else half
@@ -80,7 +80,7 @@ def fit_background(
 
 @lru_cache(maxsize=4)
 def _rings(shape: tuple[int, int], row: float, column: float, half: float) -> list[tuple[NDArray[np.int_], float]]:
-    """Return the pixels of each ring, numbered along the rows, and the mean of (radius / half)^-3 in it."""
+    """Return the pixels of each ring, as flat indices, and their mean of (radius / half)^-3."""
     rows, columns = np.indices(shape)
     radius = np.hypot(rows + 0.5 - row, columns + 0.5 - column).ravel() / half
     edges = np.linspace(INNER, min(OUTER, max(radius.max(), INNER)), RINGS + 1)
@@ -89,18 +89,18 @@ def _rings(shape: tuple[int, int], row: float, column: float, half: float) -> li
 
 
 def describe_backgrounds(images, most: int = 500) -> dict[str, list[float]]:
-    """Return the range of noise and of level of the background over a set of images, for a network's record.
+    """Return the range of the background's noise and level in a set of images, for a network's record.
 
     Parameters
     ----------
     images : array-like (N, H, W)
     most : int
-        Number of images that are measured at most, spread evenly over all.
+        Largest number of images that are measured, evenly spread over all.
 
     Returns
     -------
-    dict of ``noise`` and ``level`` to their 0.5 and 99.5 % quantiles, unit of the images; empty where nothing is
-    measurable
+    dict of str to list of float
+        0.5 and 99.5 % quantiles of ``noise`` and ``level``, unit of the images; empty if nothing can be measured.
     """
     rows = np.unique(np.linspace(0, len(images) - 1, min(len(images), most)).astype(int))
     sample = np.asarray(images[rows], np.float64)

@@ -1,4 +1,4 @@
-"""The noise of an image, measured on the image itself, and more of the same noise."""
+"""Measure the noise of an image, and draw noise of the same kind."""
 
 from typing import NamedTuple
 
@@ -7,20 +7,20 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 LAG = 3
-"""Pixels between those compared: noise that resampling ("drizzling") correlates is independent at this distance.
+"""Distance of compared pixels, in pixels: noise correlated by resampling ("drizzling") is independent at this distance.
 
-Adjacent pixels of the SLACS cut-outs have second differences 0.79 times as large as those at a distance of three.
+In the SLACS cut-outs, second differences of adjacent pixels are 0.79 times those at a distance of three.
 """
 FAINTEST = 0.25
-"""Fraction of an image in which its noise is measured: where light is faintest, it adds least structure and photons."""
+"""Fraction of an image in which its noise is measured: the faintest, with the least structure and photon noise."""
 MEDIAN = 0.674490
-"""Half of the absolute values of a Gaussian lie below this many of its standard deviations."""
+"""Median of the absolute value of a Gaussian variate, in standard deviations."""
 MORE_NOISE = 1.6
-"""Noise of the second-faintest quarter over that of the faintest, at most: beyond it, light adds to both."""
+"""Largest noise of the second-faintest quarter over that of the faintest; if it is larger, light adds to both."""
 MORE_LIGHT = 10.0
-"""Brightness of the second-faintest quarter above that of the faintest, over the noise, at most: as above."""
+"""Largest brightness of the second-faintest quarter above that of the faintest, over the noise; as above."""
 FEWEST = 300
-"""Nine-pixel sums in the faintest quarter, at least: those of an image of 41 pixels. A lens fills smaller ones."""
+"""Smallest number of nine-pixel sums in the faintest quarter: that of 41 x 41 pixels. A lens fills smaller images."""
 
 
 class Background(NamedTuple):
@@ -29,9 +29,9 @@ class Background(NamedTuple):
     Attributes
     ----------
     noise : float, unit of the image
-        Standard deviation of a pixel; 0 where there is no noise.
+        Standard deviation of a pixel; 0 without noise.
     is_reliable : bool
-        False where the image is too small or too full of light: its noise is then an upper limit.
+        False if the image is too small or too full of light: the noise is then an upper limit.
     """
 
     noise: float
@@ -41,10 +41,10 @@ class Background(NamedTuple):
 def measure_background(image: NDArray[np.floating], lag: int = LAG) -> Background:
     """Measure the noise of an image where it is faintest.
 
-    The noise follows from the second differences ``a - 2 b + c`` of pixels at a distance of `lag`, taken along columns
-    and then along rows: sums of nine pixels that have 36 times the variance of a pixel and are zero for a smooth
-    profile, as of a galaxy's outskirts. Of these sums, those whose nine pixels are faintest on average count, and the
-    median of their absolute values. The average is not correlated with the sum, so that this choice is fair.
+    The second differences ``a - 2 b + c`` of pixels at a distance of `lag` are taken along columns and then along rows.
+    These sums over nine pixels have 36 times the variance of a pixel, and vanish for a smooth profile, such as a
+    galaxy's outskirts. The noise is the median absolute value of those sums whose nine pixels are faintest on average.
+    This selection does not bias the result, since average and sum are not correlated.
 
     The 5, 50 and 95 % quantiles of measured over true noise of simulated images, with independent pixels and with
     correlated ones: 0.97, 1.06, 1.21 (composite, Euclid, 64 pixels), 0.95, 1.04, 1.15 (sie, 64), 0.94, 1.10, 1.36 (sie,
@@ -53,8 +53,8 @@ def measure_background(image: NDArray[np.floating], lag: int = LAG) -> Backgroun
     Parameters
     ----------
     image : ndarray (H, W)
-        Values that are not finite are left out, and so are differences of exactly zero: pixels without data. Where
-        most are zero, there is no noise.
+        Values that are not finite are ignored, and so are differences of exactly zero: pixels without data. If most
+        differences are zero, there is no noise.
     lag : int, pixels
 
     Returns
@@ -87,11 +87,11 @@ def measure_noise(image: NDArray[np.floating], lag: int = LAG) -> float:
 
 
 def draw_noise(like: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Draw noise like that of an image: as strong, and as smooth from one pixel to the next; always the same.
+    """Draw noise of the same strength and correlation as that of an image, with a fixed seed.
 
-    White noise is smoothed by the Gaussian whose ratio of second differences, of adjacent pixels to those at a
-    distance, is that of the image: with correlations of c1 and c2 at one and at two pixels along an axis, their
-    variances are (6 - 8 c1 + 2 c2)^2 to 36.
+    White noise is smoothed by a Gaussian. Its width is such that the second differences of adjacent pixels, over those
+    of pixels at a distance of `LAG`, are as in the image. With correlations c1 and c2 at one and two pixels along an
+    axis, the ratio of their variances is (6 - 8 c1 + 2 c2)^2 / 36.
     """
     deviation = measure_noise(like)
     if deviation == 0:

@@ -1,18 +1,18 @@
-"""How the headers of images write the unit of their pixels."""
+"""Parse the units of pixels in FITS headers."""
 
 import re
 from dataclasses import dataclass
 
 SQUARE_ARCSEC = (3.141592653589793 / 180 / 3600) ** 2
-"""In steradian."""
+"""A square arcsecond, in steradian."""
 
-# A prefix of one letter tells mega from milli by its case, as in SI; of the others either case is written.
+# Case distinguishes mega from milli, as in SI; other prefixes occur in both cases.
 PREFIXES = {"M": 1e6, "m": 1e-3, "k": 1e3, "K": 1e3, "u": 1e-6, "U": 1e-6, "n": 1e-9, "N": 1e-9, "p": 1e-12, "G": 1e9}
 LONG_PREFIXES = {"giga": 1e9, "mega": 1e6, "kilo": 1e3, "milli": 1e-3, "micro": 1e-6, "nano": 1e-9, "pico": 1e-12}
 FLUX_DENSITIES = {"jy": 1.0, "jansky": 1.0, "janskys": 1.0, "maggy": 3631.0, "maggies": 3631.0, "mgy": 3631.0}
-"""In Jy. A maggy is magnitude 0, 3631 Jy (Oke & Gunn 1983, ApJ 266, 713)."""
+"""Units in Jy. A maggy is the flux density of magnitude 0, 3631 Jy (Oke & Gunn 1983, ApJ 266, 713)."""
 
-# Each word: its dimensions, and how many of their units (cgs, Angstrom, arcsec, Jy) one is.
+# The dimensions of each word, and its value in their units (cgs, Angstrom, arcsec, Jy).
 WORDS = {
     **dict.fromkeys(("e", "e-", "el", "elec", "electron", "electrons", "elecs"), ({"e-": 1}, 1.0)),
     **dict.fromkeys(("photoelectron", "photoelectrons", "ph", "phot", "photon", "photons"), ({"e-": 1}, 1.0)),
@@ -44,7 +44,7 @@ _WORD = re.compile(r"([eE]-(?!\d)|[A-Za-z]+)(?:\^?\(?([+-]?\d+)\)?)?")
 
 @dataclass(frozen=True)
 class Unit:
-    """What a pixel's number stands for.
+    """Unit of a pixel.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Unit:
         The same in erg/s/cm^2/Angstrom, or that per arcsec^2.
     is_per_arcsec2 : bool
     refusal : str
-        Why pixels of this unit cannot be measured; empty where they can.
+        Reason why pixels of this unit cannot be used; empty if they can.
     """
 
     counts: str | None = None
@@ -66,7 +66,7 @@ class Unit:
 
 
 def read_unit(text: str) -> Unit | None:
-    """Understand a unit as headers write it: ``ELECTRONS/S``, ``e- s-1``, ``MJy/sr``, ``10**-20 erg/s/cm**2/Angstrom``.
+    """Parse a unit of a header: ``ELECTRONS/S``, ``e- s-1``, ``MJy/sr``, ``10**-20 erg/s/cm**2/Angstrom``.
 
     Parameters
     ----------
@@ -74,18 +74,18 @@ def read_unit(text: str) -> Unit | None:
 
     Returns
     -------
-    Unit, or None where the text is no unit of light
+    Unit, or None if the text is not a unit of light
     """
     parsed = _parse(text)
     if parsed is None:
         return None
     factor, dimensions = parsed
-    if dimensions.get("pixel") in (-1, -2):  # the number of a pixel is that of a pixel
+    if dimensions.get("pixel") in (-1, -2):  # per pixel, like every image
         del dimensions["pixel"]
     if "mag" in dimensions:
-        return Unit(refusal="magnitudes are no fluxes")
+        return Unit(refusal="a magnitude, not a flux")
     if "beam" in dimensions:
-        return Unit(refusal="the flux in a beam, of an interferometer's map, whose pixels do not add up to a flux")
+        return Unit(refusal="the flux in an interferometer's beam, which pixels do not add up to")
     if factor == 1:
         for counts in ("e-", "adu"):
             if dimensions == {counts: 1}:
@@ -105,7 +105,7 @@ def read_unit(text: str) -> Unit | None:
 
 
 def _parse(text: str) -> tuple[float, dict[str, int]] | None:
-    """Return the factor of a unit and the powers of its dimensions, None where a word is not known."""
+    """Return the factor of a unit and the powers of its dimensions; None if a word is unknown."""
     text = text.strip().strip("'\"[]").replace("µ", "u").replace("μ", "u").replace("**", "^").replace("·", " ")
     text = re.sub(r"\bper\b", "/", text, flags=re.IGNORECASE).replace("persecond", "/s")
     factor, dimensions, at, sign, group = 1.0, {}, 0, 1, 1

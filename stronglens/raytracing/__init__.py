@@ -1,8 +1,7 @@
-"""Draws to batches of noiseless images, with PyAutoLens's profiles and our fast subclasses of them.
+"""Ray tracing of noiseless images in batches, with PyAutoLens's profiles and fast subclasses of them.
 
-The only room that imports autolens. Importing autolens has side effects, which end here: it logs to standard output
-at level INFO through the root logger, and it switches JAX to 64 bits (what is computed here chooses its own precision,
-for itself only).
+Only this package imports autolens. The import has side effects: it logs to standard output at level INFO through the
+root logger, which is undone here, and it switches JAX to 64 bits (computations here set their own precision locally).
 """
 
 import logging

@@ -1,10 +1,10 @@
-"""A lens model as a COOLEST folder, which other lens-modelling codes read (Galan et al. 2023, JOSS 8, 5567).
+"""Export of a lens model as a COOLEST folder for other lens-modelling codes (Galan et al. 2023, JOSS 8, 5567).
 
-The folder holds the template, ``coolest.json``, and the image, its noise map, the mask and the point-spread function as
-FITS files. COOLEST's conventions (https://coolest.readthedocs.io, "Conventions" and "Supported profiles"): x to the
-right and y up in arcsec, from the middle of the field; position angles in degrees from +y towards -x; Einstein and
-effective radii on the intermediate axis, sqrt(ab); images in electrons per second, ``I_eff`` in electrons per second
-per arcsec^2.
+The folder contains the template, ``coolest.json``, and FITS files of the image, its noise map, the mask and the
+point-spread function. COOLEST's conventions (https://coolest.readthedocs.io, "Conventions" and "Supported profiles"): x
+to the right and y up in arcsec, relative to the centre of the field; position angles in degrees from +y towards -x;
+Einstein and effective radii on the intermediate axis, sqrt(ab); images in electrons per second, ``I_eff`` in electrons
+per second per arcsec^2.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,42 +20,45 @@ from stronglens.parameters import RunError
 from stronglens.raytracing.scene import STOCK, build_lens, build_source
 
 TEMPLATE = "coolest"
-"""Name of the template, without its ending: COOLEST's and lenstronomy's readers take it so."""
+"""Name of the template without suffix, as COOLEST's and lenstronomy's readers expect it."""
 
 FILES = {"image": "image.fits", "noise": "noise_map.fits", "mask": "mask.fits", "psf": "psf.fits"}
 
 MOST_SAMPLES = 2000
-"""Number of a posterior's samples from which the statistics are computed, at most."""
+"""Maximum number of posterior samples for the statistics."""
 
 STATISTICS = ("mean", "median", "percentile_16th", "percentile_84th")
 
 UNITS = {
-    "conventions": "x to the right, y up, arcsec, from the middle of the field; angles in degrees from +y towards -x; "
-    "radii on the intermediate axis, sqrt(a b)",
+    "conventions": "x to the right, y up, arcsec, relative to the centre of the field; angles in degrees from +y "
+    "towards -x; radii on the intermediate axis, sqrt(a b)",
     "I_eff": "electrons per second per arcsec^2, at theta_eff",
-    "theta_eff": "of a Sersic profile with b_n = 1.9992 n - 0.3271, as COOLEST defines it: within 0.4 % of the "
-    "half-light radius for n from 1 to 10, 1.5 % below it at n = 0.5",
-    "images": "electrons per second per pixel, in image.fits and noise_map.fits (one standard deviation); mask.fits is "
-    "1 where the model was compared with the image, 0 elsewhere; the pixels of psf.fits sum to 1",
+    "theta_eff": "effective radius for a Sersic profile with b_n = 1.9992 n - 0.3271, as COOLEST defines it; it agrees "
+    "with the half-light radius to 0.4 % for n from 1 to 10, and is 1.5 % below it at n = 0.5",
+    "images": "electrons per second per pixel in image.fits and noise_map.fits (one standard deviation); mask.fits is "
+    "1 in pixels that were compared with the model, 0 elsewhere; the pixels of psf.fits sum to 1",
 }
 
-ISOTHERMAL = "an isothermal ellipsoid, written as a PEMD of slope gamma = 2 (fixed), with which it is identical"
+ISOTHERMAL = "isothermal ellipsoid, written as the identical PEMD with fixed slope gamma = 2"
 
 
 @dataclass(frozen=True)
 class ModelledImage:
-    """The image that a lens model describes.
+    """The image of a lens model.
 
     Attributes
     ----------
-    image, noise : (N, N), e-/s per pixel, row 0 at the top
-        Without the background, of which the model has none. The noise is one standard deviation.
-    is_judged : (N, N) bool, where the model was compared with the image
-    psf : (K, K) or None, K odd, sums to 1
+    image, noise : ndarray (N, N), electrons/s per pixel
+        Row 0 is at the top. The background is subtracted. The noise is one standard deviation.
+    is_judged : ndarray (N, N) bool
+        Pixels that were compared with the model.
+    psf : ndarray (K, K) or None
+        K is odd, and the sum is 1.
     pixel_scale : float, arcsec
-    zero_point : float or None, AB magnitude of one e-/s
+    zero_point : float or None, AB mag
+        Magnitude of 1 electron/s.
     exposure_time : float or None, s
-        The photons of a pixel of rate r have the variance r / exposure_time.
+        The photon noise of a pixel of rate r has the variance r / exposure_time.
     instrument, band : str
     """
 
@@ -87,33 +90,41 @@ def write_coolest(
     Parameters
     ----------
     folder : str or Path
-        A folder of an earlier call is replaced as a whole.
-    point : dict of str to float, the scene's values, under the names of ``SCENE_COLUMNS``: the point estimate
-        Intensities in e-/s per pixel. With a ``mass_slope`` the mass is a power law, without it isothermal.
-    samples : dict of str to (S,), posterior samples under the same names, without intensities
-        Their mean, median and percentiles are written. Those of an angle are computed around the point estimate, and
-        may lie beyond 90 degrees.
-    redshifts : (float, float), lens and source
+        The folder of an earlier call is replaced.
+    point : mapping of str to float
+        Point estimate: values of the scene by the names in ``SCENE_COLUMNS``, with intensities in electrons/s per
+        pixel. With a ``mass_slope`` the mass is a power law, otherwise isothermal.
+    samples : mapping of str to ndarray (S,)
+        Posterior samples by the same names, without intensities. Mean, median and percentiles are written. Those of an
+        angle are computed relative to the point estimate and can exceed 90 degrees.
+    redshifts : (float, float)
+        Redshifts of lens and source.
     data : ModelledImage
-    fitted : collection of str, names of ``point`` that have no posterior
-    lens_light : bool, whether the lens shines
-    notes : dict of str to str, for the template's ``meta``
+    fitted : collection of str
+        Names in ``point`` that have no posterior.
+    lens_light : bool
+        Whether the lens has light.
+    notes : mapping of str to str, optional
+        More entries for ``meta`` in the template.
 
     Returns
     -------
-    Path, the folder
+    Path
+        The folder.
 
     Raises
     ------
     RunError
-        When the source is not behind the lens, a value is beyond what COOLEST admits, the folder holds files of others,
-        or it cannot be written.
+        When the source is not behind the lens, COOLEST does not allow a value, the folder contains other files, or it
+        is not writable.
     """
     folder = Path(folder)
     if not 0 < redshifts[0] < redshifts[1]:
-        raise RunError(f"{folder}: COOLEST needs a source behind its lens, not at z = {redshifts[1]} of {redshifts[0]}")
+        raise RunError(
+            f"{folder}: COOLEST needs a source behind its lens; the redshifts are {redshifts[1]} and {redshifts[0]}"
+        )
     if foreign := sorted({file.name for file in folder.glob("[!.]*")} - {f"{TEMPLATE}.json", *FILES.values()}):
-        raise RunError(f"{folder} holds other files, which would be lost: move {', '.join(foreign)} out of it")
+        raise RunError(f"{folder} contains other files, which would be lost; move {', '.join(foreign)} out of it")
     values = _by_standard(_convert(point, lens_light), data.pixel_scale)
     statistics = _statistics(point, samples, fitted, lens_light, data.pixel_scale)
     meta = UNITS | ({} if "mass_slope" in point else {"mass": ISOTHERMAL}) | dict(notes or {})
@@ -123,14 +134,14 @@ def write_coolest(
             _write_images(aside, data)
             (aside / f"{TEMPLATE}.json").write_text(f"{template}\n")
     except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror or error})") from None
-    except ValueError as error:  # COOLEST's own checks: an index below 0.5, for instance
-        raise RunError(f"{folder}: COOLEST does not admit this model ({error})") from None
+        raise RunError(f"{folder}: not writable ({error.strerror or error})") from None
+    except ValueError as error:  # from COOLEST's checks, for example for a Sersic index below 0.5
+        raise RunError(f"{folder}: COOLEST does not allow this model ({error})") from None
     return folder
 
 
 def _convert(scene: Mapping[str, float], lens_light: bool) -> dict[str, dict[str, float]]:
-    """Return a scene's profiles under COOLEST's names, by PyAutoLens's own conversion."""
+    """Return the profiles of a scene with COOLEST's names, from PyAutoLens's conversion."""
     masses, lights = build_lens("powerlaw" if "mass_slope" in scene else "sie", scene, STOCK)
     converted = {name: coolest_dict_from_mass(profile)["parameters"] for name, profile in masses.items()}
     if lens_light:
@@ -139,12 +150,12 @@ def _convert(scene: Mapping[str, float], lens_light: bool) -> dict[str, dict[str
 
 
 def _by_standard(profiles: dict[str, dict[str, float]], pixel_scale: float) -> dict[str, dict[str, float]]:
-    """Return the values that COOLEST defines in another way than PyAutoLens, and all others as they are.
+    """Convert profiles from PyAutoLens's to COOLEST's definitions.
 
-    The Sersic profile is I_eff exp(-b_n ((r / theta_eff)^(1/n) - 1)). COOLEST has I_eff per arcsec^2 and b_n =
-    1.9992 n - 0.3271 (Capaccioli 1989); PyAutoLens has I_eff per pixel and a b_n that makes theta_eff the half-light
-    radius (Ciotti & Bertin 1999). With b_n / theta_eff^(1/n) and I_eff exp(b_n) kept, both are the same function of r.
-    An SIE is a PEMD of slope 2, which more codes read.
+    The Sersic profile is I_eff exp(-b_n ((r / theta_eff)^(1/n) - 1)). In COOLEST, I_eff is per arcsec^2 and b_n =
+    1.9992 n - 0.3271 (Capaccioli 1989). In PyAutoLens, I_eff is per pixel, and theta_eff is the half-light radius for
+    its b_n (Ciotti & Bertin 1999). The two functions of r are equal for equal b_n / theta_eff^(1/n) and I_eff exp(b_n).
+    An SIE becomes a PEMD with slope 2, which more codes read.
     """
     converted = {}
     for name, values in profiles.items():
@@ -160,7 +171,7 @@ def _by_standard(profiles: dict[str, dict[str, float]], pixel_scale: float) -> d
 
 
 def _statistics(point, samples, fitted, lens_light: bool, pixel_scale: float) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the statistics of every parameter that has a posterior: by profile and parameter."""
+    """Return the posterior statistics by profile and parameter."""
     number = len(next(iter(samples.values())))
     chosen = np.unique(np.linspace(0, number - 1, min(number, MOST_SAMPLES)).astype(int))
     at_point = _convert(point, lens_light)
@@ -171,7 +182,7 @@ def _statistics(point, samples, fitted, lens_light: bool, pixel_scale: float) ->
     for which, parameters in at_point.items():
         for name, middle in parameters.items():
             if name == "I_eff" or moved[which][name] != middle:
-                continue  # it, or a part of it, was fitted to the image at the point estimate: it has no posterior
+                continue  # at least partly fitted to the image at the point estimate, so it has no posterior
             values = np.array([sample[which][name] for sample in drawn])
             if name.startswith("phi"):
                 values = middle + (values - middle + 90) % 180 - 90
@@ -181,8 +192,8 @@ def _statistics(point, samples, fitted, lens_light: bool, pixel_scale: float) ->
 
 
 def _template(values, statistics, redshifts: tuple[float, float], data: ModelledImage, meta: dict[str, str]) -> str:
-    """Return the template, in JSON."""
-    from astropy.cosmology import Planck18  # that of stronglens.cosmology
+    """Return the template as JSON."""
+    from astropy.cosmology import Planck18  # as in stronglens.cosmology
     from coolest.template import lazy
     from coolest.template.standard import COOLEST
 
@@ -220,22 +231,22 @@ def _template(values, statistics, redshifts: tuple[float, float], data: Modelled
 
 
 def _grid(name: str, side: int, pixel_scale: float):
-    """Return a square grid about the origin whose pixels are not larger than asked for, not even by a rounding.
+    """Return a square grid centred on the origin whose pixels do not exceed ``pixel_scale``, even by rounding.
 
-    lenstronomy (1.14.2) takes the whole number below the ratio of the pixels of image and kernel for the kernel's
-    super-sampling: 0 if the kernel's were larger in the last bit.
+    lenstronomy (1.14.2) rounds the ratio of the pixels of image and kernel down to the super-sampling of the kernel,
+    which would be 0 for kernel pixels that are larger in the last bit.
     """
     from coolest.template.lazy import PixelatedRegularGrid
 
     half = side * pixel_scale / 2
     while 2 * half / side > pixel_scale:
         half = float(np.nextafter(half, 0))
-    # Else a file of this name in the current folder would be read.
+    # With check_fits_file, a file of this name in the current folder would be read.
     return PixelatedRegularGrid(FILES[name], (-half, half), (-half, half), side, side, check_fits_file=False)
 
 
 def _write_images(folder: Path, data: ModelledImage) -> None:
-    """Write the FITS files, row 0 at the bottom."""
+    """Write the FITS files, with row 0 at the bottom."""
     from astropy.io import fits
 
     images = {"image": data.image, "noise": data.noise, "mask": data.is_judged.astype(np.uint8), "psf": _kernel(data)}
@@ -248,5 +259,5 @@ def _write_images(folder: Path, data: ModelledImage) -> None:
 
 
 def _kernel(data: ModelledImage) -> np.ndarray:
-    """Return the point-spread function; where there is none, one that leaves an image as it is."""
+    """Return the point-spread function, or a delta function if there is none."""
     return np.pad([[1.0]], 1) if data.psf is None else np.asarray(data.psf, float)

@@ -1,7 +1,7 @@
-"""Two numbers that follow from a scene without ray tracing: its Einstein radius, and the source's unlensed flux.
+"""Einstein radius and unlensed flux of the source, from a scene without ray tracing.
 
-Both integrate an elliptical Sersic profile in polar coordinates: along a direction in closed form, over directions by
-quadrature.
+Both integrate elliptical Sersic profiles in polar coordinates: in closed form over the radius, and by quadrature over
+the angle.
 """
 
 import numpy as np
@@ -13,29 +13,33 @@ from stronglens.raytracing.ellipsoids import mean_convergence
 from stronglens.raytracing.scene import Scene, columns_of_clump, count_clumps
 
 SMALLEST_EINSTEIN_RADIUS = 1e-4
-"""arcsec. A weaker lens counts as none: under an NFW halo the mean convergence exceeds 1 somewhere, however tiny."""
+"""Minimum Einstein radius, arcsec; below it the result is 0. (With an NFW halo of any mass, the mean convergence
+exceeds 1 within some radius.)"""
 
 _LARGEST_EINSTEIN_RADIUS = 1e5
-_DIRECTIONS = 32  # in a quarter turn, enough for an axis ratio of 0.05
+_DIRECTIONS = 32  # angles in a quadrant; sufficient for an axis ratio of 0.05
 _EVERYTHING = 1e60
-"""Effective radii within which all of the light lies, of indices up to 8."""
+"""Radius that contains all light for Sersic indices up to 8, in effective radii."""
 
 _NODES = 64
 
 
 def einstein_radius(lens_model: str, scene: Scene) -> np.ndarray:
-    """Return the radius of the circle about the lens's centre within which the mean convergence is 1.
+    """Return the radius of the circle around the lens centre within which the mean convergence is 1.
 
-    An ellipsoid has it in closed form (`circular_einstein_radius`). An external shear adds no convergence.
+    It has a closed form for an ellipsoid (`circular_einstein_radius`). An external shear has no convergence.
 
     Parameters
     ----------
-    lens_model : a name of ``LENS_MODELS``
-    scene : dict of (N,) arrays, under the names of ``SCENE_COLUMNS``
+    lens_model : str
+        A key of ``LENS_MODELS``.
+    scene : mapping of str to ndarray (N,)
+        Values by the names in ``SCENE_COLUMNS``.
 
     Returns
     -------
-    (N,) float64, arcsec; 0 where there is none, or below ``SMALLEST_EINSTEIN_RADIUS``
+    ndarray (N,) float64, arcsec
+        0 if there is no such radius, or if it is below ``SMALLEST_EINSTEIN_RADIUS``.
     """
     if LENS_MODELS[lens_model].is_ellipsoid:
         ellipticity = _ellipticity(scene, "lens")
@@ -59,24 +63,27 @@ def einstein_radius(lens_model: str, scene: Scene) -> np.ndarray:
 
 
 def source_flux_in_field(scene: Scene, shape: tuple[int, int], pixel_scale: float) -> np.ndarray:
-    """Return the flux that the source would have without a lens, inside the field.
+    """Return the flux of the unlensed source inside the field.
 
     Parameters
     ----------
-    scene : dict of (N,) arrays: ``src_center_x``, ``src_center_y``, ``src_ellip_x``, ``src_ellip_y``,
-        ``src_intensity``, ``src_effect``, ``src_sersic``, and those of its clumps
+    scene : mapping of str to ndarray (N,)
+        ``src_center_x``, ``src_center_y``, ``src_ellip_x``, ``src_ellip_y``, ``src_intensity``, ``src_effect``,
+        ``src_sersic``, and the columns of clumps.
     shape : (H, W), pixels
-    pixel_scale : arcsec
+    pixel_scale : float, arcsec
 
     Returns
     -------
-    (N,) float64: the sum over pixels, that is the integral over the field by a pixel's area
+    ndarray (N,) float64
+        Sum over pixels: the integral over the field, divided by the area of a pixel.
     """
     column = {name: np.asarray(scene[f"src_{name}"], float) for name in ("center_x", "center_y", "effect", "sersic")}
     half_height, half_width = (pixel_scale * pixels / 2 for pixels in shape)
     x, y = column["center_x"], column["center_y"]
-    # Green: the sum over the field's edges of the light between edge and centre, negative where an edge faces away.
-    # Distance of each edge along its outward normal, ends along the edge anticlockwise, direction of the normal.
+    # Green's theorem: the flux is a sum over the edges of the field of the light between edge and centre, with a
+    # negative sign if an edge faces away. For each edge: distance along its outward normal, ends along the edge
+    # (anticlockwise), direction of the normal.
     edges = (
         (half_width - x, -half_height - y, half_height - y, 0.0),
         (half_height - y, x - half_width, x + half_width, np.pi / 2),
@@ -86,7 +93,7 @@ def source_flux_in_field(scene: Scene, shape: tuple[int, int], pixel_scale: floa
     node, weight = np.polynomial.legendre.leggauss(_NODES)
     flux = 0.0
     for distance, start, stop, normal in edges:
-        # Along the edge t = |d| sinh(w): smooth in w even when the edge runs through the centre.
+        # The position along the edge is |d| sinh(w); the integrand is smooth in w even if the edge crosses the centre.
         floor = np.maximum(np.abs(distance), 1e-9)[:, None]
         start, stop = np.arcsinh(start[:, None] / floor), np.arcsinh(stop[:, None] / floor)
         w = (start + stop) / 2 + (stop - start) / 2 * node
@@ -95,7 +102,7 @@ def source_flux_in_field(scene: Scene, shape: tuple[int, int], pixel_scale: floa
         shape_factor = _eccentric_radius(scene, "src", angle)
         inside = mean_convergence(radius * shape_factor / column["effect"][:, None], column["sersic"][:, None])
         sector = radius**2 / 2 * inside / np.cosh(w)
-        light = (sector * weight).sum(axis=1)  # not @, which rounds by the number of rows
+        light = (sector * weight).sum(axis=1)  # the rounding of @ would depend on the number of rows
         flux = flux + np.sign(distance) * (stop - start)[:, 0] / 2 * light
     flux = np.asarray(scene["src_intensity"], float) * flux
     for clump in range(1, count_clumps(scene) + 1):
@@ -109,23 +116,25 @@ def source_flux_in_field(scene: Scene, shape: tuple[int, int], pixel_scale: floa
 
 
 def sersic_flux(scene: Scene, galaxy: str) -> np.ndarray:
-    """Return the total flux of a Sersic profile of 1 per square arcsec at its effective radius, whatever its shape.
+    """Return the total flux of a Sersic profile with 1 per square arcsec at its effective radius.
+
+    The flux does not depend on the ellipticity, since the effective radius is on the intermediate axis.
 
     Parameters
     ----------
-    scene : dict of (N,) arrays
-    galaxy : ``lens`` or ``src``
+    scene : mapping of str to ndarray (N,)
+    galaxy : {"lens", "src"}
 
     Returns
     -------
-    (N,) float64
+    ndarray (N,) float64
     """
     radius, index = (np.asarray(scene[f"{galaxy}_{name}"], float) for name in ("effect", "sersic"))
     return np.pi * radius**2 * mean_convergence(_EVERYTHING, index) * _EVERYTHING**2
 
 
 def _mean_convergence_of_composite(scene: Scene):
-    """Return a function (log radius, rows) -> mean convergence within that circle, for the lenses of these rows."""
+    """Return a function (log radius, rows) -> mean convergence within this radius, for the lenses in these rows."""
     angle = (np.arange(_DIRECTIONS) + 0.5) * (np.pi / 2 / _DIRECTIONS)
     stars = []
     for galaxy, ratio, index in (("lens", "masslight_ratio", "lens_sersic"), ("disk", "disk_masslight_ratio", None)):
@@ -152,7 +161,7 @@ def _mean_convergence_of_composite(scene: Scene):
 
 
 def _enclosed_nfw_mass(x: np.ndarray) -> np.ndarray:
-    """Return h(x) / x^2 (Wright & Brainerd 2000), through a complex root that serves within and beyond x = 1."""
+    """Return h(x) / x^2 (Wright & Brainerd 2000), with a complex root that is valid below and above x = 1."""
     x = np.where(np.abs(x - 1) < 1e-6, 1 + 1e-6, x)
     s = np.sqrt(1 - x.astype(complex) ** 2)
     exact = np.log(x / 2) + (np.log((1 + s) / x) / s).real
@@ -169,11 +178,14 @@ def _axis_ratio(scene: Scene, galaxy: str) -> np.ndarray:
 
 
 def _eccentric_radius(scene: Scene, galaxy: str, angle: np.ndarray) -> np.ndarray:
-    """Return the elliptical radius, that of the circle of equal area, of points at distance 1.
+    """Return the elliptical radius (of the circle with equal area) of points at distance 1.
 
     Parameters
     ----------
-    angle : (N, M) radians, from +x towards +y
+    scene : mapping of str to ndarray (N,)
+    galaxy : str
+    angle : ndarray (N, M), radians
+        From +x towards +y.
     """
     x, y = (np.asarray(scene[f"{galaxy}_ellip_{axis}"], float)[:, None] for axis in "xy")
     squared = x**2 + y**2

@@ -1,12 +1,12 @@
-"""Sersic profiles as sums of cored steep ellipsoids, for every Sersic index at once.
+"""Decomposition of Sersic profiles into cored steep ellipsoids, as a function of the Sersic index.
 
-Lensing by an elliptical Sersic profile has no closed form. As a sum of cored steep ellipsoids it has one:
+Lensing by an elliptical Sersic profile has no closed form, but lensing by a sum of cored steep ellipsoids has one:
 
     kappa(r) = sum_j A_j / (2 (s_j^2 + r^2)^(3/2))                                (Oguri 2021, PASP 133, 074504)
 
-PyAutoLens solves for the A_j anew for every lens, over a radial range in arcseconds. Here radii are in units of the
-effective radius, so that core radii and amplitudes depend on the Sersic index alone: they are solved for once, at the
-Chebyshev nodes of log n, and interpolated from there.
+PyAutoLens solves for the A_j for every lens, over a radial range in arcsec. Here radii are in units of the effective
+radius, so that core radii and amplitudes depend only on the Sersic index. The solutions are computed once, at the
+Chebyshev nodes of log n, and interpolated.
 """
 
 from functools import cache
@@ -16,7 +16,8 @@ from numpy.polynomial import chebyshev
 from scipy.special import gamma, gammainc
 
 SERSIC_INDEX_RANGE = (1.0, 6.0)
-"""Below 1 a Sersic profile has a flat core that this ladder cannot follow; above 6 its cusp lies inside the ladder."""
+"""Below 1 a Sersic profile has a flat core that these ellipsoids cannot represent; above 6 its cusp is smaller than the
+smallest core radius."""
 
 ELLIPSOIDS = 36
 _NODES = 40
@@ -25,9 +26,9 @@ _RIDGE = 1e-8
 
 
 def sersic_constant(sersic_index: np.ndarray) -> np.ndarray:
-    """Return b_n, with which the effective radius holds half the light.
+    """Return b_n, for which the effective radius contains half of the light.
 
-    The expansion of Ciotti & Bertin 1999, A&A 352, 447, as PyAutoLens has it.
+    It is the expansion of Ciotti & Bertin 1999, A&A 352, 447, with PyAutoLens's number of terms.
 
     Parameters
     ----------
@@ -42,15 +43,16 @@ def sersic_constant(sersic_index: np.ndarray) -> np.ndarray:
 
 
 def mean_convergence(radius: np.ndarray, sersic_index: np.ndarray) -> np.ndarray:
-    """Return the mean within a circle of the circular Sersic profile that is 1 at the effective radius.
+    """Return the mean within a circle of a circular Sersic profile that is 1 at the effective radius.
 
-    2 n exp(b) b^(-2n) gamma(2n, b x^(1/n)) / x^2, gamma being the lower incomplete gamma function (Graham & Driver
-    2005, PASA 22, 118).
+    It is 2 n exp(b) b^(-2n) gamma(2n, b x^(1/n)) / x^2 with the lower incomplete gamma function (Graham & Driver 2005,
+    PASA 22, 118).
 
     Parameters
     ----------
     radius : ndarray, effective radii
-    sersic_index : ndarray, broadcast with radius
+    sersic_index : ndarray
+        It is broadcast with ``radius``.
 
     Returns
     -------
@@ -62,23 +64,23 @@ def mean_convergence(radius: np.ndarray, sersic_index: np.ndarray) -> np.ndarray
 
 
 def sersic_ellipsoids(sersic_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ellipsoids that make up a Sersic profile which is 1 at its effective radius.
+    """Return the ellipsoids of a Sersic profile that is 1 at its effective radius.
 
-    The largest error of a deflection, as a fraction of the largest deflection, is 2e-7 for n <= 3 and 8e-7 up to 6.
+    The maximum error of a deflection, relative to the maximum deflection, is 2e-7 for n <= 3 and 8e-7 for n <= 6.
 
     Parameters
     ----------
-    sersic_index : (N,), 1 to 6
+    sersic_index : ndarray (N,), 1 to 6
 
     Returns
     -------
-    amplitudes : (N, ELLIPSOIDS) float64, effective radii cubed
-    core_radii : (N, ELLIPSOIDS) float64, effective radii
+    amplitudes : ndarray (N, ELLIPSOIDS) float64, effective radii cubed
+    core_radii : ndarray (N, ELLIPSOIDS) float64, effective radii
 
     Raises
     ------
     ValueError
-        When an index lies outside ``SERSIC_INDEX_RANGE``.
+        When an index is outside ``SERSIC_INDEX_RANGE``.
     """
     n = np.atleast_1d(np.asarray(sersic_index, float))
     low, high = SERSIC_INDEX_RANGE
@@ -91,7 +93,7 @@ def sersic_ellipsoids(sersic_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _core_radii(n: np.ndarray) -> np.ndarray:
-    """Return core radii that reach into the cusp (deeper for larger n) and past the edge of a profile."""
+    """Return core radii from inside the cusp (smaller for larger n) to beyond the edge of a profile."""
     low, high = -3 - 6 * np.log10(n), 1.4 + 0.1 * n
     return 10 ** (low[:, None] + (high - low)[:, None] * np.linspace(0, 1, ELLIPSOIDS))
 
@@ -103,7 +105,7 @@ def _position(n: np.ndarray) -> np.ndarray:
 
 @cache
 def _coefficients() -> np.ndarray:
-    """Return Chebyshev coefficients (nodes, ELLIPSOIDS) of the amplitudes over squared core radii, in log n."""
+    """Return the Chebyshev coefficients (nodes, ELLIPSOIDS), in log n, of the amplitudes over squared core radii."""
     position = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
     low, high = np.log(SERSIC_INDEX_RANGE)
     n = np.exp((position * (high - low) + low + high) / 2)
@@ -111,9 +113,9 @@ def _coefficients() -> np.ndarray:
 
 
 def _solve(n: float) -> np.ndarray:
-    """Fit r kappa and the deflection together, unweighted: what is small in them bends no ray.
+    """Fit r kappa and the deflection jointly with equal weights, since small values hardly deflect rays.
 
-    A ridge keeps the amplitudes from cancelling, so that their sum can be taken in 32 bits.
+    Ridge regularisation prevents amplitudes that cancel, so that float32 is sufficient for their sum.
     """
     s = _core_radii(np.array([n]))[0]
     r = np.geomspace(s[0] / 3, s[-1] * 10, _SAMPLES)[:, None]

@@ -1,4 +1,4 @@
-"""Scenes to noiseless images, through one compiled program."""
+"""Rendering of noiseless images from scenes, with one compiled program."""
 
 import functools
 import os
@@ -18,62 +18,69 @@ from stronglens.raytracing.tiles import Bucket, Tiles
 from stronglens.raytracing.tracing import ImageTracer
 
 _PIECE = 32
-"""Images that one thread renders at a time on a CPU."""
+"""Number of images that one thread renders at a time on a CPU."""
 
 _PERTURBED_PIECE = 8
-"""The same where there may be perturbers: a chunk holds several kinds of lenses, each with its own program."""
+"""The same number with perturbers: a chunk has several kinds of lenses, each with its own program."""
 
 WIDE_VECTORS = {"xla_cpu_prefer_vector_width": 512}
-"""A compiler option for CPUs in 32 bits. Where they have vectors of 16 numbers, XLA uses 8 unless told to: a quarter to
-a half faster. With jax 0.11.2 an ``arctan`` then comes out wrong (by 0.76!), in both precisions: no profile that is
-rendered in 32 bits may use it, and PyAutoLens's isothermal, which is rendered in 64, does."""
+"""Compiler option for float32 on CPUs. XLA's default vectors have 8 numbers even if the CPU supports 16, which are 25
+to 50 % faster. With this option, ``arctan`` in jax 0.11.2 is wrong in both precisions (by up to 0.76): profiles that
+are rendered in float32 must not use it. PyAutoLens's isothermal profile uses it, but is rendered in float64."""
 
 
 class ImageRenderer:
-    """Render images of a lensed source, and of the lens in front of it.
+    """Render images of a lensed source and of the lens.
 
-    All images run through the same program at the same size, so that an image depends on its own scene alone: not on
-    its neighbours, their number, or its place among them. On a CPU every core runs that program for a piece of a chunk.
-    Where there may be perturbers, there is a program for lenses without any, and one for each bucket of their numbers
-    (:mod:`stronglens.raytracing.tiles`); which one renders a lens is a matter of its own perturbers.
-    Several threads may call one renderer at once.
+    The same compiled program renders all images in pieces of a fixed size, so that an image depends only on its own
+    scene, not on the number, the order or the content of other images. On a CPU, every core runs the program for a
+    piece of a chunk. With perturbers, there is one program for lenses without perturbers, and one for each bucket of
+    their numbers (:mod:`stronglens.raytracing.tiles`); the perturbers of a lens determine its program. A renderer is
+    thread-safe.
 
     Parameters
     ----------
-    lens_model : a name of ``LENS_MODELS``
-    lens_light : bool, whether the lens shines
+    lens_model : str
+        A key of ``LENS_MODELS``.
+    lens_light : bool
+        Whether the lens has light.
     shape : (H, W), pixels
-    pixel_scale : arcsec
+    pixel_scale : float, arcsec
     over_sampling : int
-        Rays along each side of a pixel; a pixel is their mean. The lens's light near its centre is integrated instead
-        (:mod:`stronglens.raytracing.cusp`).
-    padding : int, pixels added on every side
-    precision : ``float32`` or ``float64``
-    chunk_size : int, the most images at once
+        Number of rays along each side of a pixel, which is their mean. Near its centre the lens light is integrated
+        instead (:mod:`stronglens.raytracing.cusp`).
+    padding : int
+        Number of pixels added on every side.
+    precision : {"float32", "float64"}
+    chunk_size : int
+        Maximum number of images at once.
     batch_size : int, optional
-        Images side by side in one step: by default few on a CPU, whose cache they should fit, and a chunk on a GPU.
+        Number of images in one vectorised step; by default 4 on a CPU, so that they fit in the cache, and a chunk on a
+        GPU.
     integrate_cusp : bool
-        False for the mean of rays at the lens's centre too.
+        False to use the mean of rays also at the centre of the lens.
     threads : int, optional
-        Pieces rendered at once on a CPU: by default one on each core that this process may use.
-    perturbers : ``point`` or ``nfw``, optional
-        What dark masses there may be beside a lens that can have them.
+        Number of pieces rendered at once on a CPU; by default one for each core that this process may use.
+    perturbers : {"point", "nfw"}, optional
+        Kind of perturbers, for lens models that can have them.
     own_light : bool
-        Whether the light has another ellipticity than an ellipsoid of mass: scenes then hold ``OWN_LIGHT`` too.
+        Whether light and mass have different ellipticities; scenes then include ``OWN_LIGHT``.
     clumps : int
-        How many clumps a source may have: scenes then hold `clump_columns` too, of intensity 0 where there are fewer.
+        Maximum number of clumps of a source. Scenes then include `clump_columns`; missing clumps have intensity 0.
     refine_source : bool
-        Whether pixels around the source's cusp get finer rays (:mod:`stronglens.raytracing.refinement`).
+        Whether pixels around the cusp of the source have more rays (:mod:`stronglens.raytracing.refinement`).
 
     Attributes
     ----------
-    piece : int, images that the compiled program renders
-    turns : int, how often the loop over batches turns in it
+    piece : int
+        Number of images in a call of the compiled program.
+    turns : int
+        Number of batches in a piece.
 
     Raises
     ------
     ValueError
-        When an argument has no meaning.
+        When an argument is invalid.
     """
 
     def __init__(
@@ -100,9 +107,9 @@ class ImageRenderer:
         if precision not in ("float32", "float64"):
             raise ValueError(f"precision must be float32 or float64, not {precision!r}")
         if perturbers is not None and (perturbers not in KINDS or not model.can_have_perturbers):
-            raise ValueError(f"perturbers must be {' or '.join(KINDS)}, beside a lens sie, not {perturbers!r}")
+            raise ValueError(f"perturbers must be {' or '.join(KINDS)}, for the lens model sie, not {perturbers!r}")
         if own_light and not model.can_have_own_light:
-            raise ValueError(f"own_light is for an ellipsoid of mass, not for a lens {lens_model!r}")
+            raise ValueError(f"own_light does not apply to the lens model {lens_model!r}")
         self.has_stellar_mass = model.mass_follows_light
         self.columns = model.scene_columns + (OWN_LIGHT if own_light else ()) + clump_columns(clumps)
         self.lens_light = lens_light
@@ -116,7 +123,7 @@ class ImageRenderer:
             self.piece = min(_PERTURBED_PIECE if on_cpu else _PIECE, chunk_size)
         self.batch_size = min(batch_size or (4 if on_cpu else chunk_size), self.piece)
         self.turns = -(-self.piece // self.batch_size)
-        self._threads = ThreadPoolExecutor(threads or count_cores())  # starts none before there is work
+        self._threads = ThreadPoolExecutor(threads or count_cores())  # threads start on first use
         self._tiles = _tiles(self.shape, pixel_scale, over_sampling, perturbers, precision) if perturbers else None
         self._tracer = ImageTracer(
             lens_model, self.columns, lens_light, self.shape, pixel_scale, over_sampling, precision, self.batch_size,
@@ -128,24 +135,28 @@ class ImageRenderer:
 
         Parameters
         ----------
-        scene : dict of (N,) arrays, under the names of ``SCENE_COLUMNS``
-        perturbers : Perturbers of N lenses, of the renderer's kind
+        scene : mapping of str to ndarray (N,)
+            Values by the names in ``SCENE_COLUMNS``.
+        perturbers : Perturbers, optional
+            Perturbers of N lenses, of the kind of the renderer.
 
         Returns
         -------
-        source : (N, H, W), intensity averaged over each pixel, row 0 at the top
-        lens : (N, H, W), or None where the lens does not shine
+        source : ndarray (N, H, W)
+            Intensity averaged over each pixel; row 0 is at the top.
+        lens : ndarray (N, H, W) or None
+            None if lenses have no light.
 
         Raises
         ------
         RunError
-            When a pixel is not a finite number.
+            When a pixel is not finite.
         ValueError
-            When there are more images than a chunk holds, or perturbers are not those of these images.
+            When there are more images than in a chunk, or perturbers do not match the images.
         """
         arrays = self._stack(scene)
         number = len(arrays[0])
-        # One array, not two: large enough for NumPy to ask for large pages, where faults cost more than sums.
+        # One array instead of two: it is large enough for NumPy's huge pages, which reduce costly page faults.
         images = np.empty((1 + self.lens_light, number, *self.shape), self.precision)
         is_finite = np.ones(number, bool)
 
@@ -164,9 +175,9 @@ class ImageRenderer:
     def render_on_device(
         self, scene: Scene, perturbers: Perturbers | None = None
     ) -> tuple[jax.Array, jax.Array | None]:
-        """Render a whole chunk and leave it where it was rendered; rows past the scene's repeat its last one.
+        """Render a full chunk as JAX arrays (chunk_size, H, W); rows after those of the scene repeat its last row.
 
-        Takes and raises what a call does, and returns the same but for (chunk_size, H, W) JAX arrays.
+        Arguments, results and errors are otherwise those of a call.
         """
         arrays = self._stack(scene)
         number = len(arrays[0])
@@ -185,10 +196,10 @@ class ImageRenderer:
         return images[0], images[1] if self.lens_light else None
 
     def _stack(self, scene: Scene) -> list[np.ndarray]:
-        """Return the program's arrays for a scene."""
+        """Return the arrays of a scene for the compiled program."""
         values = stack_scene(self.columns, scene)
         if not 0 < len(values) <= self.chunk_size:
-            raise ValueError(f"a chunk holds 1 to {self.chunk_size} images, not {len(values)}")
+            raise ValueError(f"a chunk has 1 to {self.chunk_size} images, not {len(values)}")
         arrays = [values]
         if self.has_stellar_mass:
             arrays += sersic_ellipsoids(values[:, self.columns.index("lens_sersic")])
@@ -199,20 +210,23 @@ class ImageRenderer:
 
         Parameters
         ----------
-        number : int, images of the scene
-        rows : int, of them and of repetitions of the last one
-        perturbers : Perturbers of ``number`` lenses, or None
+        number : int
+            Number of images in the scene.
+        rows : int
+            Number of images, including repetitions of the last one.
+        perturbers : Perturbers or None
+            Perturbers of ``number`` lenses.
         """
         arrangements, kinds = None, {None: np.arange(rows)}
         if perturbers is not None:
             if self._tiles is None or perturbers.kind != self._tiles.kind or len(perturbers) != number:
                 raise ValueError(
-                    f"perturbers of {len(perturbers)} lenses and kind {perturbers.kind!r} handed to a renderer "
-                    f"of {number} images and kind {self._tiles and self._tiles.kind!r}"
+                    f"perturbers of {len(perturbers)} lenses and kind {perturbers.kind!r} do not match "
+                    f"{number} images and a renderer of kind {self._tiles and self._tiles.kind!r}"
                 )
             arrangements = list(self._threads.map(lambda row: self._tiles.arrange(perturbers, row), range(number)))
             buckets = [arrangement and arrangement.bucket for arrangement in arrangements]
-            # The largest first, so that no core is left with one at the end.
+            # The largest first, so that all cores finish at about the same time.
             ordered = sorted(set(buckets), key=lambda bucket: bucket or (0, 0), reverse=True)
             kinds = {kind: np.flatnonzero([bucket == kind for bucket in buckets]) for kind in ordered}
         return [
@@ -222,7 +236,7 @@ class ImageRenderer:
         ]
 
     def _run(self, arrays, bucket, rows, arrangements):
-        """Return the images of some rows; what fills up the piece repeats the last one, without its perturbers."""
+        """Return the images of some rows. The rest of the piece repeats the last image without perturbers."""
         last = len(arrays[0]) - 1
         is_full = len(rows) == self.piece and rows[-1] <= last
         filled = _as_slice(rows) if is_full else np.minimum(np.resize(rows, self.piece), last)
@@ -230,11 +244,11 @@ class ImageRenderer:
         if bucket:
             arrays = [*self._tiles.stack([arrangements[row] for row in rows], self.piece), *arrays]
         program = self.compile(bucket)
-        with jax.enable_x64(self.precision == "float64"):  # a matter of context, of one thread
+        with jax.enable_x64(self.precision == "float64"):  # applies to the current thread only
             return program(*arrays)
 
     def compile(self, bucket: Bucket | None = None):
-        """Return the program that renders a piece: compiled once a process, by whoever comes first."""
+        """Return the compiled program that renders a piece. It is compiled once per process."""
         with _COMPILING:
             return _compile(self._tracer, self.piece, bucket)
 
@@ -242,15 +256,15 @@ class ImageRenderer:
 _COMPILING = threading.Lock()
 
 _tiles = functools.lru_cache(maxsize=16)(Tiles)
-"""Renderers of the same rays share their tiles: as arguments of one program they have to be the same."""
+"""Renderers with the same rays share their tiles, which identify the compiled program."""
 
 
-@functools.lru_cache(maxsize=64)  # seconds each to trace and compile; a process hardly asks for more
+@functools.lru_cache(maxsize=64)  # compiling takes seconds per program; a process rarely needs more programs
 def _compile(tracer: ImageTracer, piece: int, bucket: Bucket | None):
     columns = [(len(tracer.columns),)]
     if LENS_MODELS[tracer.lens_model].mass_follows_light:
         columns += [(ELLIPSOIDS,)] * 2
-    # numpy.errstate undoes PyAutoLens's seterr as it traces.
+    # numpy.errstate restores the settings that PyAutoLens changes (seterr) during tracing.
     with jax.enable_x64(tracer.precision == "float64"), np.errstate():
         rows = [jax.ShapeDtypeStruct((piece, *shape), tracer.precision) for shape in columns]
         render = tracer.render_piece
@@ -262,7 +276,7 @@ def _compile(tracer: ImageTracer, piece: int, bucket: Bucket | None):
 
 
 def _as_slice(rows: np.ndarray) -> slice | np.ndarray:
-    """Return rising rows as a slice where they are a run: a view, which a list of rows is not."""
+    """Return increasing rows as a slice if they are contiguous, so that indexing gives a view."""
     return slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] == len(rows) - 1 else rows
 
 
@@ -271,15 +285,15 @@ def _refuse_broken(is_finite: np.ndarray) -> None:
     if broken.size:
         raise RunError(
             f"image {broken[0]} of a chunk has pixels that are not finite ({broken.size} such images): "
-            "its parameters are beyond what can be ray-traced"
+            "its parameters are too extreme for the ray tracing"
         )
 
 
 def has_gpu() -> bool:
-    """Return whether JAX computes on something else than a CPU."""
+    """Return whether JAX's default device is not a CPU."""
     return jax.default_backend() != "cpu"
 
 
 def count_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -1,7 +1,7 @@
-"""Dark masses beside a smooth lens: point masses, and NFW halos with a truncation.
+"""Perturbers of a smooth lens: point masses and truncated NFW halos.
 
-A mass is given by its strength, the square of the Einstein radius that all of it would have as a point: far away it
-bends light by strength / r.
+The strength of a perturber is the square of the Einstein radius of a point with its total mass: at large distances r it
+deflects light by strength / r.
 """
 
 from dataclasses import dataclass
@@ -16,23 +16,25 @@ KINDS = ("point", "nfw")
 """Point masses, and spherical NFW halos truncated as by Baltz, Marshall & Oguri 2009."""
 
 _NODES, _FEW_NODES = 24, 4
-"""Directions in a quarter turn in which the edge of a circle is looked at from a halo: near it, and far from it."""
+"""Numbers of quadrature nodes in direction, for halos near to and far from the edge of a circle."""
 
 _FAR = 8.0
-"""Truncation radii. Beyond, a halo's mass outside is below 2 % of it, and changes slowly."""
+"""Distance of far halos, in truncation radii. Less than 2 % of a halo's mass is beyond it, and varies slowly."""
 
 
 @dataclass(frozen=True)
 class Perturbers:
-    """Dark masses beside the smooth lens, a row a lens; rows are filled up with strength 0.
+    """Perturbers of N lenses, one row per lens; rows are padded with strength 0.
 
     Parameters
     ----------
-    x, y : (N, M), arcsec
-    strength : (N, M), arcsec^2
-        The square of the Einstein radius of all its mass.
-    scale_radius : (N, M), arcsec, or None for point masses
-    truncation_radius : (N, M), arcsec, or None for point masses
+    x, y : ndarray (N, M), arcsec
+    strength : ndarray (N, M), arcsec^2
+        Square of the Einstein radius of a point with the total mass.
+    scale_radius : ndarray (N, M), arcsec, or None
+        None for point masses.
+    truncation_radius : ndarray (N, M), arcsec, or None
+        None for point masses.
 
     Raises
     ------
@@ -48,7 +50,7 @@ class Perturbers:
 
     def __post_init__(self):
         if (self.scale_radius is None) != (self.truncation_radius is None):
-            raise ValueError("halos need both a scale radius and a truncation radius, point masses neither")
+            raise ValueError("halos need both a scale radius and a truncation radius; point masses have neither")
         for name in ("x", "y", "strength", "scale_radius", "truncation_radius"):
             values = getattr(self, name)
             if values is None:
@@ -63,7 +65,7 @@ class Perturbers:
             self.kind == "nfw"
             and not ((self.strength == 0) | (self.scale_radius > 0) & (self.truncation_radius > 0)).all()
         ):
-            raise ValueError("scale_radius and truncation_radius must be above 0 wherever there is mass")
+            raise ValueError("scale_radius and truncation_radius must be above 0 for halos with mass")
 
     def __len__(self) -> int:
         return len(self.x)
@@ -82,7 +84,8 @@ class Perturbers:
 
         Returns
         -------
-        (3 or 5, m) float64: x, y, strength (and scale and truncation radius) of those that have a mass
+        ndarray (3 or 5, m) float64
+            x, y, strength (and scale and truncation radius) of the perturbers with a mass.
         """
         has_mass = self.strength[row] > 0
         columns = (self.x, self.y, self.strength, self.scale_radius, self.truncation_radius)
@@ -90,7 +93,7 @@ class Perturbers:
 
 
 class NFWTruncatedSph(al.mp.NFWTruncatedSph):
-    """Spherical NFW halo with a truncation, exact in 32 bits and under JAX.
+    """Truncated spherical NFW halo, accurate in float32 and compatible with JAX.
 
     Parameters
     ----------
@@ -107,8 +110,9 @@ class NFWTruncatedSph(al.mp.NFWTruncatedSph):
         Parameters
         ----------
         centre : (y, x), arcsec
-        strength : arcsec^2, the square of the Einstein radius of all its mass
-        scale_radius, truncation_radius : arcsec
+        strength : float, arcsec^2
+            Square of the Einstein radius of a point with the total mass.
+        scale_radius, truncation_radius : float, arcsec
         """
         total = total_mass_of_truncated_nfw(truncation_radius / scale_radius)
         return cls(centre, strength / (4 * scale_radius**2 * total), scale_radius, truncation_radius)
@@ -134,25 +138,27 @@ class NFWTruncatedSph(al.mp.NFWTruncatedSph):
 
 
 def total_mass_of_truncated_nfw(tau: np.ndarray) -> np.ndarray:
-    """Return all the mass of a truncated NFW halo.
+    """Return the total mass of a truncated NFW halo.
 
     Parameters
     ----------
-    tau : truncation radius in scale radii
+    tau : array_like
+        Truncation radius in scale radii.
 
     Returns
     -------
-    The same shape, in units of 4 pi rho_s r_s^3, in which an NFW halo has ln(1 + x) - x / (1 + x) within x scale radii
+    array of the same shape
+        Mass in units of 4 pi rho_s r_s^3; in these units an NFW halo has ln(1 + x) - x / (1 + x) within x scale radii.
     """
     squared = tau * tau
     return squared / (squared + 1) ** 2 * ((squared - 1) * np.log(tau) + np.pi * tau - (squared + 1))
 
 
 def enclosed_truncated_nfw_mass(x, tau, xp=np):
-    """Return m(x) / x^2, m being the projected mass within x scale radii in units of 4 pi rho_s r_s^3.
+    """Return m(x) / x^2, with the projected mass m within x scale radii in units of 4 pi rho_s r_s^3.
 
-    Equation A.7 of Baltz, Marshall & Oguri 2009 for n = 1, with its terms gathered so that none cancels near the
-    centre or beyond the truncation: with w^2 = x^2 + tau^2, d = 1 / (tau (w + tau)), and h and f those of the NFW halo,
+    It is equation A.7 of Baltz, Marshall & Oguri 2009 for n = 1, with terms combined so that they do not cancel near
+    the centre or beyond the truncation. With w^2 = x^2 + tau^2, d = 1 / (tau (w + tau)), and h and f of the NFW halo,
 
         m / x^2 = tau^2 / (tau^2 + 1)^2 [(tau^2 - 1) (h / x^2 - ln(1 + x^2 d / 2) / x^2 - d arcsinh(tau / x))
                                          + 2 f - pi tau d]
@@ -161,7 +167,7 @@ def enclosed_truncated_nfw_mass(x, tau, xp=np):
 
 
 def _bracket(x, tau, xp):
-    # Logarithms are what costs: three, of which only one could cancel.
+    # The logarithms dominate the cost. There are three, and only one of them could suffer from cancellation.
     squared = x * x
     w = xp.sqrt(squared + tau * tau)
     d = 1 / (tau * (w + tau))
@@ -171,7 +177,7 @@ def _bracket(x, tau, xp):
     deep, inside = x < 0.9, x < 1
     logarithm = xp.log((1 + s) / x) / xp.where(deep, s, 1)
     f = xp.where(deep, logarithm, _arctanh_over_root((1 - x) * (1 + x), xp, halvings=2, terms=10))
-    # ln(1 + x^2 d / 2) = ln((w + tau) / (2 tau)), within one logarithm with that of h: ln((1 + s) / 2), or ln(x / 2)
+    # ln(1 + x^2 d / 2) = ln((w + tau) / (2 tau)) is combined with the logarithm of h, ln((1 + s) / 2) or ln(x / 2)
     shrunk = -squared * (1 / (1 + s) + d) / (2 + squared * d)
     logarithm = xp.log1p(xp.where(inside, shrunk, x * tau / (w + tau) - 1))
     h = logarithm * inverse + f * xp.where(inside, 1 / (1 + s), inverse)
@@ -181,19 +187,21 @@ def _bracket(x, tau, xp):
 def enclosed_strength(
     perturbers: Perturbers, radius: np.ndarray, centre_x: np.ndarray, centre_y: np.ndarray
 ) -> np.ndarray:
-    """Return how much of the perturbers lies inside a circle on the sky, seen in projection.
+    """Return the projected strength of the perturbers inside a circle on the sky.
 
-    Seen from a halo inside the circle, the mass inside is the mean over directions of its mass within the distance to
-    the circle's edge; from a halo outside, the mean of what lies between the two edges that a direction meets.
+    For a halo inside the circle, it is the mean over directions of its mass within the distance to the edge of the
+    circle. For a halo outside, it is the mean of its mass between the two intersections with the edge.
 
     Parameters
     ----------
-    perturbers : Perturbers of N lenses
-    radius, centre_x, centre_y : (N,), arcsec
+    perturbers : Perturbers
+        Perturbers of N lenses.
+    radius, centre_x, centre_y : ndarray (N,), arcsec
 
     Returns
     -------
-    (N,) float64, arcsec^2: the mean convergence inside the circle that they add is that over radius^2
+    ndarray (N,) float64, arcsec^2
+        The perturbers add the mean convergence strength / radius^2 inside the circle.
     """
     radius, centre_x, centre_y = (np.asarray(a, float)[:, None] for a in (radius, centre_x, centre_y))
     distance = np.hypot(perturbers.x - centre_x, perturbers.y - centre_y)
@@ -211,20 +219,21 @@ def enclosed_strength(
 
 
 def _share_inside(distance, radius, tau, nodes):
-    """Return the share of halos' mass inside circles of these radii at these distances, in scale radii."""
+    """Return the fraction of the mass of halos inside circles, from radii and distances in scale radii."""
     node, weight = np.polynomial.legendre.leggauss(nodes)
-    # The edge bends away fastest in directions along it, and from there as a square root does.
+    # The distance to the edge varies as a square root near directions tangential to it; the substitution removes this.
     t, weight = (node + 1) / 2, weight / 2
     slope, weight = np.pi / 2 * (1 - t**2), weight * np.pi * t
     distance, radius, tau = (a[:, None] for a in (distance, radius, tau))
-    # sin(direction) = min(1, R / d) sin(slope): all directions from inside, from outside those that meet the circle.
+    # sin(direction) = min(1, R / d) sin(slope): all directions from inside; those that intersect the circle from
+    # outside.
     ratio = np.minimum(1, radius / np.maximum(distance, 1e-12))
     sine = ratio * np.sin(slope)
     cosine = np.sqrt((1 - sine) * (1 + sine))
     measure = weight * np.where(ratio < 1, ratio * np.cos(slope) / np.maximum(cosine, 1e-12), 1)
     half = np.sqrt(np.maximum((radius - distance * sine) * (radius + distance * sine), 0))
     there, back = distance * cosine + half, (radius - distance) * (radius + distance)
-    back = back / there  # half - distance cosine, that cancels; negative from outside
+    back = back / there  # equals half - distance * cosine without cancellation; negative from outside
     mass = _mass_share(there, tau) + np.sign(back) * _mass_share(abs(back), tau)
     return (measure * mass).sum(axis=1) / np.pi
 

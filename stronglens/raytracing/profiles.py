@@ -1,15 +1,15 @@
-"""Subclasses of PyAutoLens's profiles that are fast under JAX and exact in 32 bits.
+"""Subclasses of PyAutoLens's profiles that are fast with JAX and accurate in float32.
 
-Each takes its parent's arguments, has its parent's methods, and computes anew what the parent computes slowly, or not
-in 32 bits:
+Each class has the arguments and methods of its parent, and replaces computations that are slow or inaccurate in
+float32:
 
-- ``SersicLight``: a power as a logarithm and an exponential, which the compiler turns into vector instructions.
-- ``Sersic``, ``Exponential``: a fixed ladder of ellipsoids (:mod:`stronglens.raytracing.ellipsoids`) in place of a
-  least-squares problem solved for every lens, summed in one pass over the rays.
-- ``NFWSph``: a form that does not cancel near the centre.
-- ``Isothermal``: in 32 bits, an arctan from a few vector instructions, and no case for a round lens.
-- ``PowerLaw``: a Gauss rule of a few terms, in place of a series that converges slowly for a flat lens.
-- ``ExternalShear``: four products, in place of a magnitude, an angle and two turns.
+- ``SersicLight``: the power is computed from a logarithm and an exponential, which the compiler vectorises.
+- ``Sersic``, ``Exponential``: fixed sets of ellipsoids (:mod:`stronglens.raytracing.ellipsoids`), summed in one pass
+  over the rays, replace a least-squares problem for every lens.
+- ``NFWSph``: the formula has no cancellation near the centre.
+- ``Isothermal``: in float32, arctan uses a few vector instructions, and a round lens is not a special case.
+- ``PowerLaw``: Gauss quadrature with a few nodes replaces a series that converges slowly for flat lenses.
+- ``ExternalShear``: four products replace a magnitude, an angle and two rotations.
 """
 
 from functools import cache
@@ -26,19 +26,20 @@ from stronglens.raytracing.ellipsoids import sersic_ellipsoids
 Pair = tuple[float, float]
 
 SMALLEST_RADIUS = 1e-12
-"""Radii, relative to a profile's scale, are kept from zero: of no consequence but for logarithms."""
+"""Lower bound on radii relative to the scale of a profile, to avoid the logarithm of 0."""
 
 
 _RADIAL_NODES, _RADIAL_POWER = 5, 3
 
 SLOPE_RANGE = (1.2, 2.8)
-"""Density slopes of power laws between which the rule of their deflections is interpolated."""
+"""Range of the density slopes of power laws."""
 
 _POWER_LAW_NODES = {"float32": 12, "float64": 26}
-"""The largest error, as a fraction of the largest deflection, is 4e-7 and 2e-13 at an axis ratio of 0.05."""
+"""Numbers of quadrature nodes. The maximum error relative to the maximum deflection is 4e-7 and 2e-13 at an axis ratio
+of 0.05."""
 
 _SLOPES = 24
-"""Slopes at which the rule is computed: interpolated between them it is good to 5e-12."""
+"""Number of slopes at which the quadrature rule is computed; its interpolation is accurate to 5e-12."""
 
 
 class _SersicImage:
@@ -49,29 +50,34 @@ class _SersicImage:
 
         Parameters
         ----------
-        grid_radii : (N,) elliptical radii, arcsec, with an ``array``
-        xp : module, ``numpy`` or ``jax.numpy``
+        grid_radii : object with ``array`` (N,), arcsec
+            Elliptical radii.
+        xp : module
+            ``numpy`` or ``jax.numpy``.
 
         Returns
         -------
-        (N,), in units of the intensity
+        array (N,), unit of the intensity
         """
         return self._intensity * xp.exp(-self.sersic_constant * (self._power(grid_radii.array, xp) - 1))
 
     def mean_image_within_radii_from(self, radii, xp=np):
         """Return the mean image within ellipses.
 
-        2 int_0^1 u I(u R) du by Gauss's rule, in t with u = t^3, which takes the cusp out of the integrand: good to
-        7e-5 in the median, 3e-4 in nine cases of ten, of indices from 0.5 to 6.
+        It is 2 int_0^1 u I(u R) du by Gauss-Legendre quadrature in t with u = t^3, which removes the cusp from the
+        integrand. The relative error is 7e-5 in the median and below 3e-4 in nine of ten cases, for indices from 0.5 to
+        6.
 
         Parameters
         ----------
-        radii : (N,) elliptical radii, arcsec
-        xp : module, ``numpy`` or ``jax.numpy``
+        radii : array (N,), arcsec
+            Elliptical radii.
+        xp : module
+            ``numpy`` or ``jax.numpy``.
 
         Returns
         -------
-        (N,), in units of the intensity
+        array (N,), unit of the intensity
         """
         power, mean = self._power(radii, xp), 0.0
         for node, weight in zip(*_gauss_rule(_RADIAL_NODES), strict=True):
@@ -87,19 +93,21 @@ class _SersicImage:
 
 
 class _SersicDeflections:
-    """The deflections of a stellar profile, from ellipsoids in units of its effective radius."""
+    """Deflections by a stellar profile, from ellipsoids in units of its effective radius."""
 
     def decompose_convergence_via_cse(self, grid_radii, xp=np):
-        """Return amplitudes and core radii, in arcsec along the major axis, as the parent does.
+        """Return amplitudes and core radii, in arcsec along the major axis, like the parent.
 
         Parameters
         ----------
-        grid_radii : ignored; the ladder covers every radius
-        xp : module, ``numpy`` or ``jax.numpy``
+        grid_radii : object
+            Ignored, since the ellipsoids cover all radii.
+        xp : module
+            ``numpy`` or ``jax.numpy``.
 
         Returns
         -------
-        amplitudes, core_radii : (J,)
+        amplitudes, core_radii : array (J,)
         """
         scale = self.effective_radius / xp.sqrt(self.axis_ratio(xp))
         amplitudes, core_radii = self._relative_ellipsoids()
@@ -108,8 +116,8 @@ class _SersicDeflections:
     def _deflections_2d_via_cse_from(self, grid, xp=np, **kwargs):
         """Sum equations (19) and (20) of Oguri 2021 over all ellipsoids.
 
-        Every ellipsoid adds to both components phi / (s phi Psi) and s / (s phi Psi), under factors common to all
-        ellipsoids: two sums then, written out term by term.
+        Up to factors that are common to all ellipsoids, both components contain the two sums of phi / (s phi Psi) and
+        of s / (s phi Psi).
         """
         q = self.axis_ratio(xp)
         scale = self.effective_radius / xp.sqrt(q)
@@ -125,7 +133,7 @@ class _SersicDeflections:
             outer = outer + term * phi
             inner = inner + term * core_radii[j]
         if xp is not np:
-            # One complex result of one loop: as two results XLA's CPU backend would compute every term twice.
+            # One complex result, since XLA's CPU backend would compute every term twice for two real results.
             sums = _materialize(jax.lax.complex(outer, inner), xp)
             outer, inner = sums.real, sums.imag
         factor = self.mass_to_light_ratio * self.intensity * scale * q
@@ -163,8 +171,8 @@ class Sersic(_SersicImage, _SersicDeflections, al.lmp.Sersic):
     sersic_index : 1 to 6
     mass_to_light_ratio : convergence per unit of intensity
     ellipsoids : (amplitudes (J,), core_radii (J,)), optional
-        What :func:`sersic_ellipsoids` returns for ``sersic_index``. To be given under a JAX trace, where the index has
-        no value that the host could look up.
+        Result of :func:`sersic_ellipsoids` for ``sersic_index``. It is required in a JAX trace, where the value of the
+        index is not known.
     """
 
     def __init__(
@@ -203,7 +211,8 @@ class Isothermal(al.mp.Isothermal):
     ----------
     centre : (y, x), arcsec
     ell_comps : (sine, cosine) ellipticity components
-    einstein_radius : arcsec, mean of the critical ellipse's semi-axes
+    einstein_radius : arcsec
+        Mean of the semi-axes of the critical ellipse.
     """
 
     def deflections_yx_2d_from(self, grid, xp=np, **kwargs):
@@ -224,16 +233,16 @@ class Isothermal(al.mp.Isothermal):
 
     @aa.decorators.to_vector_yx
     def _deflections_in_32_bits(self, grid, xp=np, **kwargs):
-        # Turned to the major axis and back here, component by component: PyAutoLens turns arrays of pairs.
+        # The rotation to the major axis and back is done by component here; PyAutoLens rotates arrays of pairs.
         q, cosine, sine = _materialize((self.axis_ratio(xp), *self._cos_and_sin_to_x_axis(xp)), xp)
         y, x = grid.array[:, 0] - self.centre[0], grid.array[:, 1] - self.centre[1]
         y, x = cosine * y - sine * x, cosine * x + sine * y
         psi = xp.sqrt(q * q * x * x + y * y + 1e-16)
         s_squared = 1 - q * q
-        s = xp.sqrt(xp.maximum(s_squared, 1e-8))  # floor: arctanh(s t) / s is t to 32 bits
+        s = xp.sqrt(xp.maximum(s_squared, 1e-8))  # below this, arctanh(s t) / s equals t in float32
         along = x / psi
         along = along * _arctanh_over_root(-s_squared * along * along, xp, halvings=2, terms=9)
-        # arctanh(s y / psi) is arcsinh(s y / (q r)): the argument of arctanh nears 1 for a flat lens, and loses digits.
+        # arctanh(s y / psi) = arcsinh(s y / (q r)); arctanh loses digits as its argument approaches 1 for a flat lens.
         slope = s * y / (q * xp.sqrt(x * x + y * y + 1e-16))
         rise = abs(slope)
         across = xp.sign(slope) / s * xp.log1p(rise + rise * rise / (1 + xp.sqrt(1 + rise * rise)))
@@ -250,17 +259,19 @@ class PowerLaw(al.mp.PowerLawIntermediate):
     ----------
     centre : (y, x), arcsec
     ell_comps : (sine, cosine) ellipticity components
-    einstein_radius : arcsec, on the intermediate axis, sqrt(ab) of the ellipse within which the mean convergence is 1
-    slope : of the density in three dimensions, 1.2 to 2.8; 2 is isothermal
+    einstein_radius : arcsec
+        On the intermediate axis: sqrt(ab) of the ellipse within which the mean convergence is 1.
+    slope : 1.2 to 2.8
+        Slope of the density in three dimensions; 2 is isothermal.
     """
 
     @aa.decorators.to_vector_yx
     def deflections_yx_2d_from(self, grid, xp=np, **kwargs):
         """Return deflection angles (Tessore & Metcalf 2015, A&A 580, A79, eq. 13).
 
-        Their hypergeometric function is an integral over u in (0, 1) of 1 / (1 + f u exp(2i phi)), under the weight
-        u^(t/2 - 1) (1 - u)^(1 - t), with f = (1 - q) / (1 + q), t = slope - 1 and phi the angle of (q x, y). A
-        Gauss-Jacobi rule of a few nodes takes it, and all its terms are positive.
+        Their hypergeometric function is an integral over u in (0, 1) of 1 / (1 + f u exp(2i phi)) with the weight
+        u^(t/2 - 1) (1 - u)^(1 - t), with f = (1 - q) / (1 + q), t = slope - 1 and phi the angle of (q x, y). It is
+        computed by Gauss-Jacobi quadrature with a few nodes; all terms are positive.
 
         Parameters
         ----------
@@ -293,12 +304,13 @@ class ExternalShear(al.mp.ExternalShear):
 
     Parameters
     ----------
-    gamma_1, gamma_2 : of sources along the x-axis, and along y = x
+    gamma_1, gamma_2 : float
+        Components of the stretch along the x-axis, and along y = x.
     """
 
     @aa.decorators.to_vector_yx
     def deflections_yx_2d_from(self, grid, xp=np, **kwargs):
-        """Return deflection angles (gamma_1 x + gamma_2 y, gamma_2 x - gamma_1 y), of (x, y).
+        """Return deflection angles, (gamma_1 x + gamma_2 y, gamma_2 x - gamma_1 y) along (x, y).
 
         Parameters
         ----------
@@ -326,7 +338,7 @@ class NFWSph(al.mp.NFWSph):
     @aa.decorators.to_vector_yx
     @aa.decorators.transform
     def deflections_2d_via_analytic_from(self, grid, xp=np, **kwargs):
-        """Return deflection angles: 4 kappa_s h(x) / x^2 times the position, x = r / r_s.
+        """Return deflection angles: 4 kappa_s h(x) / x^2 times the position, with x = r / r_s.
 
         Parameters
         ----------
@@ -344,20 +356,20 @@ class NFWSph(al.mp.NFWSph):
 
 
 def _gauss_rule(nodes: int) -> tuple[list[float], list[float]]:
-    """Return the nodes and weights of Gauss's rule on (0, 1)."""
+    """Return the nodes and weights of Gauss-Legendre quadrature on (0, 1)."""
     nodes, weights = np.polynomial.legendre.leggauss(nodes)
     return ((nodes + 1) / 2).tolist(), (weights / 2).tolist()
 
 
 def _power_law_rule(slope, nodes: int):
-    """Return the nodes (J,) and weights (J,) of the rule for a power law of this slope, which may be traced."""
+    """Return the quadrature nodes (J,) and weights (J,) for a power law with a slope, which may be a traced value."""
     low, high = SLOPE_RANGE
     return chebyshev.chebval((2 * slope - low - high) / (high - low), _rules_of_slopes(nodes))
 
 
 @cache
 def _rules_of_slopes(nodes: int) -> np.ndarray:
-    """Return Chebyshev coefficients (slopes, 2, J) of nodes on (0, 1), and of weights that sum to 1, in the slope."""
+    """Return Chebyshev coefficients (slopes, 2, J), in the slope, of nodes on (0, 1) and of weights with sum 1."""
     low, high = SLOPE_RANGE
     position = np.cos(np.pi * (np.arange(_SLOPES) + 0.5) / _SLOPES)
     rules = []
@@ -368,15 +380,15 @@ def _rules_of_slopes(nodes: int) -> np.ndarray:
 
 
 def _materialize(arrays, xp):
-    """Have intermediate results computed once and kept, where XLA would compute them anew for every later use."""
+    """Force XLA to compute intermediate results once, instead of again for every use."""
     return arrays if xp is np else jax.lax.optimization_barrier(arrays)
 
 
 def enclosed_nfw_mass(x, xp=np):
-    """Return h(x) / x^2, with h(x) = ln(x / 2) + f the projected mass of an NFW halo (Wright & Brainerd 2000).
+    """Return h(x) / x^2, with the projected mass h(x) = ln(x / 2) + f of an NFW halo (Wright & Brainerd 2000).
 
-    f = arctanh(s) / s with s^2 = 1 - x^2, an arctan beyond the scale radius. Inside it ln(x / 2) and f cancel, and
-    h = log1p(-x^2 / (2 (1 + s))) + x^2 f / (1 + s) does not.
+    f = arctanh(s) / s with s^2 = 1 - x^2, which is an arctan beyond the scale radius. Inside it, ln(x / 2) and f
+    cancel; the equivalent h = log1p(-x^2 / (2 (1 + s))) + x^2 f / (1 + s) has no cancellation.
     """
     s = xp.sqrt(xp.maximum(1 - x * x, 0))
     deep = x < 0.9
@@ -387,10 +399,10 @@ def enclosed_nfw_mass(x, xp=np):
 
 
 def _arctanh_over_root(a, xp, halvings, terms):
-    """Return arctanh(sqrt(a)) / sqrt(a), which is arctan(sqrt(-a)) / sqrt(-a) where a is negative: a series for both.
+    """Return arctanh(sqrt(a)) / sqrt(a), which is arctan(sqrt(-a)) / sqrt(-a) for negative a, from a series for both.
 
-    arctanh(t) = 2 arctanh(t / (1 + sqrt(1 - t^2))): every halving brings the argument nearer to 0, where the series
-    converges. Square roots and divisions are vector instructions, and an arctan would be a call for every ray.
+    arctanh(t) = 2 arctanh(t / (1 + sqrt(1 - t^2))) reduces the argument until the series converges quickly. Square
+    roots and divisions are vector instructions, but an arctan is a function call for every ray.
     """
     factor = 1.0
     for _ in range(halvings):

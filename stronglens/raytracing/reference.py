@@ -1,4 +1,4 @@
-"""The original way, one ``Tracer`` an image in NumPy: what images are checked and speed is measured against."""
+"""Reference renderer: one PyAutoLens ``Tracer`` per image in NumPy, for tests of images and for benchmarks."""
 
 import autolens as al
 import numpy as np
@@ -16,7 +16,7 @@ from stronglens.raytracing.scene import (
     stack_scene,
 )
 
-_REDSHIFTS = 0.5, 1.0  # of the lens and the source; with two planes, and masses already scaled, any will do
+_REDSHIFTS = 0.5, 1.0  # lens and source; the values have no effect, since masses are already scaled
 
 
 def render_with_tracer(
@@ -32,17 +32,23 @@ def render_with_tracer(
 
     Parameters
     ----------
-    lens_model : a name of ``LENS_MODELS``
-    lens_light : bool, whether the lens shines
-    scene : dict of (N,) arrays, under the names of ``SCENE_COLUMNS``
+    lens_model : str
+        A key of ``LENS_MODELS``.
+    lens_light : bool
+        Whether the lens has light.
+    scene : mapping of str to ndarray (N,)
+        Values by the names in ``SCENE_COLUMNS``.
     shape : (H, W), pixels
-    pixel_scale : arcsec
-    over_sampling : int, rays along each side of a pixel, everywhere
-    perturbers : Perturbers of N lenses, optional
+    pixel_scale : float, arcsec
+    over_sampling : int
+        Number of rays along each side of every pixel.
+    perturbers : Perturbers, optional
+        Perturbers of N lenses.
 
     Returns
     -------
-    (N, H, W) float64, source and lens together, row 0 at the top
+    ndarray (N, H, W) float64
+        Sum of source and lens; row 0 is at the top.
     """
     grid = al.Grid2D.uniform(shape, pixel_scale, over_sample_size=over_sampling)
     further = *(name for name in OWN_LIGHT if name in scene), *clump_columns(count_clumps(scene))
@@ -64,7 +70,7 @@ def render_with_tracer(
 
 
 def build_perturbers(perturbers: Perturbers, row: int) -> dict[str, al.mp.MassProfile]:
-    """Build PyAutoLens's own profiles of the perturbers of one lens."""
+    """Build PyAutoLens's profiles of the perturbers of one lens."""
     profiles = {}
     for number, (x, y, strength, *radii) in enumerate(perturbers.of_lens(row).T.tolist()):
         profile = al.mp.PointMass((y, x), strength**0.5)
@@ -76,7 +82,7 @@ def build_perturbers(perturbers: Perturbers, row: int) -> dict[str, al.mp.MassPr
 
 
 def _without_light(scene: dict, masses: dict) -> dict:
-    """Return a composite's masses with stars that do not shine."""
+    """Return the mass profiles of a composite lens with stars that have no light."""
     dark = {}
     for name, cls in (("bulge", al.mp.Sersic), ("disk", al.mp.Exponential)):
         profile = masses[name]

@@ -1,7 +1,7 @@
-"""The cusp of a source, seen through the lens: finer and finer rays where a pixel's own are too coarse.
+"""Adaptive refinement of rays around the cusp of a source, for pixels whose rays are too coarse.
 
-Cells are split, and the worst of them are split again, a few times: an adaptive quadrature. It needs nothing of the
-lens but rays, so that it holds for every image of the source and on critical curves. Its arrays have fixed sizes.
+The cells with the largest errors are split, a few times (adaptive quadrature). The method needs only rays from the
+lens, so it works for every image of the source and on critical curves. Its arrays have fixed sizes.
 """
 
 import jax
@@ -12,44 +12,47 @@ from scipy.special import gammainc
 from stronglens.raytracing.profiles import SersicLight
 
 PIXELS = 96
-"""Pixels of an image that are looked at: those with the largest errors to be expected."""
+"""Number of refined pixels of an image: those with the largest expected errors."""
 
 CELLS = 128
-"""Cells that are split at each level."""
+"""Number of cells that are split at each level."""
 
 SPLIT = 4
-"""Rays along each side of a cell that is split, and the fewest along a side of a pixel that is looked at."""
+"""Number of rays along each side of a split cell, and the minimum along each side of a refined pixel."""
 
 LEVELS = 3
-"""How often cells are split, after the pixels: rays are SPLIT**LEVELS times as dense then."""
+"""Number of levels after the pixels; the final rays are SPLIT**LEVELS times as dense."""
 
 
 LARGEST_ERROR = 0.021
-"""Of a source's flux without a lens, by `cusp_error`, that needs no refinement. A lens spreads the source over more
-rays: at this error the flux of its image is right to 0.4 % (standard deviation; 0.9 % in the worst of 16 lenses)."""
+"""Maximum `cusp_error` of the unlensed source without refinement. A lens spreads the source over more rays: at this
+error the flux of its image is accurate to 0.4 % (standard deviation; 0.9 % for the worst of 16 lenses)."""
 
 
 def needs_refinement(effective_radius: float, sersic_index: float, pixel_scale: float, over_sampling: int) -> bool:
-    """Return whether the pixels of a source with such a cusp need finer rays.
+    """Return whether the cusps of sources need refinement.
 
-    Fewer rays than ``SPLIT`` along each side of a pixel are taken for a choice of speed, and count as ``SPLIT``.
+    Fewer than ``SPLIT`` rays along each side of a pixel are treated as ``SPLIT``, since such a choice favours speed.
 
     Parameters
     ----------
-    effective_radius : the smallest, arcsec
-    sersic_index : the largest
-    pixel_scale : arcsec
-    over_sampling : rays along each side of a pixel
+    effective_radius : float, arcsec
+        Smallest effective radius.
+    sersic_index : float
+        Largest Sersic index.
+    pixel_scale : float, arcsec
+    over_sampling : int
+        Number of rays along each side of a pixel.
     """
     return cusp_error(effective_radius, sersic_index, pixel_scale / max(over_sampling, SPLIT)) > LARGEST_ERROR
 
 
 def cusp_error(effective_radius: float, sersic_index: float, spacing: float) -> float:
-    """Estimate the error of a galaxy's flux, as a fraction, where it is summed over uniform rays.
+    """Estimate the relative error of a galaxy's flux when it is summed over uniform rays.
 
-    The light within a quarter of the rays' spacing: gamma(2n, b x^(1/n)) / Gamma(2n), x = spacing / (4 R_e). That is
-    what the sum misses where the centre is in the middle of four rays, and its standard deviation over random centres:
-    within a third, for indices from 2 and errors from 0.5 to 20 %.
+    The estimate is the light within a quarter of the spacing of the rays: gamma(2n, b x^(1/n)) / Gamma(2n), x = spacing
+    / (4 R_e). It is the deficit of the sum for a centre between four rays, and the standard deviation over random
+    centres, to within a third for indices from 2 and errors from 0.5 to 20 %.
     """
     light = SersicLight(effective_radius=effective_radius, sersic_index=sersic_index)
     edge = light.sersic_constant * (spacing / 4 / effective_radius) ** (1 / sersic_index)
@@ -57,17 +60,23 @@ def cusp_error(effective_radius: float, sersic_index: float, spacing: float) -> 
 
 
 def refine_image(image, traced, trace, shine, light: SersicLight, pixel_scale: float, over_sampling: int):
-    """Return the image (H, W) of a source with the pixels around its cusp averaged anew, in JAX.
+    """Return the image (H, W) of a source with refined pixels around its cusp, in JAX.
 
     Parameters
     ----------
-    image : (H, W), the mean of each pixel's rays
-    traced : (y, x) of (H, W), where a ray of each pixel, the same in all, meets the source's plane, arcsec
-    trace : rays (R, 2) of y and x, arcsec -> (y, x) of (R,) in the source's plane
-    shine : (y, x) of (R,) there -> (R,) brightness of the source
-    light : the source's cusp
-    pixel_scale : arcsec
-    over_sampling : rays along each side of a pixel of ``image``
+    image : array (H, W)
+        Mean of the rays of each pixel.
+    traced : pair of array (H, W), arcsec
+        Positions (y, x) in the source plane of one ray per pixel, at the same position in each pixel.
+    trace : callable
+        Traces rays (R, 2) of (y, x), arcsec, to positions in the source plane, a pair of arrays (R,).
+    shine : callable
+        Takes positions in the source plane and returns the brightness (R,) of the source.
+    light : SersicLight
+        Smooth profile of the source.
+    pixel_scale : float, arcsec
+    over_sampling : int
+        Number of rays along each side of a pixel of ``image``.
     """
     rows, columns = image.shape
     _, pixels = jax.lax.top_k(_expected_error(light, traced)[0].ravel(), min(PIXELS, image.size))
@@ -82,7 +91,7 @@ def refine_image(image, traced, trace, shine, light: SersicLight, pixel_scale: f
         error, correction = _expected_error(light, [axis.reshape(-1, split, split) for axis in traced])
         values = shine(traced) + correction.ravel()
         change = share * (values.reshape(-1, split**2).mean(axis=1) - old)
-        # A sum over cells, not a scatter: a GPU would add in any order.
+        # A sum over cells instead of a scatter, since the order of additions on a GPU is not deterministic.
         means = means + jnp.where(owners == places[:, None], change, 0).sum(axis=1)
         if level < LEVELS:
             _, worst = jax.lax.top_k(error.ravel(), min(CELLS, error.size))
@@ -92,29 +101,32 @@ def refine_image(image, traced, trace, shine, light: SersicLight, pixel_scale: f
 
 
 def _expected_error(light, traced):
-    """Return how wrong a cell's middle is for its mean, up to a factor, and its mean less its middle to second order.
+    """Return the error of a cell's central value as its mean, up to a factor, and the second-order correction.
 
-    The latter is a 24th of the second derivatives along the cell's sides, of a Sersic profile under a linear map.
+    The correction, mean minus central value, is 1/24 of the sum of the second derivatives along the sides of the cell,
+    for a Sersic profile under a linear map.
 
     Parameters
     ----------
-    traced : (y, x) of (..., h, w), the middles of neighbouring cells in the source's plane
+    light : SersicLight
+    traced : pair of array (..., h, w), arcsec
+        Centres (y, x) of adjacent cells in the source plane.
     """
     sine, cosine = light.ell_comps
     stretch = 1 / jnp.sqrt(1 - sine**2 - cosine**2)
     y, x = (axis - centre for axis, centre in zip(traced, light.centre, strict=True))
-    # To where isophotes are circles, as in the cusp of the lens.
+    # Map to circular isophotes, as for the cusp of the lens.
     v, u = stretch * ((1 + cosine) * y - sine * x), stretch * ((1 - cosine) * x - sine * y)
     sides = list(zip(*(jnp.gradient(axis, axis=(-2, -1)) for axis in (v, u)), strict=True))
     squared_size = sum(dv * dv + du * du for dv, du in sides)
-    # Cells about the centre count alike, wherever their middles are: if there are more than can be split, on a ring,
-    # those that are split must not be the ones whose middles are too bright.
+    # Cells around the centre have equal weight, independent of their centres. If there are too many to split (on a
+    # ring), the selection must not prefer cells whose central values are too bright.
     squared_radius = jnp.maximum(v * v + u * u, squared_size / 3) + 1e-16
     radial = sum((v * dv + u * du) ** 2 for dv, du in sides) / squared_radius
     power = jnp.exp(jnp.log(squared_radius / light.effective_radius**2) / (2 * light.sersic_index))
     slope = light.sersic_constant / light.sersic_index * power  # -dlnI/dlnr
     scale = light.intensity * jnp.exp(-light.sersic_constant * (power - 1)) * slope / squared_radius
     curvature = (slope + 2 - 1 / light.sersic_index) * radial - squared_size
-    # The series holds away from the centre alone; nearer cells are split, or left as they are on a ring of many.
+    # The series is valid only away from the centre; closer cells are split, or, if there are too many, not corrected.
     correction = jnp.where(v * v + u * u > squared_size, scale * curvature / 24, 0)
     return scale * (1 + slope) * squared_size, correction

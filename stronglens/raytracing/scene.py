@@ -1,4 +1,4 @@
-"""Scenes: the physical values of lens and source, and the PyAutoLens profiles made from them."""
+"""Scenes: physical values of lens and source, and their PyAutoLens profiles."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,36 +18,36 @@ from stronglens.raytracing.profiles import (
 )
 
 Scene = Mapping[str, np.ndarray]
-"""Names of ``SCENE_COLUMNS`` to (N,) values: arcsec, convergences and intensities as this lens and source have them,
-scaled with redshift already."""
+"""Values (N,) by the names in ``SCENE_COLUMNS``: positions and radii in arcsec, convergences, and intensities, all
+including the effects of redshift."""
 
 SCENE_COLUMNS = {name: model.scene_columns for name, model in LENS_MODELS.items()}
 
 OWN_LIGHT = ("light_ellip_x", "light_ellip_y")
-"""Further columns of a lens whose light has another ellipticity than its mass."""
+"""Additional columns of a lens whose light and mass have different ellipticities."""
 
 
 def columns_of_clump(clump: int) -> tuple[str, str, str, str]:
-    """Return the columns of a source's clump, counted from 1: its centre, its intensity there, and its sigma.
+    """Return the columns of a clump in the source, counted from 1: centre, central intensity and sigma.
 
-    Clumps are round Gaussians; the intensity is that of a scene's other columns, sigma is in arcsec.
+    Clumps are round Gaussians. Intensities have the unit of the other columns, and sigma is in arcsec.
     """
     return tuple(f"clump_{clump}_{name}" for name in ("center_x", "center_y", "intensity", "sigma"))
 
 
 def clump_columns(number: int) -> tuple[str, ...]:
-    """Return the further columns of sources with so many clumps."""
+    """Return the additional columns of sources with up to ``number`` clumps."""
     return tuple(name for clump in range(1, number + 1) for name in columns_of_clump(clump))
 
 
 def count_clumps(scene: Scene) -> int:
-    """Return how many clumps a scene has columns for."""
+    """Return the number of clumps in the columns of a scene."""
     return sum(name.startswith("clump_") and name.endswith("_sigma") for name in scene)
 
 
 @dataclass(frozen=True)
 class ProfileClasses:
-    """The classes that a scene is made of."""
+    """Classes of the profiles in a scene."""
 
     light: type
     bulge: type
@@ -76,14 +76,18 @@ def build_lens(lens_model: str, scene: Scene, classes: ProfileClasses, **bulge) 
 
     Parameters
     ----------
-    lens_model : a name of ``LENS_MODELS``
-    scene : values of one image, numbers or traced
+    lens_model : str
+        A key of ``LENS_MODELS``.
+    scene : mapping of str to float or traced value
+        Values of one image.
     classes : ProfileClasses
-    bulge : further arguments of the bulge's class
+    **bulge
+        More arguments of the class of the bulge.
 
     Returns
     -------
-    masses, lights : dicts of name to profile; light and mass of a composite's stars are the same profiles
+    masses, lights : dict of name to profile
+        For the stars of a composite lens, both contain the same profiles.
     """
     centre = scene["lens_center_y"], scene["lens_center_x"]
     ell_comps = scene["lens_ellip_y"], scene["lens_ellip_x"]
@@ -118,7 +122,7 @@ def build_lens(lens_model: str, scene: Scene, classes: ProfileClasses, **bulge) 
 
 
 def build_source(scene: Scene, classes: ProfileClasses) -> dict[str, al.LightProfile]:
-    """Build the light profiles of one source: ``light``, the smooth galaxy, and its clumps, ``clump_1`` and so on."""
+    """Build the light profiles of one source: ``light`` for the smooth galaxy, and ``clump_1`` etc. for its clumps."""
     smooth = classes.light(
         centre=(scene["src_center_y"], scene["src_center_x"]),
         ell_comps=(scene["src_ellip_y"], scene["src_ellip_x"]),
@@ -134,13 +138,13 @@ def build_source(scene: Scene, classes: ProfileClasses) -> dict[str, al.LightPro
 
 
 def stack_scene(columns: Sequence[str], scene: Scene) -> np.ndarray:
-    """Return some columns of a scene as one array: (N, columns) float64, in their order."""
+    """Return columns of a scene as one array (N, columns), float64, in the given order."""
     return np.stack([np.asarray(scene[name], float) for name in columns], axis=-1)
 
 
 def _mean_radius(intermediate, ell_comps):
-    """Return (a + b) / 2 of the critical ellipse, which PyAutoLens calls Einstein radius, from sqrt(a b).
+    """Return (a + b) / 2 of the critical ellipse, PyAutoLens's Einstein radius, from sqrt(a b).
 
-    The ratio is (1 + q) / (2 sqrt(q)), that is 1 / sqrt(1 - e^2) in ellipticity e = (1 - q) / (1 + q).
+    The ratio is (1 + q) / (2 sqrt(q)) = 1 / sqrt(1 - e^2) with the ellipticity e = (1 - q) / (1 + q).
     """
     return intermediate / (1 - ell_comps[0] ** 2 - ell_comps[1] ** 2) ** 0.5

@@ -1,12 +1,12 @@
-"""Deflections by thousands of masses, over an image cut into square tiles.
+"""Deflections by thousands of masses, over an image divided into square tiles.
 
-What masses far from a tile do to its rays is smooth there: their deflections are summed at a few Chebyshev nodes of the
-tile alone and interpolated from there (the local half of a fast multipole method, after Fong & Darve 2009, J. Comput.
-Phys. 228, 8712, with nothing assumed of a mass but that its centre is far away). Masses near a tile are summed on every
-ray. How near is near depends on a mass: where the interpolation would be wrong by more than a tolerance, or a halo's
-outskirts deflect by more: far away it counts as a softened point mass.
+The deflection by masses far from a tile is smooth in the tile. It is summed only at a few Chebyshev nodes of the tile
+and interpolated (the local part of a fast multipole method, after Fong & Darve 2009, J. Comput. Phys. 228, 8712; it
+only requires that the centre of a mass is far away). The deflection by masses near a tile is summed for every ray. The
+near-field radius is set per mass: outside it, the interpolation error and the deflection by a halo's outskirts are
+below a tolerance. A far halo is approximated by a softened point mass.
 
-A sum runs over as many masses as there are: arrays are as long as their bucket, and what fills them up costs nothing.
+The loops run over the actual number of masses. Arrays have the length of their bucket, so padding costs nothing.
 """
 
 from dataclasses import dataclass
@@ -19,28 +19,28 @@ import numpy as np
 from stronglens.raytracing.perturbers import Perturbers, _bracket, total_mass_of_truncated_nfw
 
 SIDE = 8
-"""Pixels along each side of a tile."""
+"""Number of pixels along each side of a tile."""
 
 NODES = 4
-"""Chebyshev nodes along each side of a tile."""
+"""Number of Chebyshev nodes along each side of a tile."""
 
 TOLERANCE = 2e-5
-"""arcsec: the largest error of what one mass far from a tile adds there. Those of thousands mostly cancel."""
+"""Maximum error of the deflection by one far mass, arcsec. The errors of thousands of masses mostly cancel."""
 
 _UNROLL = {"point": 16, "nfw": 4}
-"""Masses added in one step of a loop, before rays' sums are stored. XLA's CPU backend is eight times slower at 8 point
-masses than at 16."""
+"""Number of masses in one step of a loop, before the sums are stored. XLA's CPU backend is eight times slower for 8
+point masses than for 16."""
 
 _AWAY = 1e4
-"""arcsec: where masses of nothing stand that fill up arrays."""
+"""Position of the masses of strength 0 that pad arrays, arcsec."""
 
 
 PARTS = 3
-"""Arrays that hold the masses of a lens, beside how often loops over them turn."""
+"""Number of arrays for the masses of a lens, in addition to the numbers of loop steps."""
 
 
 class Bucket(NamedTuple):
-    """Static sizes of a program's arrays: of all masses, and of those near one tile."""
+    """Static array sizes of a compiled program: for all masses, and for the masses near one tile."""
 
     halos: int
     near: int
@@ -51,15 +51,17 @@ _SMALLEST = Bucket(halos=128, near=32)
 
 @dataclass(frozen=True)
 class Arrangement:
-    """The masses of one lens, and which of them are near which tiles.
+    """The masses of one lens, and the masses near each tile.
 
     Parameters
     ----------
     bucket : Bucket
-    turns : (2,), how often the loops over near and over all masses turn
-    halos : (P, m), what :func:`_deflect` takes of a mass
-    tile, place, halo : (pairs,)
-        ``halo`` comes in place ``place`` among those near ``tile``.
+    turns : ndarray (2,) int
+        Numbers of steps of the loops over near and over all masses.
+    halos : ndarray (P, m)
+        Parameters of the masses for :func:`_deflect`.
+    tile, place, halo : ndarray (pairs,) int
+        The mass ``halo`` is number ``place`` of the masses near ``tile``.
     """
 
     bucket: Bucket
@@ -71,15 +73,16 @@ class Arrangement:
 
 
 class Tiles:
-    """The rays of an image, tile by tile.
+    """The rays of an image, ordered by tiles.
 
     Parameters
     ----------
     shape : (H, W), pixels
-    pixel_scale : arcsec
-    over_sampling : int, rays along each side of a pixel
-    kind : ``point`` or ``nfw``
-    dtype : ``float32`` or ``float64``
+    pixel_scale : float, arcsec
+    over_sampling : int
+        Number of rays along each side of a pixel.
+    kind : {"point", "nfw"}
+    dtype : {"float32", "float64"}
     """
 
     def __init__(self, shape: tuple[int, int], pixel_scale: float, over_sampling: int, kind: str, dtype: str):
@@ -98,11 +101,12 @@ class Tiles:
         self._reach_by_strength = _reach_by_strength(self.node)
 
     def rays(self) -> np.ndarray:
-        """Return the centres of pixels in the order of tiles; some are beyond the image.
+        """Return the centres of pixels in the order of tiles; some lie outside the image.
 
         Returns
         -------
-        (2, SIDE * SIDE * tiles) of y and x, arcsec
+        ndarray (2, SIDE * SIDE * tiles), arcsec
+            y and x.
         """
         y = self.centre_y[:, None] - self.pixels[:, None, None, None]
         x = self.centre_x + self.pixels[:, None, None]
@@ -115,7 +119,7 @@ class Tiles:
         return values.reshape(self.count[0] * SIDE, -1)[: self.shape[0], : self.shape[1]]
 
     def arrange(self, perturbers: Perturbers, row: int) -> Arrangement | None:
-        """Return which masses of a lens are near which tiles, or None where there are no masses."""
+        """Return the masses of a lens and those near each tile; None if there are no masses."""
         masses = perturbers.of_lens(row)
         number = masses.shape[1]
         if not number:
@@ -125,13 +129,13 @@ class Tiles:
         counts = np.bincount(tile, minlength=len(near))
         place = np.arange(len(tile)) - np.repeat(np.cumsum(counts) - counts, counts)
         most = int(counts.max())
-        # One more than there are: the last one has no mass.
+        # One more than the number of masses: the last one has strength 0.
         bucket = Bucket(_bucket(number + 1, _SMALLEST.halos), _bucket(most, _SMALLEST.near))
         turns = -(-np.array([most, number]) // [_UNROLL[self.kind], _UNROLL["point"]])
         return Arrangement(bucket, turns, _parameters(masses), tile, place, halo)
 
     def stack(self, arrangements: list[Arrangement], rows: int) -> list[np.ndarray]:
-        """Return a program's arrays, as :meth:`describe` has them, for some lenses of a bucket and then none."""
+        """Return the arrays of a program (see :meth:`describe`) for lenses of one bucket, padded to ``rows``."""
         described = self.describe(arrangements[0].bucket, rows)
         turns, halos, near, is_far = (np.empty(array.shape, array.dtype) for array in described)
         turns[:], near[:], is_far[:] = 0, halos.shape[-1] - 1, True
@@ -144,9 +148,9 @@ class Tiles:
         return [turns, halos, near, is_far]
 
     def describe(self, bucket: Bucket, rows: int) -> list[jax.ShapeDtypeStruct]:
-        """Return the shapes of a program's arrays: turns, then halos (P, halos), near (near, tiles), is_far.
+        """Return the shapes of a program's arrays: turns (2,), halos (P, halos), near (near, tiles), is_far.
 
-        ``near`` says which masses are near a tile, ``is_far`` (halos, tiles) which are not.
+        ``near`` contains the indices of the masses near a tile; ``is_far`` (halos, tiles) marks the other masses.
         """
         tiles, parameters = self.count[0] * self.count[1], {"point": 4, "nfw": 7}[self.kind]
         return [
@@ -157,7 +161,7 @@ class Tiles:
         ]
 
     def _is_near(self, x, y, strength, *radii):
-        """Return which masses each tile has near, (tiles, masses)."""
+        """Return whether each mass is near each tile, (tiles, masses) bool."""
         reach = self.half_side * np.interp(np.log(strength / (TOLERANCE * self.half_side)), *self._reach_by_strength)
         if radii:
             reach = np.maximum(reach, self.half_side + _extent(strength, *radii))
@@ -166,13 +170,14 @@ class Tiles:
         return (across < along[:, None]).reshape(-1, len(x))
 
     def sum_deflections(self, turns, halos, near, is_far):
-        """Return two functions that give the deflections (y, x) of rays (R, 2) by one lens's masses, in JAX.
+        """Return two functions for the deflections (y, x) of rays (R, 2) by the masses of one lens, in JAX.
 
-        The first takes the rays in the order of tiles, and the index of these rays in a pixel, the second any rays.
+        The first function takes rays in the order of tiles and their index in the pixel; the second takes any rays.
 
         Parameters
         ----------
-        turns, halos, near, is_far : of one lens, as :meth:`stack` returns them
+        turns, halos, near, is_far : arrays
+            Rows of one lens in the arrays of :meth:`stack`.
         """
         tiles = self.count[0] * self.count[1]
         node_y = (self.half_side * self.node[:, None, None] + np.repeat(self.centre_y, self.count[1])).astype(
@@ -216,11 +221,11 @@ class Tiles:
         return deflections, deflections_anywhere
 
     def _find_tile(self, distance, count):
-        """Return which tile along an axis has a distance, arcsec, from the middle of the first."""
+        """Return the index of the tile at a distance, arcsec, from the centre of the first tile along an axis."""
         return jnp.clip(jnp.floor(distance / (2 * self.half_side) + 0.5).astype(int), 0, count - 1)
 
     def sum_masses(self, ray_y, ray_x, halos, turns, is_far=None):
-        """Return the deflections alpha_x + i alpha_y of rays (R, tiles) by masses (C, tiles or 1) of every tile."""
+        """Return the deflections alpha_x + i alpha_y of rays (R, tiles) by the masses (C, tiles or 1) of each tile."""
         unroll = _UNROLL["point" if len(halos) == 4 else "nfw"]
 
         def add_masses(turn, sums):
@@ -232,10 +237,10 @@ class Tiles:
                 x, y, strength, softening, *halo = (column[mass] for column in columns)
                 dy, dx = ray_y - y, ray_x - x
                 factor = _deflect(dx * dx + dy * dy, strength, softening, *halo)
-                if halo:  # too long for one loop over rays: XLA would compute parts of it many times
+                if halo:  # too complex for one fused loop over rays: XLA would compute parts of it repeatedly
                     factor = jax.lax.optimization_barrier(factor)
                 along, across = along + factor * dy, across + factor * dx
-            # One complex result of one loop: as two results XLA's CPU backend would compute every term twice.
+            # One complex result, since XLA's CPU backend would compute every term twice for two real results.
             return sums + jax.lax.complex(across, along)
 
         zero = jnp.zeros(ray_y.shape, np.result_type(ray_y.dtype, np.complex64))
@@ -243,7 +248,7 @@ class Tiles:
 
 
 def _deflect(squared, strength, softening, share=None, inverse_radius=None, tau=None):
-    """Return the deflection over the distance, at the squared distance, arcsec^2."""
+    """Return deflection / distance, dimensionless, at a squared distance in arcsec^2."""
     if share is None:
         return strength / (squared + softening)
     squared = jax.lax.optimization_barrier(squared)
@@ -252,10 +257,10 @@ def _deflect(squared, strength, softening, share=None, inverse_radius=None, tau=
 
 
 def _parameters(masses: np.ndarray) -> np.ndarray:
-    """Return what :func:`_deflect` takes of masses: x, y, strength, softening; of halos share, 1 / r_s and tau too."""
+    """Return the parameters for :func:`_deflect`: x, y, strength, softening; for halos also share, 1 / r_s and tau."""
     x, y, strength, *radii = masses
     if not radii:
-        return np.stack([x, y, strength, np.full(len(x), 1e-20)])  # as PyAutoLens softens it
+        return np.stack([x, y, strength, np.full(len(x), 1e-20)])  # PyAutoLens's softening
     scale_radius, truncation_radius = radii
     tau = truncation_radius / scale_radius
     share = tau**2 / (tau**2 + 1) ** 2 / total_mass_of_truncated_nfw(tau) / scale_radius**2
@@ -263,15 +268,15 @@ def _parameters(masses: np.ndarray) -> np.ndarray:
 
 
 def _extent(strength, scale_radius, truncation_radius):
-    """Return from where on a halo's mass farther out deflects by less than the tolerance."""
+    """Return the radius beyond which the deflection by a halo's outer mass is below the tolerance."""
     return (strength * _outskirts(scale_radius, truncation_radius) / TOLERANCE) ** (1 / 3)
 
 
 def _outskirts(scale_radius, truncation_radius):
-    """Return a, arcsec^2: the share of a halo's mass beyond r is below a / r^2, and nears that far out.
+    """Return a, arcsec^2: the fraction of a halo's mass beyond r is below a / r^2 and approaches it at large r.
 
-    Its density is below rho_s tau^2 / x^5, in projection tau^2 / (3 x^2) in the units of its total mass. A softened
-    point mass, with deflections strength r / (r^2 + a), has that share farther out as well.
+    The density is below rho_s tau^2 / x^5, which in projection gives tau^2 / (3 x^2) in the units of the total mass. A
+    softened point mass, with the deflection strength r / (r^2 + a), has the same fraction at large r.
     """
     return truncation_radius**2 / (3 * total_mass_of_truncated_nfw(truncation_radius / scale_radius))
 
@@ -283,7 +288,7 @@ def _bucket(number: int, smallest: int) -> int:
 
 
 def _interpolation(node: np.ndarray, place, xp=np):
-    """Return the weights (..., nodes) with which values at nodes give one at a place."""
+    """Return the weights (..., nodes) that interpolate values at nodes to a position."""
     weights = []
     for mine in range(len(node)):
         others = np.delete(node, mine)
@@ -292,12 +297,14 @@ def _interpolation(node: np.ndarray, place, xp=np):
 
 
 def _reach_by_strength(node: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far from a tile's centre a point mass makes the interpolation wrong by 1, somewhere in the tile.
+    """Return the distance of a point mass at which the maximum interpolation error in a tile is 1.
 
     Returns
     -------
-    log_strength : (D,), rising, where half a side of a tile is 1
-    distance : (D,), rising, half sides; at least half a diagonal
+    log_strength : ndarray (D,)
+        In increasing order, in units of half a side of a tile.
+    distance : ndarray (D,)
+        Distance from the centre of the tile, in increasing order, in half sides; at least half a diagonal.
     """
     distance = np.geomspace(1.02 * np.sqrt(2), 200, 60)
     angle = np.linspace(0, np.pi / 4, 7)

@@ -1,4 +1,4 @@
-"""What one compiled program traces: rays back to the source, pixel by pixel, for a piece of a chunk."""
+"""The compiled program: ray tracing back to the source for each pixel, for a piece of a chunk."""
 
 import functools
 import math
@@ -17,14 +17,18 @@ from stronglens.raytracing.tiles import PARTS, Tiles
 
 @dataclass(frozen=True)
 class ImageTracer:
-    """Trace images under JAX. Attributes are arguments of `ImageRenderer`, but for these:
+    """Trace images with JAX. Attributes that are not listed are arguments of `ImageRenderer`.
 
     Attributes
     ----------
-    columns : tuple of str, of the scenes' values
-    shape : (H, W), pixels, padding included
-    batch_size : int, images side by side in one step
-    tiles : Tiles, where there may be perturbers
+    columns : tuple of str
+        Names of the values of scenes.
+    shape : (H, W), pixels
+        Shape of an image including padding.
+    batch_size : int
+        Number of images in one vectorised step.
+    tiles : Tiles or None
+        Tiles for lenses with perturbers.
     """
 
     lens_model: str
@@ -40,25 +44,26 @@ class ImageTracer:
     tiles: Tiles | None
 
     def render_piece(self, *arrays):
-        """Return the images of lenses without perturbers: [source (N, H, W), lens where it shines].
+        """Return the images of lenses without perturbers: [source (N, H, W)], and lens (N, H, W) if it has light.
 
         Parameters
         ----------
-        arrays : (N, columns) values of scenes; of a composite lens its ellipsoids (N, J) too
+        *arrays : arrays
+            Values (N, columns) of scenes; for composite lenses also their ellipsoids, two arrays (N, J).
         """
         images = jax.lax.map(lambda row: self._render_image(*row), arrays, batch_size=self.batch_size)
         return self._add_cusps(images, arrays)
 
     def render_perturbed_piece(self, turns, *arrays):
-        """Return the images of lenses with perturbers: what `Tiles.stack` returns of these comes before the scenes.
+        """Return the images of lenses with perturbers. The arrays of `Tiles.stack` come before those of the scenes.
 
-        Side by side are as many as a GPU needs to be busy; what a CPU holds in its cache is a single image.
+        On a GPU several images are vectorised in one step; on a CPU only one image fits in the cache.
         """
         batch = 1 if jax.default_backend() == "cpu" else math.gcd(len(turns), self.batch_size)
         groups = [array.reshape(-1, batch, *array.shape[1:]) for array in (turns, *arrays)]
 
         def render_group(group):
-            turns = group[0].max(axis=0)  # of loops: common to images side by side, some of which then add nothing
+            turns = group[0].max(axis=0)  # common number of loop steps; additional steps add masses of strength 0
             return jax.vmap(lambda *row: self._render_image(*row[PARTS:], perturbers=(turns, *row[:PARTS])))(*group[1:])
 
         images = jax.lax.map(render_group, groups)
@@ -67,7 +72,7 @@ class ImageTracer:
 
     def _add_cusps(self, images, arrays):
         if self.lens_light and self.integrate_cusp:
-            # A whole piece at once: so few numbers an image that what costs is the number of steps.
+            # The whole piece at once: there are few numbers per image, so the number of steps dominates the cost.
             blocks = jax.vmap(self._integrate_cusp)(*arrays)
             images[1] = jax.vmap(replace_block)(images[1], *blocks)
         return images
@@ -91,7 +96,7 @@ class ImageTracer:
         def trace_back(rays, perturb):
             grid = _grid(rays)
             deflections = [mass.deflections_yx_2d_from(grid, xp=jnp).array for mass in masses.values()]
-            # Components one by one: arrays of pairs would not become vector instructions, nor would transposed ones.
+            # Components are separate, since XLA does not vectorise arrays of pairs or transposed arrays.
             angles = [sum(pairs[:, axis] for pairs in deflections) for axis in (0, 1)]
             if perturb:
                 angles = [one + other for one, other in zip(angles, perturb(rays), strict=True)]
@@ -125,7 +130,7 @@ class ImageTracer:
         return images
 
     def _average(self, trace, rays):
-        """Return the mean over a pixel's rays: one ray of every pixel at a time, to stay in the cache."""
+        """Return the mean over the rays of each pixel, one ray of every pixel at a time, to fit in the cache."""
         number = self.over_sampling**2
 
         def trace_ray(index):
@@ -142,7 +147,7 @@ class ImageTracer:
         return jax.tree.map(lambda total: total / number, sums)
 
     def _ray_of_pixels(self, centres, index):
-        """Return the ray of an index in every pixel, (R, 2), from their centres (2, R)."""
+        """Return one ray of every pixel, (R, 2), from the centres (2, R) of the pixels."""
         offsets = ((np.arange(self.over_sampling) + 0.5) / self.over_sampling - 0.5) * self.pixel_scale
         offsets = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 2)
         centres, offsets = jnp.asarray(centres, self.precision), jnp.asarray(offsets, self.precision)
@@ -151,16 +156,17 @@ class ImageTracer:
 
 
 def pixel_centers(shape: tuple[int, int], pixel_scale: float) -> np.ndarray:
-    """Return the centres of an image's pixels, row by row from the top left.
+    """Return the centres of the pixels of an image, row by row from the top left.
 
     Parameters
     ----------
-    shape : (H, W)
-    pixel_scale : arcsec
+    shape : (H, W), pixels
+    pixel_scale : float, arcsec
 
     Returns
     -------
-    (H * W, 2) of (y, x), arcsec, about the image's centre
+    ndarray (H * W, 2), arcsec
+        (y, x) relative to the image centre.
     """
     y = (shape[0] - 1) / 2 - np.arange(shape[0])
     x = np.arange(shape[1]) - (shape[1] - 1) / 2

@@ -45,11 +45,7 @@ def read_numbers(text: str) -> tuple[float, ...]:
     except ValueError:
         values = ()
     if len(values) != 7:
-        raise UsageError(
-            f"--lens={text} must be seven numbers: Einstein radius, x, y, two ellipticities, two shears"
-        )
+        raise UsageError(f"--lens={text} must be seven numbers: Einstein radius, x, y, two ellipticities, two shears")
     if not (0 < values[0] < 100 and values[3] ** 2 + values[4] ** 2 < 0.81 and values[5] ** 2 + values[6] ** 2 < 0.81):
-        raise UsageError(
-            f"--lens={text}: the Einstein radius must be positive, ellipticity and shear below 0.9"
-        )
+        raise UsageError(f"--lens={text}: the Einstein radius must be positive, ellipticity and shear below 0.9")
     return values

@@ -1,1 +1,1 @@
-"""Regression: the parameters of a lens and its source, measured from one image."""
+"""Regression: parameters of a lens and its source from one image."""

@@ -1,4 +1,4 @@
-"""The lens model of a measured image as a COOLEST folder, for other codes to read."""
+"""Export of the lens model of a measured image as a COOLEST folder, for other codes."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
@@ -30,39 +30,42 @@ def export_coolest(
 ) -> Path:
     """Write a lens model, its posterior and its image as a COOLEST folder.
 
-    The point estimate is the model at the posterior's mean, with the brightness, and what else was not learned of the
-    lens's light, fitted to the image: parameters without statistics. The image is written without the fitted
-    background. Redshifts are those published: an image tells too little of them.
+    The point estimate is the model at the posterior mean. Its brightness, and the parameters of the lens light that
+    are not labels, are fitted to the image and have no posterior statistics. The fitted background is subtracted from
+    the written image. The redshifts are the published ones, since an image hardly constrains them.
 
     Parameters
     ----------
     folder : str or Path
-        A folder of an earlier call is replaced as a whole.
-    parameters : RegressionSimulation, those of the training set
+        The folder of an earlier call is replaced.
+    parameters : RegressionSimulation
+        Parameters of the training set.
     labels : sequence of L str
     measured : Measurement
-        With draws of these labels.
-    model : LensModel, of these draws
+        Measurement with posterior samples of these labels.
+    model : LensModel
+        Model from the same samples.
     published : PublishedLens
     executor : concurrent.futures.Executor
-        Writes, in another process: see `model_lens`.
+        Runs the ray tracer and writes the folder in another process (see `model_lens`).
     remarks : mapping of str to str, optional
-        To be written into the template's ``meta`` too.
+        More entries for ``meta`` in the template.
 
     Returns
     -------
-    Path, the folder
+    Path
+        The folder.
 
     Raises
     ------
     RunError
-        When a redshift is missing, a value is beyond what COOLEST admits, the folder holds files of others, or it
-        cannot be written.
+        When a redshift is missing, COOLEST does not allow a value, the folder contains other files, or it is not
+        writable.
     """
     if published.z_lens is None or published.z_source is None:
         raise RunError(
-            f"{folder}: COOLEST needs the redshifts of lens and source: give --published a table with columns z_lens "
-            "and z_source"
+            f"{folder}: COOLEST needs the redshifts of lens and source; give --published a table with the columns "
+            "z_lens and z_source"
         )
     seen, observation = measured.prepared, measured.observation
     camera, known = observation.camera, TELESCOPES[parameters.telescope]
@@ -78,14 +81,15 @@ def export_coolest(
         "band": band,
     }
     remarks = dict(remarks or {}) | {
-        "background": f"{model.background:.6g} electrons per second per pixel, fitted, were subtracted from image.fits"
+        "background": f"the fitted background, {model.background:.6g} electrons per second per pixel, is subtracted "
+        "from image.fits"
     }
     work = CoolestWriting(str(folder), parameters, tuple(labels), (published.z_lens, published.z_source))
-    return executor.submit(work, (model, np.asarray(measured.answer.draws, float), image_of, remarks)).result()
+    return executor.submit(work, (model, np.asarray(measured.prediction.draws, float), image_of, remarks)).result()
 
 
 def _exposure_time(electrons: float | None, zero_point: float | None, zero_point_of_network: float) -> float | None:
-    """Return the electrons counted for one e-/s of the network's zero point [s]: None where that is not known."""
+    """Return the exposure time in s for electrons/s at the network's zero point; None if it is unknown."""
     if not electrons:
         return None
     return electrons * 10 ** (0.4 * ((zero_point or zero_point_of_network) - zero_point_of_network))
@@ -93,14 +97,15 @@ def _exposure_time(electrons: float | None, zero_point: float | None, zero_point
 
 @dataclass(frozen=True)
 class CoolestWriting:
-    """Write a COOLEST folder: called in the process that simulates; returns the folder.
+    """Write a COOLEST folder in the process of the ray tracer; the call returns the folder.
 
     Attributes
     ----------
     folder : str
     parameters : RegressionSimulation
     labels : tuple of L str
-    redshifts : (lens, source)
+    redshifts : (float, float)
+        Redshifts of lens and source.
     """
 
     folder: str
@@ -109,7 +114,7 @@ class CoolestWriting:
     redshifts: tuple[float, float]
 
     def __call__(self, piece: tuple[LensModel, np.ndarray, dict[str, Any], dict[str, str]]) -> Path:
-        """Write the folder of a model, samples, an image's part of a ``ModelledImage`` and remarks."""
+        """Write the folder of a model, samples, the fields of a ``ModelledImage`` from the image, and remarks."""
         from stronglens.raytracing import clump_columns
         from stronglens.raytracing.coolest import ModelledImage, write_coolest
 
@@ -117,7 +122,7 @@ class CoolestWriting:
         simulator = simulator_of(make_simulator, self.parameters)
         drawn = add_light(shape_values(self.parameters, self.labels, samples), model.fitted)
         drawn = keep_inside(drawn, simulator.ranges)
-        clumps = clump_columns(self.parameters.src_clumps)  # the model's source has none
+        clumps = clump_columns(self.parameters.src_clumps)  # the model source is smooth
         point = scene_of(simulator, {name: np.array([value]) for name, value in model.values.items()})
         point = {name: float(column[0]) for name, column in point.items() if name not in clumps}
         brightness = {"src_intensity": model.src_intensity, "lens_intensity": model.lens_intensity}
@@ -140,9 +145,8 @@ class CoolestWriting:
             lens_light=self.parameters.lens_light == "on",
             notes=remarks
             | {
-                "point_estimate": "mean of the posterior; fitted to the image there: "
-                + ", ".join(("brightness", *model.fitted)),
-                "orientation": "x to the right, y up as in the image: angles are East of North where its North is up "
-                "and its East left; coordinates_origin is not the image's place on the sky",
+                "point_estimate": "posterior mean; fitted to the image: " + ", ".join(("brightness", *model.fitted)),
+                "orientation": "x points right and y up in the image; angles are East of North if North is up and East "
+                "left in the image; coordinates_origin is not the position of the image on the sky",
             },
         )

@@ -1,6 +1,6 @@
-"""Labels to numbers that may take any value, and back: what a posterior is a density of.
+"""Transformation of labels to unbounded variables and back.
 
-A density over all real numbers that is carried back through these maps can never give a label outside its bounds.
+A posterior is a density over the unbounded variables, so that labels within their bounds only have a density.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from stronglens.parameters import Column, RunError
 from stronglens.scaling import fit_label_scaling
 
 EDGE = 1e-6
-"""Of a range: what is nearer to its end is taken to be so near, 4.75 standard deviations out."""
+"""Clip the fractional position in a range to [EDGE, 1 - EDGE], which is 4.75 standard deviations."""
 
 LOWER_BOUNDS = {
     "einstein-radius": 0.0,
@@ -22,30 +22,32 @@ LOWER_BOUNDS = {
     "snr": 0.0,
     "exposure-time": 0.0,
 }
-"""Of what follows from other columns and is bounded below."""
+"""Lower bounds of derived labels, unit of each label."""
+
 LOG_FLOOR = 1e-3
-"""Of the deviation of such a label: what is nearer to its least value is taken to be so near."""
+"""Minimum distance from a lower bound, in standard deviations of the label."""
 
 
 @dataclass(frozen=True)
 class LabelSpace:
-    """Hold the map of L labels to their space: y = (f(label) - mean) / deviation.
+    """Transformation of L labels to unbounded variables, y = (f(label) - mean) / deviation.
 
-    A label drawn uniformly from a range has f = Phi^-1((label - low) / (high - low)), the quantile of a normal
-    distribution: its prior is a standard normal one, which is where a flow starts from, and a posterior that knows
-    nothing has nothing to learn. A label that follows from others and has a least value has f = ln(label - least); any
-    other stays as it is.
+    A label with a uniform prior has f = Phi^-1((label - low) / (high - low)), the quantile function of the normal
+    distribution. Its transformed prior is then standard normal, as the base distribution of a flow, so that the flow
+    of an unconstrained label is the identity. A derived label with a lower bound has f = ln(label - bound). Other
+    labels have f = label.
 
     Attributes
     ----------
     names : tuple of L str
     kinds : tuple of L {"range", "above", "free"}
+        Uniform prior, lower bound, or neither.
     low : tuple of L float, unit of each label
-        Start of the range, or the least value; 0 where there is none.
+        Start of the range, or lower bound; 0 for the kind ``free``.
     high : tuple of L float, unit of each label
-        End of the range, or how near to the least value is still told apart; 0 where there is none.
+        End of the range, or minimum distance from the lower bound; 0 for the kind ``free``.
     mean, deviation : tuple of L float
-        Of f(label) over the training split.
+        Mean and standard deviation of f(label) over the training split.
     """
 
     names: tuple[str, ...]
@@ -59,27 +61,31 @@ class LabelSpace:
     def fit(
         cls, columns: Sequence[Column], labels: np.ndarray, least: Mapping[str, float] = LOWER_BOUNDS
     ) -> "LabelSpace":
-        """Fit the space on training labels.
+        """Fit the transformation on training labels.
 
         Parameters
         ----------
         columns : sequence of L Column
         labels : ndarray (M, L), unit of each label
         least : mapping of name to float, unit of each label
-            What labels that were not drawn are never below.
+            Lower bounds of derived labels.
+
+        Returns
+        -------
+        LabelSpace
 
         Raises
         ------
         RunError
-            If a label is not finite, the same in every image, or a count.
+            If a label is not finite, constant, or a count.
         """
         names = tuple(column.name for column in columns)
-        fit_label_scaling(labels, names)  # refuses what cannot be learned
+        fit_label_scaling(labels, names)  # raises an error for constant labels and values that are not finite
         for name, values in zip(names, np.asarray(labels).T, strict=True):
             if np.array_equal(values, np.round(values)):
                 raise RunError(
-                    f"{name} is a whole number in every training image: of a count there is no density; leave it out "
-                    "of --labels, or learn it with --posterior=none"
+                    f"{name} is a whole number in every training image; counts are discrete and have no probability "
+                    "density: remove it from --labels, or use --posterior=none"
                 )
         kinds, low, high = [], [], []
         for column, values in zip(columns, np.asarray(labels, np.float64).T, strict=True):
@@ -100,12 +106,12 @@ class LabelSpace:
 
     @classmethod
     def from_dict(cls, written: Mapping) -> "LabelSpace":
-        """Return the space that `to_dict` wrote.
+        """Return the transformation that `to_dict` wrote.
 
         Raises
         ------
         RunError
-            If it was not written by that.
+            If the record is damaged.
         """
         try:
             space = cls(*(tuple(written[name]) for name in cls.__dataclass_fields__))
@@ -120,15 +126,15 @@ class LabelSpace:
         except (KeyError, TypeError, ValueError):
             is_sound = False
         if not is_sound:
-            raise RunError("the network's record of its labels is damaged: train it anew")
+            raise RunError("the network's record of its labels is damaged; train the network again")
         return space
 
     def to_dict(self) -> dict:
-        """Return what JSON can hold."""
+        """Return plain data for JSON."""
         return asdict(self)
 
     def to_space(self, labels: np.ndarray) -> np.ndarray:
-        """Map labels (..., L), each in its unit, to the space: (..., L) float64."""
+        """Transform labels (..., L), each in its unit, to unbounded variables (..., L), float64."""
         labels = np.asarray(labels, np.float64)
         out = np.empty_like(labels)
         for place, kind in enumerate(self.kinds):
@@ -157,7 +163,7 @@ class LabelSpace:
 
     @property
     def float32_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Ends of the labels (L,), rounded inwards to 32 bits: a draw is not to leave its range by its rounding."""
+        """Bounds of the labels, two arrays (L,), rounded inwards to float32 so that rounding keeps samples in range."""
         ends = []
         for inwards, bound in ((np.inf, self.low), (-np.inf, self.high)):
             held = [value if kind == "range" else -inwards for kind, value in zip(self.kinds, bound, strict=True)]

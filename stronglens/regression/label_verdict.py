@@ -1,4 +1,4 @@
-"""What a network's own test says of each label: whether it was learned, and whether its posteriors are calibrated."""
+"""Verdict on each label from the test of a network: whether the label is learned and its posteriors calibrated."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,30 +9,33 @@ from stronglens.evaluation import NOT_CONSTRAINED
 from stronglens.regression.plan import find_unseen
 
 YES, NO, NOT_IN_IMAGES, UNKNOWN = "yes", "no", "not in images", "unknown"
-"""What the column ``learned`` of the tables holds."""
+"""Values of the column ``learned`` in tables."""
 
 DERIVED_FROM = {"einstein-radius-sie": ("einstein-radius",), "lens-axis-ratio": ("lens-ellip-x", "lens-ellip-y")}
-"""The labels that decide what is known of a derived quantity. (Of an ellipticity, the Einstein radius on the
-intermediate axis depends by 2 % at most.)"""
+"""Labels whose verdicts apply to a derived quantity. (The ellipticity changes the Einstein radius on the intermediate
+axis by at most 2 %.)"""
 
 
 @dataclass(frozen=True)
 class LabelVerdict:
-    """What is known of a network's measurements of one label.
+    """Verdict on the measurements of one label by a network.
 
     Attributes
     ----------
     learned : {"yes", "no", "not in images", "unknown"}
-        Whether the network's test shows that it has learned the label; ``not in images`` where the simulation leaves no
-        trace of it, so that no network can learn it.
-    reason : str, the numbers behind that
+        Whether the network has learned the label, according to its test. ``not in images``: the simulated images do
+        not depend on the label, so that no network can learn it.
+    reason : str
+        Test results behind ``learned``.
     is_calibrated : bool or None
-        Whether coverage and ranks of its posteriors were within chance; None where that is not known.
-    miscalibration : str, by how much they were not
+        Whether coverage and ranks of the posteriors agree with calibration within the statistical scatter; None if
+        this is unknown.
+    miscalibration : str
+        Size of the miscalibration, if there is one.
     prior_sd : float or None
-        Standard deviation of the label over the training images.
+        Standard deviation of the label over the training images, unit of the label.
     is_wide : bool
-        Whether the posterior of one image, which this verdict then is of, is as wide as the prior.
+        Whether the posterior of one image is as wide as the prior. Only a verdict on one image sets it (`of_image`).
     """
 
     learned: str = UNKNOWN
@@ -44,17 +47,17 @@ class LabelVerdict:
 
     @property
     def is_comparable(self) -> bool:
-        """Whether a measurement may be compared with a published value: not where it is the prior."""
+        """Whether a comparison with a published value is meaningful; it is not if the posterior is the prior."""
         return self.learned in (YES, UNKNOWN) and not self.is_wide
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether a figure should mark the label's values."""
+        """Whether figures mark the values of the label."""
         return not self.is_comparable or self.is_calibrated is False
 
     @property
     def word(self) -> str:
-        """What tables and figures write beside a value."""
+        """The verdict in tables and figures."""
         if self.learned != YES:
             return {NO: "NOT LEARNED", NOT_IN_IMAGES: "NOT IN IMAGES"}.get(self.learned, self.learned)
         if self.is_wide:
@@ -62,25 +65,30 @@ class LabelVerdict:
         return "MISCALIBRATED" if self.is_calibrated is False else YES
 
     def of_image(self, draws: np.ndarray) -> "LabelVerdict":
-        """Return the verdict on one image, given draws (S,) from its posterior."""
+        """Return the verdict for one image from its posterior samples (S,)."""
         if not self.prior_sd or self.learned != YES:
             return self
-        # The deviation of S draws is itself known to 1 / sqrt(2 S).
+        # The relative error of the standard deviation of S samples is 1 / sqrt(2 S).
         least = np.sqrt(1 - NOT_CONSTRAINED) * (1 - 2 / np.sqrt(2 * len(draws)))
         return replace(self, is_wide=bool(draws.std() >= least * self.prior_sd))
 
 
 def judge_labels(record: Mapping, names: Sequence[str]) -> dict[str, LabelVerdict]:
-    """Return what the record of a network says of each of its labels.
+    """Return the verdict on each label from the record of a network.
 
-    A label is learned where its R^2 on the test images is at least 0.05 and its 95 % interval lies above 0, and where
-    `evaluation.posterior_metrics` does not find that the posterior is the prior.
+    A label is learned if its R^2 on the test images is at least 0.05, the 95 % interval of R^2 lies above 0, and
+    `evaluation.posterior_metrics` does not find the posterior equal to the prior.
 
     Parameters
     ----------
-    record : mapping, as saved with the network
-        Its ``metrics`` are those of `evaluation.regression_metrics` and, under ``posterior``, `posterior_metrics`.
-    names : sequence of str
+    record : mapping
+        Record in the network file. Its ``metrics`` are from `evaluation.regression_metrics`, with those of
+        `evaluation.posterior_metrics` under ``posterior``.
+    names : sequence of L str
+
+    Returns
+    -------
+    dict of name to LabelVerdict
     """
     simulation = record.get("simulation")
     unseen = find_unseen(simulation) if isinstance(simulation, Mapping) else {}
@@ -97,14 +105,14 @@ def judge_labels(record: Mapping, names: Sequence[str]) -> dict[str, LabelVerdic
 
 
 def judge_image(verdicts: Mapping[str, LabelVerdict], draws: np.ndarray | None) -> dict[str, LabelVerdict]:
-    """Return the verdicts on one image, given draws (S, L) from its posterior, or none."""
+    """Return the verdicts for one image from its posterior samples (S, L); they do not change without samples."""
     if draws is None:
         return dict(verdicts)
     return {name: one.of_image(some) for (name, one), some in zip(verdicts.items(), draws.T, strict=True)}
 
 
 def add_derived(verdicts: Mapping[str, LabelVerdict], names: Iterable[str]) -> dict[str, LabelVerdict]:
-    """Return the verdicts on some labels and on what is derived from them: the worst of those that it follows from."""
+    """Return the verdicts on labels and derived quantities. A derived quantity has the worst verdict of its labels."""
 
     def rank(one: LabelVerdict):
         return (NO, NOT_IN_IMAGES, UNKNOWN, YES).index(one.learned), not one.is_wide, one.is_calibrated is not False
@@ -116,22 +124,22 @@ def add_derived(verdicts: Mapping[str, LabelVerdict], names: Iterable[str]) -> d
 
 
 def describe_verdicts(verdicts: Mapping[str, LabelVerdict]) -> list[str]:
-    """Return lines that say which labels are not to be trusted, and why; none where all are."""
+    """Return warnings on unreliable labels, one line per reason; an empty list if all labels are reliable."""
     groups = [
         (
-            "NOT LEARNED by this network, whose numbers for it are its training set's, not the image's",
+            "NOT LEARNED by this network (its values reflect the training set, not the image)",
             [f"{name} ({one.reason})" for name, one in verdicts.items() if one.learned == NO],
         ),
         (
-            "NOT IN IMAGES like these, so that no network can learn it",
+            "NOT IN IMAGES (images like these do not depend on it, so that no network can learn it)",
             [f"{name} ({one.reason})" for name, one in verdicts.items() if one.learned == NOT_IN_IMAGES],
         ),
         (
-            "not known whether the network has learned",
+            "unknown whether the network has learned",
             [f"{name} ({one.reason})" for name, one in verdicts.items() if one.learned == UNKNOWN],
         ),
         (
-            "MISCALIBRATED on the network's own test images",
+            "MISCALIBRATED on the test images of the network",
             [
                 f"{name} ({one.miscalibration})"
                 for name, one in verdicts.items()
@@ -148,7 +156,7 @@ def list_learned(verdicts: Mapping[str, LabelVerdict]) -> str:
 
 
 def _judge(metrics: Mapping, name: str) -> LabelVerdict:
-    """Return the verdict of a network's metrics; raise KeyError or TypeError where they do not have the label."""
+    """Return the verdict from metrics; raise KeyError or TypeError if they do not contain the label."""
     r2, images = metrics["labels"][name]["r2"], metrics["images"]
     if r2["value"] is None or r2["low"] is None:
         return LabelVerdict(reason=r2.get("reason") or "too few test images")
@@ -161,7 +169,7 @@ def _judge(metrics: Mapping, name: str) -> LabelVerdict:
     coverage, ranks = found["coverage_deviation"], found["ranks"]
     within, miscalibration = [coverage["is_within_chance"], ranks["is_within_chance"]], ""
     if within[0] is False:
-        miscalibration = f"coverage off by {coverage['signed']:+.1%} at {coverage['at']:.0%}"
+        miscalibration = f"coverage deviates by {coverage['signed']:+.1%} at {coverage['at']:.0%}"
     elif within[1] is False:
         miscalibration = f"ranks not uniform, p = {ranks['p_value']:.2g}"
     return LabelVerdict(

@@ -1,8 +1,8 @@
-"""A posterior of one elliptical lens to an image of it by our own simulator, beside the image that was measured.
+"""Render a posterior of one elliptical lens with the simulator, and compare it with the measured image.
 
-The intensities of source and lens light, and a constant background, are fitted to the data (linear least squares, no
-light below zero). The shapes are the posterior's; what a network has not learned of the shape of the lens's light is
-fitted to the data as well.
+The shapes of mass and source are those of the posterior. The intensities of source and lens light (not negative) and a
+constant background are fitted to the data by linear least squares. If a network has not learned the whole shape of the
+lens light, the rest of it is fitted to the data as well.
 """
 
 import functools
@@ -30,31 +30,40 @@ from stronglens.regression.simulator import make_simulator
 from stronglens.simulation.chunks import simulator_of
 
 CANDIDATES = 127
-"""Samples of the posterior that are rendered beside its mean: together a chunk."""
+"""Number of posterior samples that are rendered with the mean: together they are one chunk."""
 
 STEP = 2e-3
-"""Of a fitted column's range, for a derivative."""
+"""Step of the numerical derivatives, in units of the range of a fitted column."""
 
-TOLERANCE, MOST_STEPS = 1e-5, 40
-"""Of the fit, in its sum of squares and in its columns: images are rendered in 32 bits."""
+TOLERANCE, MAX_STEPS = 1e-5, 40
+"""Relative tolerance of the fit, in its sum of squares and in its columns (images have 32 bits), and its largest
+number of steps."""
 
 
 @dataclass(frozen=True)
 class LensModel:
-    """The model at a posterior's mean, fitted in brightness to an image.
+    """Model image at a posterior's mean, with brightnesses fitted to an image.
 
     Attributes
     ----------
-    values : dict of column to float, all that the model's shape depends on; arcsec
-    source, lens : (H, W) float64, e-/s, the lensed source's and the lens's light, blurred
-    background : float, e-/s in a pixel
-    src_intensity, lens_intensity : float, e-/s in a pixel of this image, at the effective radius
-    residual : (H, W) float64, image minus model over noise; NaN where a pixel is not judged
-    chi2 : float, of the residual, over pixels less fitted brightnesses
-    best_chi2 : float, the smallest among ``candidates`` samples
+    values : dict of str to float
+        Columns that determine the model's shape; lengths in arcsec.
+    source, lens : ndarray (H, W) float64, e-/s
+        Light of the lensed source and of the lens, convolved with the point-spread function.
+    background : float, e-/s per pixel
+    src_intensity, lens_intensity : float, e-/s per pixel of this image
+        Intensity at the effective radius.
+    residual : ndarray (H, W) float64
+        (Image - model) / noise; NaN in pixels that are not used.
+    chi2 : float
+        Reduced chi-square: sum of the squared residual over the number of pixels less fitted brightnesses.
+    best_chi2 : float
+        The smallest among ``candidates`` samples.
     candidates : int
-    fitted : dict of column to float, those of ``values`` that were fitted to the image
-    critical_curve : (D, 2) x and y, arcsec, where a source at the caustic would be magnified without bound
+    fitted : dict of str to float
+        Those of ``values`` that were fitted to the image.
+    critical_curve : ndarray (D, 2), arcsec
+        Points (x, y) of infinite magnification in the image plane.
     notes : tuple of str
     """
 
@@ -74,75 +83,78 @@ class LensModel:
 
     @property
     def image(self) -> np.ndarray:
-        """The model's image: source, lens and background, (H, W) e-/s."""
+        """Sum of source, lens and background: ndarray (H, W), e-/s."""
         return self.source + self.lens + self.background
 
 
 def model_lens(
     parameters, labels: Sequence[str], samples: np.ndarray, image: np.ndarray, noise, mask, executor: Executor
 ) -> LensModel:
-    """Render the lens at its posterior's mean, and at some samples, and hold it against its image.
+    """Render the lens at its posterior's mean and at some samples, and compare it with its image.
 
     Parameters
     ----------
-    parameters : RegressionSimulation, those of the training set
+    parameters : RegressionSimulation
+        Of the training set.
     labels : sequence of L str
-    samples : (S, L), in the labels' units
-    image : (H, W), e-/s, as the network saw it
-    noise : (H, W) or float, e-/s, standard deviation
-    mask : (H, W) bool or None, pixels that are not judged
+    samples : ndarray (S, L)
+        In the labels' units.
+    image : ndarray (H, W), e-/s
+        Input of the network.
+    noise : ndarray (H, W) or float, e-/s
+        Standard deviation.
+    mask : ndarray (H, W) bool or None
+        True for pixels that are not used.
     executor : concurrent.futures.Executor
-        Renders, in another process where this one trains or predicts: importing PyAutoLens changes its JAX.
+        Renders in another process: importing PyAutoLens would change the JAX of a process that trains or predicts.
 
     Raises
     ------
     RunError
-        When the network has not learned what an image needs, or no pixel can be judged.
+        If the network has not learned the labels that an image needs, or too few pixels can be used.
     """
-    columns_of_shape(parameters, labels)  # refused here, before a process starts
+    columns_of_shape(parameters, labels)  # refuses before a process starts
     noise = np.broadcast_to(np.asarray(noise, float), np.shape(image))
-    is_judged = np.isfinite(image) & np.isfinite(noise) & (noise > 0)
+    is_used = np.isfinite(image) & np.isfinite(noise) & (noise > 0)
     if mask is not None:
-        is_judged &= ~np.asarray(mask, bool)
-    if np.count_nonzero(is_judged) < 10:
-        raise RunError("no model image: fewer than ten pixels are neither masked nor without noise")
-    work = LensModelling(make_simulator, parameters, tuple(labels))
-    return executor.submit(work, (np.asarray(samples, float), np.asarray(image, float), noise, is_judged)).result()
+        is_used &= ~np.asarray(mask, bool)
+    if np.count_nonzero(is_used) < 10:
+        raise RunError("no model image: fewer than ten pixels are unmasked and have a noise")
+    work = LensModelling(parameters, tuple(labels))
+    return executor.submit(work, (np.asarray(samples, float), np.asarray(image, float), noise, is_used)).result()
 
 
 @dataclass(frozen=True)
 class LensModelling:
-    """Render a posterior and fit its brightness: called in the process that simulates, returns a `LensModel`.
+    """Render a posterior and fit its brightness; called in the process that simulates.
 
     Attributes
     ----------
-    make : callable, makes the task's simulator
     parameters : RegressionSimulation
     labels : tuple of L str
     """
 
-    make: Any
     parameters: Any
     labels: tuple[str, ...]
 
     def __call__(self, piece: tuple[np.ndarray, ...]) -> LensModel:
-        """Render the mean of the samples and some of them.
+        """Return the `LensModel` at the mean of the samples.
 
         Parameters
         ----------
         piece : tuple
-            samples (S, L) in the labels' units, image (H, W) and noise (H, W) in e-/s, which pixels are judged (H, W)
+            samples (S, L) in the labels' units; image (H, W) and noise (H, W) in e-/s; used pixels, (H, W) bool
 
         Raises
         ------
         RunError
-            When the network's images have another shape.
+            If the network's images have another shape.
         """
-        samples, image, noise, is_judged = piece
-        simulator = simulator_of(self.make, self.parameters)
+        samples, image, noise, is_used = piece
+        simulator = simulator_of(make_simulator, self.parameters)
         if simulator.shape != image.shape:
             raise RunError(f"no model image: the network's images have {simulator.shape} pixels, not {image.shape}")
-        data = _Data(image, noise, is_judged)
+        data = _Data(image, noise, is_used)
         known = shape_values(self.parameters, self.labels, samples)
         fitted, notes = self._fit_light(simulator, data, {name: column.mean() for name, column in known.items()})
         chosen = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), CANDIDATES)).astype(int))
@@ -150,9 +162,12 @@ class LensModelling:
         rendered = add_light(rendered, fitted)
         inside = keep_inside(rendered, simulator.ranges)
         moved = [name for name in inside if abs(inside[name][0] - rendered[name][0]) > 1e-9]
-        notes += [f"the posterior's mean of {name} lies outside the training set: moved to its edge" for name in moved]
+        notes += [
+            f"the posterior's mean of {name} lies outside the training range and was moved to its edge"
+            for name in moved
+        ]
         if self.parameters.src_clumps:
-            notes.append("the model's source is smooth: what clumps it has stay in the residual")
+            notes.append("the model source is smooth; clumps remain in the residual")
         templates = self._render(simulator, inside)
         fits = [data.fit_brightness(*images) for images in templates]
         (of_source, *of_lens, background), residual, chi2 = fits[0]
@@ -176,21 +191,22 @@ class LensModelling:
         )
 
     def _fit_light(self, simulator, data: "_Data", mean: dict[str, float]) -> tuple[dict[str, float], list[str]]:
-        """Return what only the lens's light tells, by least squares with mass and source at the posterior's mean.
+        """Fit the shape of the lens light by least squares, with mass and source at the posterior's mean.
 
-        Brightnesses are solved for at every step (variable projection: Golub & Pereyra 1973, SIAM J. Numer. Anal. 10,
-        413), derivatives are differences, and a step's images are rendered together.
+        Every step solves for the brightnesses (variable projection: Golub & Pereyra 1973, SIAM J. Numer. Anal. 10,
+        413). Derivatives are finite differences; all images of a step are rendered together.
 
         Parameters
         ----------
         simulator : LensSimulator
         data : _Data
-        mean : dict of column to value, of what is known
+        mean : dict of str to float
+            Columns of the posterior.
 
         Returns
         -------
-        fitted : dict of column to value
-        notes : list of str, what to know of the fit
+        fitted : dict of str to float
+        notes : list of str
         """
         names = columns_to_fit(self.parameters, self.labels)
         if not names:
@@ -218,19 +234,19 @@ class LensModelling:
             x_scale=high - low,
             ftol=TOLERANCE,
             xtol=TOLERANCE,
-            max_nfev=MOST_STEPS,
+            max_nfev=MAX_STEPS,
         )
-        notes = [] if found.success else [f"the fit of the lens's light was stopped after {MOST_STEPS} steps"]
+        notes = [] if found.success else [f"the fit of the lens light did not converge in {MAX_STEPS} steps"]
         is_at_edge = np.minimum(found.x - low, high - found.x) < STEP * (high - low)
-        notes += [f"fitted to the edge of the training set: {name}" for name in np.array(names)[is_at_edge]]
+        notes += [f"fitted to the edge of the training range: {name}" for name in np.array(names)[is_at_edge]]
         at_best = shape(found.x[None])
-        # Of an offset the light's own ellipticity, whatever that of the mass is in another sample.
+        # For an offset from the mass, the light's own ellipticity: the mass has another one in each sample.
         fitted = {name: float(at_best[name][0]) for name in map(label_for, names)}
         notes.insert(0, f"fitted to the image: {', '.join(f'{name} {value:.3g}' for name, value in fitted.items())}")
         return fitted, notes
 
     def _render(self, simulator, values: dict[str, np.ndarray]) -> list[tuple[np.ndarray, ...]]:
-        """Return blurred images of each source, and where lenses shine of its lens: of intensity 1."""
+        """Return convolved images of each source and, if lenses have light, of its lens, with intensity 1."""
         scene = scene_of(simulator, values)
         ones = np.ones(len(scene["src_effect"]))
         rendered = simulator.render(scene | {"src_intensity": ones, "lens_intensity": ones})
@@ -244,31 +260,35 @@ class _Data:
 
     Attributes
     ----------
-    image, noise : (H, W)
-    is_judged : (H, W) bool, for P pixels
+    image, noise : ndarray (H, W)
+    is_used : ndarray (H, W) bool
+        True for the P pixels that are used.
     """
 
     image: np.ndarray
     noise: np.ndarray
-    is_judged: np.ndarray
+    is_used: np.ndarray
 
     def fit_brightness(self, *templates: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Return the brightness of each template and of the background, the residual, and the reduced chi-square.
 
         Parameters
         ----------
-        templates : T of (H, W)
+        templates : T of ndarray (H, W)
 
         Returns
         -------
-        brightness : (T + 1,), not below 0 but for the background
-        residual : (P,), image minus model over noise
-        chi2 : float, over pixels less T + 1
+        brightness : ndarray (T + 1,)
+            Not negative, except for the last, the background.
+        residual : ndarray (P,)
+            (Image - model) / noise.
+        chi2 : float
+            Sum of the squared residual over P - T - 1.
         """
-        weight = 1 / self.noise[self.is_judged]
-        basis = np.stack([template[self.is_judged] for template in templates], axis=1) * weight[:, None]
-        target = self.image[self.is_judged] * weight
-        # The background, of either sign, is whatever is left along its direction: it is solved for last.
+        weight = 1 / self.noise[self.is_used]
+        basis = np.stack([template[self.is_used] for template in templates], axis=1) * weight[:, None]
+        target = self.image[self.is_used] * weight
+        # The background may be negative: templates are made orthogonal to it, and it is solved for last.
         flat = weight / np.linalg.norm(weight)
         across = basis - np.outer(flat, flat @ basis)
         length = np.linalg.norm(across, axis=0)
@@ -280,7 +300,7 @@ class _Data:
         return np.append(found, background), residual, residual @ residual / max(len(weight) - len(found) - 1, 1)
 
     def to_image(self, values: np.ndarray) -> np.ndarray:
-        """Return values of judged pixels (P,) as an image (H, W), NaN elsewhere."""
+        """Return values of used pixels (P,) as an image (H, W), NaN elsewhere."""
         image = np.full(self.image.shape, np.nan)
-        image[self.is_judged] = values
+        image[self.is_used] = values
         return image

@@ -1,6 +1,6 @@
-"""What the shape of an elliptical lens's image depends on: which columns, and their values in a posterior's samples.
+"""Parameters that determine the image of an elliptical lens up to its brightness, and their posterior samples.
 
-The image does not depend on redshifts once its brightness is free.
+With a free brightness, the image does not depend on the redshifts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,39 +16,47 @@ WITHOUT_TRACE = {
     "lens-redshift", "src-redshift", "velocity-dispersion", "snr-wanted", "exposure-time", "peak-noise",
     "lens-intensity", "src-intensity", "lens-magnitude", "src-magnitude",
 }  # fmt: skip
-"""Drawn columns on which the shape of an elliptical lens's image does not depend, its Einstein radius given."""
+"""Drawn columns that do not change the image of an elliptical lens at a fixed Einstein radius and free brightness."""
 
 OF_LENS_LIGHT = ("lens-effect", "lens-sersic", "light-ellip")
-"""How the columns begin that mean nothing where lenses do not shine."""
+"""Prefixes of the columns that apply only to lenses with light."""
 
 SHOWN_BY_LIGHT = (
     "lens-center-x", "lens-center-y", "lens-effect", "lens-sersic", "light-ellip-offset-x", "light-ellip-offset-y",
 )  # fmt: skip
-"""Drawn columns that are fitted to the image where they were not learned. The centre is that of the mass, too."""
+"""Drawn columns of the lens light that are fitted to the image if they are not labels. Light and mass have the same
+centre."""
 
 DIRECTIONS = 181
-"""Points of a critical curve, the first of them twice."""
+"""Number of points on a critical curve; the last point repeats the first."""
 
 
 def columns_of_shape(parameters, labels: Sequence[str]) -> dict[str, float | None]:
-    """Return what the shape of an image depends on: columns, each with its value where the training set fixes it.
+    """Return the columns that determine an image up to its brightness, with values fixed by the training set.
 
-    Those that are neither fixed nor learned are to be fitted to the image: see `columns_to_fit`.
+    Columns that are neither fixed nor labels are fitted to the image (see `columns_to_fit`).
 
     Parameters
     ----------
     parameters : RegressionSimulation
-    labels : sequence of str, what the network learned
+    labels : sequence of L str
+        Labels of the network.
+
+    Returns
+    -------
+    dict of column to float or None
+        The fixed value; None if the training set does not fix it.
 
     Raises
     ------
     RunError
-        When something is neither learned nor fixed nor shown by the lens's light, or the mass is no ellipsoid.
+        When a column is not a label, is not fixed, and cannot be fitted to the lens light, or the mass is not an
+        ellipsoid.
     """
     if not LENS_MODELS[parameters.lens_model].is_ellipsoid:
         raise RunError(
-            f"no model image: the network learned from lenses --lens-model={parameters.lens_model}, "
-            "of which no set of labels is a whole model; train it on --lens-model=sie or powerlaw"
+            f"no model image: the network was trained on lenses with --lens-model={parameters.lens_model}, and labels "
+            "do not determine such a model completely; train on --lens-model=sie or powerlaw"
         )
     drawn = {name: held for name, held in ranges(parameters).items() if name not in WITHOUT_TRACE}
     if parameters.lens_light == "off":
@@ -59,25 +67,25 @@ def columns_of_shape(parameters, labels: Sequence[str]) -> dict[str, float | Non
     radius = drawn.get("einstein-radius-sie")
     if radius is not None and radius.is_fixed:
         needed["einstein-radius-sie"] = radius.low
-    for axis in "xy":  # light of its own ellipticity is that of the mass and what is drawn
+    for axis in "xy":  # the ellipticity of the light is that of the mass plus the drawn offset
         if (offset := f"light-ellip-offset-{axis}") in needed and f"light-ellip-{axis}" in labels:
             del needed[offset]
             needed[f"light-ellip-{axis}"] = None
     missing = [name for name, value in needed.items() if value is None and name not in labels]
     if "einstein-radius-sie" in missing and "einstein-radius" in labels:
-        missing.remove("einstein-radius-sie")  # follows from the circle's and the ellipticity
+        missing.remove("einstein-radius-sie")  # derived from the circular Einstein radius and the ellipticity
     if parameters.lens_light == "on":
         missing = [name for name in missing if name not in SHOWN_BY_LIGHT]
     if missing:
         raise RunError(
-            f"no model image: the network would have to learn {', '.join(map(label_for, missing))} too (--labels), or "
-            "its training set to fix them"
+            f"no model image: the network must also learn {', '.join(map(label_for, missing))} (--labels), or its "
+            "training set must fix them"
         )
     return needed
 
 
 def columns_to_fit(parameters, labels: Sequence[str]) -> list[str]:
-    """Return those columns of an image's shape that its lens's light alone has to tell.
+    """Return the columns that are fitted to the lens light in the image.
 
     Parameters and errors are those of `columns_of_shape`.
     """
@@ -86,23 +94,27 @@ def columns_to_fit(parameters, labels: Sequence[str]) -> list[str]:
 
 
 def label_for(column: str) -> str:
-    """Return the label to learn for a column: the light's ellipticity itself, not what it differs by."""
+    """Return the label for a column: for a light-minus-mass offset, the ellipticity of the light."""
     return column.replace("light-ellip-offset", "light-ellip")
 
 
 def shape_values(parameters, labels: Sequence[str], samples: np.ndarray) -> dict[str, np.ndarray]:
-    """Return samples of what is known of an image's shape, without `columns_to_fit`: dict of column to (S,).
+    """Return posterior samples of the columns of an image, except those that are fitted (`columns_to_fit`).
 
     Parameters
     ----------
     parameters : RegressionSimulation
     labels : sequence of L str
-    samples : (S, L), in the labels' units
+    samples : array_like (S, L), unit of each label
+
+    Returns
+    -------
+    dict of column to ndarray (S,)
 
     Raises
     ------
     RunError
-        As `columns_of_shape`.
+        See `columns_of_shape`.
     """
     learned = dict(zip(labels, np.asarray(samples, float).T, strict=True))
     values = {}
@@ -120,31 +132,43 @@ def shape_values(parameters, labels: Sequence[str], samples: np.ndarray) -> dict
 
 
 def add_light(values: Mapping[str, np.ndarray], fitted: Mapping[str, float]) -> dict[str, np.ndarray]:
-    """Add what was fitted to samples of a shape, and let the light be as elliptical as it is beside the mass.
+    """Add fitted columns to samples, and convert offsets of the light's ellipticity to the ellipticity itself.
 
     Parameters
     ----------
-    values : dict of column to (S,), as `shape_values` returns it
-    fitted : dict of column to value or (S,): `columns_to_fit`, or the light's ellipticity in place of an offset
+    values : dict of column to ndarray (S,)
+        As `shape_values` returns it.
+    fitted : dict of column to float or ndarray (S,)
+        Values of `columns_to_fit`; the ellipticity of the light may replace an offset.
+
+    Returns
+    -------
+    dict of column to ndarray (S,)
     """
     number = len(values["einstein-radius-sie"])
     values = dict(values) | {name: np.broadcast_to(value, number) for name, value in fitted.items()}
     has_own_light = any(name.startswith("light-ellip") for name in values)
     for axis in "xy":
-        offset = values.pop(f"light-ellip-offset-{axis}", 0.0)  # an axis that is not drawn differs by nothing
+        offset = values.pop(f"light-ellip-offset-{axis}", 0.0)  # no drawn offset means no offset
         if has_own_light and f"light-ellip-{axis}" not in values:
             values[f"light-ellip-{axis}"] = values[f"lens-ellip-{axis}"] + offset
     return values
 
 
 def intermediate_axis_radius(circular, ellipticity, slope=None):
-    """Return an ellipsoid's Einstein radius on the intermediate axis from that of the circle with mean convergence 1.
+    """Return the Einstein radius on the intermediate axis from the radius of the circle with mean convergence 1.
 
     Parameters
     ----------
     circular : array_like, arcsec
-    ellipticity : array_like, (1 - q) / (1 + q)
-    slope : array_like, optional, as of `circular_einstein_radius`
+    ellipticity : array_like
+        (1 - q) / (1 + q) with the axis ratio q.
+    slope : array_like, optional
+        See `circular_einstein_radius`.
+
+    Returns
+    -------
+    ndarray, arcsec
     """
     return circular / circular_einstein_radius(1.0, np.minimum(ellipticity, LARGEST_ELLIPTICITY), slope)
 
@@ -152,18 +176,20 @@ def intermediate_axis_radius(circular, ellipticity, slope=None):
 def critical_curve(values: dict[str, float]) -> np.ndarray:
     """Return the tangential critical curve of an elliptical power law in an external shear.
 
-    With t = slope - 1, convergence kappa and shear gamma of a power law fall as r^(-t) along a direction phi. A power
-    law that deflects a point at exp(i phi) by alpha shears there by (1 - t) alpha exp(i phi) - kappa exp(2i phi), with
-    alpha of Tessore & Metcalf 2015, A&A 580, A79 (eqs. 13 and 18). In an external shear g, det A = (1 - kappa)^2 -
-    |gamma + g|^2 is a quadratic in r^(-t), and its smaller root is the outer, tangential curve.
+    With t = slope - 1, convergence kappa and shear gamma of a power law decrease as r^(-t) along a direction phi. At
+    the point exp(i phi) the deflection is alpha (Tessore & Metcalf 2015, A&A 580, A79, eqs. 13 and 18) and the shear
+    is (1 - t) alpha exp(i phi) - kappa exp(2i phi). In an external shear g, det A = (1 - kappa)^2 - |gamma + g|^2 is
+    quadratic in r^(-t), and its smaller root is the outer, tangential curve.
 
     Parameters
     ----------
-    values : dict of column to float; without ``mass-slope``, of an isothermal ellipsoid
+    values : dict of column to float
+        Without ``mass-slope`` the lens is isothermal.
 
     Returns
     -------
-    (D, 2) x and y, arcsec
+    ndarray (D, 2), arcsec
+        x and y.
     """
     phi = np.linspace(0, 2 * np.pi, DIRECTIONS)
     ellipticity = complex(values["lens-ellip-x"], values["lens-ellip-y"])
@@ -172,7 +198,7 @@ def critical_curve(values: dict[str, float]) -> np.ndarray:
     q, angle = (1 - f) / (1 + f), np.angle(ellipticity) / 2
     elliptical = q * np.cos(phi - angle) + 1j * np.sin(phi - angle)
     unit = elliptical / abs(elliptical)
-    height = (values["einstein-radius-sie"] * np.sqrt(q) / abs(elliptical)) ** t  # 2 kappa / (2 - t), at r = 1
+    height = (values["einstein-radius-sie"] * np.sqrt(q) / abs(elliptical)) ** t  # 2 kappa / (2 - t) at r = 1
     kappa = (2 - t) / 2 * height
     omega = unit * hyp2f1(1, t / 2, 2 - t / 2, -f * unit**2)
     alpha = 2 / (1 + q) * height * abs(elliptical) * omega * np.exp(1j * angle)
@@ -186,12 +212,17 @@ def critical_curve(values: dict[str, float]) -> np.ndarray:
 
 
 def keep_inside(values: dict[str, np.ndarray], held) -> dict[str, np.ndarray]:
-    """Return values moved to where the training set has lenses: a mean or a Gaussian's tail may lie beyond.
+    """Clip values to the range of the training set. A mean or the tail of a Gaussian can lie outside.
 
     Parameters
     ----------
-    values : dict of column to (S,)
-    held : dict of column to Range, those drawn
+    values : dict of column to ndarray (S,)
+    held : dict of column to Range
+        Ranges of the drawn columns.
+
+    Returns
+    -------
+    dict of column to ndarray (S,)
     """
     inside = {
         name: np.clip(column, held[name].low, held[name].high) if name in held else column
@@ -207,14 +238,18 @@ def keep_inside(values: dict[str, np.ndarray], held) -> dict[str, np.ndarray]:
 
 
 def scene_of(simulator, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the ray tracer's scene of the values that a shape depends on; its intensities are to be replaced.
+    """Return the scene for the ray tracer. Its intensities are placeholders.
 
     Parameters
     ----------
     simulator : LensSimulator
-    values : dict of column to (S,)
+    values : dict of column to ndarray (S,)
+
+    Returns
+    -------
+    dict of scene column to ndarray (S,)
     """
     ones = np.ones(len(values["einstein-radius-sie"]))
-    # Of no consequence: redshifts where the Einstein radius is given, the light of a lens that does not shine.
+    # Placeholders without effect: redshifts, since the Einstein radius is given, and the light of a lens without light.
     free = dict.fromkeys(("src-intensity", "lens-intensity", "lens-effect", "lens-sersic"), ones)
     return simulator.physical_scene(free | {"lens-redshift": ones, "src-redshift": 2 * ones} | values)

@@ -1,4 +1,4 @@
-"""Networks that measure: a backbone, one number a label."""
+"""Regression networks: a backbone and one output per label."""
 
 import numpy as np
 
@@ -16,19 +16,21 @@ def build_network(
     seed: int = 0,
     kind: str = "report",
 ) -> keras.Model:
-    """Build a network, untrained, between raw images and labels in their own units.
+    """Build an untrained network from raw images to labels in their units.
 
-    The backbone (see `networks.build_backbone`), dropout of 0.35 and a dense linear layer. The ``report``'s network
+    It has a backbone (see `networks.build_backbone`), dropout of 0.35 and a dense linear layer. The ``report`` network
     has 1,214,307 trainable parameters for images of 64 x 64 pixels and three labels.
 
     Parameters
     ----------
     image_shape : (H, W), pixels
-    image_scaling, label_scaling
-        As fitted on the training split; they add no parameters.
+    image_scaling : ImageScaling
+    label_scaling : LabelScaling
+        Both are fitted on the training split and add no trainable parameters.
     seed : int
-        Of the initial weights and of the dropout.
+        Seed of the initial weights and of the dropout.
     kind : {"report", "resnet", "convnext"}
+        Backbone.
 
     Returns
     -------
@@ -53,19 +55,19 @@ def build_network(
 
 
 def convolution_activations(network: keras.Model, image: np.ndarray) -> list[np.ndarray]:
-    """Compute what three layers of the backbone see in one image (see `networks.visualised_layers`).
+    """Compute the activations of three layers of the backbone for one image (see `networks.visualised_layers`).
 
     Parameters
     ----------
     network : keras.Model
-        As built here, or loaded.
+        A built or loaded network.
     image : ndarray (H, W), electrons/s
 
     Returns
     -------
     list of 3 ndarray (h, w, filters) float32
-        Of the report: (H, W, 32), (H/2, W/2, 64), (H/4, W/4, 128), after the tanh, before the pooling, so
-        between -1 and 1; halves rounded down.
+        For ``report``: (H, W, 32), (H/2, W/2, 64), (H/4, W/4, 128), sizes rounded down. They are taken after the tanh
+        and before the pooling, so they lie between -1 and 1.
     """
     feature_extractor = keras.Model(network.inputs, [layer.output for layer in visualised_layers(network)])
     batch = np.asarray(image, dtype=np.float32)[np.newaxis]

@@ -1,4 +1,4 @@
-"""What the regression task learns from a dataset."""
+"""Training plan of the regression task."""
 
 from collections.abc import Mapping
 
@@ -11,20 +11,25 @@ from stronglens.sampling import Stream, generator
 
 
 def plan_training(parameters, console: Console, rebuild) -> TrainingPlan:
-    """Load the dataset, choose labels and split the images at random; warn of labels that cannot be learned.
+    """Load the dataset, select labels and split the images at random; warn of labels that no network can learn.
 
     Parameters
     ----------
     parameters : RegressionTraining
     console : Console
-    rebuild : callable, makes the parameters of a simulation of those in a manifest
+    rebuild : callable
+        Converts the parameters in a manifest to simulation parameters.
+
+    Returns
+    -------
+    TrainingPlan
 
     Raises
     ------
     RunError
         When there is no complete dataset of this task.
     UsageError
-        When the dataset lacks a label, or has too few images; when its images cannot be turned.
+        When the dataset lacks a label or has too few images, or augmentation does not suit it.
     """
     dataset, made_with = load_training_set(parameters, console, rebuild)
     truth = dataset.column_values(parameters.labels)
@@ -44,47 +49,50 @@ def plan_training(parameters, console: Console, rebuild) -> TrainingPlan:
 
 
 def list_labels(parameters, rebuild) -> str:
-    """Return the table of labels that can be learned from the dataset, or from a default one where there is none.
+    """Return the table of possible labels of the dataset, or of a default dataset if there is none.
 
     Parameters
     ----------
     parameters : RegressionTraining
-    rebuild : callable, makes the parameters of a simulation of those in a manifest
+    rebuild : callable
+        Converts the parameters in a manifest to simulation parameters.
     """
     from stronglens.regression.simulator import make_simulator
 
     try:
         manifest = read_manifest(parameters.dataset_dir, parameters.task)
         columns = [Column.from_dict(item) for item in manifest["columns"]]
-        return labels_table(columns, f"Labels that can be learned from the dataset in {parameters.dataset_dir}:")
+        return labels_table(columns, f"Possible labels of the dataset in {parameters.dataset_dir}:")
     except RunError:
         columns = make_simulator(rebuild({"task": parameters.task})).columns.values()
-        return labels_table(columns, "Labels that can be learned from a default dataset (there is none yet):")
+        return labels_table(columns, "Possible labels of a default dataset (there is no dataset yet):")
 
 
 def warn_of_unseen(made_with: dict, labels) -> list[str]:
-    """Return a line for each label that leaves no trace in the images.
+    """Return a warning for each label on which the images do not depend.
 
     Parameters
     ----------
-    made_with : dict, the parameters in the dataset's manifest
+    made_with : dict
+        Parameters in the manifest of the dataset.
     labels : sequence of str
     """
     unseen = find_unseen(made_with)
     return [
-        f"the dataset was simulated with {unseen[label]}, so that {label} leaves no trace in its images and cannot be "
-        "learned from them"
+        f"the dataset was simulated with {unseen[label]}: its images do not depend on {label}, so that no network can "
+        "learn it"
         for label in labels
         if label in unseen
     ]
 
 
 def find_unseen(made_with: Mapping) -> dict[str, str]:
-    """Return the labels that leave no trace in simulated images, each with the flag that takes it away.
+    """Return the labels on which simulated images do not depend, each with the flag that causes this.
 
     Parameters
     ----------
-    made_with : mapping, the parameters in the dataset's manifest
+    made_with : mapping
+        Parameters in the manifest of the dataset.
     """
     unseen: dict[str, str] = {}
     if made_with.get("redshift-effects") == "none":

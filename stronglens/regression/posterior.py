@@ -1,8 +1,8 @@
-"""Posteriors: a density over labels, given what a network sees in an image (neural posterior estimation).
+"""Neural posterior estimation: a conditional density of the labels, given an image.
 
-A network is trained to give the labels of simulated images the highest density, E[-log q(labels | image)]: at its
-least q is the posterior under the simulation's prior (Papamakarios & Murray 2016, NeurIPS; Greenberg et al. 2019,
-ICML). It takes an image and a point of the space of labels (see `LabelSpace`) and gives the log density there.
+Training minimises E[-log q(labels | image)] over simulated images. At the minimum, q is the posterior under the prior
+of the simulation (Papamakarios & Murray 2016, NeurIPS; Greenberg et al. 2019, ICML). The network takes an image and a
+point in the space of transformed labels (see `LabelSpace`) and returns the log density at this point.
 """
 
 from collections.abc import Mapping
@@ -15,33 +15,39 @@ from stronglens.training import FLOW, import_bayesflow, keras, spread_seed
 
 KINDS = ("flow", "gaussian")
 POINTS_AT_ONCE = 50_000
+"""Number of samples in a batch."""
 
 MAX_SIGMA = 8.0
-"""From the training set's mean, in its deviations: no label lies so far out, but where a flow's couplings are carried
-beyond what they learned, each multiplies the next one's error, and one draw of many is astronomical."""
+"""Maximum distance from the mean of the training set, in standard deviations. Samples beyond it are redrawn, since the
+couplings of a flow are not constrained there: they amplify each other's errors, and a few samples become extreme."""
+
 TRIES = 20
-"""For a draw that lies beyond."""
+"""Maximum number of redraws of such a sample."""
 
 
 def build_posterior(kind: str, image, summary, labels: int, seed: int = 0) -> keras.Model:
-    """Build a density over labels on top of a network's summary of an image, untrained.
+    """Build an untrained conditional density of the labels on top of the image features of a network.
 
     ``flow`` is BayesFlow's coupling flow (Radev et al. 2020, IEEE TNNLS 33, 1452; affine couplings as in Kingma &
-    Dhariwal 2018, NeurIPS); ``gaussian`` a normal distribution of full covariance. Both in the space of labels.
+    Dhariwal 2018, NeurIPS). ``gaussian`` is a normal distribution with full covariance. Both are densities of the
+    transformed labels.
 
     Parameters
     ----------
     kind : {"flow", "gaussian"}
-    image : keras.KerasTensor (batch, H, W), e-/s
+    image : keras.KerasTensor (batch, H, W), electrons/s
     summary : keras.KerasTensor (batch, F)
+        Image features.
     labels : int
-    seed : int, of the initial weights
+        Number of labels.
+    seed : int
+        Seed of the initial weights.
 
     Returns
     -------
     keras.Model
-        Inputs (batch, H, W) float32, e-/s, and (batch, D) float32, points of the space (see `dimensions_of`); output
-        (batch,) float32, log density.
+        Inputs (batch, H, W) float32, electrons/s, and (batch, D) float32, transformed labels (see `dimensions_of`);
+        output (batch,) float32, log density.
     """
     dimensions = dimensions_of(kind, labels)
     summary = keras.layers.Activation("linear", name="summary")(summary)
@@ -51,22 +57,24 @@ def build_posterior(kind: str, image, summary, labels: int, seed: int = 0) -> ke
 
 
 def dimensions_of(kind: str, labels: int) -> int:
-    """Return how many dimensions the density of some labels has: a coupling needs two, the second being noise."""
+    """Return the number of dimensions of the density. A coupling needs two; with one label the second one is noise."""
     return max(2, labels) if kind == "flow" else labels
 
 
 class Posterior:
-    """Draw from the posteriors of a trained network.
+    """Samples from the posteriors of a trained network.
 
     Parameters
     ----------
-    network : keras.Model, as built by `build_posterior`, or loaded
-    record : dict, as saved with it
+    network : keras.Model
+        A network of `build_posterior`, built or loaded.
+    record : mapping
+        Record in the network file.
 
     Raises
     ------
     RunError
-        When the record is not one of a posterior.
+        When the record does not describe a posterior.
     """
 
     def __init__(self, network: keras.Model, record: Mapping):
@@ -76,26 +84,27 @@ class Posterior:
         is_sound = self.kind in KINDS and len(network.inputs) == 2 and {self.kind, "summary"} <= names
         self.dimensions = network.inputs[-1].shape[-1]
         if not is_sound or self.dimensions != dimensions_of(self.kind, len(self.space.names)):
-            raise RunError("the network's record of its posterior is damaged: train it anew")
+            raise RunError("the network's record of its posterior is damaged; train the network again")
         self._head = network.get_layer(self.kind)
         if self.kind == "flow":
-            # A graph: called by itself the flow runs operation by operation.
+            # A Keras model runs as a compiled graph; a direct call of the flow runs each operation separately.
             base, seen = keras.Input((self.dimensions,)), keras.Input(network.get_layer("summary").output.shape[1:])
             self._inverse = keras.Model([base, seen], self._head(base, conditions=seen, inverse=True))
 
     def sample(self, summaries: np.ndarray, number: int, seed: int, is_common: bool = False) -> np.ndarray:
-        """Draw from the posterior of each image.
+        """Draw samples from the posterior of each image.
 
-        What comes to lie farther out than any training label (`MAX_SIGMA`) is drawn anew.
+        Samples more than `MAX_SIGMA` from the mean of the training set are redrawn.
 
         Parameters
         ----------
         summaries : ndarray (N, F)
-            What the network sees in images (see `out_of_distribution.build_feature_extractor`).
-        number : int, draws S for each
+            Features of the images (see `out_of_distribution.build_feature_extractor`).
+        number : int
+            Number S of samples per image.
         seed : int
         is_common : bool
-            Whether every image gets the same random numbers, so that its draws do not depend on the images beside it.
+            Use the same random numbers for every image, so that its samples do not depend on the other images.
 
         Returns
         -------
@@ -115,7 +124,7 @@ class Posterior:
         return out
 
     def _draw(self, random: np.random.Generator, summaries: np.ndarray, period: int | None) -> np.ndarray:
-        """Return a point of the space for each summary: (N, D), from random numbers of that period."""
+        """Return a sample (N, D) of the transformed labels for each summary; ``period`` repeats the random numbers."""
 
         def base(chosen: np.ndarray) -> np.ndarray:
             number = period or np.count_nonzero(chosen)
@@ -124,7 +133,7 @@ class Posterior:
 
         points = self._carry(base(np.full(len(summaries), True)), summaries)
         for _ in range(TRIES):
-            is_lost = ~(np.abs(points) <= MAX_SIGMA).all(axis=1)  # not a number, too
+            is_lost = ~(np.abs(points) <= MAX_SIGMA).all(axis=1)  # includes NaN
             if not is_lost.any():
                 break
             points[is_lost] = self._carry(base(is_lost), summaries[is_lost])
@@ -152,7 +161,7 @@ def _add_flow(point, summary, dimensions: int, seed: int):
 
 
 def _seed_flow(flow, seed: int) -> None:
-    """Give a flow the weights that follow from a seed: its own come from Keras's global random numbers."""
+    """Initialise the weights of a flow from a seed; BayesFlow uses Keras's global random numbers."""
     random = np.random.default_rng(spread_seed(seed, 1)[0])
     for variable in flow.weights:
         if variable.name == "kernel" and variable.path.split("/")[-2] != "output_projector":
@@ -167,7 +176,7 @@ def _seed_flow(flow, seed: int) -> None:
 
 def _add_gaussian(point, summary, dimensions: int, seed: int):
     ops = keras.ops
-    # The precision matrix is A^T A with A lower triangular: any mean and any such A is a normal distribution.
+    # The precision matrix is A^T A with A lower triangular and a positive diagonal: every A gives a valid covariance.
     numbers = keras.layers.Dense(
         2 * dimensions + dimensions**2,
         kernel_initializer=keras.initializers.VarianceScaling(0.1, seed=spread_seed(seed, 1)[0]),

@@ -1,4 +1,4 @@
-"""Posteriors in numbers beside what others published: per file and quantity, at the terminal and as a table."""
+"""Summaries of posteriors and their comparison with published values, in the terminal and as a table."""
 
 import csv
 import io
@@ -20,22 +20,25 @@ AXIS_RATIO = Column(
     "lens-axis-ratio", None, r"q_{\rm lens}", "axis ratio of the mass, from its ellipticity", drawn=False
 )
 INTERMEDIATE = ("intermediate axis", "intermediate-axis", "intermediate")
-"""What a table may call the convention of ``einstein-radius-sie``."""
+"""Names of the convention of ``einstein-radius-sie`` in a table, in lower case."""
 
 PERCENTILES = (2.5, 16, 50, 84, 97.5)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a posterior says of one quantity.
+    """Summary of the posterior of one quantity, in its unit.
 
     Attributes
     ----------
     column : Column
     mean, deviation : float
-    low_95, low_68, median, high_68, high_95 : float, ends of central intervals
+        Mean and standard deviation.
+    low_95, low_68, median, high_68, high_95 : float
+        Median, and ends of the central intervals.
     published : float or None
-    verdict : LabelVerdict, what is known of the network's measurements of it
+    verdict : LabelVerdict
+        Verdict on the network's measurements of the quantity.
     """
 
     column: Column
@@ -51,31 +54,35 @@ class Summary:
 
     @property
     def central(self) -> tuple[float, ...]:
-        """The median, and the ends of the intervals of 68 and 95 %."""
+        """The median, and the ends of the 68 % and 95 % intervals."""
         return self.median, self.low_68, self.high_68, self.low_95, self.high_95
 
     @property
     def difference(self) -> float | None:
-        """The median over the published value, less 1; None where there is none, it is 0, or nothing was measured."""
+        """Relative difference, median / published - 1; None if there is no published value, it is 0, or the quantity
+        is not learned."""
         return self.median / self.published - 1 if self.published and self.verdict.is_comparable else None
 
     @property
     def is_inside(self) -> bool | None:
-        """Whether the published value lies inside the central 95 % interval; None as for the difference."""
+        """Whether the published value lies in the central 95 % interval; None if a comparison is not possible."""
         is_known = self.published is not None and self.verdict.is_comparable
         return None if not is_known else self.low_95 <= self.published <= self.high_95
 
 
 @dataclass(frozen=True)
 class PublishedLens:
-    """What is published of one lens.
+    """Published values of one lens.
 
     Attributes
     ----------
-    values : dict of a quantity's name, as a label's, to float
+    values : dict of str to float
+        Names are those of labels.
     z_lens, z_source : float or None
-    notes : tuple of str, what cannot be compared and why
-    is_listed : bool, whether a row of the table is its
+    notes : tuple of str
+        Values that cannot be compared, with reasons.
+    is_listed : bool
+        Whether the table contains the lens.
     """
 
     values: dict[str, float]
@@ -88,21 +95,22 @@ class PublishedLens:
 def derive_quantities(
     columns: Sequence[Column], samples: np.ndarray, lens_model: str
 ) -> tuple[list[Column], np.ndarray]:
-    """Add what follows from learned quantities of an elliptical lens, sample by sample.
+    """Add derived quantities of an elliptical lens, sample by sample.
 
-    That is the Einstein radius on the intermediate axis, where only the circle's was learned, and the axis ratio. Of a
-    lens with a free slope the former follows only if the slope was learned too.
+    They are the axis ratio and, if only the circular Einstein radius is a label, the Einstein radius on the
+    intermediate axis. For a lens model with a free slope the latter needs the slope as a label.
 
     Parameters
     ----------
     columns : sequence of L Column
-    samples : (S, L)
-    lens_model : a name of ``LENS_MODELS``, or any other word where it is not known
+    samples : array_like (S, L), unit of each column
+    lens_model : str
+        A key of ``LENS_MODELS``; any other string if the model is unknown.
 
     Returns
     -------
-    columns : list of M >= L
-    samples : (S, M)
+    columns : list of M >= L Column
+    samples : ndarray (S, M), unit of each column
     """
     columns, values = list(columns), list(np.asarray(samples, float).T)
     learned = {column.name: value for column, value in zip(columns, values, strict=True)}
@@ -130,9 +138,14 @@ def summarize(
     Parameters
     ----------
     columns : sequence of L Column
-    samples : (S, L)
-    published : dict of name to float; other names may be in it
-    verdicts : dict of name to LabelVerdict, optional
+    samples : array_like (S, L), unit of each column
+    published : mapping of str to float
+        Published values by name; it may contain other names.
+    verdicts : mapping of str to LabelVerdict, optional
+
+    Returns
+    -------
+    list of L Summary
     """
     verdicts = verdicts or {}
     samples = np.asarray(samples, float)
@@ -151,7 +164,7 @@ def summarize(
 
 
 def posterior_table(name: str, summaries: Sequence[Summary], notes: Iterable[str] = ()) -> list[str]:
-    """Return lines for the terminal: a file's name, and a line for each quantity."""
+    """Return lines for the terminal: the name of the file, a line for each quantity, and the notes."""
     has_published = any(summary.published is not None for summary in summaries)
     rows = [["", "median", "68 %", "95 %", *(["published", "difference", "in 95 %"] if has_published else [])]]
     rows[0].insert(1, "learned")
@@ -184,16 +197,17 @@ POSTERIOR_COLUMNS = (
     *("published", "relative-difference", "inside-95", "unlike-percentile"),
     *("learned", "calibrated", "as-wide-as-prior"),
 )
-"""Of ``posteriors.csv``, beside the columns that name the image."""
+"""Columns of ``posteriors.csv`` after those that name the image."""
 
 
 def posterior_rows(summaries: Iterable[Summary], percentile: float | None) -> list[list[str]]:
-    """Return the rows of an image in ``posteriors.csv``, one a quantity, under `POSTERIOR_COLUMNS`.
+    """Return the rows of an image in ``posteriors.csv``, one per quantity, with the columns `POSTERIOR_COLUMNS`.
 
     Parameters
     ----------
     summaries : iterable of Summary
-    percentile : how unlike the training set the image is (see `Prediction`)
+    percentile : float or None
+        Out-of-distribution percentile of the image (see `Prediction`).
     """
     rows, words = [], {None: "", True: "yes", False: "no"}
     unlike = "" if percentile is None else f"{percentile:.1f}"
@@ -207,13 +221,13 @@ def posterior_rows(summaries: Iterable[Summary], percentile: float | None) -> li
 
 
 def write_draws(path: Path, columns: Sequence[Column], samples: np.ndarray) -> None:
-    """Write draws from a posterior as CSV: a row each.
+    """Write posterior samples as CSV, one row per sample.
 
     Parameters
     ----------
     path : Path
     columns : sequence of M Column
-    samples : (S, M)
+    samples : ndarray (S, M), unit of each column
     """
     table = io.StringIO()
     np.savetxt(table, samples, "%.7g", ",", header=",".join(column.name for column in columns), comments="")
@@ -221,21 +235,24 @@ def write_draws(path: Path, columns: Sequence[Column], samples: np.ndarray) -> N
 
 
 class PublishedTable:
-    """A table of published values, a row a lens.
+    """A table of published values with one row per lens.
 
-    Its columns: ``file``, matched to the end of a path, or ``name``, a part of it; values under the names of labels, or
-    ``einstein_radius_arcsec`` with its ``einstein_radius_convention``, and ``axis_ratio``; redshifts ``z_lens`` and
-    ``z_source``. Other columns are not looked at.
+    The column ``file`` is compared with the end of a path, the column ``name`` with any part of it. Values are in
+    columns with the names of labels, or in ``einstein_radius_arcsec`` with ``einstein_radius_convention``, and in
+    ``axis_ratio``; redshifts are in ``z_lens`` and ``z_source``. Other columns are ignored.
 
     Parameters
     ----------
-    path : str or Path, a CSV file
-    columns : sequence of Column, what there are posteriors of (see `derive_quantities`)
+    path : str or Path
+        A CSV file.
+    columns : sequence of Column
+        Quantities that have posteriors (see `derive_quantities`).
 
     Raises
     ------
     RunError
-        When the file cannot be read, names no files or nothing to compare, or holds a value that is no number.
+        When the file cannot be read, has no column ``file`` or ``name``, has no column to compare, or contains an
+        invalid number.
     """
 
     def __init__(self, path: str | Path, columns: Sequence[Column]):
@@ -244,22 +261,24 @@ class PublishedTable:
         rows = _read_rows(self.path)
         heads = rows[0][1]
         if not {"file", "name"} & set(heads):
-            raise RunError(f"{self.path}: needs a column file (the end of a path) or name, to know which row is whose")
+            raise RunError(
+                f"{self.path}: a column file (the end of a path) or name is missing, which assigns rows to images"
+            )
         usable = {"einstein_radius_arcsec", "axis_ratio", "z_lens", "z_source", *self._known}
         if not usable & set(heads):
             raise RunError(
-                f"{self.path}: no column to compare with; give einstein_radius_arcsec with einstein_radius_convention, "
-                f"axis_ratio, or columns named as what was measured: {', '.join(self._known)}"
+                f"{self.path}: no column to compare; give einstein_radius_arcsec with einstein_radius_convention, "
+                f"axis_ratio, or columns with the names of measured quantities: {', '.join(self._known)}"
             )
         self._lenses = [(line, row, self._read_lens(line, row)) for line, row in rows]
 
     def of(self, path: str | Path) -> PublishedLens:
-        """Return what is published of the lens in a file: nothing where no row is its.
+        """Return the published values of the lens in a file; they are empty if no row matches.
 
         Raises
         ------
         RunError
-            When several rows are equally its.
+            When several rows match equally well.
         """
         parts = PurePath(path).parts
         matched = []
@@ -270,11 +289,11 @@ class PublishedTable:
             elif name and name in str(path):
                 matched.append((1, len(name), line, lens))
         if not matched:
-            return PublishedLens({}, notes=(f"{self.path} has no row of it",))
+            return PublishedLens({}, notes=(f"{self.path} has no row for this image",))
         best = max(one[:2] for one in matched)
         lines = [one[2] for one in matched if one[:2] == best]
         if len(lines) > 1:
-            raise RunError(f"{self.path}: lines {', '.join(map(str, lines))} are all of {path}: keep one")
+            raise RunError(f"{self.path}: lines {', '.join(map(str, lines))} all match {path}; keep one of them")
         return next(one[3] for one in matched if one[2] == lines[0])
 
     def _read_lens(self, line: int, row: Mapping[str, str]) -> PublishedLens:
@@ -293,28 +312,28 @@ class PublishedTable:
         values, notes = {name: read(name) for name in self._known}, []
         if (ratio := read("axis_ratio")) is not None:
             if not 0 < ratio <= 1:
-                raise RunError(f"{self.path}, line {line}: axis_ratio is {ratio:g}, not above 0 and at most 1")
+                raise RunError(f"{self.path}, line {line}: axis_ratio is {ratio:g}, but must be in (0, 1]")
             values[AXIS_RATIO.name] = ratio
         if (radius := read("einstein_radius_arcsec")) is not None:
             convention = row.get("einstein_radius_convention", "")
             if convention.lower() not in INTERMEDIATE:
-                called = f"of the convention {convention!r}" if convention else "of no stated convention"
+                stated = f"has the convention {convention!r}" if convention else "has no stated convention"
                 notes.append(
-                    f'the published Einstein radius {radius:g}" is {called}, not the intermediate axis: not compared'
+                    f'the published Einstein radius {radius:g}" {stated} (required: intermediate axis): not compared'
                 )
             elif "einstein-radius-sie" in self._known:
                 values["einstein-radius-sie"] = radius
             elif "einstein-radius" in self._known:
                 notes.append(
-                    f'the published Einstein radius {radius:g}" is on the intermediate axis, the one measured is a '
-                    "circle's: not compared (learn einstein-radius-sie, or lens-ellip-x and -y with it)"
+                    f'the published Einstein radius {radius:g}" is on the intermediate axis, but the measured one is '
+                    "circular: not compared (learn einstein-radius-sie, or also lens-ellip-x and lens-ellip-y)"
                 )
         values = {name: value for name, value in values.items() if value is not None}
         return PublishedLens(values, read("z_lens"), read("z_source"), tuple(notes), is_listed=True)
 
 
 def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Return the rows of a table, each with the number of its (last) line."""
+    """Return the rows of a table, each with the number of its last line."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -325,7 +344,7 @@ def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         heads = [head.strip() for head in reader.fieldnames or []]
         if twice := sorted({head for head in heads if head and heads.count(head) > 1}):
-            raise RunError(f"{path}: the column {twice[0]} is there twice")
+            raise RunError(f"{path}: the column {twice[0]} occurs twice")
         for row in reader:
             if None in row:
                 raise RunError(f"{path}, line {reader.line_num}: more cells than the {len(heads)} columns")

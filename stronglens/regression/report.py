@@ -1,4 +1,4 @@
-"""A trained network to its metrics, predictions and figures."""
+"""Test of a trained network: metrics, predictions and figures."""
 
 import csv
 import io
@@ -19,10 +19,10 @@ from stronglens.regression.posterior import Posterior
 from stronglens.training import load_network, save_network
 
 MOST_POSTERIORS = 10_000
-"""Test images, or validation images, whose posteriors are drawn: 1,000 draws of 17 labels fill 0.7 GB."""
+"""Maximum number of test images with posterior samples: 1,000 samples of 17 labels for each need 0.7 GB."""
 
 QUANTILES = {"-q2.5": 0.025, "-q16": 0.16, "-q50": 0.5, "-q84": 0.84, "-q97.5": 0.975}
-"""Of a posterior, in ``predictions.csv``."""
+"""Posterior quantiles in ``predictions.csv``, by the suffix of their columns."""
 
 
 def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
@@ -31,11 +31,13 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     Parameters
     ----------
     plan : TrainingPlan
-    history : dict of lists, a value an epoch
+    history : dict of str to list of float
+        Losses and metrics by epoch.
 
     Returns
     -------
-    dict, the metrics
+    dict
+        The metrics.
 
     Raises
     ------
@@ -46,7 +48,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     network, record = load_network(parameters.model_file)
     rows, name = plan.test
     if name != "test":
-        say("No images were kept for the test (--test-split=0): the metrics are those of the validation set")
+        say("There are no test images (--test-split=0); the metrics are those of the validation set")
     extractor, posterior, samples = build_feature_extractor(network), None, None
     if parameters.posterior != "none" and len(rows) > MOST_POSTERIORS:
         say(f"Posteriors are tested on {MOST_POSTERIORS:,} of the {len(rows):,} {name} images")
@@ -59,7 +61,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
         samples = posterior.sample(predict(extractor, images), parameters.posterior_draws, parameters.seed)
         predicted = samples.mean(axis=1)
     if not np.isfinite(predicted).all():
-        raise RunError(f"the network in {parameters.model_file} predicts values that are not finite: train it anew")
+        raise RunError(f"the network in {parameters.model_file} predicts NaN or infinite values; train it again")
     columns = [dataset.columns[label] for label in parameters.labels]
     units = {column.name: column.unit for column in columns}
     learned = truth[plan.split["train"]]
@@ -92,19 +94,28 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
 
 
 def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, extractor):
-    """Return the figures of the report that all networks have: dict of file stem to figure.
+    """Return the figures for all kinds of networks.
 
     Parameters
     ----------
     parameters : RegressionTraining
     dataset : Dataset
-    rows : (N,) int, of the images that are tested
-    truth : (M, L), of all images, unit of each label
-    predicted : (N, L)
+    rows : ndarray (N,) int
+        Indices of the test images.
+    truth : ndarray (M, L), unit of each label
+        True values for all images.
+    predicted : ndarray (N, L), unit of each label
     columns : list of L Column
-    metrics : dict, as `regression_metrics` returns it
-    history : dict of lists, a value an epoch
-    extractor : keras.Model, as `build_feature_extractor` returns it
+    metrics : dict
+        As `regression_metrics` returns it.
+    history : dict of str to list of float
+        Losses and metrics by epoch.
+    extractor : keras.Model
+        As `build_feature_extractor` returns it.
+
+    Returns
+    -------
+    dict of file stem to Figure
     """
     images, cmap, count = dataset.images.subset(rows), parameters.cmap, parameters.subplots_number
     scale = dataset.manifest["telescope"]["pixel-scale"]
@@ -131,16 +142,24 @@ def draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, hist
 
 
 def draw_posterior(truth, samples, learned, columns, metrics, name):
-    """Return the figures that say whether posteriors can be trusted: dict of file stem to figure.
+    """Return the figures on the calibration of posteriors.
 
     Parameters
     ----------
-    truth : (N, L), of the images that are tested, unit of each label
-    samples : (N, S, L)
-    learned : (M, L), the truth of those that were trained on
+    truth : ndarray (N, L), unit of each label
+        True values for the test images.
+    samples : ndarray (N, S, L), unit of each label
+    learned : ndarray (M, L), unit of each label
+        True values for the training images.
     columns : list of L Column
-    metrics : dict, as `posterior_metrics` returns it
-    name : str, of the first of the images: ``test image #137``
+    metrics : dict
+        As `posterior_metrics` returns it.
+    name : str
+        Name of the first test image, such as ``test image #137``.
+
+    Returns
+    -------
+    dict of file stem to Figure
     """
     return {
         "coverage": figures.draw_coverage(metrics, columns),

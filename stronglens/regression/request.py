@@ -1,29 +1,34 @@
-"""What the regression task refuses before it loads anything heavy."""
+"""Checks of a regression command before slow imports."""
+
+from collections.abc import Mapping
 
 from stronglens.learning.plan import check_flags
 from stronglens.parameters import UsageError
 
 
 def check_request(parameters) -> None:
-    """Refuse flags that do not go together and, with ``--predict``, a network or images that cannot be used.
+    """Check that the flags are consistent and, with ``--predict``, that network and images are usable.
 
     Raises
     ------
-    UsageError, RunError
+    UsageError
+        When flags contradict one another.
+    RunError
+        When the network or an image cannot be used.
     """
     check_flags(parameters)
     given = [name for name in ("published", "coolest") if getattr(parameters, name)]
     if given and not parameters.predict:
-        raise UsageError(f"--{given[0]} is for measured images: give it with --predict")
+        raise UsageError(f"--{given[0]} applies to measured images only; use it with --predict")
     if parameters.coolest and not parameters.published:
-        raise UsageError("--coolest needs the redshifts of lens and source: give --published a table of them")
+        raise UsageError("--coolest needs the redshifts of lens and source; give --published a table with them")
     if parameters.predict:
         from stronglens.measuring import check_request
+        from stronglens.regression.outputs import read_labels
 
-        def require_posterior(record: dict) -> None:
+        def check_task(record: Mapping) -> None:
+            read_labels(parameters, record)
             if given and not record.get("posterior"):
-                raise UsageError(
-                    f"--{given[0]} needs a network that gives a posterior: train one with --posterior=flow"
-                )
+                raise UsageError(f"--{given[0]} needs a network with posteriors; train one with --posterior=flow")
 
-        check_request(parameters, require_posterior)
+        check_request(parameters, check_task)

@@ -1,4 +1,4 @@
-"""What the regression task learns, and how."""
+"""Training of the regression task."""
 
 from stronglens.learning.plan import TrainingPlan
 from stronglens.learning.train import fit_network
@@ -12,7 +12,7 @@ from stronglens.training import Density
 
 
 def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[str, list[float]]:
-    """Train the chosen network (see `learning.train.fit_network`); return a value an epoch of each metric."""
+    """Train the network (see `learning.train.fit_network`); return the values of each metric by epoch."""
     parameters = plan.parameters
     if parameters.posterior != "none":
         return _train_posterior(plan, fresh)
@@ -29,7 +29,7 @@ def _train_posterior(plan: TrainingPlan, fresh: SimulationStream | None) -> dict
     columns = [plan.dataset.columns[label] for label in plan.labels]
     made_with = plan.dataset.manifest["parameters"]
     cuts = {name: made_with.get(f"{name}-min") or 0.0 for name in ("magnification", "snr")}
-    # Of the stored images' labels: fresh ones come from the same prior.
+    # Fitted on the labels of the stored images; newly simulated images have the same prior.
     space = LabelSpace.fit(columns, plan.truth[plan.split["train"]], LOWER_BOUNDS | cuts)
 
     def build(shape, image_scaling, labels):

@@ -1,1 +1,1 @@
-"""Parameters to simulated images: what is drawn, what follows from it, and who does the chunks of work."""
+"""Simulation of images from parameters: random draws, derived quantities and chunks of work."""

@@ -1,7 +1,7 @@
-"""Chunks of simulation, for any process that is to do some.
+"""Picklable units of simulation work for threads, processes or Dask workers.
 
-A task hands in ``make``: an importable function, (parameters, threads) -> simulator. What it imports, it imports when
-called: PyAutoLens switches JAX to 64 bits as it is imported, which a process that trains must be spared.
+The argument ``make`` of a task is an importable function, (parameters, threads) -> simulator, with imports inside the
+function: importing PyAutoLens switches JAX to 64 bits, which must not happen in a process that trains.
 """
 
 import time
@@ -16,14 +16,14 @@ from stronglens.execution import available_threads
 from stronglens.parameters import to_manifest
 
 MEASURED = CHUNK_SIZE
-"""Images simulated, and thrown away, to see how long a run will take."""
+"""Number of images that are simulated and discarded to estimate the duration of a run."""
 
 _simulators = {}
 _lock = Lock()
 
 
 def simulator_of(make: Callable, parameters):
-    """Return the simulator that a task makes of some parameters: once in a process, shared by its threads."""
+    """Return the simulator of a task, which is made once per process and shared by its threads."""
     with _lock:
         if (make, parameters) not in _simulators:
             _simulators.clear()
@@ -32,7 +32,7 @@ def simulator_of(make: Callable, parameters):
 
 
 def describe_environment(program_version: str) -> dict[str, str]:
-    """Return what an image's bytes depend on beside its parameters: versions of libraries, kind of device."""
+    """Return the environment on which images depend in addition to parameters: library versions and kind of device."""
     from stronglens.raytracing import has_gpu
 
     return library_versions(program_version) | {"device": "gpu" if has_gpu() else "cpu"}
@@ -40,12 +40,14 @@ def describe_environment(program_version: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class ChunkSimulation:
-    """Simulate a dataset chunk by chunk: called with a chunk's number, returns its images' number.
+    """Simulate a dataset chunk by chunk: it is called with the index of a chunk and returns its number of images.
 
     Attributes
     ----------
-    make : callable, makes the task's simulator
-    parameters : Parameters, of a simulation
+    make : callable
+        Makes the simulator of the task.
+    parameters : Parameters
+        Simulation parameters.
     store : ChunkStore
     """
 
@@ -61,7 +63,7 @@ class ChunkSimulation:
 
 
 def plan_simulation(make: Callable, parameters, program_version: str) -> DatasetPlan:
-    """Plan to simulate a dataset.
+    """Plan the simulation of a dataset.
 
     Raises
     ------
@@ -85,9 +87,9 @@ def plan_simulation(make: Callable, parameters, program_version: str) -> Dataset
 
 
 def measure_rate(make: Callable, parameters) -> float:
-    """Return how many images a second this process simulates once it has compiled."""
+    """Return the rate of simulation in this process after compilation, images/s."""
     simulator = simulator_of(make, parameters)
-    simulator.simulate(range(MEASURED))  # some images need programs that others do not
+    simulator.simulate(range(MEASURED))  # compiles the programs for all kinds of images
     start = time.perf_counter()
     simulator.simulate(range(MEASURED))
     return MEASURED / (time.perf_counter() - start)

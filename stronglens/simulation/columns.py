@@ -1,9 +1,9 @@
-"""The columns that follow from what is drawn, and the conventions of all of them."""
+"""Derived columns, and the conventions of all columns."""
 
 from stronglens.parameters import Column
 
 LARGEST_ELLIPTICITY = 0.9
-"""Of (1-q)/(1+q): an axis ratio of 0.05, flatter than any galaxy, up to which images are tested."""
+"""Maximum of (1-q)/(1+q): an axis ratio of 0.05, flatter than any galaxy; images are tested up to this value."""
 
 DERIVED_COLUMNS = {
     "einstein-radius": Column(

@@ -1,4 +1,4 @@
-"""The telescope that the parameters of a simulation ask for."""
+"""The telescope of a simulation, from its parameters."""
 
 from stronglens import telescope
 from stronglens.parameters import UsageError
@@ -6,16 +6,21 @@ from stronglens.telescopes import TELESCOPES
 
 
 def make_telescope(parameters) -> telescope.Telescope:
-    """Make a telescope, its point-spread function read or modelled.
+    """Make a telescope, with a point-spread function from a file or a model.
 
     Parameters
     ----------
-    parameters : Parameters, of a simulation
+    parameters : Parameters
+        Simulation parameters.
+
+    Returns
+    -------
+    Telescope
 
     Raises
     ------
     UsageError
-        When its parameters contradict one another, the field, or what is asked of the noise.
+        When parameters of telescope, field or noise contradict one another.
     RunError
         When the file of ``--psf-fits`` cannot be used.
     """
@@ -28,7 +33,9 @@ def make_telescope(parameters) -> telescope.Telescope:
     elif known.optics:
         psf = telescope.optical_psf(known.optics, scale)
     else:
-        raise UsageError(f"--psf-model=optical is not for --telescope={parameters.telescope}: {known.without_optics}")
+        raise UsageError(
+            f"--psf-model=optical does not apply to --telescope={parameters.telescope}: {known.without_optics}"
+        )
     camera = telescope.Telescope(
         pixel_scale=scale,
         psf=psf,
@@ -43,8 +50,8 @@ def make_telescope(parameters) -> telescope.Telescope:
     side = 0 if psf is None else psf.shape[0]
     if side > parameters.grid_size:
         raise UsageError(
-            f"the point-spread function is {side} pixels wide, the field --grid-size={parameters.grid_size}: "
-            "lower --psf-fwhm, cut --psf-fits, or widen the field"
+            f"the point-spread function ({side} pixels) is wider than the field (--grid-size={parameters.grid_size}); "
+            "lower --psf-fwhm, crop --psf-fits, or enlarge the field"
         )
     _check_noise(parameters, camera)
     return camera
@@ -54,14 +61,14 @@ def _check_noise(parameters, camera: telescope.Telescope) -> None:
     drawn = parameters.snr_range, parameters.exposure_time_range
     if parameters.peak_noise_range:
         if any(drawn):
-            raise UsageError("--peak-noise-range stands in place of --snr-range and --exposure-time-range: give one")
+            raise UsageError("--peak-noise-range replaces --snr-range and --exposure-time-range; give only one of them")
         return
     if not camera.is_noisy and (parameters.snr_min > 0 or any(drawn)):
         raise UsageError(
-            "--snr-min, --snr-range and --exposure-time-range need noise: give --exposure-time, or another --telescope"
+            "--snr-min, --snr-range and --exposure-time-range need noise; give --exposure-time or another --telescope"
         )
     if all(drawn):
         raise UsageError(
-            f"--snr-range={parameters.snr_range} finds the exposure time that "
-            f"--exposure-time-range={parameters.exposure_time_range} draws: give one of them"
+            f"--snr-range={parameters.snr_range} and --exposure-time-range={parameters.exposure_time_range} both set "
+            "the exposure time; give only one of them"
         )

@@ -1,4 +1,4 @@
-"""Draws to images: one lens galaxy, one source behind it, one telescope."""
+"""Simulator of images of one lens galaxy and one source, observed with one telescope."""
 
 import threading
 from collections import Counter
@@ -25,16 +25,18 @@ from stronglens.simulation.instrument import make_telescope
 
 
 class LensSimulator:
-    """Simulate images of galaxy-galaxy strong lenses. Several threads may call one simulator at once.
+    """Simulate images of galaxy-galaxy strong lenses. A simulator is thread-safe.
 
     Parameters
     ----------
-    parameters : Parameters, of a simulation
+    parameters : Parameters
+        Simulation parameters.
     threads : int, optional
-        Cores to render on: by default all that this process may use.
-    chunk_size : int, the most images at once
+        Number of CPU cores for rendering; by default all that this process may use.
+    chunk_size : int
+        Maximum number of images at once.
     on_device : bool, optional
-        Whether images stay with JAX until they are recorded: by default where it has a GPU. Noise is then drawn from
+        Whether images stay on JAX's device until they are recorded, by default only on a GPU. The noise then has
         other random numbers.
 
     Raises
@@ -44,7 +46,7 @@ class LensSimulator:
     """
 
     perturber_profile: str | None = None
-    """What the renderer's perturbers are, where the lenses have any."""
+    """Profile of the perturbers, or None."""
 
     def __init__(self, parameters, threads: int | None = None, chunk_size: int = 128, on_device: bool | None = None):
         self.parameters = parameters
@@ -52,8 +54,8 @@ class LensSimulator:
         source, lens = parameters.src_redshift_range, parameters.lens_redshift_range
         if source.high <= lens.low:
             raise UsageError(
-                f"--src-redshift-range={source} lies nowhere behind --lens-redshift-range={lens}: "
-                "the source must be behind the lens"
+                f"--src-redshift-range={source} is never behind --lens-redshift-range={lens}; the source must be "
+                "behind the lens"
             )
         if self.lens_model.has_slope and parameters.einstein_radius_range is None:
             raise UsageError(f"--lens-model={parameters.lens_model} needs --einstein-radius-range")
@@ -61,7 +63,7 @@ class LensSimulator:
         self.shape = (parameters.grid_size, parameters.grid_size)
         self.field = parameters.grid_size * parameters.pixel_scale
         self.ranges = ranges(parameters)
-        self.most_clumps = getattr(parameters, "src_clumps", 0)  # a task may have smooth sources alone
+        self.most_clumps = getattr(parameters, "src_clumps", 0)  # a task may have smooth sources only
         self.rules = self._rules()
         self.chunk_size = chunk_size
         self._threads, self._on_device = threads, on_device
@@ -70,7 +72,7 @@ class LensSimulator:
 
     @property
     def name(self) -> str:
-        """What is simulated, in a word or two."""
+        """Short description of the simulated images."""
         return f"{self.parameters.lens_model} lenses"
 
     @property
@@ -88,18 +90,18 @@ class LensSimulator:
 
     @property
     def has_own_light(self) -> bool:
-        """Whether lenses shine, with another ellipticity than that of their mass."""
+        """Whether lenses have light with another ellipticity than that of their mass."""
         offsets = {"light-ellip-offset-x", "light-ellip-offset-y"}
         return self.parameters.lens_light == "on" and not offsets.isdisjoint(self.ranges)
 
     @property
     def is_noisy(self) -> bool:
-        """Whether images have noise, of the telescope or of their own."""
+        """Whether images have noise, from the telescope or relative to their peak."""
         return self.telescope.is_noisy or "peak-noise" in self.ranges
 
     @property
     def columns(self) -> dict[str, Column]:
-        """The columns of ``labels.csv``: first what is drawn, then what follows from it."""
+        """The columns of ``labels.csv``: drawn columns first, then derived columns."""
         derived = ["einstein-radius", "magnification"]
         if self.lens_model.is_ellipsoid and "einstein-radius-sie" not in self.ranges:
             derived.insert(1, "einstein-radius-sie")
@@ -115,7 +117,7 @@ class LensSimulator:
 
     @property
     def renderer(self) -> ImageRenderer:
-        """The renderer, made on first use: parameters are checked without waking JAX."""
+        """The renderer, made on first use, so that parameters are checked without starting JAX."""
         with self._first_use:
             if self._renderer is None:
                 self._renderer = ImageRenderer(
@@ -140,22 +142,24 @@ class LensSimulator:
             return self._renderer
 
     def simulate(self, indices: Sequence[int]) -> tuple[np.ndarray, Draws, Counter]:
-        """Simulate some images: each depends on the seed and its own index alone.
+        """Simulate images. Each image depends only on the seed and its own index.
 
         Parameters
         ----------
-        indices : N ints, at most a chunk
+        indices : sequence of N int
+            At most a chunk.
 
         Returns
         -------
-        images : (N, H, W) float32, e-/s
-        labels : dict of column to (N,) float64
-        rejected : Counter of reasons for which draws were refused
+        images : ndarray (N, H, W) float32, electrons/s
+        labels : dict of column to ndarray (N,) float64
+        rejected : Counter
+            Number of rejected draws by reason.
 
         Raises
         ------
         RunError
-            When the cuts accept nothing.
+            When no draw is accepted in the maximum number of tries.
         """
         sampler = self.draw(indices)
         rate, labels = self._observe(sampler.draws, indices)
@@ -173,29 +177,29 @@ class LensSimulator:
         return images, {name: labels[name] for name in self.columns}, sampler.rejected
 
     def draw(self, indices: Sequence[int]) -> Sampler:
-        """Draw some images' quantities, by the rules that need no image."""
+        """Draw the parameters of images, subject to the rules that do not need the rendered image."""
         return Sampler(
             self.ranges, self.rules, self.parameters.seed, indices, self.parameters.tries, self._follow_from_draws
         )
 
     def complete(self, labels: Draws, indices: Sequence[int]) -> Draws:
-        """Return labels with what belongs to an image's scene and is no column: where the clumps of its source are."""
+        """Return labels and the parameters of clumps, which belong to the scene of an image but are not columns."""
         most = self.most_clumps
         return labels | (draw_clumps(most, self.parameters.seed, indices) if most else {})
 
     def physical_scene(self, draws: Draws) -> Draws:
-        """Turn drawn values into what the ray tracer takes: redshifts acted, in this telescope's units.
+        """Return the scene for the ray tracer, with the effects of redshift, in the units of the telescope.
 
-        The surface brightness of the lens dims while its mass stays, so that a mass-to-light ratio is divided by what
-        its intensity is multiplied by.
+        The surface brightness of the lens dims with redshift but its mass does not, so a mass-to-light ratio is divided
+        by the factor of the intensity.
 
         Parameters
         ----------
-        draws : dict of column to (N,)
+        draws : dict of column to ndarray (N,)
 
         Returns
         -------
-        dict of the ray tracer's names to (N,)
+        dict of scene column to ndarray (N,)
         """
         scene = {name.replace("-", "_"): values for name, values in draws.items()}
         z_lens, z_source = scene["lens_redshift"], scene["src_redshift"]
@@ -210,7 +214,7 @@ class LensSimulator:
         source_light = source_light * self.telescope.intensity_unit
 
         for galaxy, light in (("src", source_light), ("lens", lens_light)):
-            if f"{galaxy}_magnitude" in scene:  # as observed: dimmed already
+            if f"{galaxy}_magnitude" in scene:  # observed, including dimming
                 flux = 10 ** (0.4 * (self.telescope.zero_point - scene[f"{galaxy}_magnitude"]))
                 area = self.telescope.pixel_scale**2
                 scene[f"{galaxy}_intensity"] = flux * area / sersic_flux(scene, galaxy)
@@ -223,20 +227,20 @@ class LensSimulator:
             scene["halo_kappa"] = scene["halo_kappa"] * mass
         elif "einstein_radius_sie" not in scene:
             radius = cosmology.isothermal_einstein_radius(scene["velocity_dispersion"], z_lens, z_source)
-            scene["einstein_radius_sie"] = np.maximum(radius, 0)  # in front of the lens: refused by a rule
+            scene["einstein_radius_sie"] = np.maximum(radius, 0)  # a rule rejects sources in front of the lens
         spacing = self.telescope.pixel_scale / self.parameters.over_sampling
         return scene | place_clumps(self.most_clumps, draws, scene, spacing)
 
     def render(self, scene: Draws, perturbers: Perturbers | None = None) -> tuple[np.ndarray, np.ndarray | None]:
-        """Render noiseless, unblurred images of source and lens, with the margin that the blur needs."""
+        """Render noiseless images of source and lens before the PSF, with a margin for the convolution."""
         return self.renderer(scene, perturbers)
 
     def noiseless(self, scene: Draws, perturbers: Perturbers | None = None) -> np.ndarray:
-        """Return blurred images without noise: (N, H, W) float32, e-/s."""
+        """Return images with PSF and without noise: ndarray (N, H, W) float32, electrons/s."""
         return np.asarray(self._expose(scene, {}, perturbers)[0])[: len(scene["src_intensity"])]
 
     def describe(self) -> dict:
-        """Return what a dataset's manifest says of its images, beside the parameters."""
+        """Return the entries on images and telescope in the manifest of a dataset."""
         camera = self.telescope
         return {
             "image-shape": list(self.shape),
@@ -272,7 +276,7 @@ class LensSimulator:
         return self.complete(derived, indices)
 
     def _rules(self) -> list[Rule]:
-        """The rules that join parameters, all of them."""
+        """Return all rules on combinations of parameters."""
         rules = [
             Rule(
                 "source-before-lens",
@@ -301,17 +305,17 @@ class LensSimulator:
                     draws["einstein-radius"] + np.hypot(draws["lens-center-x"], draws["lens-center-y"])
                     <= self.field / 2
                 ),
-                "lower the lens's mass, or widen the field with --grid-size or --pixel-scale",
+                "lower the lens mass, or enlarge the field with --grid-size or --pixel-scale",
             )
         )
         return rules
 
     def perturbers(self, draws: Draws, indices: Sequence[int]) -> Perturbers | None:
-        """Return the dark masses beside the smooth lenses: none here."""
+        """Return the perturbers of the smooth lenses, here None."""
         return None
 
     def _observe(self, draws: Draws, indices: Sequence[int]) -> tuple[np.ndarray, Draws]:
-        """Render and blur; return all the light and the labels."""
+        """Render images and convolve them with the PSF; return the rate of all light and the labels."""
         scene = self.physical_scene(draws)
         rate, measured = self._expose(scene, draws, self.perturbers(draws, indices))
         labels = dict(draws)
@@ -322,7 +326,7 @@ class LensSimulator:
         return rate, labels
 
     def _expose(self, scene: Draws, draws: Draws, perturbers: Perturbers | None):
-        """Return noiseless images, all the light blurred, and what is measured on them (see `telescope.observe`)."""
+        """Return noiseless images with PSF and the labels from them (see `telescope.observe`)."""
         wanted = [draws.get(name) for name in ("snr-wanted", "exposure-time", "peak-noise")]
         if self._is_on_device():
             wanted = [None if values is None else self._pad(values) for values in wanted]
@@ -342,11 +346,11 @@ class LensSimulator:
         return self._device.add_noise(rate, keys, *drawn)[: len(indices)]
 
     def _pad(self, rows: np.ndarray) -> np.ndarray:
-        """Return a chunk's worth of rows, the last one repeated."""
+        """Return rows of a full chunk; the last row is repeated."""
         return rows[np.minimum(np.arange(self.chunk_size), len(rows) - 1)]
 
     def _refuse(self, labels: Draws) -> tuple[str, np.ndarray]:
-        """Return a reason and the images it refuses: none when all are accepted."""
+        """Return a reason, and a mask of the images that are rejected for it."""
         faint = labels["magnification"] < self.parameters.magnification_min
         if faint.any() or not self.is_noisy:
             return "magnification-min", faint
@@ -354,7 +358,7 @@ class LensSimulator:
 
 
 def _replace_rows(array, rows: np.ndarray, values):
-    """Return an array of NumPy's or JAX's with some rows replaced by the first of others."""
+    """Return a NumPy or JAX array with some rows replaced by the first of ``values``."""
     values = values[: len(rows)]
     if not isinstance(array, np.ndarray):
         return array.at[rows].set(values)

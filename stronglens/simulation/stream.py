@@ -1,4 +1,4 @@
-"""Endless data: lenses that no dataset holds, simulated while a network trains on others."""
+"""Simulation during training: an unbounded stream of new images that are not stored in a dataset."""
 
 import json
 from collections import OrderedDict
@@ -14,32 +14,40 @@ from stronglens.parameters import to_manifest
 from stronglens.simulation.chunks import simulator_of
 
 MEASURED = 1024
-"""Images on which the scalings are fitted."""
+"""Number of images on which the scalings are fitted."""
 
 KEPT = 32
-"""Chunks kept, finished or not: what several ask for is simulated once."""
+"""Number of chunks in memory, complete or in progress, so that repeated requests are simulated once."""
 
 
 class SimulationStream:
-    """One endless stream of simulated lenses that continues a dataset: image ``j`` has the index ``number + j``.
+    """Unbounded stream of simulated lenses that continues a dataset: image ``j`` has the index ``stored + j``.
 
-    No stored image has such an index, so that none of validation or test is ever trained on; and an image depends on
-    the dataset's seed and its index alone, so that a training can be repeated and resumed.
+    No stored image has such an index, so no validation or test image is used for training. An image depends only on the
+    seed of the dataset and its own index, so that a training can be repeated and resumed.
 
     Parameters
     ----------
-    make : callable, makes the task's simulator (see :mod:`stronglens.simulation.chunks`)
-    parameters : Parameters, of a simulation, those of the dataset
-    stored : int, images in the dataset
-    number : int, images of an epoch
-    labels : sequence of L str, the columns that are asked for
-    executor : concurrent.futures.Executor, which simulates
+    make : callable
+        Makes the simulator of the task (see :mod:`stronglens.simulation.chunks`).
+    parameters : Parameters
+        Simulation parameters of the dataset.
+    stored : int
+        Number of images in the dataset.
+    number : int
+        Number of images per epoch.
+    labels : sequence of L str
+        Columns that are returned.
+    executor : concurrent.futures.Executor
+        Runs the simulation.
 
     Attributes
     ----------
     number, chunk_size : int
-    shape : (H, W)
-    digest : str, says which images these are
+        Number of images per epoch and per chunk.
+    shape : (H, W), pixels
+    digest : str
+        Identity of the images.
     """
 
     chunk_size = CHUNK_SIZE
@@ -54,7 +62,7 @@ class SimulationStream:
         self._chunks: OrderedDict[int, Future] = OrderedDict()
 
     def request(self, chunk: int) -> Future:
-        """Ask for a chunk of the stream: a future of images (chunk_size, H, W) float32 and labels (chunk_size, L)."""
+        """Return a future of a chunk: images (chunk_size, H, W) float32, electrons/s, and labels (chunk_size, L)."""
         if chunk not in self._chunks:
             self._chunks[chunk] = self._executor.submit(self._work, chunk)
             while len(self._chunks) > KEPT:
@@ -62,26 +70,29 @@ class SimulationStream:
         return self._chunks[chunk]
 
     def first(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the first images of the stream, a thousand or an epoch's, and their labels."""
+        """Return the first images of the stream and their labels; at most 1024 or an epoch."""
         number = min(self.number, MEASURED)
         chunks = [self.request(chunk) for chunk in range(-(-number // CHUNK_SIZE))]
         images, labels = zip(*(chunk.result() for chunk in chunks), strict=True)
         return np.concatenate(images)[:number], np.concatenate(labels)[:number]
 
     def describe(self) -> dict:
-        """Return what a network's record says of what it was trained on."""
+        """Return the entries on the stream in the record of a network."""
         return {"first-index": self.stored, "images-an-epoch": self.number}
 
 
 @dataclass(frozen=True)
 class FreshSimulation:
-    """Simulate a stream chunk by chunk: called with a chunk's number, returns its images and labels.
+    """Simulate a stream chunk by chunk: it is called with the index of a chunk and returns its images and labels.
 
     Attributes
     ----------
-    make : callable, makes the task's simulator
-    parameters : Parameters, of a simulation
-    first : int, index of the stream's first image
+    make : callable
+        Makes the simulator of the task.
+    parameters : Parameters
+        Simulation parameters.
+    first : int
+        Index of the first image of the stream.
     labels : tuple of L str
     """
 
@@ -91,7 +102,7 @@ class FreshSimulation:
     labels: tuple[str, ...]
 
     def __call__(self, chunk: int) -> tuple[np.ndarray, np.ndarray]:
-        """Simulate a chunk: images (chunk_size, H, W) float32, labels (chunk_size, L)."""
+        """Return a chunk: images (chunk_size, H, W) float32, electrons/s, and labels (chunk_size, L)."""
         start = self.first + chunk * CHUNK_SIZE
         images, columns, _ = simulator_of(self.make, self.parameters).simulate(range(start, start + CHUNK_SIZE))
         return images, np.stack([columns[label] for label in self.labels], axis=1)

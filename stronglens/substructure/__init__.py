@@ -1,1 +1,1 @@
-"""Substructure: whether the dark matter of a lens is smooth, holds sub-halos, or a vortex."""
+"""Substructure: classification of lenses with smooth dark matter, with subhalos, or with a vortex."""

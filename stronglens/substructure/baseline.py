@@ -1,7 +1,7 @@
-"""What gives the class away cheaply: a linear classifier of numbers that need no look at structure.
+"""Baseline: logistic regression on scalar image measurements.
 
-Whatever it tells apart - a class that is brighter on average, say - a network may learn in place
-of substructure; what the network does beyond it comes from the image's structure.
+A network may learn the same differences between classes, such as a higher mean brightness, instead of substructure.
+Its gain over the baseline comes from the structure of the images.
 """
 
 from collections.abc import Sequence
@@ -14,37 +14,44 @@ FEATURES = (
     "ring_radius", "ring_brightness", "size", "ellipticity", "flux_within_1_4", "flux_within_1_2", "flux_within_3_4",
 )  # fmt: skip
 BLOCK = 2**20
-"""Pixels measured at a time: 256 images of 64 x 64, 8 MB in double precision, some four times over."""
-# Light counts where it stands this many times the noise above the background.
+"""Number of pixels in a batch: 256 images of 64 x 64 pixels; 8 MB in double precision, in about four copies."""
+
 THRESHOLD = 2.0
-# Standardised features reach no farther: one odd image must not decide the fit.
+"""Threshold for light above the background, in standard deviations of the noise."""
+
 MAX_SIGMA = 5.0
+"""Standardised features are clipped to this range, so that one outlier cannot dominate the fit."""
 
 
 def scalar_features(images: np.ndarray, pixel_scale: float | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Measure the brightness, place, size and shape of the light in each image.
+    """Measure the brightness, position, size and shape of the light in each image.
 
-    Background and noise are the median and the scaled median deviation of a frame an eighth of the image
-    wide. ``flux`` and ``peak`` are above the background. The others weigh each pixel by its light w above the
-    background plus twice the noise: ``lit_area`` = (sum w)^2 / sum w^2; about the image's centre the distance
-    of the centroid, mean and standard deviation of the radius, and the share of the light within 1/4, 1/2 and
-    3/4 of the way to the nearest edge; about the centroid ``size`` = sqrt(Q_xx + Q_yy) and ``ellipticity`` =
-    sqrt((Q_xx - Q_yy)^2 + 4 Q_xy^2) / (Q_xx + Q_yy), Q the second moments. ``ring_radius`` and
-    ``ring_brightness`` are the highest point of the brightness averaged over angle, by a parabola through the
-    three rings about it. An image without light has zero for all that needs it.
+    Background and noise are the median and the scaled median absolute deviation in a frame along the edges, an eighth
+    of the image wide. ``flux`` and ``peak`` are background-subtracted. The other features weight each pixel by its
+    light w above the background plus twice the noise: ``lit_area`` = (sum w)^2 / sum w^2; relative to the image centre,
+    the distance of the centroid, mean and standard deviation of the radius, and the fraction of the light within 1/4,
+    1/2 and 3/4 of the distance to the nearest edge; relative to the centroid, ``size`` = sqrt(Q_xx + Q_yy) and
+    ``ellipticity`` = sqrt((Q_xx - Q_yy)^2 + 4 Q_xy^2) / (Q_xx + Q_yy), with the second moments Q. ``ring_radius`` and
+    ``ring_brightness`` are the maximum of the brightness averaged over angle, from a parabola through three rings. The
+    features of an image without light are 0.
 
     Parameters
     ----------
-    images : ndarray (N, H, W), e-/s
-        Finite, 4 x 4 pixels or more.
+    images : ndarray (N, H, W), electrons/s
+        Finite, at least 4 x 4 pixels.
     pixel_scale : float, arcsec, optional
-        Where it is unknown, lengths are in pixels.
+        Without it, lengths are in pixels.
 
     Returns
     -------
     features : ndarray (N, F) float64
-        Finite; brightness in e-/s, lengths in arcsec, ``lit_area`` in arcsec^2.
+        Finite; brightness in electrons/s, lengths in arcsec, ``lit_area`` in arcsec^2.
     names : tuple of F str
+
+    Raises
+    ------
+    ValueError
+        For images of another shape or smaller than 4 x 4 pixels.
     """
     images = np.asarray(images)
     if images.ndim != 3 or min(images.shape[1:]) < 4:
@@ -65,24 +72,29 @@ def scalar_baseline(
 ) -> np.ndarray:
     """Predict class probabilities from scalar features with a multinomial logistic regression.
 
-    Each feature x becomes z = asinh((x - median) / half the distance of the quartiles), which tames the long
-    tails of fluxes whatever their unit, standardised with the training images; the regression sees z and z^2,
-    with an L2 penalty of unit strength.
+    Each feature x is transformed to z = asinh((x - median) / half the interquartile range), which shortens the tails of
+    fluxes in any unit, and standardised on the training images. The inputs of the regression are z and z^2; it has an
+    L2 penalty of unit strength.
 
     Parameters
     ----------
     train_features : ndarray (M, F)
     train_true : ndarray (M,) int
-        Index of the true class.
+        Indices of the true classes.
     test_features : ndarray (N, F)
     classes : sequence of C str
     seed : int
-        Of the solver's order; the default one uses none.
+        Seed of the solver; the default solver does not use it.
 
     Returns
     -------
     ndarray (N, C) float64
-        Each row adds up to one; zero for a class that no training image has.
+        Each row sums to 1; a class without training images has probability 0.
+
+    Raises
+    ------
+    ValueError
+        When a training class is not an index of ``classes``.
     """
     train_true = np.asarray(train_true)
     present = np.unique(train_true)
@@ -102,7 +114,7 @@ def scalar_baseline(
 
 
 class _Field:
-    """Where each pixel of an image is, in one row."""
+    """Coordinates of the pixels of an image, flattened."""
 
     def __init__(self, shape: tuple[int, int], scale: float):
         height, width = shape
@@ -115,7 +127,7 @@ class _Field:
         inside = np.zeros(shape, dtype=bool)
         inside[edge:-edge, edge:-edge] = True
         self.frame = ~inside.ravel()
-        # Rings one pixel wide, as far as they are whole; their pixels stand together once sorted.
+        # Complete rings, one pixel wide; after sorting, the pixels of a ring are contiguous.
         ring = (self.radius / scale).astype(int)
         self.order = np.argsort(ring, kind="stable")
         self.order = self.order[: np.count_nonzero(ring < max(3, min(height, width) // 2))]
@@ -123,13 +135,13 @@ class _Field:
         self.ring_radii = self.average(self.radius[None])[0]
 
     def average(self, light: np.ndarray) -> np.ndarray:
-        """Return the mean over angle of images (N, H W) in each ring: (N, R)."""
+        """Return the mean of images (N, H W) in each ring, (N, R)."""
         return np.add.reduceat(light[:, self.order], self.starts, axis=1) / self.counts
 
 
 def _measure(images: np.ndarray, field: _Field) -> np.ndarray:
     light = images.reshape(len(images), -1).astype(np.float64)
-    # In units of the brightest pixel nothing below overflows or vanishes.
+    # Units of the brightest pixel avoid overflow and underflow below.
     unit = np.abs(light).max(axis=1, keepdims=True)
     unit[unit == 0] = 1.0
     light /= unit
@@ -142,7 +154,7 @@ def _measure(images: np.ndarray, field: _Field) -> np.ndarray:
     flux, peak = light.sum(axis=1), light.max(axis=1)
 
     weights = np.maximum(light - THRESHOLD * noise, 0.0)
-    # Rounding of a uniform image is not light.
+    # Rounding errors of a uniform image are not light.
     weights[weights.max(axis=1) <= 1e-12] = 0.0
     total = weights.sum(axis=1)
     lit = total > 0
@@ -154,7 +166,7 @@ def _measure(images: np.ndarray, field: _Field) -> np.ndarray:
     spread = np.maximum(weights @ field.radius**2 - radius**2, 0.0)
     moment = np.maximum(xx + yy, 0.0)
     shape = np.hypot(xx - yy, 2 * xy)
-    # A single pixel has no shape, only rounding errors.
+    # The shape of a single pixel is only rounding errors.
     extended = moment > 1e-9 * field.scale**2
     ellipticity = np.divide(shape, moment, out=np.zeros_like(moment), where=extended)
     within = [weights @ (field.radius < share * field.reach) for share in (0.25, 0.5, 0.75)]
@@ -169,7 +181,7 @@ def _measure(images: np.ndarray, field: _Field) -> np.ndarray:
 
 
 def _find_ring(profiles: np.ndarray, radii: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return radius and height of the highest point of each profile (N, R)."""
+    """Return radius and height of the maximum of each profile (N, R)."""
     rows = np.arange(len(profiles))
     top = np.argmax(profiles, axis=1)
     middle = np.clip(top, 1, profiles.shape[1] - 2)
@@ -183,7 +195,7 @@ def _find_ring(profiles: np.ndarray, radii: np.ndarray) -> tuple[np.ndarray, np.
 
 def _standardise(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     low, middle, high = np.percentile(train, (25, 50, 75), axis=0)
-    # A feature that is the same in most images may still differ in the rest.
+    # The interquartile range is 0 for a feature that is constant in most images; then the standard deviation is used.
     width = np.where(high > low, (high - low) / 2, train.std(axis=0))
     width[width == 0] = 1.0
     train, test = (np.arcsinh((part - middle) / width) for part in (train, test))

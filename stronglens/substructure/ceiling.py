@@ -1,4 +1,7 @@
-"""What matched filters would know: on a sample of the test images, simulated anew in another process."""
+"""Matched-filter upper limit on the classification.
+
+A sample of the test images is simulated again, without noise, in another process.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,62 +13,69 @@ from stronglens.evaluation import count_draws, draw_resamples, make_entry, undef
 from stronglens.execution import open_executor
 from stronglens.learning.plan import TrainingPlan
 from stronglens.substructure.effects import EffectMeasurement, Effects
-from stronglens.substructure.simulator import make_simulator
 
 PIECE = 32
-"""Images measured at a time: the derivatives of one image are many images."""
+"""Number of images in a batch; it is small because each image has many derivative images."""
 
 RESAMPLES, LEVEL = 1000, 0.95
 MOST_PAIRED = 2000
-"""Groups of images at most of which all pairs are looked at."""
+"""Maximum number of groups of images; all pairs of groups are evaluated."""
 
 FEW_IMAGES = "too few images"
 LOWEST_CEILING = 0.55
-"""Area under the ROC curve below which a share of it says nothing."""
+"""Minimum area under the ROC curve of the matched filter for which the network's share is defined."""
 
 
 @dataclass(frozen=True)
 class MeasuredEffects:
-    """What the substructure of a sample of images does.
+    """Effects of the substructure on a sample of images.
 
     Attributes
     ----------
-    rows : (N,) of the dataset, rising
-    effects : Effects of N images
+    rows : ndarray (N,) int
+        Indices in the dataset, in increasing order.
+    effects : Effects
+        Effects for N images.
     """
 
     rows: np.ndarray
     effects: Effects
 
     def of(self, rows: Sequence[int]) -> Effects:
-        """Return the effects of some of the rows.
+        """Return the effects for a subset of the rows.
 
         Raises
         ------
         ValueError
-            If one of them was not measured.
+            If a row was not measured.
         """
-        strangers = np.setdiff1d(rows, self.rows)
-        if len(strangers):
-            raise ValueError(f"the effects of rows {strangers[:9].tolist()} were not measured")
+        unknown = np.setdiff1d(rows, self.rows)
+        if len(unknown):
+            raise ValueError(f"the effects of rows {unknown[:9].tolist()} were not measured")
         places = np.searchsorted(self.rows, rows)
         return Effects(*(getattr(self.effects, name)[places] for name in Effects.__dataclass_fields__))
 
 
 def measure_effects(plan: TrainingPlan, rows: np.ndarray) -> MeasuredEffects:
-    """Measure what the substructure of some images does to them.
+    """Measure the effects of the substructure on images.
 
     Parameters
     ----------
-    plan : TrainingPlan of a simulated dataset
-    rows : (N,) of the dataset, rising
+    plan : TrainingPlan
+        Plan with a simulated dataset.
+    rows : ndarray (N,) int
+        Indices in the dataset, in increasing order.
+
+    Returns
+    -------
+    MeasuredEffects
     """
     table = plan.dataset.labels
     columns = [name for name in table.columns if name != "file"]
-    measure = EffectMeasurement(make_simulator, plan.made_with)
+    measure = EffectMeasurement(plan.made_with)
     pieces = [rows[start : start + PIECE] for start in range(0, len(rows), PIECE)]
-    # In another process: importing PyAutoLens would change this one's JAX (see stronglens.simulation.chunks).
-    with plan.console.progress(len(rows), "measuring the ceiling") as progress, open_executor(1) as executor:
+    # In another process, since importing PyAutoLens would change JAX in this one (see stronglens.simulation.chunks).
+    with plan.console.progress(len(rows), "measuring the upper limit") as progress, open_executor(1) as executor:
         draws = [{name: table[name].to_numpy(float)[piece] for name in columns} for piece in pieces]
         waiting = [executor.submit(measure, work) for work in zip(pieces, draws, strict=True)]
         measured = []
@@ -78,28 +88,30 @@ def measure_effects(plan: TrainingPlan, rows: np.ndarray) -> MeasuredEffects:
 
 
 def matched_filter_auc(significance: np.ndarray, seed: int) -> dict:
-    """Return the area under the ROC curve of the observer who knows each image's signal, with a bootstrap interval.
+    """Return the area under the ROC curve of the ideal observer with known signals, with a bootstrap interval.
 
-    With a signal in image i the log-likelihood ratio is N(d_i^2 / 2, d_i^2), and in an image j without any,
-    whose own would-be signal is known as well, N(-d_j^2 / 2, d_j^2). So i ranks above j with the probability
-    Phi(sqrt(d_i^2 + d_j^2) / 2), and the area is its mean over the pairs of different images: no score of one image at
-    a time has a larger one. If all d are alike it is Phi(d / sqrt 2) (Green & Swets 1966, Signal Detection Theory).
+    The log-likelihood ratio of an image i with a signal is N(d_i^2 / 2, d_i^2). That of an image j without its signal,
+    which is also known, is N(-d_j^2 / 2, d_j^2). Then i ranks above j with the probability Phi(sqrt(d_i^2 + d_j^2) /
+    2), and the area is the mean of this over pairs of different images. No score that uses one image at a time has a
+    larger area. If all d are equal, the area is Phi(d / sqrt 2) (Green & Swets 1966, Signal Detection Theory).
 
     Parameters
     ----------
-    significance : (N,) d of each image
-    seed : int, of the resamples of images
+    significance : array_like (N,)
+        Signal-to-noise ratio d of each image.
+    seed : int
+        Seed of the bootstrap.
 
     Returns
     -------
     dict
-        ``{"value", "low", "high"}``; undefined, with its ``"reason"``, for fewer than two images.
+        ``{"value", "low", "high"}``; undefined, with a ``"reason"``, for fewer than two images.
     """
     d = np.sort(np.asarray(significance, dtype=float))
     if len(d) < 2:
         return undefined(FEW_IMAGES)
     squares = d**2
-    # Many images are paired by groups of nearly equal d, else the pairs of 100,000 would fill any memory.
+    # Groups of nearly equal d limit the number of pairs: those of 100,000 images would not fit in memory.
     starts = np.unique(np.linspace(0, len(d), min(len(d), MOST_PAIRED), endpoint=False).astype(int))
     group = np.add.reduceat(squares, starts) / np.diff(np.append(starts, len(d)))
     won = ndtr(np.sqrt(group[:, None] + group) / 2)
@@ -107,7 +119,7 @@ def matched_filter_auc(significance: np.ndarray, seed: int) -> dict:
 
     def measure(weights: np.ndarray) -> np.ndarray:
         grouped = np.add.reduceat(weights, starts, axis=1)
-        # However often an image was drawn, it is not paired with itself.
+        # An image is never paired with itself, even if the resample contains it more than once.
         pairs = weights.sum(axis=1) ** 2 - (weights**2).sum(axis=1)
         sums = np.einsum("rg,rg->r", grouped @ won, grouped) - weights**2 @ itself
         return np.divide(sums, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
@@ -119,7 +131,7 @@ def matched_filter_auc(significance: np.ndarray, seed: int) -> dict:
 
 
 def share_of_ceiling(network: dict, refit: dict) -> dict:
-    """Return which share of a filter's way from chance to its area the network goes: (A_net - 1/2) / (A_refit - 1/2).
+    """Return the network's share of the upper limit, (A_net - 1/2) / (A_refit - 1/2).
 
     Parameters
     ----------
@@ -129,14 +141,14 @@ def share_of_ceiling(network: dict, refit: dict) -> dict:
     Returns
     -------
     dict
-        Entry; its interval is that of the network, the ceiling being held at its value. Undefined where an area is,
-        and where the ceiling is so near to chance that the share would be a ratio of noise.
+        An entry. Its interval is from the interval of the network; the upper limit is fixed at its value. It is
+        undefined if an area is undefined, or if the upper limit is so close to 1/2 that noise dominates the share.
     """
-    for area, whose in ((network, "network"), (refit, "ceiling")):
+    for area, whose in ((network, "network"), (refit, "upper limit")):
         if area["value"] is None:
-            return undefined(f"the {whose}'s area is undefined")
+            return undefined(f"the area of the {whose} is undefined")
     if refit["value"] < LOWEST_CEILING:
-        return undefined("the ceiling is too near to chance")
+        return undefined("the upper limit is too close to 0.5")
     reach = refit["value"] - 0.5
     share = {key: None if network[key] is None else (network[key] - 0.5) / reach for key in ("value", "low", "high")}
     return share | ({"reason": network["reason"]} if network.get("reason") else {})

@@ -1,11 +1,11 @@
-"""Images distributed as folders of .npy files, a folder a class: which files there are.
+"""Image files in class folders, one folder of .npy files per class.
 
 ::
 
-    FOLDER/no/*.npy  FOLDER/sphere/*.npy  FOLDER/vort/*.npy         or, with a test set of its own,
+    FOLDER/no/*.npy  FOLDER/sphere/*.npy  FOLDER/vort/*.npy         or, with a separate test set,
     FOLDER/train/no/*.npy ...  FOLDER/val/no/*.npy ...
 
-The public DeepLense sets come like this, under several names.
+The public DeepLense datasets have this form, with several names for the classes.
 """
 
 import difflib
@@ -20,10 +20,10 @@ from stronglens.dataset import checksum
 from stronglens.parameters import Column, UsageError
 
 CLASSES = ("no", "sphere", "vortex")
-"""Lenses without substructure, with sub-halos, and with vortices. Their numbers are what is learned."""
+"""Classes: lenses without substructure, with subhalos, and with vortices. The label is the index of the class."""
 
 CLASS_COLUMN = Column(
-    "substructure", None, r"{\rm class}", "class of the substructure: 0 no, 1 sphere (sub-halos), 2 vortex", drawn=False
+    "substructure", None, r"{\rm class}", "class of the substructure: 0 no, 1 sphere (subhalos), 2 vortex", drawn=False
 )
 
 FOLDERS = {
@@ -31,10 +31,10 @@ FOLDERS = {
     "sphere": ("sphere", "cdm"),
     "vortex": ("vort", "vortex", "axion"),
 }
-"""What the folders of each class are called, without regard to case; ``-`` counts as ``_``."""
+"""Possible names of the folder of each class; case is ignored, and ``-`` is equivalent to ``_``."""
 
 TRAIN, TEST = "train", ("val", "valid", "validation", "test")
-"""What the two parts of a set are called that comes with images to train on and others to test with."""
+"""Names of the folders of training and test images in a dataset with a separate test set."""
 
 CONVERT = "generate_data.py --task substructure --convert-from"
 
@@ -43,18 +43,21 @@ _CLASS_OF = {name: number for number, known in enumerate(FOLDERS.values()) for n
 
 @dataclass(frozen=True, eq=False)
 class ClassFolders:
-    """The images of a folder of class folders, in the order that they have in a dataset.
-
-    That is: images to train on before images to test with; of each, class by class; of each, by file name.
+    """Images in class folders, in the order of a dataset: training images first, then by class, then by file name.
 
     Attributes
     ----------
     folder : Path
-    names : tuple of N str, the files, relative to the folder: ``train/no/1.npy``
-    classes : ndarray (N,) int, index into ``CLASSES``
-    test : (int, int) or None, first and one past the last of the images that came as a test set
-    checksum : str, says which files these are, by names and sizes
-    ignored : tuple of str, visible files in these folders that are not images to be read
+    names : tuple of N str
+        Files relative to the folder, such as ``train/no/1.npy``.
+    classes : ndarray (N,) int
+        Indices into ``CLASSES``.
+    test : (int, int) or None
+        Indices of the first test image and of the end of the test images; None without a separate test set.
+    checksum : str
+        Identity of the files, from their names and sizes.
+    ignored : tuple of str
+        Visible files that are not read as images.
     """
 
     folder: Path
@@ -68,32 +71,32 @@ class ClassFolders:
 def find_classes(folder: str | Path) -> ClassFolders:
     """Find the images of every class.
 
-    Hidden files and folders are passed over. A folder of another name than those known is an error, for it may be a
-    class whose name is misspelt.
+    Hidden files and folders are ignored. A folder with an unknown name is an error, since it can be a misspelt class.
 
     Raises
     ------
     UsageError
-        When the folder cannot be read, a class is missing or has no images, or it is not clear what a folder is.
+        When the folder cannot be read, a class is missing or has no images, or the folders are ambiguous.
     """
     folder = Path(folder)
     folders, loose = _list(folder)
     classes = [name for name in folders if _plain(name) in _CLASS_OF]
     parts = [name for name in folders if _plain(name) in (TRAIN, *TEST)]
     if not classes and not parts:
-        there = _describe_found(folders)
-        raise UsageError(f"{folder} holds no folder of a class{there}; known are {_describe_known()}")
+        found = _describe_found(folders)
+        raise UsageError(f"{folder} contains no class folder{found}; possible names are {_describe_known()}")
     if classes and parts:
         raise UsageError(
-            f"{folder} holds both classes ({_listed(classes)}) and parts ({_listed(parts)}): keep one or the other"
+            f"{folder} contains both class folders ({_listed(classes)}) and folders of these ({_listed(parts)}); keep "
+            "one kind only"
         )
     _refuse_unknown(folder, folders, _CLASS_OF if classes else (TRAIN, *TEST))
     train = [name for name in parts if _plain(name) == TRAIN]
     test = [name for name in parts if _plain(name) != TRAIN]
     if parts and len(train) != 1:
-        raise UsageError(f"{folder} holds {_listed(train or test)}, and not one train/ with images to train on")
+        raise UsageError(f"{folder} contains {_listed(train or test)}, but not exactly one train/ for training images")
     if len(test) > 1:
-        raise UsageError(f"{folder} holds {_listed(test)}: only one of them can be the test set; move the others away")
+        raise UsageError(f"{folder} contains {_listed(test)}, but there can be one test set only; remove the others")
 
     files: list[tuple[str, int, int]] = []
     ignored = [name for name in loose if _is_npy(name)]
@@ -125,7 +128,7 @@ def holds_class_folders(folder: str | Path) -> bool:
 
 
 def _find_part(folder: Path, part: str) -> tuple[list[tuple[str, int, int]], list[str]]:
-    """Return the name, class and size of each image below FOLDER/part, sorted, and the files passed over."""
+    """Return the name, class and size of each image in FOLDER/part, sorted, and the ignored files."""
     folders, loose = _list(folder / part)
     _refuse_unknown(folder / part, folders, _CLASS_OF)
     files, ignored = [], [f"{part}/{name}" for name in loose if part and _is_npy(name)]
@@ -133,18 +136,19 @@ def _find_part(folder: Path, part: str) -> tuple[list[tuple[str, int, int]], lis
         of_class = [name for name in folders if _CLASS_OF[_plain(name)] == number]
         if not of_class:
             raise UsageError(
-                f"{folder / part} holds {_listed(folders) or 'no class'}, and no folder of the class "
+                f"{folder / part} contains {_listed(folders) or 'no class folder'}, but no folder of the class "
                 f"{CLASSES[number]} ({', '.join(known)})"
             )
         if len(of_class) > 1:
-            raise UsageError(f"{folder / part} holds {_listed(of_class)}, which are one class: put them together")
+            raise UsageError(f"{folder / part} contains {_listed(of_class)}, which are the same class; merge them")
         where = Path(part, of_class[0])
         below, names = _list(folder / where)
         if below:
-            raise UsageError(f"{folder / where} holds {_listed(below)}: only .npy files are expected in it")
+            raise UsageError(f"{folder / where} contains {_listed(below)}, but may contain .npy files only")
         images = {name: size for name, size in names.items() if _is_npy(name)}
         if not images:
-            raise UsageError(f"{folder / where} holds no .npy files{f' among its {len(names):,}' if names else ''}")
+            others = f" ({len(names):,} other files)" if names else ""
+            raise UsageError(f"{folder / where} contains no .npy files{others}")
         for name, size in sorted(images.items()):
             if size is None or not name.isprintable():
                 reason = "cannot be read" if size is None else "has a name that is not plain text"
@@ -155,12 +159,12 @@ def _find_part(folder: Path, part: str) -> tuple[list[tuple[str, int, int]], lis
 
 
 def _list(folder: Path) -> tuple[list[str], dict[str, int | None]]:
-    """Return the visible folders in one, sorted, and the size of each other thing: None where it is no file."""
+    """Return the visible subfolders, sorted, and the sizes of files; the size is None if a file is not regular."""
     folders, files = [], {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or entry.name == "__MACOSX":  # what archives and systems leave
+                if entry.name.startswith(".") or entry.name == "__MACOSX":  # from archives and operating systems
                     continue
                 if entry.is_dir():
                     folders.append(entry.name)
@@ -175,23 +179,25 @@ def _refuse_unknown(folder: Path, folders: Iterable[str], known: Iterable[str]) 
     for name in folders:
         if _plain(name) not in known:
             near = _nearest(name, known)
-            remedy = f"did you mean {near}/?" if near else f"known are {_describe_known()}; move away what is no class"
-            raise UsageError(f"{folder / name} is a folder of an unknown name; {remedy}")
+            remedy = (
+                f"did you mean {near}/?" if near else f"possible names are {_describe_known()}; remove other folders"
+            )
+            raise UsageError(f"{folder / name} is a folder with an unknown name; {remedy}")
 
 
 def _refuse_repeated(folder: Path, files: list[tuple[str, int, int]]) -> None:
-    """Refuse a folder that stands under two names: its images would be trained on and tested with."""
+    """Refuse two names of the same folder, since its images would be both in the training and in the test set."""
     places: dict[str, str] = {}
     for where in dict.fromkeys(name.rpartition("/")[0] for name, _, _ in files):
         place = os.path.realpath(folder / where)
         if place in places:
-            raise UsageError(f"{folder / where} and {folder / places[place]} are one folder")
+            raise UsageError(f"{folder / where} and {folder / places[place]} are the same folder")
         places[place] = where
 
 
 def _describe_found(folders: list[str]) -> str:
     if not folders:
-        return " (no folder at all)"
+        return " (it contains no folder)"
     hints = ((name, _nearest(name, (*_CLASS_OF, TRAIN, *TEST))) for name in folders[:5])
     shown = ", ".join(f"{name}/{f' (did you mean {near}/?)' if near else ''}" for name, near in hints)
     return f", but {shown}{' ...' if len(folders) > 5 else ''}"
@@ -199,7 +205,7 @@ def _describe_found(folders: list[str]) -> str:
 
 def _describe_known() -> str:
     each = (f"{', '.join(known)} for {name}" for name, known in FOLDERS.items())
-    return f"{'; '.join(each)}; or {TRAIN} and {', '.join(TEST[:-1])} or {TEST[-1]} with these in them"
+    return f"{'; '.join(each)}; or {TRAIN} and {', '.join(TEST[:-1])} or {TEST[-1]} with these as subfolders"
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

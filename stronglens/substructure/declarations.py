@@ -117,7 +117,7 @@ OVERRIDES = {
     },
     ("substructure_preset", "public"): {
         # Settings of DeepLenseSim (github.com/mwt5345/DeepLenseSim), Model I, as in its code: source amplitude 20 per
-        # square arcsec; background 0.01 per pixel, here as read noise; exposure time in the middle of its range, 10^3
+        # square arcsec; background 0.01 per pixel, here as read noise; exposure time at the centre of its range, 10^3
         # to 10^3.5. The lens of 1e12 Msun has an Einstein radius of 1.28 arcsec with luminosity distances.
         "grid_size": 150,
         "pixel_scale": 0.05,

@@ -1,12 +1,12 @@
-"""What substructure does to images, and how much of it a change of the smooth lens could undo.
+"""Effect of substructure on images, and the part of it that is not degenerate with the smooth lens and the source.
 
-A matched filter that knows the effect s of the substructure on an image with Gaussian noise of variance v tells it
-from none at a signal-to-noise d, d^2 = sum s^2 / v. Where lens and source are not known either, what a small change of
-theirs could do is taken out of s first (least squares on the derivatives of the image): the d that is left is what an
-analysis that fits the smooth lens can have. It is linearised, and too high where s is far from small.
+A matched filter detects a known signal s in an image with Gaussian noise of variance v at a signal-to-noise ratio d,
+d^2 = sum s^2 / v. If lens and source are unknown, the part of s that small changes of their parameters can reproduce is
+projected out (least squares on the derivatives of the image): the remaining d is that of an analysis that fits the
+smooth lens. The projection is linear; d is too high if s is not small.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from stronglens.sampling import Draws
 from stronglens.simulation.chunks import simulator_of
+from stronglens.substructure.simulator import make_simulator
 
 STEPS = {
     "einstein_radius_sie": 0.005,
@@ -31,23 +32,25 @@ STEPS = {
     "src_sersic": 0.02,
     "src_intensity": 0.01,
 }
-"""Half the difference at which derivatives are taken: of the order of what an image tells, in the unit of each."""
+"""Steps of the central differences for derivatives, about the precision of a fit to an image, unit of each parameter.
+Those of radii and intensities are relative."""
 
 LENS_LIGHT_STEPS = {"lens_intensity": 0.01, "lens_effect": 0.01, "lens_sersic": 0.02}
 
 
 @dataclass(frozen=True)
 class Effects:
-    """What the substructure of some lenses does to their images.
+    """Effects of the substructure on images.
 
     Attributes
     ----------
-    effect : (N, H, W) float32, e-/s; image minus that of the smooth lens, without noise
-    deviation : (N, H, W) float32, e-/s
-        Standard deviation of the smooth image's noise; where there is none, the peak of the image.
-    known, refitted : (N,) float64
-        Signal-to-noise of a matched filter, where all else is known, and after refitting lens and source; NaN where
-        there is no noise.
+    effect : ndarray (N, H, W) float32, electrons/s
+        Image minus image of the smooth lens, without noise.
+    deviation : ndarray (N, H, W) float32, electrons/s
+        Standard deviation of the noise in the smooth image; for images without noise, the peak of the image.
+    known, refitted : ndarray (N,) float64
+        Signal-to-noise ratio of a matched filter for known lens and source, and after refitting them; NaN for images
+        without noise.
     """
 
     effect: np.ndarray
@@ -58,29 +61,27 @@ class Effects:
 
 @dataclass(frozen=True)
 class EffectMeasurement:
-    """Measure effects: called with the indices of at most a chunk of images, and with what was drawn for them.
+    """Measure the effects of substructure; called in the process that simulates.
 
     Attributes
     ----------
-    make : callable, makes the task's simulator
     parameters : SubstructureSimulation
     """
 
-    make: Callable
     parameters: Any
 
     def __call__(self, piece: tuple[Sequence[int], Draws]) -> Effects:
-        """Simulate the images and their smooth twins anew, without noise.
+        """Simulate images with and without their substructure, without noise.
 
         Parameters
         ----------
         piece : (indices, draws)
-            (N,) ints; dict of column to (N,), their rows of ``labels.csv``.
+            N ints, at most a chunk; dict of str to ndarray (N,), their rows of ``labels.csv``.
         """
         from stronglens import telescope
 
         indices, draws = piece
-        simulator = simulator_of(self.make, self.parameters)
+        simulator = simulator_of(make_simulator, self.parameters)
         camera = simulator.telescope
         smooth = simulator.smooth_scene(draws)
         rate = simulator.noiseless(simulator.physical_scene(draws), simulator.perturbers(draws, indices))
@@ -101,7 +102,7 @@ class EffectMeasurement:
         return Effects(effect, deviation.astype(np.float32), np.linalg.norm(weighted, axis=1), np.array(refitted))
 
     def _differentiate(self, simulator, smooth: Draws, number: int) -> np.ndarray:
-        """Return how the smooth images change with each quantity of lens and source: (N, P, H, W)."""
+        """Return normalised derivatives of the smooth images, (N, P, H, W), for the P parameters of lens and source."""
         steps = STEPS | (LENS_LIGHT_STEPS if self.parameters.lens_light == "on" else {})
         slopes = np.empty((number, len(steps), *simulator.shape))
         for place, (name, step) in enumerate(steps.items()):
@@ -109,6 +110,6 @@ class EffectMeasurement:
                 step = step * smooth[name]
             sides = [simulator.noiseless(smooth | {name: smooth[name] + sign * step}) for sign in (1, -1)]
             slopes[:, place] = (sides[0] - sides[1]) / np.reshape(2 * step, (-1, 1, 1))
-        # Of equal length, so that least squares sees no quantity as nothing.
+        # Equal norms, so that least squares does not treat any parameter as negligible.
         length = np.linalg.norm(slopes, axis=(2, 3), keepdims=True)
         return slopes / np.where(length > 0, length, 1)

@@ -1,4 +1,4 @@
-"""Images of others: class folders of .npy files become a dataset, chunk by chunk."""
+"""Conversion of external images, class folders of .npy files, to a dataset, chunk by chunk."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -15,19 +15,21 @@ TASK = "substructure"
 
 CONVENTIONS = {
     "axes": "x to the right, y up; row 0 of an image is its top",
-    "pixels": "as distributed: neither scaled nor calibrated",
-    "labels": "the class of the folder that an image was in",
+    "pixels": "original values, neither scaled nor calibrated",
+    "labels": "class of the folder of an image",
 }
 
 
 @dataclass(frozen=True)
 class FolderConversion:
-    """Convert class folders chunk by chunk: called with a chunk's number, returns its images' number.
+    """Convert class folders chunk by chunk: it is called with the index of a chunk and returns its number of images.
 
     Attributes
     ----------
-    origin : Path, the folder of class folders
-    files : str, the checksum of its list of files, that no other files are read in their place
+    origin : Path
+        Folder of the class folders.
+    files : str
+        Checksum of the list of files, which detects changes.
     target : ChunkStore
     """
 
@@ -41,7 +43,7 @@ class FolderConversion:
         Raises
         ------
         RunError
-            When an image is missing, damaged, not finite, not numeric or of another shape: names the file.
+            When an image is missing, damaged, not finite, not numeric or has another shape; the message names the file.
         """
         found = _find_again(self.origin, self.files)
         rows = chunk_indices(chunk, self.target.number)
@@ -55,34 +57,40 @@ class FolderConversion:
 
 
 FLAGS = ("pixel_scale",)
-"""Parameters that a conversion takes beside ``--format``."""
+"""Parameters of a conversion in addition to ``--format``."""
 
 
 def plan_foreign(origin: Path, parameters, versions: dict) -> DatasetPlan:
-    """Plan to make a dataset of class folders.
+    """Plan the conversion of class folders to a dataset.
 
     Parameters
     ----------
-    origin : Path, holds the class folders
+    origin : Path
+        Folder of the class folders.
     parameters : SubstructureSimulation
-    versions : dict, of the libraries
+    versions : dict
+        Versions of libraries.
+
+    Returns
+    -------
+    DatasetPlan
 
     Raises
     ------
     UsageError
-        When the folders are not those of the classes, or the dataset would lie among them.
+        When the folders are not class folders, or the dataset would be inside them.
     RunError
-        When the first image cannot be read, or is none.
+        When the first image cannot be read or is not an image.
     """
     folder, kept, pixel_scale = parameters.dataset_dir, parameters.format, parameters.pixel_scale
     if folder.resolve().is_relative_to(origin.resolve()):
-        raise UsageError("--dataset-dir lies in the folder to convert: name another one")
+        raise UsageError("--dataset-dir is inside the folder to convert; give another folder")
     found = find_classes(origin)
     title = f"Converting {len(found.names):,} images of {origin}/ to {kept}"
     if pixel_scale is not None:
-        title += f", their pixels taken as {pixel_scale:g} arcsec (--pixel-scale)"
+        title += f", with pixels of {pixel_scale:g} arcsec (--pixel-scale)"
     if found.ignored:
-        title += f"\nPassed over: {len(found.ignored):,} files that are no images of a class ({found.ignored[0]}, ...)"
+        title += f"\nIgnored: {len(found.ignored):,} files that are not images of a class ({found.ignored[0]}, ...)"
     return DatasetPlan(
         title=title,
         verb="converting",
@@ -93,19 +101,21 @@ def plan_foreign(origin: Path, parameters, versions: dict) -> DatasetPlan:
 
 
 def folder_manifest(found: ClassFolders, kept: str, versions: dict, pixel_scale: float | None = None) -> dict:
-    """Return the manifest that a dataset of class folders begins with; its first image decides on the shape of all.
+    """Return the initial manifest of a dataset of class folders. The first image sets the shape of all images.
 
     Parameters
     ----------
-    found : what `find_classes` found
-    kept : ``pickle`` or ``zarr``
-    versions : of the libraries
-    pixel_scale : arcsec, where it is known
+    found : ClassFolders
+    kept : {"pickle", "zarr"}
+    versions : dict
+        Versions of libraries.
+    pixel_scale : float or None, arcsec
+        None if it is unknown.
 
     Raises
     ------
     RunError
-        When the first image cannot be read, or is none.
+        When the first image cannot be read or is not an image.
     """
     counts = np.bincount(found.classes, minlength=len(CLASSES))
     unknown = ("zero-point", "sky", "exposure-time", "exposures", "read-noise", "psf")
@@ -127,11 +137,11 @@ def folder_manifest(found: ClassFolders, kept: str, versions: dict, pixel_scale:
     }
 
 
-@lru_cache(maxsize=4)  # once a process, not once a chunk: 90,000 files take a second or more to list
+@lru_cache(maxsize=4)  # once per process instead of once per chunk: listing 90,000 files takes a second or more
 def _find_again(folder: Path, files: str) -> ClassFolders:
     found = find_classes(folder)
     if found.checksum != files:
-        raise RunError(f"the files in {folder} changed meanwhile; run the command again")
+        raise RunError(f"the files in {folder} changed during the conversion; run the command again")
     return found
 
 
@@ -140,15 +150,15 @@ def _image_shape(path: Path) -> tuple[int, int]:
     if len(shape) == 3 and 1 in (shape[0], shape[-1]):
         shape = shape[1:] if shape[0] == 1 else shape[:-1]
     if len(shape) != 2:
-        raise RunError(f"{path} has shape {shape}: an image has two dimensions, or a third of length 1")
+        raise RunError(f"{path} has the shape {shape}; an image must have two dimensions, or a third one of length 1")
     return shape
 
 
 def _read_image(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """Read an image (H, W), float32."""
+    """Read an image (H, W) as float32."""
     stored = read_npy(path, (shape, (1, *shape), (*shape, 1)))
     with np.errstate(over="ignore"):
         image = stored.reshape(shape).astype(np.float32)
     if not np.isfinite(image).all():
-        raise RunError(f"{path} holds values that are not finite in float32")
+        raise RunError(f"{path} contains values that are not finite in float32")
     return image

@@ -1,4 +1,4 @@
-"""Dark masses beside a smooth lens: sub-halos drawn from a mass function, and vortices."""
+"""Masses of the substructure: subhalos drawn from a mass function, and vortices."""
 
 from collections.abc import Sequence
 
@@ -11,23 +11,23 @@ NO, SPHERE, VORTEX = range(len(CLASSES))
 
 
 def class_of(indices: Sequence[int]) -> np.ndarray:
-    """Return the class of images by their indices: they take turns, so that any run of images is balanced."""
+    """Return the classes of images by index. Classes alternate, so that every sequence of images is balanced."""
     return np.asarray(indices) % len(CLASSES)
 
 
 def mean_mass(slope: float, lightest: float, heaviest: float) -> float:
-    """Return the mean mass under dN/dm ~ m^slope between two masses, in their unit."""
+    """Return the mean mass for dN/dm ~ m^slope between two masses, in their unit."""
     return _power_integral(slope + 1, lightest, heaviest) / _power_integral(slope, lightest, heaviest)
 
 
 def mean_number(parameters, total: float) -> float:
-    """Return the mean number of sub-halos of a lens whose sub-halos have a mass (Msun) in all."""
+    """Return the mean number of subhalos of a lens with a total subhalo mass, Msun."""
     function = parameters.subhalo_mass_slope, parameters.subhalo_mass_min, parameters.subhalo_mass_max
     return float(parameters.subhalo_number or total / mean_mass(*function))
 
 
 def most_masses(parameters) -> int:
-    """Return how many sub-halos or points of a vortex a lens has at most: seven deviations above the mean."""
+    """Return the maximum number of point masses of a lens, for subhalos seven standard deviations above the mean."""
     number = mean_number(parameters, parameters.substructure_mass_range.high)
     if not parameters.subhalo_number:
         number = int(number + 7 * number**0.5 + 10)
@@ -35,18 +35,19 @@ def most_masses(parameters) -> int:
 
 
 def masses_at(fractions: np.ndarray, slope: float, lightest: float, heaviest: float) -> np.ndarray:
-    """Return the masses below which given fractions of all sub-halos are.
-
-    The inverse of the cumulative distribution of dN/dm ~ m^slope.
+    """Return quantiles of the mass function dN/dm ~ m^slope (inverse of its cumulative distribution).
 
     Parameters
     ----------
-    fractions : (M,) from 0 to 1
-    lightest, heaviest : in any unit of mass
+    fractions : ndarray (M,)
+        Cumulative fractions, 0 to 1.
+    slope : float
+    lightest, heaviest : float
+        Limits of the mass function, in any unit.
 
     Returns
     -------
-    (M,) in that unit
+    ndarray (M,), in the unit of the limits
     """
     power = slope + 1
     if abs(power) < 1e-9:
@@ -56,18 +57,22 @@ def masses_at(fractions: np.ndarray, slope: float, lightest: float, heaviest: fl
 
 
 def draw_subhalos(parameters, seed: int, index: int, total: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw the sub-halos of one lens: they depend on the seed, the image's index and their mass alone.
+    """Draw the subhalos of one lens. They depend only on the seed, the index of the image and the total mass.
 
     Parameters
     ----------
     parameters : SubstructureSimulation
-    index : int, of the image
-    total : Msun, the mass that they are scaled to, where their number is not given
+    seed : int
+    index : int
+        Index of the image.
+    total : float, Msun
+        Total mass to which the masses are scaled; unused if the number of subhalos is given.
 
     Returns
     -------
-    mass : (M,) Msun
-    x, y : (M,) arcsec, from the centre of the lens
+    mass : ndarray (M,), Msun
+    x, y : ndarray (M,), arcsec
+        Positions relative to the centre of the lens.
     """
     random = generator(seed, Stream.SUBSTRUCTURE, index)
     function = parameters.subhalo_mass_slope, parameters.subhalo_mass_min, parameters.subhalo_mass_max
@@ -87,16 +92,19 @@ def draw_subhalos(parameters, seed: int, index: int, total: float) -> tuple[np.n
 
 
 def place_vortex(draws: Draws, points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Place the point masses that make up vortices, evenly from end to end.
+    """Return the point masses of vortices, evenly spaced along each vortex.
 
     Parameters
     ----------
-    draws : dict of column to (N,)
+    draws : dict of column to ndarray (N,)
+    points : int
+        Number of point masses per vortex.
 
     Returns
     -------
-    mass : (N, points) Msun
-    x, y : (N, points) arcsec, from the centre of the lens
+    mass : ndarray (N, points), Msun
+    x, y : ndarray (N, points), arcsec
+        Positions relative to the centre of the lens.
     """
     along = 10 ** draws["vortex-log-length"][:, None] * np.linspace(-1, 1, points)
     angle = np.radians(draws["vortex-angle"])[:, None]

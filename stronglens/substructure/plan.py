@@ -1,4 +1,4 @@
-"""What the substructure task learns from a dataset."""
+"""Training plan of the substructure task."""
 
 import numpy as np
 
@@ -11,13 +11,18 @@ from stronglens.substructure.class_folders import CLASS_COLUMN, CONVERT, holds_c
 
 
 def plan_training(parameters, console: Console, rebuild) -> TrainingPlan:
-    """Load the dataset and split the images at random, class by class.
+    """Load the dataset and split the images at random, separately for each class.
 
     Parameters
     ----------
     parameters : SubstructureTraining
     console : Console
-    rebuild : callable, makes the parameters of a simulation of those in a manifest
+    rebuild : callable
+        Converts the parameters in a manifest to simulation parameters.
+
+    Returns
+    -------
+    TrainingPlan
 
     Raises
     ------
@@ -28,7 +33,7 @@ def plan_training(parameters, console: Console, rebuild) -> TrainingPlan:
     """
     folder = parameters.dataset_dir
     if not holds_dataset(folder) and holds_class_folders(folder):
-        raise RunError(f"{folder} holds no dataset, but folders of images: {CONVERT} {folder} makes one of them")
+        raise RunError(f"{folder} contains class folders, not a dataset; convert them with {CONVERT} {folder}")
     dataset, made_with = load_training_set(parameters, console, rebuild)
     truth = dataset.column_values([CLASS_COLUMN.name])
     classes = np.array(dataset.manifest["classes"])
@@ -37,10 +42,10 @@ def plan_training(parameters, console: Console, rebuild) -> TrainingPlan:
     if not counts.all():
         missing = ", ".join(classes[counts == 0])
         raise RunError(
-            f"the dataset in {folder} has no image of class {missing}: all of {', '.join(classes)} are needed"
+            f"the dataset in {folder} has no image of class {missing}; all of {', '.join(classes)} are required"
         )
     if dataset.test_images is not None:
-        console.say("The test set is the one that these images came with: --test-split is not used")
+        console.say("These images come with a test set, which is used; --test-split is ignored")
     split = split_indices(
         len(truth),
         parameters.valid_split,

@@ -1,4 +1,4 @@
-"""A trained network to its metrics, predictions and figures, beside what numbers tell and what can be known."""
+"""Test of a trained network: metrics, predictions and figures, with the scalar baseline and the upper limit."""
 
 import csv
 import io
@@ -25,22 +25,23 @@ from stronglens.substructure.ceiling import MeasuredEffects, matched_filter_auc,
 from stronglens.training import load_network, save_network
 
 SAMPLES = 4
-"""Images of each class in the figure of samples."""
+"""Number of images per class in the figure of samples."""
 
 MOST_MEASURED = 6000
-"""Training images that the baseline of scalar measurements learns from: a thousand tell it nearly all."""
+"""Maximum number of training images for the scalar baseline; it hardly improves above one thousand."""
 
 BLOCK = 1024
+"""Number of images measured at once."""
 
 SMALLEST_SPREAD = 1e-6
-"""Of a quantity, relative to it: masses that are all the same differ in their last digits."""
+"""Minimum relative range of a quantity that is binned; rounding errors of equal masses are smaller."""
 
 QUANTITIES = {
-    "snr": "signal-to-noise of the lensed source",
+    "snr": "signal-to-noise ratio of the lensed source",
     "subhalo-mass": r"mass of the substructure [$M_\odot$]",
-    "substructure-snr": "signal-to-noise of the substructure's effect",
+    "substructure-snr": "signal-to-noise ratio of the substructure",
 }
-"""Columns against which the areas under ROC curves are drawn."""
+"""Columns for bins of the area under the ROC curve, with their axis labels."""
 
 
 def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
@@ -49,22 +50,29 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     Parameters
     ----------
     plan : TrainingPlan
-    history : dict of lists, a value an epoch
+    history : dict of str to list of float
+        Losses and metrics by epoch.
 
     Returns
     -------
-    dict, the metrics
+    dict
+        The metrics.
+
+    Raises
+    ------
+    RunError
+        If the network predicts values that are not finite.
     """
     parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
     classes = dataset.manifest["classes"]
     network, record = load_network(parameters.model_file)
     rows, name = plan.test
     if name != "test":
-        say("No images were kept for the test (--test-split=0): the metrics are those of the validation set")
+        say("There are no test images (--test-split=0); the metrics are those of the validation set")
     true = plan.truth[:, 0].astype(int)
     probabilities = predict(network, dataset.images.subset(rows)).astype(float)
     if not np.isfinite(probabilities).all():
-        raise RunError(f"the network in {parameters.model_file} predicts values that are not finite: train it anew")
+        raise RunError(f"the network in {parameters.model_file} predicts NaN or infinite values; train it again")
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     metrics = classification_metrics(true[rows], probabilities, classes, seed=parameters.seed)
     metrics["set"] = name
@@ -75,7 +83,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     metrics["scalars"] = classification_metrics(true[rows], scalars, classes, seed=parameters.seed)
     effects = None
     if plan.made_with is not None and parameters.ceiling_images:
-        # Those of the figure of samples are wanted in any case.
+        # The figure of samples needs the effects of its images in any case.
         effects = measure_effects(plan, _choose(rows, true, max(parameters.ceiling_images, SAMPLES)))
     metrics["against_no"], significances = _compare(metrics, true, effects, classes, parameters.seed)
     metrics["share_of_ceiling"] = {
@@ -99,7 +107,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
 
 
 def draw_all(plan, rows, true, probabilities, metrics, history, effects, significances) -> dict:
-    """Return every figure of the report: dict of file stem to figure."""
+    """Return all figures of the report, by file stem."""
     dataset, parameters = plan.dataset, plan.parameters
     classes, scale = dataset.manifest["classes"], dataset.manifest["telescope"]["pixel-scale"]
     unit = dataset.manifest["image-unit"]
@@ -141,7 +149,7 @@ def _measure_in_bins(plan: TrainingPlan, rows, true, probabilities) -> dict[str,
     for name in QUANTITIES:
         if name in plan.dataset.columns:
             values = plan.dataset.column_values([name])[rows, 0]
-            if name != "snr":  # a smooth lens has none
+            if name != "snr":  # not defined for a smooth lens
                 values = np.where(true[rows] == classes.index(REFERENCE), np.nan, values)
             if np.nanmax(values) > np.nanmin(values) * (1 + SMALLEST_SPREAD):
                 measured[name] = auc_in_bins(true[rows], probabilities, classes, values, seed=plan.parameters.seed)
@@ -149,7 +157,7 @@ def _measure_in_bins(plan: TrainingPlan, rows, true, probabilities) -> dict[str,
 
 
 def _measure_baseline(plan: TrainingPlan, rows, true) -> np.ndarray:
-    """Return the probabilities of the test images by a logistic regression on scalar measurements."""
+    """Return class probabilities of the test images from a logistic regression on scalar measurements."""
     dataset = plan.dataset
     train = plan.split["train"]
     train = train[np.linspace(0, len(train) - 1, min(len(train), MOST_MEASURED)).astype(int)]
@@ -163,7 +171,7 @@ def _measure_baseline(plan: TrainingPlan, rows, true) -> np.ndarray:
 
 
 def _compare(metrics: dict, true, effects: MeasuredEffects | None, classes, seed: int) -> tuple[dict, dict]:
-    """Return who tells each class from the reference how well, and how significant a matched filter finds each."""
+    """Return the areas of all methods for each class against the reference, and the matched-filter significances."""
     areas, significances = {}, {}
     for k, name in enumerate(classes):
         if name == REFERENCE:
@@ -178,31 +186,31 @@ def _compare(metrics: dict, true, effects: MeasuredEffects | None, classes, seed
 
 
 def _comparison(metrics: dict, is_measured: bool, is_converted: bool) -> list[str]:
-    """Say what the network's areas are worth, beside those of numbers and of matched filters: a column a class."""
+    """Return a table of the areas of the network, the scalar baseline and the matched filters, one column per class."""
     areas, shares, scalars = metrics["against_no"], metrics["share_of_ceiling"], metrics["scalars"]
     rows = {
         title: [area[who] for area in areas.values()]
-        for who, title in figures.JUDGES.items()
+        for who, title in figures.METHODS.items()
         if all(who in area for area in areas.values())
     }
     entries = [entry for row in rows.values() for entry in row] + list(shares.values())
-    lines = ["", f"Told apart from {REFERENCE}: area under the ROC curve", _line("", areas)]
+    lines = ["", f"Area under the ROC curve of each class against {REFERENCE}", _line("", areas)]
     lines += [_line(title, map(_text, row)) for title, row in rows.items()]
     if shares:
-        lines.append(_line("network's share of refitted", map(figures.share_text, shares.values())))
+        lines.append(_line("share of the upper limit", map(figures.share_text, shares.values())))
     reasons = dict.fromkeys(entry["reason"] for entry in entries if entry["value"] is None)
     lines += [f"  undefined: {reason}" for reason in reasons]
-    lines.append(f"  Scalars are ring radius, flux, widths ..., in a logistic regression: accuracy\n"
+    lines.append(f"  Scalar measurements: logistic regression on ring radius, flux, widths ...; accuracy\n"
                  f"  {_text(scalars['accuracy'])}, mean AUC {_text(scalars['macro_auc'])}")  # fmt: skip
     if shares:
         lines += [
-            "  Matched filters know what the substructure does to each image; refitted: after what a",
-            "  small change of lens and source can undo is taken out. Share: of the way from 0.5.",
+            "  Matched filter: the substructure signal is known. Refitted: signal degenerate with lens",
+            "  and source parameters is projected out. Share: (AUC - 0.5) / (AUC_refitted - 0.5).",
         ]
     elif is_converted:
-        lines.append("  The ceiling is unknown: others made these images, and their smooth twins are not there")
+        lines.append("  No upper limit: external images come without the images of the smooth lenses")
     elif is_measured:
-        lines.append("  There is no ceiling: without noise anything can be told apart")
+        lines.append("  No upper limit: the images are noise-free")
     return [*lines, ""]
 
 
@@ -218,7 +226,7 @@ def _text(entry: dict) -> str:
 
 
 def _choose(rows: np.ndarray, true: np.ndarray, count: int) -> np.ndarray:
-    """Return the first rows of each class, so many of each."""
+    """Return the first ``count`` rows of each class."""
     return np.sort(np.concatenate([rows[true[rows] == k][:count] for k in np.unique(true)]))
 
 

@@ -1,17 +1,23 @@
-"""What the substructure task refuses before it loads anything heavy."""
+"""Checks of a substructure command before slow imports."""
+
+from functools import partial
 
 from stronglens.learning.plan import check_flags
 
 
 def check_request(parameters) -> None:
-    """Refuse flags that do not go together and, with ``--predict``, a network or images that cannot be used.
+    """Check that the flags are consistent and, with ``--predict``, that network and images are usable.
 
     Raises
     ------
-    UsageError, RunError
+    UsageError
+        When flags contradict one another.
+    RunError
+        When the network or an image cannot be used.
     """
     check_flags(parameters)
     if parameters.predict:
         from stronglens.measuring import check_request
+        from stronglens.substructure.outputs import read_classes
 
-        check_request(parameters)
+        check_request(parameters, partial(read_classes, parameters))

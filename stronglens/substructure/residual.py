@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 
 from stronglens.training import keras
 
-EXPANSION = 4  # of a bottleneck: its last convolution has so many times the filters of its first
-# Moving means follow within tens of steps, and a variance of zero is no trouble: as in He et al.'s own code.
+EXPANSION = 4  # ratio of the filters in the last and the first convolution of a bottleneck block
+# Values of He et al.'s code: moving means adapt within tens of steps, and a variance of zero is harmless.
 MOVING_MOMENTUM, EPSILON = 0.9, 1e-5
 
 
 def add_residual(x, add_block: Callable, filters: int, stride: int, seeds: Iterator[int], name: str):
-    """Add a block and its shortcut, which is a 1x1 convolution where the block changes size or filters.
+    """Add a block and its shortcut, which is a 1x1 convolution if the block changes the size or the filters.
 
     Parameters
     ----------
@@ -18,13 +18,14 @@ def add_residual(x, add_block: Callable, filters: int, stride: int, seeds: Itera
     add_block : `add_basic` or `add_bottleneck`
     filters, stride : int
     seeds : iterator of int
-        Of initial weights: one is taken a convolution.
+        Seeds of the initial weights, one per convolution.
     name : str
-        The layers' names begin with it.
+        Prefix of the layer names.
 
     Returns
     -------
-    keras.KerasTensor (batch, H / stride, W / stride, filters), sizes rounded up; of a bottleneck four times the filters
+    keras.KerasTensor (batch, H / stride, W / stride, filters)
+        Sizes are rounded up. A bottleneck block has four times the filters.
     """
     branch = add_block(x, filters, stride, seeds, name)
     if branch.shape != x.shape:
@@ -34,14 +35,14 @@ def add_residual(x, add_block: Callable, filters: int, stride: int, seeds: Itera
 
 
 def add_basic(x, filters: int, stride: int, seeds: Iterator[int], name: str):
-    """Add two convolutions of 3x3, the first with the stride (see `add_residual`)."""
+    """Add two 3x3 convolutions; the first has the stride (see `add_residual`)."""
     x = convolve(x, filters, 3, stride, seeds, f"{name}_1")
     x = keras.layers.ReLU(name=f"{name}_1_relu")(x)
     return convolve(x, filters, 3, 1, seeds, f"{name}_2")
 
 
 def add_bottleneck(x, filters: int, stride: int, seeds: Iterator[int], name: str):
-    """Add convolutions of 1x1, 3x3 with the stride, and 1x1 to four times the filters (see `add_residual`)."""
+    """Add a 1x1, a 3x3 (with the stride) and a 1x1 convolution with four times the filters (see `add_residual`)."""
     x = convolve(x, filters, 1, 1, seeds, f"{name}_1")
     x = keras.layers.ReLU(name=f"{name}_1_relu")(x)
     x = convolve(x, filters, 3, stride, seeds, f"{name}_2")
@@ -50,18 +51,18 @@ def add_bottleneck(x, filters: int, stride: int, seeds: Iterator[int], name: str
 
 
 def convolve(x, filters: int, side: int, stride: int, seeds: Iterator[int], name: str):
-    """Add a convolution without bias, its weights as in He et al. (2015, ICCV), and its normalisation."""
+    """Add a convolution without bias, initialised as in He et al. (2015, ICCV), and batch normalisation."""
     x = keras.layers.Conv2D(
         filters,
         side,
         stride,
         padding="same",
-        use_bias=False,  # the normalisation would take it away again
+        use_bias=False,  # the normalisation would remove it
         kernel_initializer=keras.initializers.HeNormal(seed=next(seeds)),
         data_format="channels_last",
         name=name,
     )(x)
-    # Scales start at one in every block. Zeros in the last of each (Goyal et al. 2017, arXiv:1706.02677) made a
-    # short training learn less: 500 images of 32 pixels with spots and lines in noise, 6 epochs of resnet18, sgd at
-    # 0.01 and 0.05, three trainings each: 0.52 to 0.59 of unseen ones told right, with zeros 0.29 to 0.38.
+    # The initial scale is 1 in every layer. Zeros in the last layer of each block (Goyal et al. 2017, arXiv:1706.02677)
+    # were worse in short trainings: for 500 images of 32 pixels with spots and lines in noise, 6 epochs of resnet18,
+    # sgd at 0.01 and 0.05, and three trainings each, the test accuracy was 0.52 to 0.59, with zeros 0.29 to 0.38.
     return keras.layers.BatchNormalization(momentum=MOVING_MOMENTUM, epsilon=EPSILON, name=f"{name}_normalised")(x)

@@ -1,4 +1,4 @@
-"""Draws to images of lenses with and without dark substructure."""
+"""Simulator of lenses with and without dark substructure."""
 
 from collections.abc import Sequence
 
@@ -24,43 +24,45 @@ from stronglens.substructure.masses import (
 )
 
 MOST_SUBHALOS = 10_000
+"""Maximum mean number of subhalos per lens."""
 
 LARGEST_SHARE = 0.5
-"""All the mass of the substructure, inside the Einstein radius or not, relative to that of the lens inside."""
+"""Maximum total mass of the substructure, relative to the mass of the lens inside the Einstein radius."""
 
 COLUMNS = {
     CLASS_COLUMN.name: CLASS_COLUMN,
-    "subhalos": Column("subhalos", None, r"N_{\rm sub}", "number of sub-halos", drawn=False),
+    "subhalos": Column("subhalos", None, r"N_{\rm sub}", "number of subhalos", drawn=False),
     "subhalo-mass": Column(
-        "subhalo-mass", "Msun", r"M_{\rm sub}", "mass of all sub-halos, or of the vortex, as it lenses", drawn=False
+        "subhalo-mass", "Msun", r"M_{\rm sub}", "lensing mass of all subhalos or of the vortex", drawn=False
     ),
     "einstein-radius-smooth": Column(
         "einstein-radius-smooth",
         "arcsec",
         r"\theta_{\rm E,smooth}",
-        "Einstein radius of the smooth lens alone, on the intermediate axis: smaller than einstein-radius-sie where it "
-        "gave up the mass of its substructure",
+        "Einstein radius of the smooth lens alone, on the intermediate axis; smaller than einstein-radius-sie if the "
+        "smooth lens mass is reduced by the substructure mass",
         drawn=False,
     ),
     "substructure-snr": Column(
         "substructure-snr",
         None,
         r"d_{\rm known}",
-        "signal-to-noise of what the substructure does to the image, by a matched filter that knows the smooth lens "
-        "and the source: sqrt of the sum over pixels of (image - smooth image)^2 over the variance of the smooth one",
+        "signal-to-noise ratio of the substructure for a matched filter with known smooth lens and source: square root "
+        "of the sum over pixels of (image - smooth image)^2 / variance of the smooth image",
         drawn=False,
     ),
 }
 
 CONVENTIONS = {
-    "classes": "image i is of class i modulo 3: 0 no, 1 sphere, 2 vortex",
-    "substructure": "sub-halos and vortex lie about the centre of the lens; einstein-radius-sie is that of the lens "
-    "before it gives up the mass of its substructure, which all classes share where Einstein radii are matched",
+    "classes": "image i has the class i modulo 3: 0 no, 1 sphere, 2 vortex",
+    "substructure": "positions of subhalos and vortex are relative to the centre of the lens; einstein-radius-sie is "
+    "the radius before the smooth lens mass is reduced by the substructure mass, so that all classes have the same "
+    "distribution if Einstein radii are matched",
 }
 
 
 class SubstructureSimulator(LensSimulator):
-    """Simulate lenses of class ``no``, ``sphere`` and ``vortex`` in turns.
+    """Simulate lenses of the alternating classes ``no``, ``sphere`` and ``vortex``.
 
     Parameters and errors are those of `LensSimulator`.
     """
@@ -72,7 +74,7 @@ class SubstructureSimulator(LensSimulator):
 
     @property
     def name(self) -> str:
-        return f"lenses ({', '.join(CLASSES)} in turns, {self.parameters.substructure_preset})"
+        return f"lenses (alternating {', '.join(CLASSES)}, {self.parameters.substructure_preset})"
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -86,23 +88,28 @@ class SubstructureSimulator(LensSimulator):
         return described | {"classes": list(CLASSES), "conventions": described["conventions"] | CONVENTIONS}
 
     def physical_scene(self, draws: Draws) -> Draws:
-        """Turn drawn values into what the ray tracer takes for the smooth lens (see `LensSimulator`)."""
+        """Return the scene of the smooth lens for the ray tracer (see `LensSimulator`)."""
         scene = super().physical_scene(draws)
         if "einstein-radius-smooth" in draws:
             scene["einstein_radius_sie"] = draws["einstein-radius-smooth"]
         return scene
 
     def smooth_scene(self, draws: Draws) -> Draws:
-        """Return the scene of the same lens without substructure, its Einstein radius as drawn."""
+        """Return the scene of the same lens without substructure, with the Einstein radius as drawn."""
         return super().physical_scene(draws)
 
     def perturbers(self, draws: Draws, indices: Sequence[int]) -> Perturbers:
-        """Return sub-halos and vortices, of lenses that have any.
+        """Return the subhalos and vortices of lenses; lenses of class ``no`` have none.
 
         Parameters
         ----------
-        draws : dict of column to (N,)
-        indices : (N,) of the images
+        draws : dict of column to ndarray (N,)
+        indices : sequence of N int
+            Indices of the images.
+
+        Returns
+        -------
+        Perturbers
         """
         kind = class_of(indices)
         z_lens, z_source = self._redshifts(draws)
@@ -114,7 +121,7 @@ class SubstructureSimulator(LensSimulator):
         vortices = np.stack(place_vortex(draws, self.parameters.vortex_points), axis=1)
         for row in np.flatnonzero(kind == VORTEX):
             mass_x_y[row] = vortices[row]
-        # As wide whatever images are beside: a sum over more zeros is rounded otherwise.
+        # A fixed width, since the rounding of a sum depends on the number of zeros in it.
         masses = np.zeros((3, len(kind), most_masses(self.parameters)))
         for row, part in enumerate(mass_x_y):
             masses[:, row, : part.shape[1]] = part
@@ -135,7 +142,7 @@ class SubstructureSimulator(LensSimulator):
     def _redshifts(self, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
         if self.parameters.redshift_effects == "none":
             return tuple(np.full_like(draws["lens-redshift"], z) for z in cosmology.REFERENCE_REDSHIFTS)
-        behind = np.maximum(draws["src-redshift"], draws["lens-redshift"] + 1e-3)  # in front: refused by a rule
+        behind = np.maximum(draws["src-redshift"], draws["lens-redshift"] + 1e-3)  # a rule rejects sources in front
         return draws["lens-redshift"], behind
 
     def _follow_from_draws(self, draws: Draws, indices: np.ndarray) -> Draws:
@@ -144,13 +151,13 @@ class SubstructureSimulator(LensSimulator):
         radius, drawn = derived["einstein-radius"], derived["einstein-radius-sie"]
         centre = draws["lens-center-x"], draws["lens-center-y"]
         if self.parameters.match_einstein_radius == "on":
-            # An isothermal lens has the mean convergence theta / R within R: what substructure adds, it gives up.
+            # An isothermal lens has the mean convergence theta / R within R, which is reduced by the substructure's.
             smooth = drawn * (1 - enclosed_strength(perturbers, radius, *centre) / np.maximum(radius, 1e-9) ** 2)
         else:
             smooth = drawn
             derived["einstein-radius"] = _widen(radius, perturbers, *centre)
         unit = cosmology.point_mass_strength(1.0, *self._redshifts(draws), self.parameters.mass_distances)
-        # Of what was drawn for it, the same for all classes: a rule that refuses one of them more would tell it.
+        # From the drawn mass, which all classes have: a rule that rejects one class more often would reveal it.
         share = (
             np.maximum(draws["substructure-mass"] * unit, _mean_total(self.parameters) * unit)
             / np.maximum(radius, 1e-9) ** 2
@@ -171,7 +178,7 @@ class SubstructureSimulator(LensSimulator):
             Rule(
                 "substructure-outweighs-lens",
                 lambda draws: (draws["substructure-share"] < LARGEST_SHARE) & (draws["einstein-radius-smooth"] > 0),
-                "lower --substructure-mass-range (or --subhalo-number, --subhalo-mass-max), or raise the lens's mass",
+                "lower --substructure-mass-range (or --subhalo-number, --subhalo-mass-max), or raise the lens mass",
             ),
         ]
 
@@ -191,15 +198,16 @@ class SubstructureSimulator(LensSimulator):
 
 
 def _mean_total(parameters) -> float:
-    """Return the mean mass of sub-halos whose number is given, Msun; 0 where their mass is drawn."""
+    """Return the mean total mass of subhalos, Msun, if their number is given; 0 if their mass is drawn."""
     function = parameters.subhalo_mass_slope, parameters.subhalo_mass_min, parameters.subhalo_mass_max
     return parameters.subhalo_number * mean_mass(*function)
 
 
 def _widen(radius: np.ndarray, perturbers: Perturbers, x: np.ndarray, y: np.ndarray, turns: int = 60) -> np.ndarray:
-    """Return the radius with mean convergence 1 of isothermal lenses and their perturbers, from that of the former.
+    """Return the radius with mean convergence 1 of isothermal lenses with perturbers, from that without perturbers.
 
-    R^2 = radius R + what the perturbers have within R, by bisection between the radius with none and with all.
+    It solves R^2 = radius R + strength of the perturbers within R, by bisection between the solutions without and with
+    all perturbers.
     """
     low, total = radius, perturbers.strength.sum(axis=1)
     high = (radius + np.sqrt(radius**2 + 4 * total)) / 2
@@ -211,10 +219,10 @@ def _widen(radius: np.ndarray, perturbers: Perturbers, x: np.ndarray, y: np.ndar
 
 
 def _scale_radius(mass: np.ndarray, z_lens: np.ndarray, truncation: float) -> np.ndarray:
-    """Return the scale radii of halos that keep a mass once truncated at so many scale radii: (N, M) arcsec.
+    """Return the scale radii of halos with a given total mass and truncation in scale radii: (N, M), arcsec.
 
-    M / M_0 = t^2 / (t^2 + 1)^2 ((t^2 - 1) ln t + t pi - (t^2 + 1)) in all (Baltz, Marshall & Oguri 2009, JCAP 01, 015),
-    t the truncation, against ln(1 + c) - c / (1 + c) within r_200, by iteration.
+    The total mass is M_0 t^2 / (t^2 + 1)^2 ((t^2 - 1) ln t + t pi - (t^2 + 1)) for the truncation t (Baltz, Marshall &
+    Oguri 2009, JCAP 01, 015), and the mass within r_200 is M_0 (ln(1 + c) - c / (1 + c)). They are solved by iteration.
     """
     kept = float(total_mass_of_truncated_nfw(truncation))
     virial = np.maximum(mass, 1.0)
@@ -226,11 +234,11 @@ def _scale_radius(mass: np.ndarray, z_lens: np.ndarray, truncation: float) -> np
 
 def _check(parameters) -> None:
     if not LENS_MODELS[parameters.lens_model].can_have_perturbers:
-        raise UsageError("--task substructure simulates isothermal lenses: give --lens-model=sie")
+        raise UsageError("--task=substructure needs isothermal lenses; use --lens-model=sie")
     if parameters.substructure_preset == "public" and parameters.telescope != "hst":
         raise UsageError(
-            f"--substructure-preset=public has a telescope of its own, not --telescope={parameters.telescope}: leave "
-            "that out, and change single flags (--psf-fwhm, --exposure-time ...)"
+            f"--substructure-preset=public sets its own telescope and cannot be combined with "
+            f"--telescope={parameters.telescope}; omit it and change single flags (--psf-fwhm, --exposure-time ...)"
         )
     for low, high in (("subhalo_mass_min", "subhalo_mass_max"), ("subhalo_radius_min", "subhalo_radius_max")):
         if getattr(parameters, low) >= getattr(parameters, high):
@@ -239,11 +247,11 @@ def _check(parameters) -> None:
     total = parameters.substructure_mass_range
     if (number := mean_number(parameters, total.high)) > MOST_SUBHALOS:
         raise UsageError(
-            f"--substructure-mass-range: {total.high:g} Msun would need {number:,.0f} sub-halos, more than "
-            f"{MOST_SUBHALOS:,}: raise --subhalo-mass-min, or give --subhalo-number"
+            f"--substructure-mass-range: {total.high:g} Msun needs {number:,.0f} subhalos, more than "
+            f"{MOST_SUBHALOS:,}; raise --subhalo-mass-min, or give --subhalo-number"
         )
     if (number := mean_number(parameters, total.low)) < 1:
         raise UsageError(
-            f"--substructure-mass-range: {total.low:g} Msun is the mass of {number:.2g} sub-halos in the mean: lower "
+            f"--substructure-mass-range: {total.low:g} Msun is the mass of {number:.2g} mean subhalos; lower "
             "--subhalo-mass-max, or give --subhalo-number"
         )

@@ -1,4 +1,4 @@
-"""What the substructure task learns, and how."""
+"""Training of the substructure task."""
 
 from stronglens.learning.plan import TrainingPlan
 from stronglens.learning.train import fit_network
@@ -8,7 +8,7 @@ from stronglens.training import Classification
 
 
 def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[str, list[float]]:
-    """Train a residual network (see `learning.train.fit_network`); return a value an epoch of each metric."""
+    """Train the network (see `learning.train.fit_network`); return the values of each metric by epoch."""
     parameters, classes = plan.parameters, plan.dataset.manifest["classes"]
 
     def build(shape, image_scaling, labels):

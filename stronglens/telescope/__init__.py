@@ -1,7 +1,7 @@
-"""Noiseless images to what a telescope records: blur, sky, photon noise, read noise.
+"""Simulated observation of noiseless images: PSF, sky, photon noise and read noise.
 
-All images are rates, in electrons a second in each pixel, with the sky subtracted. On a CPU NumPy does it all: it draws
-noise three times as fast as JAX does there. On a GPU ``DeviceTelescope`` does.
+All images are sky-subtracted rates in electrons/s per pixel. On a CPU the computation uses NumPy, which draws noise
+three times as fast as JAX; on a GPU it uses ``DeviceTelescope``.
 """
 
 from stronglens.telescope.camera import Telescope, gaussian_psf, sky_rate

@@ -1,4 +1,4 @@
-"""The camera: what it is, and how its point-spread function comes about."""
+"""Properties of the camera, and a Gaussian point-spread function."""
 
 from dataclasses import dataclass
 
@@ -6,27 +6,34 @@ import numpy as np
 
 QUOTED_PIXEL_SCALE = 0.1
 QUOTED_ZERO_POINT = 25.72
-"""Intensities are quoted in electrons a second in a pixel of Euclid VIS."""
+"""Intensities are defined in electrons/s in a pixel of Euclid VIS."""
 
 GAUSSIAN_EXTENT = 5.0
-"""Half-width of a Gaussian kernel in standard deviations: what lies beyond is 4e-6 of the light."""
+"""Half-width of a Gaussian kernel, in standard deviations; 4e-6 of the light is outside."""
 
 
 @dataclass(frozen=True)
 class Telescope:
-    """What the camera does to an image.
+    """Properties of a camera.
 
     Attributes
     ----------
     pixel_scale : float, arcsec
-    psf : ndarray (K, K), K odd, sums to 1; or None for no blur
-    exposure_time : float, s; 0 for images without noise
-    exposures : int, number of read-outs
-    sky : float, e-/s in a pixel
-    read_noise : float, e- RMS a read-out
-    zero_point : float, AB magnitude of one e-/s
-    noise_correlation : float, of the noise of pixels side by side
-    notes : tuple of str, what was decided while the PSF was read, one line each
+    psf : ndarray (K, K) or None
+        Kernel with K odd and a sum of 1; None for no blur.
+    exposure_time : float, s
+        Total exposure time; 0 for images without noise.
+    exposures : int
+        Number of read-outs.
+    sky : float, electrons/s per pixel
+    read_noise : float, electrons
+        RMS of one read-out.
+    zero_point : float, AB mag
+        Magnitude of 1 electron/s.
+    noise_correlation : float
+        Correlation of the noise of adjacent pixels.
+    notes : tuple of str
+        Lines on the PSF that was read from a file.
     """
 
     pixel_scale: float
@@ -45,23 +52,23 @@ class Telescope:
 
     @property
     def padding(self) -> int:
-        """Pixels beyond each edge of the field whose light the blur brings in."""
+        """Number of pixels beyond each edge of the field from which the PSF scatters light into the field."""
         return 0 if self.psf is None else self.psf.shape[0] // 2
 
     @property
     def intensity_unit(self) -> float:
-        """What one quoted e-/s (0.1 arcsec Euclid VIS pixel) is in e-/s of this telescope's pixels."""
+        """Electrons/s in a pixel of this telescope for 1 electron/s in a pixel of Euclid VIS (0.1 arcsec)."""
         area = (self.pixel_scale / QUOTED_PIXEL_SCALE) ** 2
         return area * 10 ** (0.4 * (self.zero_point - QUOTED_ZERO_POINT))
 
 
 def sky_rate(surface_brightness: float, pixel_scale: float, zero_point: float) -> float:
-    """Return the sky's e-/s in a pixel from its surface brightness in AB mag/arcsec^2."""
+    """Return the sky background in electrons/s per pixel from its surface brightness in AB mag/arcsec^2."""
     return 10 ** (0.4 * (zero_point - surface_brightness)) * pixel_scale**2
 
 
 def gaussian_psf(fwhm: float, pixel_scale: float) -> np.ndarray | None:
-    """Return a Gaussian point-spread function sampled at pixel centres, summing to 1; None for ``fwhm`` 0.
+    """Return a Gaussian point-spread function sampled at pixel centres.
 
     Parameters
     ----------
@@ -69,7 +76,8 @@ def gaussian_psf(fwhm: float, pixel_scale: float) -> np.ndarray | None:
 
     Returns
     -------
-    ndarray (K, K), K odd
+    ndarray (K, K) or None
+        K is odd, and the sum is 1; None if ``fwhm`` is 0.
     """
     if fwhm == 0:
         return None

@@ -1,4 +1,4 @@
-"""The telescope on a GPU: what JAX renders there stays there until it is recorded."""
+"""Simulated observation on a GPU: images that JAX renders stay there until they are recorded."""
 
 import numpy as np
 
@@ -7,14 +7,14 @@ from stronglens.telescope.recording import check_electrons, correlate, correlate
 
 
 class DeviceTelescope:
-    """Observation and noise compiled for images that lie on a device, and stay there until they are recorded.
+    """Compiled observation and noise for images on a device.
 
-    Images have 32 bits. Variances, sums over pixels, mean counts and noise are computed in 64, as on the CPU, so that
-    labels agree with the CPU's to the roundings of the images. Noise is drawn from other random numbers than the CPU's;
-    Poisson numbers by JAX's sampler without loops, whose distribution differs from Poisson's by less than 1e-4 in total
-    (the one with loops computes in 32 bits: its counts are wrong beyond 1e5).
+    Images are float32. Variances, sums over pixels, mean counts and noise are float64, as on the CPU, so that labels
+    agree with those of the CPU to the rounding errors of the images. The random numbers of the noise differ from those
+    of the CPU. Poisson numbers are from JAX's sampler without loops, whose distribution has a total variation distance
+    below 1e-4 from Poisson's. (The sampler with loops uses float32, and its counts are wrong above 1e5.)
 
-    Always give it the same number of images, and every image comes out the same whatever lies beside it.
+    An image does not depend on the other images if the number of images is always the same.
 
     Parameters
     ----------
@@ -25,14 +25,14 @@ class DeviceTelescope:
         import jax
 
         self.telescope = telescope
-        self._context = lambda: jax.enable_x64(True)  # of the calling thread alone
+        self._context = lambda: jax.enable_x64(True)  # applies to the calling thread only
         self._observe = jax.jit(lambda source, lens, *wanted: observe(source, lens, telescope, *wanted))
         self._record = jax.jit(jax.vmap(self._record_image))
         self._record_gaussian = jax.jit(self._add_gaussian)
         self._correlate = jax.jit(lambda images, rate, time: correlate_noise(images, rate, telescope, time))
 
     def observe(self, source, lens, wanted_snr=None, exposure_time=None, peak_noise=None) -> tuple:
-        """Do what :func:`observe` does: the rate stays on the device, what is measured comes back."""
+        """Like :func:`observe`, but the rate stays on the device; the measured values are NumPy arrays."""
         with self._context():
             rate, measured = self._observe(source, lens, wanted_snr, exposure_time, peak_noise)
             return rate, {name: np.asarray(values) for name, values in measured.items()}
@@ -40,23 +40,27 @@ class DeviceTelescope:
     def add_noise(
         self, rate, keys: np.ndarray, exposure_time: np.ndarray | None = None, peak_noise: np.ndarray | None = None
     ) -> np.ndarray:
-        """Draw what the camera records of noiseless images and subtract the sky's mean.
+        """Add noise to noiseless images; the mean sky is subtracted.
 
         Parameters
         ----------
-        rate : (N, H, W) float32 JAX array, e-/s, all the light but the sky
-        keys : (N, 2) uint32, of random numbers, one an image
-        exposure_time : (N,) s, in place of the telescope's
-        peak_noise : (N,), noise as a share of each image's peak, Gaussian, in place of the telescope's
+        rate : JAX array (N, H, W) float32, electrons/s
+            All light except the sky.
+        keys : ndarray (N, 2) uint32
+            A key of random numbers per image.
+        exposure_time : ndarray (N,), s, optional
+            Exposure time instead of that of the telescope.
+        peak_noise : ndarray (N,), optional
+            Standard deviation of Gaussian noise relative to the peak of each image, instead of the telescope's noise.
 
         Returns
         -------
-        (N, H, W) float32 ndarray, e-/s
+        ndarray (N, H, W) float32, electrons/s
 
         Raises
         ------
         RunError
-            When a pixel would hold more than ``MOST_ELECTRONS``.
+            When a pixel has more than ``MOST_ELECTRONS``.
         """
         if peak_noise is not None:
             with self._context():

@@ -1,22 +1,23 @@
-"""Point-spread functions of telescopes, from GalSim's model of their optics."""
+"""Point-spread functions from GalSim's models of telescope optics."""
 
 import numpy as np
 
 from stronglens.telescopes import MirrorOptics, RomanOptics
 
 LIGHT = 0.95
-"""Of a star, that a kernel holds at least. The rest falls off as r^-3 far beyond the core: another two per cent would
-take a kernel twice as wide, and every image is rendered with a margin of half its width."""
+"""Minimum fraction of a star's light in the kernel. The wings fall off as r^-3: two more per cent need a kernel twice
+as wide, and every image is rendered with a margin of half the width of the kernel."""
 
 _WIDEST = 101
+"""Maximum width of the kernel, pixels."""
 
 
 def optical_psf(optics: MirrorOptics | RomanOptics, pixel_scale: float) -> np.ndarray:
-    """Return a telescope's point-spread function sampled at pixel centres, without the blur of the pixel itself.
+    """Return a telescope's point-spread function sampled at pixel centres, without the convolution with the pixel.
 
-    Images are averaged over their pixels before they are blurred: a kernel with the pixel in it would average twice.
-    Hubble's has structure finer than twice a pixel of 0.05 arcsec (lambda / 2D is 0.035 arcsec), and so the kernel
-    stands for it only as far as what it blurs is smooth over a pixel. Roman's is drawn without such structure.
+    Images are averaged over their pixels before the convolution, so a kernel that includes the pixel would average
+    twice. Hubble's PSF is undersampled by pixels of 0.05 arcsec (lambda / 2D is 0.035 arcsec), so its kernel is
+    accurate only for images that are smooth over a pixel. Roman's PSF is band-limited first.
 
     Parameters
     ----------
@@ -25,8 +26,8 @@ def optical_psf(optics: MirrorOptics | RomanOptics, pixel_scale: float) -> np.nd
 
     Returns
     -------
-    ndarray (K, K), K odd, sums to 1
-        As narrow as holds ``LIGHT`` of the light.
+    ndarray (K, K)
+        K is odd, and the sum is 1. It is the smallest kernel that contains the fraction ``LIGHT`` of the light.
     """
     star = build_star(optics)
     draw = _draw_band_limited if isinstance(optics, RomanOptics) else _draw_at_centres
@@ -36,7 +37,7 @@ def optical_psf(optics: MirrorOptics | RomanOptics, pixel_scale: float) -> np.nd
         kernel = widest[middle - half : middle + half + 1, middle - half : middle + half + 1]
         if kernel.sum() >= LIGHT * max(1, widest.sum()):
             break
-    kernel = np.maximum(kernel, 0)  # the FFT's roundings, and what cutting frequencies off leaves
+    kernel = np.maximum(kernel, 0)  # negative values come from rounding errors and from the band limit
     return kernel / kernel.sum()
 
 
@@ -45,9 +46,9 @@ def _draw_at_centres(star, pixel_scale: float) -> np.ndarray:
 
 
 def _draw_band_limited(star, pixel_scale: float) -> np.ndarray:
-    """Return a star without frequencies above half a period a pixel.
+    """Return a star without frequencies above the Nyquist frequency of the pixels.
 
-    Pixels as large as Roman's take higher ones for lower ones: the kernel's middle would be half as high again.
+    Aliasing in pixels as large as Roman's would make the centre of the kernel 1.5 times as high.
     """
     step = 2 * np.pi / (_WIDEST * pixel_scale)
     frequencies = star.drawKImage(nx=_WIDEST, ny=_WIDEST, scale=step).array
@@ -55,7 +56,7 @@ def _draw_band_limited(star, pixel_scale: float) -> np.ndarray:
 
 
 def build_star(optics: MirrorOptics | RomanOptics):
-    """Return GalSim's model of a star as the telescope sees it, of flux 1, before the pixel."""
+    """Return GalSim's model of a star of flux 1 with the PSF of the telescope, without the pixel."""
     import galsim
 
     mirror = _roman(optics) if isinstance(optics, RomanOptics) else _mirror(optics)

@@ -1,4 +1,4 @@
-"""Measured point-spread functions: a FITS file -> a kernel at the pixel scale of the images."""
+"""Measured point-spread functions from FITS files, resampled to the pixel scale of the images."""
 
 import re
 import warnings
@@ -14,26 +14,26 @@ PIXEL_SCALE_KEYS = (
     *("PIXELSCL", "PIXSCALE", "PIXSCAL", "PIXSCAL1", "PIXSCAL2", "PIXSCALX", "PIXSCALY"),
     *("SECPIX", "SECPIX1", "SECPIX2", "GS_SCALE", "D001SCAL"),
 )
-"""Header keywords for arcsec per pixel: of STPSF, Tiny Tim and other programs, GalSim, and AstroDrizzle."""
+"""Header keywords for arcsec per pixel, from STPSF, Tiny Tim and other programs, GalSim, and AstroDrizzle."""
 
 OVERSAMPLING_KEYS = ("OVERSAMP", "DET_SAMP", "OVERSAMPLE", "PSF_SAMP")
-"""Header keywords for pixels per detector pixel, or its inverse: without a pixel scale they say too little."""
+"""Header keywords for pixels per detector pixel, or its inverse; they are not sufficient without a pixel scale."""
 
 SAME_SCALE = 0.01
-"""Pixel scales that differ by less than this fraction are taken as equal."""
+"""Relative difference below which pixel scales are treated as equal."""
 
 COARSEST = 1.5
-"""Largest pixels of a file, in pixels of the images: the blur of larger ones cannot be undone."""
+"""Maximum pixel size of a file, in pixels of the images; the blur of larger pixels cannot be removed."""
 
 SIGNIFICANCE = 2.0
-"""Standard errors that the mean of a ring must be above zero to belong to the point-spread function."""
+"""Minimum significance of the mean of a ring that belongs to the point-spread function, in standard errors."""
 
 STEEPEST, DESCRIBED = 0.25, 0.002
-"""Largest 1/beta of the Moffat function, unless it describes the core to this fraction of the peak (RMS). Undersampled
-diffraction cores do not determine it: a free fit makes their peak up to 60 % too high."""
+"""Maximum 1/beta of the Moffat function, unless its RMS residual in the core is below this fraction of the peak.
+Undersampled diffraction cores do not constrain 1/beta: a free fit makes their peak up to 60 % too high."""
 
 NARROWEST = 0.45
-"""Least width of the Moffat function (as a standard deviation), pixels: the file does not resolve a narrower core."""
+"""Minimum width of the Moffat function (a standard deviation), pixels; the file does not resolve a narrower core."""
 
 _LARGEST = 4096
 _FWHM_OF_SIGMA = np.sqrt(8 * np.log(2))
@@ -48,40 +48,42 @@ def split_extension(given: str | Path) -> tuple[Path, str | None]:
 
 
 def read_psf(given: str | Path, pixel_scale: float) -> tuple[NDArray[np.float64], list[str]]:
-    """Read a measured point-spread function and bring it to the pixels of the images.
+    """Read a measured point-spread function and resample it to the pixels of the images.
 
-    An elliptical Moffat function is fitted to the core. The kernel is this function at pixel centres, its total kept,
-    plus the band-limited (sinc) interpolation of what the fit leaves. So neither the shift of the centre to the centre
-    of a pixel nor another pixel scale changes width or total. The function serves undersampled files: sinc
-    interpolation alone would lower the peak of an even-sized Gaussian of FWHM 1.6 pixels by 12 %.
+    An elliptical Moffat function is fitted to the core. The kernel is this function at pixel centres, with its flux
+    preserved, plus the band-limited (sinc) interpolation of the residual. Hence width and flux change neither by the
+    shift of the centre to a pixel centre nor by another pixel scale. The Moffat function is needed for undersampled
+    files: sinc interpolation alone would lower the peak of an even-sized Gaussian of FWHM 1.6 pixels by 12 %.
 
-    Negative pixels are kept: they are noise, and without them its mean is not zero. A background is subtracted where
-    the outskirts fall off more slowly than r^-2: the total of such light would not be finite. The kernel ends before
-    the first ring around the centre that has no significant light.
+    Negative pixels are kept, since they are noise with a mean of zero. If the outskirts fall off more slowly than r^-2,
+    so that their flux would be infinite, a background is subtracted. The kernel ends before the first ring without
+    significant light.
 
-    A file that states no pixel scale is taken as sampled at `pixel_scale`. From one that states finer pixels
-    (an oversampled point-spread function) follows a kernel without the blur of the image's own pixel: images are
-    averaged over their pixels before they are blurred, see `optical_psf`.
+    A file without a pixel scale is assumed to be sampled at `pixel_scale`. A file with finer pixels (an oversampled
+    point-spread function) gives a kernel without the convolution with the image pixel, since images are averaged over
+    their pixels before the convolution (see `optical_psf`).
 
     Parameters
     ----------
     given : str or Path
         A FITS file, or ``FILE[EXTENSION]`` with the extension's number, name, or name and version (``PSF,2``).
-    pixel_scale : float, arcsec, of the images
+    pixel_scale : float, arcsec
+        Pixel scale of the images.
 
     Returns
     -------
-    psf : ndarray (K, K), K odd, sums to 1
-        Row 0 at the top, y up. The centre of the fitted function is the centre of the middle pixel.
+    psf : ndarray (K, K)
+        K is odd, and the sum is 1. Row 0 is at the top, y up. The fitted function is centred on the central pixel.
     notes : list of str
-        What was read and what was done to it, one line each.
+        Lines that describe the file and the processing.
 
     Raises
     ------
     RunError
-        If there is no such file, it holds no usable image or several, or its pixels are not square or too coarse.
+        If the file does not exist or does not contain exactly one usable image, or its pixels are not square or too
+        coarse.
     UsageError
-        If the file has no such extension.
+        If the file does not have the extension.
     """
     path, extension = split_extension(given)
     stamp, headers, name = _read_stamp(path, extension)
@@ -89,78 +91,83 @@ def read_psf(given: str | Path, pixel_scale: float) -> tuple[NDArray[np.float64]
     ratio = 1.0 if stated is None or abs(stated / pixel_scale - 1) < SAME_SCALE else stated / pixel_scale
     if ratio > COARSEST:
         raise RunError(
-            f"{name}: its pixels of {stated:.4g} arcsec are too coarse for --pixel-scale={pixel_scale:g}: "
-            "give a point-spread function in pixels of that size or finer"
+            f"{name}: its pixels of {stated:.4g} arcsec are too coarse for --pixel-scale={pixel_scale:g}; "
+            "give a point-spread function with pixels of that size or finer"
         )
     if max(stamp.shape) * ratio < 3:
         raise RunError(
-            f"{name}: {max(stamp.shape)} pixels of {stated:.4g} arcsec are narrower than three of "
-            f"--pixel-scale={pixel_scale:g}: give a larger point-spread function, or correct its header"
+            f"{name}: {max(stamp.shape)} pixels of {stated:.4g} arcsec are narrower than three pixels of "
+            f"--pixel-scale={pixel_scale:g}; give a larger point-spread function, or correct its header"
         )
     stamp, core, cut, cleaning = _clean(stamp, name)
     psf = _cut(_resample(stamp, core, ratio), cut * ratio)
     if not psf.sum() > 0:
-        raise RunError(f"{name}: the PSF has no light in all")
+        raise RunError(f"{name}: the total flux of the PSF is not positive")
     side = psf.shape[0]
     how = f"resampled from pixels of {stated:.4g} arcsec" if ratio != 1 else "pixels as in the header"
     if stated is None:
-        how = f"no pixel scale in the header: taken as {pixel_scale:g} arcsec"
+        how = f"no pixel scale in the header; assumed {pixel_scale:g} arcsec"
     note = f"PSF: {name}, FWHM {_fwhm(core) * ratio * pixel_scale:.3g} arcsec, {side}x{side} pixels; {how}"
     return psf / psf.sum(), [note, *cleaning]
 
 
 def find_pixel_scale(headers: list[Any], name: str) -> float | None:
-    """Return the arcsec per pixel that FITS headers state, the first before the others; None where none does.
+    """Return the pixel scale in arcsec from FITS headers, the first one with a scale; None if there is none.
 
     Parameters
     ----------
     headers : list of astropy.io.fits.Header
-        Of the image, then of its file. Only the first one's world coordinates count.
-    name : str, of the file in messages
+        Header of the image, then primary header of the file. World coordinates are read from the first one only.
+    name : str
+        Name of the file in messages.
+
+    Returns
+    -------
+    float or None, arcsec
 
     Raises
     ------
     RunError
-        If the pixels are not square, or a header states two pixel scales, or oversampling without a pixel scale.
+        If the pixels are not square, or a header has two pixel scales, or oversampling without a pixel scale.
     """
     for header in headers:
         sides = _sides_of_wcs(header) if header is headers[0] else None
         if sides is not None and sides[0] > (1 + SAME_SCALE) * sides[1]:
-            raise RunError(f"{name}: its pixels are not square ({sides[0]:.4g} x {sides[1]:.4g} arcsec): resample it")
+            raise RunError(f"{name}: its pixels are not square ({sides[0]:.4g} x {sides[1]:.4g} arcsec); resample it")
         stated = {"WCS": float(np.sqrt(np.prod(sides)))} if sides is not None else {}
-        in_metres = str(header.get("PIXUNIT", "")).strip().lower().startswith("m")  # of POPPY's pupils
+        in_metres = str(header.get("PIXUNIT", "")).strip().lower().startswith("m")  # as in POPPY's pupils
         for key in PIXEL_SCALE_KEYS:
             value = _number(header, key)
             if value is not None and not (key == "PIXELSCL" and in_metres):
                 stated[key] = value
         if stated and max(stated.values()) > (1 + 2 * SAME_SCALE) * min(stated.values()):
             several = ", ".join(f"{key} {value:.4g}" for key, value in stated.items())
-            raise RunError(f"{name}: its header states several pixel scales [arcsec] ({several}): keep the right one")
+            raise RunError(f"{name}: its header has several pixel scales [arcsec] ({several}); keep the right one")
         if stated:
             return next(iter(stated.values()))
     for key in OVERSAMPLING_KEYS:
         value = next((number for number in (_number(header, key) for header in headers) if number is not None), 1)
         if value != 1:
             raise RunError(
-                f"{name}: its header says {key} = {value:g} but no pixel scale: add PIXSCALE, arcsec per pixel"
+                f"{name}: its header has {key} = {value:g} but no pixel scale; add PIXSCALE, arcsec per pixel"
             )
     return None
 
 
 def _number(header: Any, key: str) -> float | None:
-    """Return a header's value where it is a positive number."""
+    """Return the value of a header key if it is a positive number, else None."""
     try:
         value = header.get(key)
         number = float("nan" if isinstance(value, bool | None) else value)
-    except Exception:  # a damaged card, a text
+    except Exception:  # a damaged card or a text
         return None
     return number if np.isfinite(number) and number > 0 else None
 
 
 def _sides_of_wcs(header: Any) -> NDArray[np.float64] | None:
-    """Return the longer and the shorter side of a pixel in arcsec, None where a header has no angles.
+    """Return the longer and the shorter side of a pixel, arcsec; None if the header has no angles.
 
-    They are the singular values of the matrix that CD, PC, CDELT or CROTA make: equal if and only if pixels are square.
+    They are the singular values of the matrix from CD, PC, CDELT or CROTA, and are equal only for square pixels.
     """
     from astropy import units
     from astropy.wcs import WCS
@@ -175,13 +182,13 @@ def _sides_of_wcs(header: Any) -> NDArray[np.float64] | None:
             angles = ["arcsec"] * 2 if "GS_WCS" in header else wcs.wcs.cunit  # GalSim writes no unit
             matrix = np.array([[units.Unit(angle).to("arcsec")] for angle in angles]) * wcs.pixel_scale_matrix
             sides = np.linalg.svd(matrix, compute_uv=False)
-    except Exception:  # no unit of an angle, or a damaged header
+    except Exception:  # the unit is not an angle, or the header is damaged
         return None
     return sides if np.isfinite(sides).all() and sides.min() > 1e-6 else None
 
 
 def _read_stamp(path: Path, extension: str | None) -> tuple[NDArray[np.float64], list[Any], str]:
-    """Return the pixels with row 0 at the top and a peak of about 1, the headers, and a name for messages."""
+    """Return the pixels, with row 0 at the top and a peak of about 1, the headers, and a name for messages."""
     from astropy.io import fits
 
     name = " ".join(str(path).split())
@@ -191,7 +198,7 @@ def _read_stamp(path: Path, extension: str | None) -> tuple[NDArray[np.float64],
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # Astropy leaves a damaged file open that it opened itself.
+            # The file is opened here, since Astropy does not close a damaged file.
             with open(path, "rb") as stream, fits.open(stream, memmap=False) as hdus:
                 number = _choose(hdus, extension, name)
                 pixels = np.array(hdus[number].data, float)
@@ -205,16 +212,16 @@ def _read_stamp(path: Path, extension: str | None) -> tuple[NDArray[np.float64],
     pixels = np.flipud(pixels.reshape(pixels.shape[-2:]))
     if min(pixels.shape) < 3 or max(pixels.shape) > _LARGEST:
         size = f"{pixels.shape[1]} x {pixels.shape[0]} pixels"
-        raise RunError(f"{name}: a PSF has from 3 to {_LARGEST} pixels along each side, this has {size}")
+        raise RunError(f"{name}: a PSF must have 3 to {_LARGEST} pixels along each side, not {size}")
     pixels = np.where(np.isfinite(pixels), pixels, np.nan)
     largest, least = (np.nanmax(pixels), np.nanmin(pixels)) if np.isfinite(pixels).any() else (0, 0)
     if not largest > max(0, least):
-        raise RunError(f"{name}: the PSF has no light, or the same everywhere")
+        raise RunError(f"{name}: the PSF has no light or is constant")
     return pixels / largest, headers, name
 
 
 def _choose(hdus: Any, extension: str | None, name: str) -> int:
-    """Return the number of the extension that holds the point-spread function."""
+    """Return the number of the extension with the point-spread function."""
     planes = {
         number: hdu
         for number, hdu in enumerate(hdus)
@@ -227,45 +234,47 @@ def _choose(hdus: Any, extension: str | None, name: str) -> int:
             if extension == str(number) or (hdu.name.upper() == label.upper() and version in ("", str(hdu.ver))):
                 if number not in planes:
                     what = " x ".join(map(str, hdu.shape)) if hdu.is_image else "a table"
-                    raise RunError(f"{name}[{extension}] is no single image ({what or 'empty'})")
+                    raise RunError(f"{name}[{extension}] is not a single image ({what or 'empty'})")
                 return number
-        raise UsageError(f"--psf-fits={name}[{extension}]: there is no such extension; the file has {known}")
+        raise UsageError(f"--psf-fits={name}[{extension}]: this extension does not exist; the file has {known}")
     if not planes:
         shapes = [" x ".join(map(str, hdu.shape)) if hdu.is_image else "a table" for hdu in hdus]
         raise RunError(
-            f"{name} holds no single two-dimensional image ({', '.join(filter(None, shapes)) or 'empty'}): "
-            "write the PSF at one position into a file of its own"
+            f"{name} contains no two-dimensional image ({', '.join(filter(None, shapes)) or 'empty'}); "
+            "write the PSF at one position into a separate file"
         )
     if len(planes) > 1:
         shown = ", ".join(f"{number} {hdu.name}".strip() for number, hdu in planes.items())
         raise RunError(
-            f"{name} holds {len(planes)} two-dimensional images: choose one with --psf-fits={name}[EXTENSION]: {shown}"
+            f"{name} contains {len(planes)} two-dimensional images; choose one with --psf-fits={name}[EXTENSION]: "
+            f"{shown}"
         )
     return next(iter(planes))
 
 
 def _clean(stamp: NDArray[np.float64], name: str) -> tuple[NDArray[np.float64], NDArray[np.float64], float, list[str]]:
-    """Subtract the background and fill pixels without a value.
+    """Subtract the background and fill missing pixels.
 
     Returns
     -------
     stamp : ndarray (H, W)
-    core : ndarray (7,), as `_moffat` takes it
+    core : ndarray (7,)
+        Parameters of `_moffat`.
     cut : float, pixels
-        Radius beyond which there is no significant light, inf where there is some everywhere.
+        Radius beyond which there is no significant light; inf if there is light everywhere.
     notes : list of str
     """
     frame = np.concatenate([stamp[0], stamp[-1], stamp[:, 0], stamp[:, -1]])
     core = _fit_core(stamp - (np.nanmedian(frame) if np.isfinite(frame).any() else 0), name)
     centre, width = core[1:3], np.sqrt(core[3] * core[4])
     if any(abs(place - (size - 1) / 2) > size / 8 for place, size in zip(centre, stamp.shape, strict=True)):
-        raise RunError(f"{name}: the PSF is far from the centre of its image: cut it out about its centre")
+        raise RunError(f"{name}: the PSF is far from the centre of its image; cut out an image centred on it")
     radius = np.hypot(*(axis - place for axis, place in zip(np.indices(stamp.shape), centre, strict=True)))
     known = np.isfinite(stamp)
     if not known[radius < 3 * width].all():
         raise RunError(f"{name}: the PSF has pixels that are not finite in its core")
     reach = min(min(place, size - 1 - place) for place, size in zip(centre, stamp.shape, strict=True)) + 0.5
-    # Zeros are no measurement: many programs set what lies outside a circle, or is masked, to zero.
+    # Zeros are not measurements: many programs set masked pixels, or pixels outside a circle, to zero.
     outskirts, middle = (
         stamp[known & (stamp != 0) & (radius > low * reach) & (radius < high * reach)]
         for low, high in ((0.85, 2), (0.55, 0.65))
@@ -275,26 +284,28 @@ def _clean(stamp: NDArray[np.float64], name: str) -> tuple[NDArray[np.float64], 
     if is_measured:
         level = np.median(outskirts)
         scatter = 1.4826 * np.median(np.abs(outskirts - level))
-        # Wings that fall off as r^-3 (diffraction) are at least so many times brighter in the middle, those that fall
-        # off as r^-2 too, as the rings are on average farther apart. The rest is background.
+        # Wings that fall off as r^-3 (diffraction) are brighter in the middle ring by at least this factor. So are
+        # wings that fall off as r^-2, since the mean radii of the rings differ more. The rest is background.
         times = (0.85 / 0.65) ** 3
         background = min(level, max(0.0, (times * level - np.median(middle)) / (times - 1)))
         error = 1.25 * scatter * np.hypot(times / np.sqrt(outskirts.size), 1 / np.sqrt(middle.size)) / (times - 1)
         stamp = np.where(stamp != 0, stamp - background, 0)
     core = _fit_core(stamp, name)
     if core[0] < 5 * scatter:
-        raise RunError(f"{name}: no star stands out of the noise")
+        raise RunError(f"{name}: there is no significant star above the noise")
     notes = []
     if not is_measured:
-        notes.append("PSF: its edge is too close (2.5 FWHM) to tell background from wings: nothing is subtracted")
+        notes.append(
+            "PSF: its edge is too close (2.5 FWHM) to separate background and wings; no background is subtracted"
+        )
     elif abs(background) > 5 * error and abs(background) * stamp.size > 0.01 * stamp.sum():
-        notes.append(f"PSF: a background of {background:.2g} of the brightest pixel is subtracted")
+        notes.append(f"PSF: a background of {background:.2g} times the peak is subtracted")
     cut, inner = np.inf, 4 * width
     while inner < radius.max():
         end = max(inner + 1, 1.25 * inner)
         ring = (radius > inner) & (radius <= end)
         light = stamp[ring & known]
-        # A ring has light if it is brighter than nothing, given the error of the background, or than the outskirts.
+        # A ring has light if it is significantly brighter than zero (within the background's error) or the outskirts.
         errors = [scatter / np.sqrt(max(1, some.size)) for some in (light, outskirts)]
         faintest = min(SIGNIFICANCE * np.hypot(errors[0], error), level - background + SIGNIFICANCE * np.hypot(*errors))
         if light.size and light.mean() <= faintest:
@@ -306,7 +317,7 @@ def _clean(stamp: NDArray[np.float64], name: str) -> tuple[NDArray[np.float64], 
 
 
 def _fit_core(stamp: NDArray[np.float64], name: str) -> NDArray[np.float64]:
-    """Return the parameters of `_moffat` that fit best, by least squares, within four widths of the brightest place."""
+    """Return the least-squares parameters of `_moffat`, fitted within four widths of the brightest position."""
     from scipy.ndimage import gaussian_filter
     from scipy.optimize import least_squares
 
@@ -338,13 +349,13 @@ def _fit_core(stamp: NDArray[np.float64], name: str) -> NDArray[np.float64]:
 
 
 def _moffat(core: NDArray[np.float64], y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return an elliptical Moffat function, peak (1 + t r^2 / 2)^(-1/t), at some pixels.
+    """Return an elliptical Moffat function, peak (1 + t r^2 / 2)^(-1/t), at pixels.
 
     Parameters
     ----------
     core : ndarray (7,)
-        Peak; row and column of the centre; two widths, pixels, along y and x, and their correlation, which r follows
-        from; t = 1 / beta (Moffat 1969, A&A 3, 455). For t = 0 it is a Gaussian with the widths as standard deviations.
+        Peak; row and column of the centre; widths along y and x in pixels, and their correlation, which define r; t = 1
+        / beta (Moffat 1969, A&A 3, 455). In the limit t = 0 it is a Gaussian with the widths as standard deviations.
     """
     peak, row, column, along_y, along_x, correlation, t = core
     y, x = (y - row) / along_y, (x - column) / along_x
@@ -353,18 +364,18 @@ def _moffat(core: NDArray[np.float64], y: NDArray[np.float64], x: NDArray[np.flo
 
 
 def _fwhm(core: NDArray[np.float64]) -> float:
-    """Return the FWHM of `_moffat` in pixels, the geometric mean of both axes."""
+    """Return the FWHM of `_moffat`, the geometric mean of both axes, pixels."""
     _, _, _, along_y, along_x, correlation, t = core
     width = np.sqrt(along_y * along_x * np.sqrt(1 - correlation**2))
     return float(2 * width * np.sqrt(2 * (2**t - 1) / t))
 
 
 def _resample(stamp: NDArray[np.float64], core: NDArray[np.float64], ratio: float) -> NDArray[np.float64]:
-    """Return a stamp in pixels 1 / `ratio` times as large, centred on its core, its total kept."""
+    """Return a stamp in pixels 1 / `ratio` times as large, centred on its core, with its flux preserved."""
     half = int(max(stamp.shape) * ratio / 2 + 1e-6)
     places = np.arange(-half, half + 1) / ratio
     model = _moffat(core, *np.indices(stamp.shape))
-    coarser = max(1.0, 1 / ratio)  # of both samplings: it limits the frequencies that can be represented
+    coarser = max(1.0, 1 / ratio)  # the coarser sampling limits the frequencies
     over_y, over_x = (
         np.sinc((centre + places[:, None] - np.arange(size)) / coarser) / (ratio * coarser)
         for centre, size in zip(core[1:3], stamp.shape, strict=True)
@@ -374,7 +385,7 @@ def _resample(stamp: NDArray[np.float64], core: NDArray[np.float64], ratio: floa
 
 
 def _cut(psf: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
-    """Return a kernel without what lies beyond a radius in pixels."""
+    """Return a kernel that is zero beyond a radius in pixels."""
     middle = psf.shape[0] // 2
     if not radius < middle * np.sqrt(2):
         return psf

@@ -1,6 +1,6 @@
-"""Noiseless images to recorded ones: blur, variances, noise.
+"""Simulated observation of noiseless images: convolution with the PSF, variances and noise.
 
-Functions of arrays take NumPy's or JAX's and answer in kind.
+The functions take NumPy or JAX arrays and return arrays of the same kind.
 """
 
 import numpy as np
@@ -9,27 +9,27 @@ from stronglens.parameters import RunError
 from stronglens.telescope.camera import Telescope
 
 MOST_ELECTRONS = 1e18
-"""In a pixel: NumPy draws Poisson numbers of 64 bits."""
+"""Maximum number of electrons in a pixel, for NumPy's 64-bit Poisson numbers."""
 
 DARK = 1e-30
-"""Peak of an image without light, e-/s: its noise is next to nothing, and its signal-to-noise 0 and not 0 / 0."""
+"""Peak assumed for images without light, electrons/s, so that S/N is 0, not 0/0."""
 
 _BISECTIONS = 50
 
 
 def blur(images: np.ndarray, psf: np.ndarray | None) -> np.ndarray:
-    """Convolve images, rendered with a margin of half the kernel on every side, and cut the margin off.
+    """Convolve images that have a margin of half the kernel on every side, and remove the margin.
 
-    Light from outside the field is thus blurred into it, and none is lost at the edges.
+    The margin contributes light from outside the field.
 
     Parameters
     ----------
-    images : (N, H + K - 1, W + K - 1) float32
-    psf : (K, K) or None
+    images : array (N, H + K - 1, W + K - 1) float32
+    psf : ndarray (K, K) or None
 
     Returns
     -------
-    (N, H, W) float32
+    array (N, H, W) float32
     """
     if psf is None:
         return images
@@ -42,29 +42,32 @@ def blur(images: np.ndarray, psf: np.ndarray | None) -> np.ndarray:
         import jax
 
         blurred = jax.vmap(lambda image: jax.scipy.signal.fftconvolve(image, kernel, mode="valid"))(images)
-    return blurred.clip(min=0)  # the FFT leaves -1e-8 of the peak where there is no light
+    return blurred.clip(min=0)  # rounding errors of the FFT are about -1e-8 of the peak
 
 
 def observe(source, lens, telescope: Telescope, wanted_snr=None, exposure_time=None, peak_noise=None) -> tuple:
-    """Blur what was rendered, and measure what is known without noise.
+    """Convolve rendered images with the PSF, and compute labels of the noiseless images.
 
     Parameters
     ----------
-    source : (N, H + K - 1, W + K - 1) e-/s
-    lens : the same, or None where it does not shine
-    wanted_snr : (N,), optional
-        Signal-to-noise at which the exposure ends, in place of the telescope's exposure time.
-    exposure_time : (N,) s, optional
-        In place of the telescope's.
-    peak_noise : (N,), optional
-        Noise as a share of each image's peak, in place of the telescope's.
+    source : array (N, H + K - 1, W + K - 1), electrons/s
+    lens : array of the same shape, or None
+        None for lenses without light.
+    telescope : Telescope
+    wanted_snr : array (N,), optional
+        Signal-to-noise ratio that sets the exposure time.
+    exposure_time : array (N,), s, optional
+        Exposure time instead of that of the telescope.
+    peak_noise : array (N,), optional
+        Noise relative to the peak of each image, instead of the telescope's noise.
 
     Returns
     -------
-    rate : (N, H, W) float32, e-/s, all the light but the sky
-    measured : dict of (N,) float64
-        ``flux`` of the source in the field before the blur, e-/s; with noise ``snr`` of the source; with a wanted one
-        ``exposure_time``, s.
+    rate : array (N, H, W) float32, electrons/s
+        All light except the sky.
+    measured : dict of array (N,) float64
+        ``flux`` of the source in the field before the convolution, electrons/s; ``snr`` of the source if there is
+        noise; ``exposure_time``, s, if ``wanted_snr`` is given.
     """
     margin = telescope.padding
     inside = source[:, margin : source.shape[1] - margin, margin : source.shape[2] - margin]
@@ -82,18 +85,22 @@ def observe(source, lens, telescope: Telescope, wanted_snr=None, exposure_time=N
 def noise_variance(rate: np.ndarray, telescope: Telescope, exposure_time=None, peak_noise=None) -> np.ndarray:
     """Return the variance of each pixel.
 
-    (rate + sky) / t + exposures x read_noise^2 / t^2: photons and read-outs (Howell 2006, Handbook of CCD
-    Astronomy, eq. 4.4 without dark current). With ``peak_noise`` (peak_noise x peak of the image)^2 in its place.
+    It is (rate + sky) / t + exposures x read_noise^2 / t^2, for photon noise and read noise (Howell 2006, Handbook of
+    CCD Astronomy, eq. 4.4 without dark current). With ``peak_noise`` it is (peak_noise x peak of the image)^2.
 
     Parameters
     ----------
-    rate : (N, H, W) e-/s, all the light but the sky
-    exposure_time : (N,) s, in place of the telescope's
-    peak_noise : (N,), in place of the telescope's noise
+    rate : array (N, H, W), electrons/s
+        All light except the sky.
+    telescope : Telescope
+    exposure_time : array (N,), s, optional
+        Exposure time instead of that of the telescope.
+    peak_noise : array (N,), optional
+        Noise relative to the peak of each image, instead of the telescope's noise.
 
     Returns
     -------
-    (N, H, W) (e-/s)^2
+    array (N, H, W), (electrons/s)^2
     """
     if peak_noise is not None:
         xp = rate.__array_namespace__()
@@ -104,32 +111,34 @@ def noise_variance(rate: np.ndarray, telescope: Telescope, exposure_time=None, p
 
 
 def signal_to_noise(source: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Return sqrt(sum over pixels of source^2 / variance): (N,) from (N, H, W)."""
+    """Return the signal-to-noise ratios (N,), sqrt(sum over pixels of source^2 / variance), from arrays (N, H, W)."""
     return sum_pixels(source.astype(float) ** 2 / variance) ** 0.5
 
 
 def sum_pixels(images: np.ndarray) -> np.ndarray:
-    """Return the sum over each image in double precision, to the bit whatever other images are summed beside it.
+    """Return the sum over each image in double precision, independent of the other images to the bit.
 
-    NumPy chooses the order of a sum over several axes by the whole array's shape; over rows laid out one after another
-    it has no choice.
+    NumPy's order of summation over several axes depends on the shape of the array; over contiguous rows it is fixed.
     """
     return images.astype(float).reshape(len(images), -1).sum(axis=1)
 
 
 def exposure_for_snr(wanted: np.ndarray, source: np.ndarray, rate: np.ndarray, telescope: Telescope) -> np.ndarray:
-    """Return the exposure time at which the source reaches a wanted signal-to-noise.
+    """Return the exposure time for a given signal-to-noise ratio of the source.
 
-    The signal-to-noise grows with the time without bound, so that the root is unique; found by bisection of log t.
+    The ratio increases with time without bound, so the root is unique. It is found by bisection in log t.
 
     Parameters
     ----------
-    wanted : (N,)
-    source, rate : (N, H, W) e-/s, of the lensed source and of all light but the sky
+    wanted : array (N,)
+    source, rate : array (N, H, W), electrons/s
+        Lensed source, and all light except the sky.
+    telescope : Telescope
 
     Returns
     -------
-    (N,) s; inf where the source has no light
+    array (N,), s
+        Infinity if the source has no light.
     """
     xp = source.__array_namespace__()
 
@@ -147,18 +156,28 @@ def exposure_for_snr(wanted: np.ndarray, source: np.ndarray, rate: np.ndarray, t
 def add_noise(
     rate: np.ndarray, telescope: Telescope, generators: list[np.random.Generator], exposure_time=None, peak_noise=None
 ) -> np.ndarray:
-    """Draw what the camera records of noiseless images and subtract the sky's mean.
+    """Add noise to noiseless images; the mean sky is subtracted.
 
     Parameters
     ----------
-    rate : (N, H, W) e-/s, all the light but the sky
-    generators : N random generators, one an image
-    exposure_time : (N,) s, in place of the telescope's
-    peak_noise : (N,), noise as a share of each image's peak, Gaussian, in place of the telescope's
+    rate : ndarray (N, H, W), electrons/s
+        All light except the sky.
+    telescope : Telescope
+    generators : list of N numpy.random.Generator
+        A generator of random numbers per image.
+    exposure_time : ndarray (N,), s, optional
+        Exposure time instead of that of the telescope.
+    peak_noise : ndarray (N,), optional
+        Standard deviation of Gaussian noise relative to the peak of each image, instead of the telescope's noise.
 
     Returns
     -------
-    (N, H, W) float32, e-/s
+    ndarray (N, H, W) float32, electrons/s
+
+    Raises
+    ------
+    RunError
+        When a pixel has more than ``MOST_ELECTRONS``.
     """
     if peak_noise is not None:
         deviation = np.sqrt(noise_variance(rate, telescope, peak_noise=peak_noise))
@@ -178,37 +197,42 @@ def add_noise(
 
 
 def correlate_noise(images, rate, telescope: Telescope, exposure_time=None):
-    """Return images with noise that pixels share with their neighbours, each pixel's variance as it was.
+    """Return images with correlated noise and the same variance in each pixel.
 
     Parameters
     ----------
-    images : (N, H, W) e-/s, of independent noise
-    rate : (N, H, W) e-/s, the same without noise
-    exposure_time : (N,) s, in place of the telescope's
+    images : array (N, H, W), electrons/s
+        Images with independent noise.
+    rate : array (N, H, W), electrons/s
+        Images without noise.
+    telescope : Telescope
+    exposure_time : array (N,), s, optional
+        Exposure time instead of that of the telescope.
 
     Returns
     -------
-    (N, H, W), of the images' type
+    array (N, H, W), of the type of ``images``
     """
     if not telescope.noise_correlation:
         return images
-    # Without sky and read-outs a dark pixel has no noise.
+    # Without sky and read noise, a pixel without light has no noise.
     deviation = noise_variance(rate, telescope, exposure_time).clip(min=np.finfo(np.float32).tiny) ** 0.5
     noise = correlate((images - rate) / deviation, telescope.noise_correlation)
     return (rate + deviation * noise).astype(images.dtype)
 
 
 def correlate(noise, correlation: float):
-    """Return white noise smoothed along both axes so that pixels side by side correlate, its variance kept.
+    """Return white noise smoothed along both axes, so that adjacent pixels are correlated, with the same variance.
 
-    Convolved with (a, 1, a) / sqrt(1 + 2 a^2), noise correlates by 2 a / (1 + 2 a^2) with its neighbours and by half of
-    a times that two pixels away: as where the drops of several exposures fall on neighbouring pixels (drizzling:
-    Fruchter & Hook 2002, PASP 114, 144). Opposite edges are neighbours, too.
+    After a convolution with (a, 1, a) / sqrt(1 + 2 a^2), the correlation is 2 a / (1 + 2 a^2) for adjacent pixels and a
+    / 2 times that for a distance of two pixels. This is similar to the noise of drizzled images (Fruchter & Hook 2002,
+    PASP 114, 144). The boundaries are periodic.
 
     Parameters
     ----------
-    noise : (N, H, W)
-    correlation : from 0 to 0.7
+    noise : array (N, H, W)
+    correlation : float, 0 to 0.7
+        Correlation of adjacent pixels.
     """
     if not correlation:
         return noise
@@ -221,16 +245,16 @@ def correlate(noise, correlation: float):
 
 
 def check_electrons(most: float) -> None:
-    """Refuse more electrons in a pixel than ``MOST_ELECTRONS``."""
+    """Raise RunError for more electrons in a pixel than ``MOST_ELECTRONS``."""
     if not most <= MOST_ELECTRONS:
         raise RunError(
-            f"a pixel would hold {most:.1e} electrons, more than can be drawn: shorten --exposure-time, or "
-            "lower --zero-point or the intensities (with --snr-range: the source lies outside the field)"
+            f"a pixel has {most:.1e} electrons, too many for Poisson random numbers; shorten --exposure-time, or "
+            "lower --zero-point or the intensities (with --snr-range: the source is outside the field)"
         )
 
 
 def _repeat(times: int, step, state: tuple) -> tuple:
-    """Apply ``step(turn, state)``: in Python to NumPy's arrays, in one compiled loop to JAX's."""
+    """Apply ``step(turn, state)`` repeatedly, in Python to NumPy arrays and in a compiled loop to JAX arrays."""
     if not isinstance(state[0], np.ndarray):
         import jax
 

@@ -1,4 +1,4 @@
-"""What --predict names: files, folders, lists, cubes."""
+"""The images that --predict names: files, folders, lists, cubes."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_files_folders_and_lists(tmp_path):
     for name in ("b.fits", "a.npy", "c.txt", ".hidden.fits", "note.md"):
         (tmp_path / name).write_bytes(b"")
     listed = tmp_path / "c.txt"
-    listed.write_text(f"# those of a survey\n\n{tmp_path / 'b.fits'}\n")
+    listed.write_text(f"# images of a survey\n\n{tmp_path / 'b.fits'}\n")
     images = list_images([str(tmp_path), str(listed), "x.fits", "x.fits"])
     assert [image.path for image in images] == [str(tmp_path / "a.npy"), str(tmp_path / "b.fits"), "x.fits"]
     (tmp_path / "empty").mkdir()
@@ -74,7 +74,7 @@ def test_an_array_of_zarr_is_always_a_cube(tmp_path, cube):
         read_observation(image.path, plane=image.plane, **KNOWN)
 
 
-def test_integers_of_a_cube_are_scaled(tmp_path, cube):
+def test_scaled_integers_of_a_cube_are_read(tmp_path, cube):
     # FITS standard 4.0, section 4.4.2.5: unsigned integers are stored as signed ones with BZERO = 2^15.
     counts = np.round(1000 + 100 * cube).astype(np.uint16)
     fits.PrimaryHDU(counts).writeto(tmp_path / "a.fits")
@@ -82,7 +82,7 @@ def test_integers_of_a_cube_are_scaled(tmp_path, cube):
     np.testing.assert_array_equal(found, np.flipud(counts[2]))
 
 
-def test_a_cube_is_named_as_planes_and_not_as_a_colour_picture(tmp_path, cube):
+def test_a_cube_is_reported_as_planes_not_as_a_colour_picture(tmp_path, cube):
     fits.PrimaryHDU(cube[:3]).writeto(tmp_path / "a.fits")
     with pytest.raises(RunError, match="cube of 3 planes of 20 x 24 pixels; choose one with --planes=0 to 2") as caught:
         read_observation(tmp_path / "a.fits", **KNOWN)

@@ -1,4 +1,4 @@
-"""Files through a network: what the flags do, what the notes and the figure say. The network is a stand-in."""
+"""Measured files: effect of the flags, notes, table and figure. The network is replaced by a simple function."""
 
 import csv
 from dataclasses import replace
@@ -11,7 +11,7 @@ from readable_figures import assert_readable
 from small_observations import galaxy, noise, write_fits
 
 from params_and_cli import OVERRIDES, RegressionTraining
-from stronglens.measuring import Prediction, measure_files, refuse, write_measurements
+from stronglens.measuring import Prediction, measure_files, read_training_images, refuse, write_measurements
 from stronglens.measuring.figures import draw_measured
 from stronglens.parameters import Column, RunError, UsageError, parse
 from stronglens.plotting import RED
@@ -25,17 +25,18 @@ RECORD = {
     "lens-center": {"x": [-0.05, 0.05], "y": [-0.05, 0.05]},
     "camera": {"sky": 0.22, "exposure-time": 2264.0, "exposures": 4, "read-noise": 4.2},
 }
-NOISE = 0.0105  # e-/s in a pixel, of that camera: sqrt(0.22 * 2264 + 4 * 4.2^2) / 2264
+HEADERS = ["einstein-radius [arcsec]"]
+NOISE = 0.0105  # e-/s per pixel for that camera: sqrt(0.22 * 2264 + 4 * 4.2^2) / 2264
 
 
 class Network:
-    """What is asked of a network beside its answers: its shapes."""
+    """Stand-in for a network: only its shapes are read."""
 
     inputs, output_shape = (SimpleNamespace(shape=(None, 64, 64)),), (None, 1)
 
 
 def mean(images):
-    """Prediction with each image's mean, so that a test can see what the network was given."""
+    """Predict the mean of each image, so that a test can check the input of the network."""
     return [Prediction(np.array([image.mean()])) for image in images]
 
 
@@ -44,12 +45,13 @@ def parameters(folder, *words):
     return parse(RegressionTraining, words, program="model_and_figures.py", overrides=OVERRIDES)
 
 
+def measure_images(given, record=RECORD, predict=mean, headers=HEADERS, **more):
+    return measure_files(given, read_training_images(given, record, Network()), predict, headers, **more)
+
+
 def measure(folder, *words, record=RECORD):
-    results = measure_files(parameters(folder, *words), Network(), record, mean, HEADS)
+    results = measure_images(parameters(folder, *words), record)
     return results.kept, results.refused
-
-
-HEADS = ["einstein-radius [arcsec]"]
 
 
 def one(folder, *words, record=RECORD):
@@ -60,13 +62,13 @@ def one(folder, *words, record=RECORD):
 
 @pytest.fixture
 def lens(tmp_path) -> Path:
-    """A galaxy ten pixels to the right of the middle, a neighbour, in the noise of the training images."""
+    """A galaxy ten pixels to the right of the middle and a neighbour, with the noise of the training images."""
     (tmp_path / "lens").mkdir()
     image = galaxy((120, 120), x=10.0, peak=1.0) + galaxy((120, 120), x=-12.0, y=15.0, peak=0.8, size=2.0)
     image += NOISE * noise((120, 120))
     mask = galaxy((120, 120), x=-12.0, y=15.0, peak=1.0) > 0.08
     path = tmp_path / "lens" / "data.fits"
-    write_fits(path.with_name("mask.fits"), np.flipud(mask).astype(np.uint8))  # its first row is at the bottom
+    write_fits(path.with_name("mask.fits"), np.flipud(mask).astype(np.uint8))  # FITS has its first row at the bottom
     np.save(path.with_name("noise.npy"), np.full((120, 120), NOISE))
     return write_fits(path, np.flipud(image))
 
@@ -75,7 +77,7 @@ def test_each_flag_does_what_it_says(lens, tmp_path):
     plain = one(tmp_path, f"-p={lens}")
     assert any("light's peak is at (x, y) = (+1.0" in note and "0.071 arcsec off" in note for note in plain.notes)
     assert any("noise estimated" in note for note in plain.notes)
-    assert not any("times that of the training images" in note for note in plain.notes)  # it is the same
+    assert not any("times that of the training images" in note for note in plain.notes)  # the noise is the same
     flags = ["--center=brightest", "--mask=mask.fits", "--noise-map=noise.npy"]
     found = one(tmp_path, f"-p={lens}", *flags)
     assert any("centred on the light's peak, at (x, y) = (+1.0" in note for note in found.notes)
@@ -84,15 +86,15 @@ def test_each_flag_does_what_it_says(lens, tmp_path):
     assert np.abs(np.array(peak) - 31.5).max() <= 1
     assert found.prepared.noise == pytest.approx(NOISE, rel=1e-6)
     assert any(" masked: filled" in note for note in found.notes)
-    # Of the neighbour (0.8 at its peak) nothing is left that would stand out of the galaxy's light there.
+    # The neighbour (0.8 at its peak) is removed: the galaxy's light is fainter than 0.1 there.
     assert found.seen[found.prepared.mask].max() < 0.1
     by_hand = one(tmp_path, f"-p={lens}", "--center=1,0", *flags[1:])
-    kept = ~found.prepared.mask  # what is filled depends on the centre to a small part of a pixel
+    kept = ~found.prepared.mask  # filled values depend on the centre, which differs by a small fraction of a pixel
     np.testing.assert_array_equal(by_hand.seen[kept], found.seen[kept])
     assert found.values == pytest.approx(found.seen.mean())
 
 
-def test_other_noise_than_the_training_images_is_said(lens, tmp_path):
+def test_noise_unlike_the_training_images_is_noted(lens, tmp_path):
     image = 3 * NOISE * noise((120, 120))
     write_fits(lens, image)
     (note,) = [note for note in one(tmp_path, f"-p={lens}").notes if "times that of the training images" in note]
@@ -115,7 +117,7 @@ def test_bad_pixels_are_filled_or_refused(lens, tmp_path):
 @pytest.mark.parametrize(
     "words", ["--mask=maks.fits", "--noise-map=nowhere.npy", "--center=middle", "--center=", "--mask="]
 )
-def test_flags_that_name_nothing_are_usage_errors(lens, tmp_path, words):
+def test_flags_with_unknown_names_are_usage_errors(lens, tmp_path, words):
     with pytest.raises(UsageError, match=words.split("=")[0]):
         measure(tmp_path, f"-p={lens}", words)
 
@@ -130,24 +132,24 @@ def test_one_mask_name_serves_many_folders(lens, tmp_path):
     assert "there is no mask.fits beside it: nothing is masked" in measurements[1].notes
 
 
-def test_images_as_others_made_them_take_no_flags(lens, tmp_path):
+def test_uncalibrated_images_take_no_calibration_flags(lens, tmp_path):
     record = RECORD | {"image-unit": "as distributed", "zero-point": None}
     np.save(tmp_path / "public.npy", noise((64, 64)))
     words = ["--quiet", f"--figures-dir={tmp_path}", f"-p={tmp_path / 'public.npy'}"]
     given = parse(RegressionTraining, words, program="x", overrides=OVERRIDES)
-    (found,) = measure_files(given, Network(), record, mean, HEADS).kept
+    (found,) = measure_images(given, record).kept
     assert len(found.notes) == 1
     for flag in ("--mask=mask.fits", "--noise-map=noise.npy", "--center=brightest"):
         given = parse(RegressionTraining, [*words, flag], program="x", overrides=OVERRIDES)
-        with pytest.raises(UsageError, match=f"{flag.split('=')[0]} means nothing to a network"):
-            measure_files(given, Network(), record, mean, HEADS)
+        with pytest.raises(UsageError, match=f"{flag.split('=')[0]} does not apply to a network"):
+            measure_images(given, record)
     np.save(tmp_path / "public.npy", np.where(np.eye(64) > 0, np.nan, noise((64, 64))))
     given = parse(RegressionTraining, words, program="x", overrides=OVERRIDES)
-    (reason,) = measure_files(given, Network(), record, mean, HEADS).refused
+    (reason,) = measure_images(given, record).refused
     assert "64 of 4096 pixels inside the field are NaN" in reason
 
 
-def test_noise_is_held_against_all_that_was_drawn(lens):
+def test_noise_is_compared_with_the_range_of_exposure_times(lens):
     def notes(times):
         record = RECORD | {"camera": RECORD["camera"] | {"exposure-time": times}}
         return [note for note in one(lens.parent, f"-p={lens}", record=record).notes if "background noise" in note]
@@ -157,10 +159,10 @@ def test_noise_is_held_against_all_that_was_drawn(lens):
     assert "noise is 0.5" in note  # 0.0105 over the 0.0196 of 800 s
 
 
-def test_table_and_figure_of_what_was_filled(lens, tmp_path):
+def test_table_and_figure_show_what_was_filled(lens, tmp_path):
     given = parameters(tmp_path, f"-p={lens}", "--center=brightest", "--mask=mask.fits")
-    results = measure_files(given, Network(), RECORD, mean, HEADS)
-    write_measurements(given, RECORD, results, HEADS, ["1.2"], [])
+    results = measure_images(given)
+    write_measurements(given, read_training_images(given, RECORD), results, HEADERS, ["1.2"], [])
     written = (tmp_path / "measured.csv").read_text()
     assert "centred on the light's peak" in written
     assert "masked: filled" in written
@@ -180,17 +182,17 @@ def test_measured_images_are_readable(tmp_path, lens, count):
     words = " ".join(text.get_text() for text in figure.texts)
     assert "outlined: filled" in words
     bars = [axes.get_ylabel() for axes in figure.axes if not axes.images and axes.get_ylabel()]
-    assert bars == ["in the file [counts/s]", "seen by the network [e-/s]"] * min(count, 12)
-    if count == 1:  # public images are given to the network as they are
+    assert bars == ["in the file [counts/s]", "input of the network [e-/s]"] * min(count, 12)
+    if count == 1:  # uncalibrated images have their own unit
         figure = draw_measured(observations, [found.prepared], [caption], 0.1, unit="as distributed")
         bars = [axes.get_ylabel() for axes in figure.axes if not axes.images and axes.get_ylabel()]
-        assert bars == ["in the file [as distributed]", "seen by the network [as distributed]"]
+        assert bars == ["in the file [as distributed]", "input of the network [as distributed]"]
     if count == 20:
         assert "12 of 20 images" in words
     original, seen = figure.axes[0], figure.axes[2]
     frame = original.patches[0]
     assert (frame.get_x() + 3.2, frame.get_y() + 3.2) == pytest.approx((1.0, 0.0), abs=0.06)
-    # The outlines enclose the mask in both, and nothing but it.
+    # The outlines enclose exactly the mask in both images.
     for axes, mask in ((original, found.observation.mask), (seen, found.prepared.mask)):
         ends = np.array(axes.collections[0].get_segments()).reshape(-1, 2)
         side = mask.shape[0] * 0.05
@@ -207,10 +209,12 @@ def test_warnings_are_red_in_the_figure_and_a_column_of_the_table(lens, tmp_path
     unlike = "UNLIKE THE TRAINING SET: farther from it than any image like it, " + "and so on " * 20
     answers = [Prediction(np.ones(2), notes=(unlike,), warnings=(unlike,), cells={"learned": "a: yes; b: no"})]
     given = parameters(tmp_path, f"-p={lens}")
-    heads = ["a", "b [s]"]
-    results = measure_files(given, Network(), RECORD, lambda images: answers, heads, ["learned"])
+    headers = ["a", "b [s]"]
+    results = measure_images(given, predict=lambda images: answers, headers=headers, cells=["learned"])
     (found,) = results.kept
-    write_measurements(given, RECORD, results, heads, ["a = 1\nb = 1"], [], None, ["yes", "NO"], [[1]])
+    write_measurements(
+        given, read_training_images(given, RECORD), results, headers, ["a = 1\nb = 1"], [], None, ["yes", "NO"], [[1]]
+    )
     (row,) = csv.DictReader((tmp_path / "measured.csv").read_text().splitlines())
     assert row["learned"] == "a: yes; b: no"
     assert unlike.strip() in row["notes"]
@@ -223,9 +227,23 @@ def test_warnings_are_red_in_the_figure_and_a_column_of_the_table(lens, tmp_path
     assert not [text for text in draw_measured(*pair, 0.1).texts if text.get_color() == RED]
 
 
-def test_a_network_that_returns_no_number_refuses_the_file_alone(lens, tmp_path):
+def test_a_task_without_labels_or_classes_is_measured(lens, tmp_path):
+    """A network may give images instead of numbers: the table then has no columns of the task."""
+    record = {key: value for key, value in RECORD.items() if key != "labels"}
+    given = parameters(tmp_path, f"-p={lens}", "--noise-map=noise.npy", "--mask=mask.fits")
+    results = measure_images(given, record, predict=lambda images: [Prediction(np.zeros(0))] * len(images), headers=[])
+    (found,) = results.kept
+    assert found.prepared.noise == pytest.approx(NOISE, rel=1e-6)
+    assert found.prepared.mask.any()
+    write_measurements(given, read_training_images(given, record), results, [], [""], [])
+    (row,) = csv.DictReader((tmp_path / "measured.csv").read_text().splitlines())
+    assert list(row) == ["file", "path", "field-x", "field-y", "unlike-percentile", "notes"]
+    assert (tmp_path / "measured.png").exists()
+
+
+def test_an_image_with_an_unusable_prediction_is_refused(lens, tmp_path):
     given = parameters(tmp_path, f"-p={lens}")
-    results = measure_files(given, Network(), RECORD, lambda images: [Prediction(np.ones(1), problem="NaN")], HEADS)
+    results = measure_images(given, predict=lambda images: [Prediction(np.ones(1), problem="NaN")])
     (reason,) = results.refused
     assert reason.endswith("data.fits: NaN")
 
@@ -245,11 +263,11 @@ def test_a_network_that_returns_no_number_refuses_the_file_alone(lens, tmp_path)
         ("none", {"TELESCOP": "JWST"}, None),
     ],
 )
-def test_another_camera_is_said(lens, tmp_path, telescope, header, says):
+def test_another_camera_is_noted(lens, tmp_path, telescope, header, says):
     write_fits(lens, NOISE * noise((120, 120)), **header)
     found = one(tmp_path, f"-p={lens}", record=RECORD | {"telescope": telescope}).notes
-    notes = [note for note in found if "its header says" in note]
+    notes = [note for note in found if "the header says" in note]
     assert len(notes) == (says is not None)
     assert says is None or f"says {says};" in notes[0]
-    measured = RECORD | {"telescope": telescope, "psf": [[1.0]]}  # of a measured point-spread function: the user's own
-    assert not any("its header says" in note for note in one(tmp_path, f"-p={lens}", record=measured).notes)
+    measured = RECORD | {"telescope": telescope, "psf": [[1.0]]}  # the PSF of a user: an unknown camera
+    assert not any("the header says" in note for note in one(tmp_path, f"-p={lens}", record=measured).notes)

@@ -1,4 +1,4 @@
-"""Names of measured files: unique, short, safe in the names of other files, the same in any order."""
+"""Names of measured files: unique, short, safe in the names of other files, independent of the order."""
 
 import os
 import unicodedata
@@ -19,10 +19,10 @@ def stems(*paths):
     return [file.stem for file in name_files(paths)]
 
 
-def test_files_of_one_name_are_told_apart_by_their_folders():
+def test_files_of_the_same_name_are_distinguished_by_their_folders():
     assert names("/a/x/data.fits", "/b/x/data.fits") == ["a/x/data.fits", "b/x/data.fits"]
     assert stems("/a/x/data.fits", "/b/x/data.fits") == ["a_x_data", "b_x_data"]
-    # Only those that need more folders get them; a file that has none to add is told by its root.
+    # Only names that would be equal get more folders; a file without more folders is identified by the root.
     assert names("/a/x/data.fits", "/b/x/data.fits", "/a/y/data.fits") == [
         "a/x/data.fits", "b/x/data.fits", "y/data.fits"
     ]  # fmt: skip
@@ -34,7 +34,7 @@ def test_files_of_one_name_are_told_apart_by_their_folders():
 @pytest.mark.parametrize(
     ("path", "stem"),
     [
-        # Positions and dates have dots; only the ending of the format goes.
+        # Positions and dates contain dots; only the ending of the format is removed.
         ("s/J0946.1+10.fits", "s_J0946.1+10"),
         ("s/J0946.1+10.fits.gz", "s_J0946.1+10"),
         ("s/J0946.1+10.FITS.fz", "s_J0946.1+10"),
@@ -69,7 +69,7 @@ def test_a_stem_loses_the_ending_of_its_format_and_nothing_else(path, stem):
 def test_stems_differ_on_every_file_system(paths):
     found = {unicodedata.normalize("NFC", stem).casefold() for stem in stems(*paths)}
     assert len(found) == len(paths)
-    assert max(len(os.fsencode(stem)) for stem in found) <= 210  # of 255: a figure's name has a prefix and an ending
+    assert max(len(os.fsencode(stem)) for stem in found) <= 210  # of 255: figures add a prefix and an ending
     assert dict(zip(paths, stems(*paths), strict=True)) == dict(
         zip(paths[::-1], stems(*paths[::-1]), strict=True)
     )  # in any order
@@ -80,14 +80,14 @@ def test_a_file_that_is_given_twice_has_one_name(tmp_path):
     files = name_files(["x/a.fits", "./x/a.fits", "x//a.fits", f"../{here}/x/a.fits", str(Path("x/a.fits").absolute())])
     assert len(dict.fromkeys(files)) == 1
     assert files[0].path == "x/a.fits"
-    # What comes after a link and .. is another file than the letters say.
+    # After a link, `..` is the parent of the folder that it points to.
     (tmp_path / "real" / "deep").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "real" / "deep")
     assert names(f"{tmp_path}/link/../a.fits", f"{tmp_path}/a.fits") == ["real/a.fits", f"{tmp_path.name}/a.fits"]
 
 
 def test_names_are_one_printable_line():
-    (name,) = names("a\nb/c\udcff.fits")  # of a folder with a line break, a file whose name is not UTF-8
+    (name,) = names("a\nb/c\udcff.fits")  # a folder name with a line break, a file name that is not UTF-8
     assert name == "a\\nb/c\\udcff.fits"
     name.encode()
 
@@ -103,7 +103,7 @@ def test_different_files_have_different_names(parts):
 
 
 @pytest.mark.parametrize("pattern", ["/survey/cutouts/{}.fits", "/survey/{}/a/b/c/data.fits"])
-def test_many_files_are_named_apart(pattern):
+def test_many_files_have_different_names(pattern):
     paths = [pattern.format(number) for number in range(20_000)]
     files = name_files(paths)
     assert len({file.name for file in files}) == len({file.stem for file in files}) == 20_000

@@ -1,4 +1,4 @@
-"""Tables that grow: what a killed run leaves, and what a resumed one makes of it."""
+"""Tables written row by row: killed and resumed runs."""
 
 import csv
 
@@ -11,7 +11,7 @@ HEADERS = {"measured": ["file", "path", "value"], "posteriors": ["path", "median
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: nothing is tidied up."""
+    """Like SIGKILL: nothing is cleaned up."""
 
 
 def rows_of(path):
@@ -33,11 +33,11 @@ def write(folder, names, settings=None, resume=False, stop_after=None):
     return done
 
 
-def test_a_finished_table_takes_its_place(tmp_path):
+def test_a_finished_table_replaces_an_earlier_one(tmp_path):
     write(tmp_path, ["x.fits", "y.fits"])
     assert rows_of(tmp_path / "measured.csv") == [HEADERS["measured"], ["x.fits"] * 2 + ["0"], ["y.fits"] * 2 + ["1"]]
     assert len(rows_of(tmp_path / "posteriors.csv")) == 5
-    # Nothing was refused; nothing unfinished is left.
+    # There is no table of refused images, nor an unfinished file.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["measured.csv", "posteriors.csv"]
 
 
@@ -50,7 +50,7 @@ def test_a_killed_run_resumes_to_the_byte(tmp_path, cut):
     with pytest.raises(Killed):
         write(tmp_path / "killed", names, stop_after=5)
     assert (tmp_path / "killed" / "measured.csv").read_text() == "of an earlier run\n"
-    # The last line was cut off in the middle; the other table is ahead.
+    # The last line is incomplete; the other table has more rows.
     part = tmp_path / "killed" / "measured.part.csv"
     part.write_bytes(part.read_bytes()[: -cut or None])
     done = write(tmp_path / "killed", names, resume=True)
@@ -67,11 +67,12 @@ def test_resuming_with_other_settings_is_refused(tmp_path):
     assert write(tmp_path, ["a", "b"], resume=True) == {"a"}
 
 
-def test_long_work_is_not_replaced_without_being_told(tmp_path):
+def test_a_long_unfinished_table_is_not_overwritten(tmp_path):
     names = [f"{number}.fits" for number in range(MIN_KEPT + 5)]
     with pytest.raises(Killed):
         write(tmp_path, names, stop_after=MIN_KEPT + 2)
-    with pytest.raises(UsageError, match=f"holds {MIN_KEPT + 2} images of an interrupted run: go on with --resume"):
+    words = f"holds {MIN_KEPT + 2} images of an interrupted run: continue it with --resume"
+    with pytest.raises(UsageError, match=words):
         write(tmp_path, names)
     with pytest.raises(Killed):
         write(tmp_path / "few", names, stop_after=3)

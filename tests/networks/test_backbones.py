@@ -35,7 +35,7 @@ def test_new_trunks_are_small(kind):
 
 
 @pytest.mark.parametrize("kind", FEATURES)
-def test_small_images_are_refused(kind):
+def test_too_small_images_are_refused(kind):
     with pytest.raises(RunError, match=r"7 x 64 pixels are too small .* at least 8 x 8"):
         build_backbone(kind, (7, 64), SCALING)
     assert build(kind, (8, 9)).predict(np.ones((1, 8, 9), np.float32), verbose=0).shape == (1, FEATURES[kind])

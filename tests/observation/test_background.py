@@ -1,4 +1,4 @@
-"""The noise and the level of a background that a lens's light reaches; what simulated images of their own say."""
+"""Noise and level of the background of images that the lens fills; notes on simulated images."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from small_observations import EUCLID, galaxy, noise, observe, write_fits
 import generate_data
 from params_and_cli import OVERRIDES, RegressionTraining
 from stronglens.dataset import load_dataset
-from stronglens.measuring import Prediction, measure_files
+from stronglens.measuring import Prediction, measure_files, read_training_images
 from stronglens.observation import describe_backgrounds, place_center, prepare, read_background
 from stronglens.observation.noise import measure_background
 from stronglens.parameters import RunError, UsageError, parse
@@ -28,8 +28,8 @@ DATASETS = {
 class Simulated:
     images: np.ndarray
     camera: dict
-    record: dict  # as saved with a network that learned from these images
-    noise: float  # of a pixel of empty sky, e-/s: sqrt(sky t + exposures read_noise^2) / t
+    record: dict  # as saved with a network trained on these images
+    noise: float  # of an empty pixel, e-/s: sqrt(sky t + exposures read_noise^2) / t
 
 
 @pytest.fixture(
@@ -47,7 +47,7 @@ def simulated(request, tmp_path_factory) -> Simulated:
 
 
 def measure(simulated, folder, images, *words, record=None, noise_map=None):
-    """Measure images as files of a user's."""
+    """Measure images as if they were files of a user."""
     paths = []
     for number, image in enumerate(images):
         paths.append(folder / f"lens{number}.npy")
@@ -60,10 +60,11 @@ def measure(simulated, folder, images, *words, record=None, noise_map=None):
     ]
     parameters = parse(RegressionTraining, words, program="model_and_figures.py", overrides=OVERRIDES)
 
-    def answer(images):
+    def predict(images):
         return [Prediction(np.zeros(1)) for _ in images]
 
-    results = measure_files(parameters, network, record or simulated.record, answer, ["einstein-radius"])
+    training_images = read_training_images(parameters, record or simulated.record, network)
+    results = measure_files(parameters, training_images, predict, ["einstein-radius"])
     assert not results.refused
     assert len(results.kept) == len(images)
     return results.kept
@@ -86,7 +87,7 @@ def test_noise_is_measured_where_the_lens_fills_the_image(simulated):
 
 @pytest.mark.parametrize("correlation", [0.0, 0.3])
 def test_noise_is_measured_beside_photons_and_a_steep_galaxy(correlation):
-    """A de Vaucouleurs profile, whose photons double the noise at its effective radius of 10 pixels."""
+    """A de Vaucouleurs profile whose photon noise doubles the noise at its effective radius of 10 pixels."""
     rows, columns = np.indices((64, 64))
     radius = np.hypot(rows - 31.5, columns - 31.5)
     light = 0.6 * np.exp(-7.67 * ((radius / 10) ** 0.25 - 1))
@@ -99,7 +100,7 @@ def test_noise_is_measured_beside_photons_and_a_steep_galaxy(correlation):
 
 
 @pytest.mark.parametrize("side", [5, 8, 24, 32])
-def test_a_small_file_is_said_to_be_too_small(side):
+def test_a_small_file_is_reported_as_too_small(side):
     image = 0.01 * noise((side, side))
     found = prepare(observe(image), shape=(side, side), pixel_scale=0.1, zero_point=25.72)
     assert np.isnan(found.background_noise)
@@ -107,50 +108,50 @@ def test_a_small_file_is_said_to_be_too_small(side):
     assert any("too small, or too full of light, to measure its noise" in note for note in found.notes)
 
 
-def test_a_file_full_of_light_has_a_noise_of_at_most_what_is_seen():
+def test_the_noise_of_a_file_full_of_light_is_unknown():
     found = prepare(observe(galaxy((64, 64), peak=1e4, size=20.0) + noise((64, 64))), **EUCLID)
     assert np.isnan(found.background_noise)
 
 
-def test_own_images_are_not_called_other_ones(simulated, tmp_path):
+def test_training_images_are_not_called_unlike(simulated, tmp_path):
     measured = measure(simulated, tmp_path, simulated.images)
-    assert share(measured, "the network never saw such noise") <= 0.02
+    assert share(measured, "outside the training range") <= 0.02
     assert share(measured, "sky subtracted") <= 0.02
 
 
-def test_new_images_of_the_same_simulation_are_not_called_other_ones(simulated, tmp_path):
+def test_new_images_of_the_same_simulation_are_not_called_unlike(simulated, tmp_path):
     half = len(simulated.images) // 2
     record = simulated.record | {"background": describe_backgrounds(simulated.images[:half])}
     measured = measure(simulated, tmp_path, simulated.images[half:], record=record)
-    assert share(measured, "the network never saw such noise") <= 0.02
+    assert share(measured, "outside the training range") <= 0.02
 
 
-def test_images_of_another_noise_are_called_so(simulated, tmp_path):
+def test_images_with_more_noise_are_noticed(simulated, tmp_path):
     more = 4 * simulated.noise * np.random.default_rng(0).standard_normal(simulated.images.shape)
     measured = measure(simulated, tmp_path, simulated.images + more)
-    assert share(measured, "the network never saw such noise") >= 0.95
+    assert share(measured, "outside the training range") >= 0.95
 
 
 def test_networks_of_older_versions_compare_with_their_camera(simulated, tmp_path):
     record = {key: value for key, value in simulated.record.items() if key != "background"}
     measured = measure(simulated, tmp_path, simulated.images, record=record)
-    assert share(measured, "the network never saw such noise") <= 0.02
-    assert share(measured, "sky subtracted") == 0  # they do not know it
+    assert share(measured, "outside the training range") <= 0.02
+    assert share(measured, "sky subtracted") == 0  # their records have no level
 
 
-def test_a_right_noise_map_is_not_called_other_noise(simulated, tmp_path):
-    """The map is compared, not what the image shows: here it shows half as much, as where pixels were resampled."""
+def test_a_correct_noise_map_is_not_called_unlike(simulated, tmp_path):
+    """The map is compared, not the noise in the image, which is half as large if pixels were resampled."""
     np.save(tmp_path / "map.npy", np.full(simulated.images.shape[1:], simulated.noise))
     smooth = correlate(simulated.images.astype(float), 0.3) / 2
     for images in (simulated.images, smooth):
         measured = measure(simulated, tmp_path, images, "--noise-map=map.npy")
-        assert share(measured, "the network never saw such noise") == 0
+        assert share(measured, "outside the training range") == 0
 
 
 # The level
 
 
-def test_a_pedestal_of_the_skys_size_is_noticed_and_fitted(simulated, tmp_path):
+def test_a_sky_that_is_not_subtracted_is_noticed_and_fitted(simulated, tmp_path):
     raw = simulated.images + np.float32(simulated.camera["sky"])
     measured = measure(simulated, tmp_path, raw)
     assert share(measured, "was the sky subtracted? --background=fit") >= 0.9
@@ -176,8 +177,8 @@ def test_a_background_is_given_in_the_unit_of_the_file(tmp_path):
     assert "a background of 1000 subtracted from the pixels as they are stored" in observation.notes
 
 
-def test_a_background_is_fitted_in_a_larger_file_too_about_the_lens():
-    """Beside a neighbour that is masked, and a second one that is not."""
+def test_a_background_is_fitted_around_the_lens_in_a_larger_file():
+    """The image has a masked neighbour and an unmasked one."""
     image = 7.0 + galaxy((200, 200), x=20, peak=300.0) + noise((200, 200)) + galaxy((200, 200), x=75, peak=500.0)
     mask = np.zeros((200, 200), bool)
     mask[:, :40] = True
@@ -185,10 +186,10 @@ def test_a_background_is_fitted_in_a_larger_file_too_about_the_lens():
     centre, _ = place_center(observe(image, mask=mask), (2.0, 0.0), 6.4, None)
     found = prepare(observe(image, mask=mask), **EUCLID, centre=centre, subtract_background=True)
     (note,) = [note for note in found.notes if "fitted to the outskirts" in note]
-    assert float(note.split()[3]) == pytest.approx(7, abs=0.3)  # of a noise of 1
+    assert float(note.split()[3]) == pytest.approx(7, abs=0.3)  # the noise is 1
 
 
-def test_a_background_cannot_be_fitted_below_a_mask():
+def test_masked_outskirts_have_no_background():
     mask = np.ones((100, 100), bool)
     mask[30:70, 30:70] = False
     with pytest.raises(RunError, match="give --background=VALUE"):
@@ -206,13 +207,13 @@ def test_other_backgrounds_are_usage_errors(words):
         read_background(words)
 
 
-def test_images_without_noise_have_a_background_of_none():
+def test_images_without_noise_have_no_background():
     assert describe_backgrounds(np.zeros((3, 4, 4))) == {}
     assert describe_backgrounds(np.zeros((3, 64, 64))) == {"noise": [0.0, 0.0], "level": [0.0, 0.0]}
 
 
-def test_a_record_describes_the_images_evenly():
-    """Of 1,000 images 500 are measured; a range of levels from 0 to 9.99 is known to its half per cent."""
+def test_a_record_describes_an_even_sample_of_the_images():
+    """500 of 1,000 images are measured. Levels are 0 to 9.99; their 0.5 and 99.5 % quantiles are 0.05 and 9.94."""
     images = noise((1000, 16, 16)) / 100 + np.arange(1000)[:, None, None] / 100
     found = describe_backgrounds(images)
     assert found["level"] == pytest.approx([0.05, 9.94], abs=0.05)

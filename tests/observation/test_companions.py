@@ -1,4 +1,4 @@
-"""Masks and noise maps: found beside the image, in its file or elsewhere; turned as it is; refused in one line."""
+"""Masks and noise maps: found beside the image, in its file or elsewhere, with the same pixels as the image."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def corner():
 
 
 @pytest.mark.parametrize("kind", [float, bool, np.uint8, np.int64])
-def test_a_mask_is_of_the_same_pixels_whatever_its_file(lens, tmp_path, kind):
+def test_a_mask_has_the_pixels_of_the_image_in_any_format(lens, tmp_path, kind):
     np.save(lens.with_name("mask.npy"), corner().astype(kind))
     write_fits(lens.with_name("mask.fits"), corner().astype(np.uint8))
     np.save(tmp_path / "lens" / "image.npy", fits.getdata(lens))
@@ -51,7 +51,7 @@ def test_extensions_serve_as_mask_and_noise_map(tmp_path):
     fits.HDUList([fits.PrimaryHDU(), *extensions, dq]).writeto(tmp_path / "a.fits")
     read = read_observation(tmp_path / "a.fits", hdu="SCI", mask="DQ", noise_map="ERR", **KNOWN)
     assert read.mask.sum() == 15
-    assert read.noise == pytest.approx(0.2)  # as the image: 10 s
+    assert read.noise == pytest.approx(0.2)  # divided by 10 s, like the image
     write_fits(tmp_path / "b.fits", noise((40, 30)))
     assert read_observation(tmp_path / "b.fits", mask="a.fits[DQ]", **KNOWN).mask.sum() == 15
     for flag, given, says in (
@@ -63,7 +63,7 @@ def test_extensions_serve_as_mask_and_noise_map(tmp_path):
             read_observation(tmp_path / "a.fits", hdu="SCI", **{flag: given}, **KNOWN)
 
 
-def test_an_image_without_its_file_is_read_and_says_so(lens):
+def test_a_missing_mask_or_noise_map_is_noted(lens):
     read = read_observation(lens, mask="mask.fits", noise_map="noise.fits", **KNOWN)
     assert read.mask is None
     assert read.noise is None
@@ -82,7 +82,7 @@ def test_an_image_without_its_file_is_read_and_says_so(lens):
         (np.zeros((40, 30), complex), "not real numbers"),
     ],
 )
-def test_a_mask_that_is_none_is_refused(lens, content, says):
+def test_an_invalid_mask_is_refused(lens, content, says):
     np.save(lens.with_name("x.npy"), content)
     with pytest.raises(RunError, match=says):
         read_observation(lens, mask="x.npy", **KNOWN)
@@ -95,7 +95,7 @@ def test_a_noise_map_without_noise_is_refused(lens, value):
         read_observation(lens, noise_map="noise.fits", **KNOWN)
 
 
-def test_a_folder_that_is_not_there_is_an_error(lens, tmp_path):
+def test_a_missing_folder_is_an_error(lens, tmp_path):
     with pytest.raises(RunError, match="no such file"):
         read_observation(lens, mask=str(tmp_path / "nowhere" / "mask.fits"), **KNOWN)
     np.save(lens.with_name("image.npy"), noise((40, 30)))

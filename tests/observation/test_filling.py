@@ -1,4 +1,4 @@
-"""Masked and bad pixels: filled so that nothing shows where they were."""
+"""Filled pixels look like their surroundings."""
 
 import numpy as np
 import pytest
@@ -16,19 +16,19 @@ def disc(row, column, radius):
     return np.hypot(rows - row, columns - column) <= radius
 
 
-def test_a_neighbour_is_gone_and_leaves_no_trace():
+def test_a_neighbour_is_removed_without_a_trace():
     true = galaxy(peak=300.0, size=10.0) + noise()
     hidden = disc(30, 65, 8)
     filled = fill_hidden(true + 500.0 * disc(30, 65, 6), hidden, MIDDLE)
     np.testing.assert_array_equal(filled[~hidden], true[~hidden])
     difference = (filled - true)[hidden]
-    # Both have noise of 1: 1.4 were the level right everywhere; the galaxy's light there goes from 12 to 70.
+    # Both have noise 1: with a perfect level the difference would be 1.4. The galaxy's light there is 12 to 70.
     assert np.std(difference) == pytest.approx(np.sqrt(2), rel=0.25)
     assert abs(np.mean(difference)) < 0.5
 
 
-def test_an_arc_draws_no_counter_image():
-    """Mirrored pixels would put the arc of the one side on the other."""
+def test_filling_adds_no_counter_image_of_an_arc():
+    """Filling with mirrored pixels would add the arc on the opposite side."""
     columns = np.indices((100, 100))[1]
     arc = galaxy(peak=0.0, ring=100.0) * (columns > 55)
     hidden = disc(49.5, 34.5, 6)
@@ -59,7 +59,7 @@ def test_filling_is_the_same_every_time():
 
 
 @pytest.mark.parametrize("width", [0.0, 0.5, 0.8])
-def test_drawn_noise_is_as_strong_and_as_smooth(width):
+def test_drawn_noise_has_the_same_strength_and_correlation(width):
     like = draw_noise_of(width)
     drawn = draw_noise(like, (200, 200))
     assert np.std(drawn) == pytest.approx(np.std(like), rel=0.05)

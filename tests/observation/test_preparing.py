@@ -1,4 +1,4 @@
-"""From a telescope image to what a network sees: where the flux goes, what is refused, what noise it has."""
+"""Telescope images as input of a network: flux, refused images, noise."""
 
 import os
 import re
@@ -19,14 +19,14 @@ real = pytest.mark.skipif("STRONGLENS_DATA" not in os.environ, reason="STRONGLEN
 
 
 def centroid(image, pixel_scale):
-    """Return (x, y) of the light in arcsec from the centre, y up."""
+    """Return the centroid (x, y) of the light in arcsec from the centre, y up."""
     height, width = image.shape
     x = (np.arange(width) - (width - 1) / 2) * pixel_scale
     y = -(np.arange(height) - (height - 1) / 2) * pixel_scale
     return float((image.sum(axis=0) * x).sum() / image.sum()), float((image.sum(axis=1) * y).sum() / image.sum())
 
 
-# What the network gets
+# Input of the network
 
 
 def test_a_cut_out_at_the_same_scale_is_the_same_pixels():
@@ -38,7 +38,7 @@ def test_a_cut_out_at_the_same_scale_is_the_same_pixels():
     assert [note.split(":")[0] for note in notes] == ["noise estimated from the image"]
 
 
-def test_an_odd_image_is_cut_at_whole_pixels_and_says_so():
+def test_an_odd_image_is_cut_at_whole_pixels_with_a_note():
     image = noise((101, 101))
     found = prepare(observe(image), **EUCLID)
     prepared, notes = found.image, found.notes
@@ -55,7 +55,7 @@ def test_an_odd_image_is_cut_at_whole_pixels_and_says_so():
 )
 @settings(max_examples=100, deadline=None)
 def test_flux_is_conserved_to_rounding(scale, wanted, extra, seed):
-    """All light that lies well inside the field arrives, whatever the two pixel scales."""
+    """All light well inside the field is conserved, for any two pixel scales."""
     field = [count * 0.1 / scale for count in wanted]
     shape = [int(np.ceil(length)) + more for length, more in zip(field, extra, strict=True)]
     rows, columns = np.indices(shape)
@@ -83,7 +83,7 @@ def test_a_source_stays_where_it_is_on_the_sky(scale, x, y, centre):
     image[row, column] = 1
     x, y = centroid(image, scale)
     prepared = prepare(observe(image, scale), **EUCLID, centre=centre).image
-    # The light of an output pixel is taken to lie at its centre: half a pixel off at most.
+    # The centroid assumes that the light of a pixel is at its centre: half a pixel off at most.
     found_x, found_y = centroid(prepared.astype(np.float64), 0.1)
     assert abs(found_x + centre[1] - x) <= 0.051
     assert abs(found_y + centre[0] - y) <= 0.051
@@ -105,12 +105,12 @@ def test_the_zero_point_scales_the_counts():
     assert any("2.805" in note for note in notes)
 
 
-def test_an_unknown_zero_point_is_said():
+def test_an_unknown_zero_point_is_noted():
     notes = prepare(observe(noise(), zero_point=None), **EUCLID).notes
     assert "zero point unknown" in notes[0]
 
 
-def test_pixels_coarser_than_the_networks_are_said():
+def test_pixels_coarser_than_the_networks_are_noted():
     notes = prepare(observe(noise(), 0.2), **EUCLID).notes
     assert any("coarser" in note for note in notes)
 
@@ -132,7 +132,7 @@ def test_what_cannot_be_measured_is_refused(image, pixel_scale, says):
         prepare(observe(image, pixel_scale), **EUCLID)
 
 
-def test_a_centre_off_the_image_is_a_field_too_small():
+def test_a_field_beyond_the_image_is_refused():
     with pytest.raises(RunError, match=r"about \(x, y\) = \(3, 0\)"):
         prepare(observe(noise()), **EUCLID, centre=(0.0, 3.0))
 
@@ -149,7 +149,7 @@ def test_nan_matters_inside_the_field_only(pixel_scale):
         prepare(observe(image, pixel_scale), **EUCLID, bad_pixels="refuse")
     found = prepare(observe(image, pixel_scale), **EUCLID)
     assert np.isfinite(found.image).all()
-    assert 3 * (pixel_scale / 0.1) ** 2 <= np.count_nonzero(found.mask) <= 8  # and whom they share pixels with
+    assert 3 * (pixel_scale / 0.1) ** 2 <= np.count_nonzero(found.mask) <= 8  # and pixels that overlap them
     assert any(re.match(r"3 of \d+ pixels inside the field are NaN or infinite: filled", note) for note in found.notes)
 
 
@@ -162,7 +162,7 @@ def test_many_bad_pixels_are_refused():
         prepare(observe(np.full((100, 100), np.nan)), **EUCLID)
 
 
-def test_a_mask_of_what_to_keep_is_found_out():
+def test_an_inverted_mask_is_noticed():
     mask = np.ones((100, 100), bool)
     mask[30:70, 30:70] = False
     with pytest.raises(RunError, match=r"hides 61% of the field.*the other way round"):
@@ -171,23 +171,23 @@ def test_a_mask_of_what_to_keep_is_found_out():
         prepare(observe(noise(), mask=np.ones((100, 100), bool)), **EUCLID)
 
 
-def test_pixels_of_absurd_noise_are_bad():
+def test_pixels_of_huge_noise_are_bad():
     image, deviation = noise(), np.ones((100, 100))
     for row, value in ((50, 1e8), (52, 0.0), (54, -1.0), (56, np.nan), (58, np.inf)):
         deviation[row, 40] = value
         image[row, 40] = 1e4
     found = prepare(observe(image, noise=deviation), **EUCLID)
     assert np.count_nonzero(found.mask) == 5
-    assert found.image.max() < 6  # of 4,096 Gaussian pixels none is as far out
+    assert found.image.max() < 6  # none of 4,096 Gaussian pixels is as bright
     assert found.noise == pytest.approx(1.0)
-    assert "5 of 4096 pixels inside the field are of a noise that says they are bad" in found.notes[0]
+    assert "5 of 4096 pixels inside the field are marked as bad by the noise map" in found.notes[0]
 
 
-# What noise it has
+# Noise
 
 
 def test_a_noise_map_is_resampled_as_the_image_is():
-    """Noise drawn from the map, resampled many times, scatters as the resampled map says."""
+    """The scatter of resampled noise drawn from the map is that of the resampled map."""
     rng = np.random.default_rng(0)
     deviation = np.linspace(1, 3, 60)[:, None] * np.ones((60, 60))
     network = {"shape": (8, 8), "pixel_scale": 0.1, "zero_point": 25.0}
@@ -195,12 +195,12 @@ def test_a_noise_map_is_resampled_as_the_image_is():
     drawn = [prepare(observe(image, 0.07, 24.0), **network) for image in images]
     told = prepare(observe(noise((60, 60)), 0.07, 24.0, noise=deviation), **network)
     scatter = np.std([one.image for one in drawn], axis=0)
-    assert np.median(scatter / told.noise) == pytest.approx(1, abs=0.02)  # 300 draws: 4 % a pixel, 0.6 % of 64 together
+    assert np.median(scatter / told.noise) == pytest.approx(1, abs=0.02)  # 300 draws: 4 % per pixel, 0.6 % for 64
 
 
 @pytest.mark.parametrize(("scale", "smoothing"), [(0.1, 0), (0.05, 0), (0.05, 0.5)])
 def test_unknown_noise_is_measured_beside_a_galaxy(scale, smoothing):
-    """The noise of a pixel of 0.1 arcsec, also where the pixels of the file are half as large and correlated."""
+    """The noise is that of a pixel of 0.1 arcsec, also if the file has correlated pixels of half that size."""
     image = gaussian_filter(noise((400, 400)), smoothing)
     expected = np.std(image.reshape(400 // 2, 2, 200, 2).sum(axis=(1, 3))) if scale == 0.05 else np.std(image)
     found = prepare(observe(image + galaxy((400, 400), size=8.0), scale), **EUCLID)
@@ -259,7 +259,7 @@ def test_a_slacs_image_without_any_header_needs_three_flags():
         read_observation(path)
     observation = read_observation(path, pixel_scale=0.05, unit="e-/s", zero_point=25.94)
     prepared = prepare(observation, **EUCLID).image
-    # The same light, in the units of a telescope whose zero point is 0.22 mag less deep.
+    # The same flux, in e-/s of a telescope whose zero point is 0.22 mag smaller.
     inside = observation.image[77:205, 77:205].sum() * 10 ** (-0.4 * 0.22)
     assert prepared.sum() == pytest.approx(inside, rel=0.01)
     x, y = centroid(np.where(prepared > 5, prepared, 0), 0.1)
@@ -273,10 +273,10 @@ def test_neighbours_of_a_slacs_lens_are_masked():
     calibration = {"pixel_scale": 0.05, "unit": "e-/s", "zero_point": 25.94, "noise_map": "noise_map.fits"}
     masked = read_observation(folder / "data.fits", mask="mask_extra_galaxies.fits", **calibration)
     plain = read_observation(folder / "data.fits", **calibration)
-    assert masked.mask.sum() == 10230  # as many ones as the file holds: of neighbours, not of the lens
+    assert masked.mask.sum() == 10230  # the number of ones in the file, which masks neighbours and not the lens
     after, before = prepare(masked, **EUCLID), prepare(plain, **EUCLID)
     np.testing.assert_array_equal(after.image[~after.mask], before.image[~after.mask])
-    # The second ring, 2.2 arcsec from the lens, is gone: what is left is the lens's light, as beside the mask.
+    # The second ring, 2.2 arcsec from the lens, is removed: the lens light remains, as beside the mask.
     rows, columns = np.indices((64, 64))
     ring = np.abs(np.hypot(rows - 31.5, columns - 31.5) - 22) < 2
     level = np.median(before.image[ring & ~after.mask])

@@ -1,4 +1,4 @@
-"""Telescope images as users have them: what is read, what is refused."""
+"""Reading of telescope images: formats, calibration, refused files."""
 
 import gzip
 import pickle
@@ -18,7 +18,7 @@ from stronglens.parameters import RunError, StronglensError, UsageError
 KNOWN = {"pixel_scale": 0.1, "unit": "e-/s", "zero_point": 25.72}
 
 
-# What is read
+# Formats
 
 
 def test_fits_has_its_first_row_at_the_bottom(tmp_path):
@@ -35,7 +35,7 @@ def test_a_cube_of_one_plane_is_its_plane(tmp_path):
     write_fits(tmp_path / "cube.fits", image[None, None])
     plane, cube = (read_observation(tmp_path / name, **KNOWN).image for name in ("a.fits", "cube.fits"))
     np.testing.assert_array_equal(cube, plane)
-    # Beside a weight map it is not passed over.
+    # It is not ignored beside a weight map either.
     fits.HDUList([fits.PrimaryHDU(image[None]), fits.ImageHDU(image, name="WHT")]).writeto(tmp_path / "two.fits")
     with pytest.raises(RunError, match="holds 2 images; choose one with --hdu"):
         read_observation(tmp_path / "two.fits", **KNOWN)
@@ -65,7 +65,7 @@ SCALED = {
     "unsigned 8": ("u1", {"BLANK": 0}),
     "unsigned 16": ("i2", {"BZERO": 2**15}),
     "unsigned 16, blank": ("i2", {"BZERO": 2**15, "BSCALE": 1, "BLANK": 3}),
-    "scaled 16": ("i2", {"BZERO": 1e6, "BSCALE": 0.01, "BLANK": 3}),  # beyond the 7 digits of single precision
+    "scaled 16": ("i2", {"BZERO": 1e6, "BSCALE": 0.01, "BLANK": 3}),  # more than the 7 digits of single precision
     "blank 16": ("i2", {"BLANK": 3}),
     "unsigned 32": ("i4", {"BZERO": 2**31}),
     "scaled 32": ("i4", {"BSCALE": -0.5, "BLANK": 3}),
@@ -75,7 +75,7 @@ SCALED = {
 
 
 def write_stored(path, stored, header, extension):
-    """Write integers as they are stored, with keywords that astropy must not apply to them."""
+    """Write stored integers, with scaling keywords that astropy must not apply."""
     hdu = fits.CompImageHDU(stored, quantize_level=0) if extension == "tiles" else fits.ImageHDU(stored)
     hdus = [fits.PrimaryHDU(stored)] if extension == "primary" else [fits.PrimaryHDU(), hdu]
     fits.HDUList(hdus).writeto(path)
@@ -115,7 +115,7 @@ def test_blank_pixels_are_bad_and_a_few_are_filled(tmp_path):
 
 @pytest.mark.parametrize("bits", [16, 32, 64])
 @pytest.mark.parametrize("where", ["extension", "file"])
-def test_an_unsigned_mask_is_read_to_its_last_bit(tmp_path, bits, where):
+def test_an_unsigned_mask_is_read_without_losing_bits(tmp_path, bits, where):
     # JWST's DQ is uint32. In float64, 1 + 2^63 - 2^63 is 0.
     flags = np.zeros((100, 100), f"uint{bits}")
     flags[0, 1], flags[2, 3] = 1, 2 ** (bits - 1) + 1
@@ -163,7 +163,7 @@ def test_one_extension_of_a_large_file_is_read_alone(tmp_path):
     "header",
     [
         {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": -0.05 / 3600, "CDELT2": 0.05 / 3600},
-        # Turned by 30 degrees; CDELT = 1 beside a CD matrix means nothing, as in Euclid's files.
+        # Rotated by 30 degrees; CDELT = 1 beside a CD matrix is ignored, as in Euclid's files.
         {
             **{"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": 1.0, "CDELT2": 1.0},
             **{"CD1_1": -0.05 / 3600 * np.cos(0.5), "CD1_2": 0.05 / 3600 * np.sin(0.5)},
@@ -208,12 +208,12 @@ def test_a_given_pixel_scale_wins_and_a_disagreement_is_noted(tmp_path):
         ({"BUNIT": "adu", "EXPTIME": 500.0}, {"gain": 2.0}, 2 / 500, None),
         ({"BUNIT": "COUNTS/S"}, {"gain": 2.0}, 2, None),
         ({"BUNIT": "DN/s"}, {"zero_point": 26.0}, 1, 26.0),
-        # A header's zero point is that of the numbers beside it, a coadd's for instance.
+        # A header's zero point is that of the stored pixels, for instance of a coadd.
         ({"BUNIT": "adu", "MAGZERO": 30.0, "EXPTIME": 90.0}, {}, 1, 30.0),
         ({"BUNIT": "nJy"}, {}, 1, 31.4),
         ({"BUNIT": "who knows"}, {"zero_point": 26.0}, 1, 26.0),
         ({"BUNIT": "who knows"}, {"unit": "e-/s"}, 1, None),
-        # HST's STMAG constant is no zero point of counts.
+        # HST's STMAG constant is not a zero point of counts.
         ({"BUNIT": "ELECTRONS/S", "PHOTZPT": -21.1}, {}, 1, None),
     ],
 )
@@ -234,10 +234,10 @@ def test_units_and_zero_points(tmp_path, header, arguments, factor, zero_point):
         ({"BUNIT": "electron/s"}, {"exposure_time": 100.0}, 100),
         ({"BUNIT": "electron/s"}, {}, None),
         ({"BUNIT": "adu/s", "EXPTIME": 2000.0}, {}, None),
-        ({"EXPTIME": 2000.0}, {}, None),  # seconds of what?
+        ({"EXPTIME": 2000.0}, {}, None),  # the unit is unknown
     ],
 )
-def test_photons_behind_a_stored_unit_are_known_where_header_or_user_says(tmp_path, header, arguments, electrons):
+def test_electrons_per_unit_follow_from_header_or_user(tmp_path, header, arguments, electrons):
     path = write_fits(tmp_path / "a.fits", noise(), MAGZERO=25.9, **header)
     assert read_observation(path, pixel_scale=0.1, **arguments).electrons == electrons
 
@@ -253,7 +253,7 @@ def test_mega_and_milli_jansky_are_told_apart(tmp_path):
     mega = read_observation(write_fits(tmp_path / "a.fits", noise(), BUNIT="MJy/sr", PIXSCALE=0.03))
     milli = read_observation(write_fits(tmp_path / "a.fits", noise(), BUNIT="mJy/sr", PIXSCALE=0.03))
     assert milli.zero_point - mega.zero_point == pytest.approx(22.5)  # 2.5 log10(1e9)
-    # JWST's own figure: PIXAR_SR of a 0.03 arcsec pixel is 2.115e-14 sr, ZP = 28.09.
+    # JWST's own value: PIXAR_SR of a 0.03 arcsec pixel is 2.115e-14 sr, ZP = 28.09.
     assert mega.zero_point == pytest.approx(28.087, abs=2e-3)
 
 
@@ -305,7 +305,7 @@ def test_a_hostile_pickle_is_refused(tmp_path):
     assert not (tmp_path / "mark").exists()
 
 
-# What is refused
+# Refused files
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_a_hostile_pickle_is_refused(tmp_path):
         ({"CDELT1": 1e-5, "CDELT2": 2e-5, "CUNIT1": "deg", "CUNIT2": "deg"}, {"unit": "e-/s"}, "not square"),
     ],
 )
-def test_what_is_not_known_is_asked_for(tmp_path, header, arguments, says):
+def test_missing_calibration_is_asked_for(tmp_path, header, arguments, says):
     path = write_fits(tmp_path / "a.fits", noise(), **header)
     with pytest.raises(RunError, match=says):
         read_observation(path, **arguments)
@@ -340,13 +340,13 @@ def test_what_is_not_known_is_asked_for(tmp_path, header, arguments, says):
         (np.full((70, 70), {}), "a.npy"),
     ],
 )
-def test_arrays_that_are_no_image_are_refused(tmp_path, image, says):
+def test_arrays_that_are_not_images_are_refused(tmp_path, image, says):
     np.save(tmp_path / "a.npy", image, allow_pickle=True)
     with pytest.raises(RunError, match=says):
         read_observation(tmp_path / "a.npy", **KNOWN)
 
 
-def test_files_that_are_no_image_are_refused(tmp_path):
+def test_files_that_are_not_images_are_refused(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     (tmp_path / "renamed.fits").write_bytes(b"\xff\xd8\xff\xe0" * 1000)
     (tmp_path / "empty.fits").write_bytes(b"")
@@ -396,7 +396,7 @@ def test_damaged_files_are_refused_in_one_line_or_read(tmp_path, data):
     else:
         np.save(path, noise((20, 20)))
     content = bytearray(path.read_bytes())
-    # Where damage is interesting: mostly in the header.
+    # Most damage is in the header, where it has effects.
     size = 1200 if kind == "fits" else 140
     for place, byte in data.draw(st.lists(st.tuples(st.integers(0, size), st.integers(0, 255)), max_size=8)):
         content[place] = byte

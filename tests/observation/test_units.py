@@ -1,4 +1,4 @@
-"""Units, zero points and pixel shapes as public surveys write them into headers."""
+"""Units, zero points and pixel shapes in the headers of public surveys."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from stronglens.parameters import RunError
 
 SQUARE_ARCSEC = (np.pi / 180 / 3600) ** 2  # in steradian
 
-# AB magnitude of 1 Jy: 2.5 log10(3631) = 8.900. Of a pixel of 0.1 arcsec in MJy/sr: JWST's PIXAR_SR = 2.350e-13 sr.
+# AB magnitude of 1 Jy: 2.5 log10(3631) = 8.900. For MJy/sr in pixels of 0.1 arcsec: JWST's PIXAR_SR = 2.350e-13 sr.
 FLUXES = {
     "nanomaggies": 22.5,  # SDSS, Legacy Survey: 1 maggy is magnitude 0
     "nanomaggy": 22.5,
@@ -55,13 +55,13 @@ COUNTS = {
               "ADU/s", "adu s^-1", "counts/sec", "counts/s/pix"),
     "adu": ("ADU", "adu", "DN", "COUNTS", "counts", "count", "ct", "'adu'"),
 }  # fmt: skip
-# What is no flux in a pixel: why.
+# Units that are not a flux per pixel, and the reason.
 REFUSED = {
     "Jy/beam": "interferometer",
     "JY/BEAM": "interferometer",
     "mJy beam-1": "interferometer",
-    "mag": "magnitudes are no fluxes",
-    "mag/arcsec^2": "magnitudes are no fluxes",
+    "mag": "a magnitude, not a flux",
+    "mag/arcsec^2": "a magnitude, not a flux",
     "erg/s/cm2/A": "flux density per wavelength.*PHOTPLAM",
     "erg s-1 cm-2 Angstrom-1": "flux density per wavelength",
     "10**(-20)*erg/s/cm**2/Angstrom": "flux density per wavelength",  # MUSE
@@ -84,7 +84,7 @@ def read(folder, arguments=None, **header):
 
 
 @pytest.mark.parametrize("unit", FLUXES)
-def test_flux_densities_bring_their_zero_point(tmp_path, unit):
+def test_flux_densities_have_a_zero_point(tmp_path, unit):
     if unit.isascii():
         assert read(tmp_path, BUNIT=unit).zero_point == pytest.approx(FLUXES[unit], abs=2e-3)
     found = read_unit(unit)
@@ -93,12 +93,12 @@ def test_flux_densities_bring_their_zero_point(tmp_path, unit):
 
 
 @pytest.mark.parametrize(("counts", "unit"), [(counts, unit) for counts, units in COUNTS.items() for unit in units])
-def test_counts_are_understood_however_they_are_written(counts, unit):
+def test_counts_are_understood_in_any_spelling(counts, unit):
     assert read_unit(unit).counts == counts
 
 
 @pytest.mark.parametrize("unit", REFUSED)
-def test_units_of_something_else_are_refused_with_the_reason(tmp_path, unit):
+def test_other_units_are_refused_with_the_reason(tmp_path, unit):
     with pytest.raises(RunError, match=REFUSED[unit]):
         read(tmp_path, BUNIT=unit)
 
@@ -121,9 +121,9 @@ def test_pan_starrs_asinh_scale_is_refused(tmp_path):
     assert read(tmp_path, {"zero_point": 25.0, "unit": "e-/s"}, **header).zero_point == 25.0
 
 
-def test_a_unit_given_against_the_header_is_said(tmp_path):
+def test_a_unit_that_contradicts_the_header_is_noted(tmp_path):
     notes = read(tmp_path, {"unit": "e-/s"}, BUNIT="nJy").notes
-    assert "--unit=e-/s taken, although the header says BUNIT = nJy" in notes
+    assert "--unit=e-/s used, although the header says BUNIT = nJy" in notes
     assert not read(tmp_path, {"unit": "e-/s"}, BUNIT="ELECTRONS/S").notes
 
 
@@ -139,10 +139,10 @@ def cd(matrix):
 TURN = np.array([[np.cos(0.8), -np.sin(0.8)], [np.sin(0.8), np.cos(0.8)]])
 NOT_SQUARE = {
     "rectangular": cd([[-1, 0], [0, 1.2]]),
-    # Turned by 45 degrees, the rows of the matrix are as long as each other, the sides of the pixel are not.
+    # Rotated by 45 degrees: the rows of the matrix have equal lengths, the sides of the pixel have not.
     "rectangular, turned": cd(np.array([[1, -1], [1, 1]]) / 2**0.5 @ np.diag([1, 1.2])),
     "sheared": cd([[-1, 0.07], [0, 1]]),
-    # Both sides as long as each other, at 86 degrees.
+    # Sides of equal length, at 86 degrees.
     "rhombic": cd([[1, 0.07], [0.07, 1]]),
     "two steps": {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": -0.1 / 3600, "CDELT2": 0.11 / 3600},
     "two keys": {"PIXSCAX": 0.1, "PIXSCAY": 0.12},
@@ -157,7 +157,7 @@ SQUARE = {
 
 
 @pytest.mark.parametrize("kind", NOT_SQUARE)
-def test_pixels_that_are_not_square_are_refused_or_said(tmp_path, kind):
+def test_pixels_that_are_not_square_are_refused_or_noted(tmp_path, kind):
     header = NOT_SQUARE[kind] | {"BUNIT": "nJy"}
     with pytest.raises(RunError, match=r"not square \(.*resample it first"):
         read(tmp_path, {"pixel_scale": None}, **header)
@@ -172,7 +172,7 @@ def test_square_pixels_are_so_in_any_orientation(tmp_path, kind):
     assert not any("square" in note for note in read(tmp_path, **SQUARE[kind], BUNIT="nJy").notes)
 
 
-# All that is missing, in one message
+# One message names everything that is missing
 
 
 @pytest.mark.parametrize(
@@ -186,14 +186,14 @@ def test_square_pixels_are_so_in_any_orientation(tmp_path, kind):
         ({"BUNIT": "electron"}, ("--pixel-scale", "--exposure-time")),
     ],
 )
-def test_all_that_is_missing_is_named_at_once(tmp_path, header, flags):
+def test_everything_that_is_missing_is_named_at_once(tmp_path, header, flags):
     with pytest.raises(RunError) as caught:
         read(tmp_path, {"pixel_scale": None}, **header)
     assert all(flag in str(caught.value) for flag in flags)
     assert "\n" not in str(caught.value)
 
 
-def test_an_array_without_a_header_needs_all(tmp_path):
+def test_an_array_without_a_header_needs_every_flag(tmp_path):
     np.save(tmp_path / "a.npy", noise())
     with pytest.raises(RunError, match=r"--pixel-scale.*--unit or --zero-point"):
         read_observation(tmp_path / "a.npy")

@@ -1,4 +1,4 @@
-"""Light of a lens, told from arcs alone; and what a network's record says of its training images."""
+"""Detection of lens light in images with arcs, and the limit in a network's record."""
 
 import json
 from types import SimpleNamespace

@@ -9,7 +9,7 @@ from stronglens.raytracing import SCENE_COLUMNS
 
 @pytest.fixture(scope="session")
 def draw_scenes():
-    """Scenes from the default ranges of the control panel, with the scatter that redshifts add to masses."""
+    """Scenes from the default ranges, with the scatter of masses due to redshifts."""
 
     def draw(lens_model, number, seed=0, **fixed):
         rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Elliptical Sersic lenses by quadrature, in NumPy, sharing nothing with the package: what it is judged by."""
+"""Independent reference: elliptical Sersic lenses by quadrature in NumPy."""
 
 import functools
 
@@ -13,7 +13,7 @@ def sersic_b(n):
 
 
 def sersic_deflections(rays, centre, ell_comps, height, effective_radius, sersic_index, nodes=300, power=8):
-    """alpha_x = q x int_0^1 kappa(xi(u)) / sqrt(1 - (1 - q^2) u) du, and its like in y (Keeton 2001).
+    """alpha_x = q x int_0^1 kappa(xi(u)) / sqrt(1 - (1 - q^2) u) du, and the same in y (Keeton 2001).
 
     u = t^power takes the cusp out of the integrand: 300 nodes agree with 1500 to 1e-10, for an axis ratio of 0.05.
     """

@@ -44,7 +44,7 @@ SELECTED = {
 
 
 def kernel():
-    """A point-spread function without any symmetry: one that were turned or mirrored would show."""
+    """A point-spread function without symmetry, so that a rotation or reflection is detected."""
     psf = telescope.gaussian_psf(0.1, SCALE)
     psf = psf * (1 + 0.1 * np.arange(psf.size).reshape(psf.shape) / psf.size)
     return psf / psf.sum()
@@ -57,7 +57,7 @@ def data_of(**values):
 
 @pytest.fixture
 def scene(draw_scenes):
-    """Elliptical, turned, sheared and off-centre, of a source with n = 1, where the codes' b_n differ by 0.4 %."""
+    """An elliptical, rotated, sheared, off-centre lens; the source has n = 1, where the codes' b_n differ by 0.4 %."""
     fixed = {"lens_ellip_x": 0.2, "lens_ellip_y": 0.1, "lens_center_x": 0.0737, "lens_center_y": -0.0521}
     fixed |= {"src_sersic": 1.0, "src_ellip_x": -0.1, "src_ellip_y": 0.2, "src_center_y": 0.1, "lens_sersic": 3.2}
     drawn = draw_scenes("sie", 1, shear_1=0.04, shear_2=-0.06, einstein_radius_sie=0.6, src_center_x=0.05, **fixed)
@@ -93,7 +93,7 @@ def our_images(scene, lens_light=True):
 
 
 def blur(image):
-    """Blur an image as both codes do, without light from outside the field; row 0 at the bottom."""
+    """Convolve an image like both codes, without light from outside the field; row 0 at the bottom."""
     padded = np.pad(np.flipud(image)[None], [(0, 0), *[(len(kernel()) // 2,) * 2] * 2])
     return np.flipud(telescope.blur(padded, kernel())[0])
 
@@ -262,7 +262,7 @@ def test_without_a_point_spread_function_images_stay_as_they_are(scene, samples,
     np.testing.assert_allclose(image, our_images(scene)[0], atol=1e-10)
 
 
-def test_the_posterior_is_in_it_and_angles_do_not_wrap(scene, samples, tmp_path):
+def test_the_template_has_the_posterior_and_angles_do_not_wrap(scene, samples, tmp_path):
     along_x = scene | {"lens_ellip_x": 0.2, "lens_ellip_y": 0.0}  # 90 degrees or -90, as it falls
     drawn = samples | {"lens_ellip_x": np.full(200, 0.2), "lens_ellip_y": np.linspace(-0.01, 0.01, 200)}
     template = write(tmp_path / "a", along_x, drawn, fitted=["lens_sersic"])
@@ -288,7 +288,7 @@ def test_a_dark_lens_has_no_light(scene, samples, tmp_path):
     assert template["lensing_entities"][0]["light_model"] == []
 
 
-def test_a_folder_is_replaced_whole_or_not_at_all(scene, samples, tmp_path, monkeypatch):
+def test_a_folder_is_replaced_atomically(scene, samples, tmp_path, monkeypatch):
     folder = tmp_path / "a"
     write(folder, scene | {"shear_1": 0.0}, samples)
     assert sorted(file.name for file in folder.iterdir()) == FILES
@@ -297,7 +297,7 @@ def test_a_folder_is_replaced_whole_or_not_at_all(scene, samples, tmp_path, monk
         patch.setattr(fits.PrimaryHDU, "writeto", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
         with pytest.raises(RunError, match="No space left"):
             write(folder, scene, samples)
-    with pytest.raises(RunError, match="does not admit"):  # indices below 0.5
+    with pytest.raises(RunError, match="does not allow"):  # indices below 0.5
         write(folder, scene | {"src_sersic": 0.4}, samples)
     (folder / "coolest_update.json").touch()  # what lenstronomy writes beside the template
     with pytest.raises(RunError, match=r"would be lost: move coolest_update\.json out of it"):
@@ -309,10 +309,10 @@ def test_a_folder_is_replaced_whole_or_not_at_all(scene, samples, tmp_path, monk
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_what_coolest_does_not_admit_is_refused(scene, samples, tmp_path):
+def test_models_that_coolest_does_not_allow_are_refused(scene, samples, tmp_path):
     with pytest.raises(RunError, match="behind"):
         write_coolest(tmp_path / "a", scene, samples, (0.9, 0.3), data_of())
-    with pytest.raises(RunError, match="does not admit"):  # indices below 0.5
+    with pytest.raises(RunError, match="does not allow"):  # indices below 0.5
         write_coolest(tmp_path / "a", scene | {"src_sersic": 0.4}, samples, (0.3, 0.9), data_of())
     assert not any(tmp_path.iterdir())
     (tmp_path / "a").touch()

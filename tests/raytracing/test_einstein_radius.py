@@ -14,7 +14,7 @@ def one_of(scene, row):
 
 
 def mean_convergence(lens_model, one, radius):
-    """Of PyAutoLens's convergence, in a circle about the lens, by midpoints in angle and in radius^(1/4)."""
+    """Mean of PyAutoLens's convergence in a circle around the lens, by midpoints in angle and in radius^(1/4)."""
     t, angle = (np.arange(400) + 0.5) / 400, (np.arange(256) + 0.5) * 2 * np.pi / 256
     r, weight = radius * t**4, 4 * t**3 / 400 * 2 * t**4
     y = one["lens_center_y"] + np.outer(r, np.sin(angle))
@@ -40,7 +40,7 @@ def test_mean_convergence_within_the_einstein_radius_is_one(draw_scenes, lens_mo
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(slope=st.floats(1.2, 2.8), ellipticity=st.floats(0, 0.95 / 1.05))  # to an axis ratio of 0.05
 def test_the_circle_of_a_power_law_is_that_of_its_convergence_integrated(slope, ellipticity):
-    """The mean of (theta / rho)^t over directions, by midpoints that are dense about the major axis."""
+    """The mean of (theta / rho)^t over directions, by midpoints that are dense near the major axis."""
     q, t = (1 - ellipticity) / (1 + ellipticity), slope - 1
     u = (np.arange(4000) + 0.5) * np.pi / 2 / 4000
     phi = np.arctan(q * np.tan(u))
@@ -57,7 +57,7 @@ def test_the_circle_of_an_isothermal_power_law_is_that_of_an_isothermal_ellipsoi
         np.testing.assert_allclose(circular_einstein_radius(1.3, ellipticity, slope), isothermal, rtol=2e-9)
 
 
-def test_of_a_round_isothermal_lens_it_is_the_lenss_own(draw_scenes):
+def test_radius_of_a_round_isothermal_lens(draw_scenes):
     scene = draw_scenes("sie", 2, lens_ellip_x=0, lens_ellip_y=0, einstein_radius_sie=1.3)
     np.testing.assert_allclose(einstein_radius("sie", scene), 1.3, rtol=1e-12)
     # theta (2 / pi) sqrt(q) K(1 - q^2): -2.9 % at an axis ratio of 0.5
@@ -66,7 +66,7 @@ def test_of_a_round_isothermal_lens_it_is_the_lenss_own(draw_scenes):
 
 
 @pytest.mark.parametrize("lens_model", ["sie", "powerlaw", "composite"])
-def test_without_mass_there_is_none(draw_scenes, lens_model):
+def test_a_massless_lens_has_no_einstein_radius(draw_scenes, lens_model):
     masses = dict.fromkeys(("einstein_radius_sie", "masslight_ratio", "disk_masslight_ratio", "halo_kappa"), 0.0)
     masses = {name: value for name, value in masses.items() if name in SCENE_COLUMNS[lens_model]}
     np.testing.assert_array_equal(einstein_radius(lens_model, draw_scenes(lens_model, 3, **masses)), 0)

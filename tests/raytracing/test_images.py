@@ -51,7 +51,7 @@ def test_isothermal_images_are_those_of_a_tracer(renderers, draw_scenes, over_sa
     assert differences(source, theirs).max() < 1e-4
 
 
-def test_light_of_its_own_ellipticity_is_that_of_a_tracer(renderers, draw_scenes):
+def test_light_with_separate_ellipticity_matches_a_tracer(renderers, draw_scenes):
     scene = draw_scenes("sie", 8, seed=4, lens_ellip_x=0.25, lens_ellip_y=-0.1)
     scene |= {"light_ellip_x": np.linspace(-0.2, 0.3, 8), "light_ellip_y": np.linspace(0.2, -0.3, 8)}
     source, lens = renderers("sie", True, 2, (64, 64), 0.1, integrate_cusp=False, own_light=True)(scene)
@@ -136,7 +136,7 @@ def test_float32_rendering_leaves_a_callers_precision_alone(renderers, draw_scen
 
 
 def round_lens(lens_model, number=1, **scene):
-    """A lens of nothing at the origin and a small round source behind it, but for what is given."""
+    """A massless lens at the origin and a small round source behind it, with the given changes."""
     scene = dict.fromkeys(SCENE_COLUMNS[lens_model], 0.0) | {
         "lens_intensity": 1.0, "lens_effect": 0.5, "lens_sersic": 3.0,
         "src_intensity": 1.0, "src_effect": 0.3, "src_sersic": 1.0,
@@ -259,14 +259,14 @@ def test_pieces_of_a_chunk_come_back_in_order(draw_scenes):
         np.testing.assert_allclose(images[start : start + 16], part, rtol=1e-6)
 
 
-def test_what_is_not_finite_is_refused_by_its_index(renderers, draw_scenes):
+def test_images_that_are_not_finite_are_refused_by_index(renderers, draw_scenes):
     scene = draw_scenes("sie", 5)
     scene["src_intensity"][3] = np.inf
     with pytest.raises(RunError, match=r"image 3 .*not finite"):
         renderers("sie")(scene)
 
 
-def test_what_is_too_many_or_unknown_is_refused(renderers, draw_scenes):
+def test_invalid_arguments_are_refused(renderers, draw_scenes):
     with pytest.raises(ValueError, match="1 to 16 images, not 17"):
         renderers("sie")(draw_scenes("sie", 17))
     with pytest.raises(ValueError, match="composite, sie"):
@@ -275,14 +275,14 @@ def test_what_is_too_many_or_unknown_is_refused(renderers, draw_scenes):
         ImageRenderer("sie", False, SHAPE, PIXEL_SCALE, 1, precision="half")
 
 
-def test_rendering_leaves_numpys_warnings_on(renderers, draw_scenes):
+def test_rendering_does_not_disable_numpy_warnings(renderers, draw_scenes):
     before = np.geterr()
     ImageRenderer("sie", True, (16, 16), 0.4, 1, chunk_size=1)(draw_scenes("sie", 1))
     render_with_tracer("sie", True, draw_scenes("sie", 1), (16, 16), 0.4, 1)
     assert np.geterr() == before
 
 
-def test_third_parties_say_nothing():
+def test_libraries_print_nothing():
     code = "import stronglens.raytracing as r, jax, logging; jax.devices(); assert not logging.getLogger().handlers"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout + done.stderr == ""

@@ -48,7 +48,7 @@ def rows_of(perturbers, rows):
 
 
 def errors(ours, theirs):
-    """In units of the noise."""
+    """Return errors in units of the noise."""
     return SIGNAL_TO_NOISE * np.abs(ours - theirs).max(axis=(1, 2)) / theirs.max(axis=(1, 2))
 
 
@@ -105,7 +105,7 @@ def test_an_image_does_not_depend_on_its_neighbours(renderers, draw_scenes, kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_order_and_rows_filled_up_do_not_matter(renderers, draw_scenes, kind):
+def test_order_and_padding_do_not_matter(renderers, draw_scenes, kind):
     scene, perturbers = draw_scenes("sie", 3, seed=5), draw_perturbers(kind, 3, 120, seed=5)
     image = renderers(kind)(scene, perturbers)[0]
     filled = [None if a is None else np.insert(a, [0, 50, 120], 0.0, axis=1) for a in vars(perturbers).values()]
@@ -127,13 +127,13 @@ def test_no_perturbers_leave_a_smooth_lens(renderers, draw_scenes, kind):
         np.testing.assert_allclose(image, smooth, atol=1e-6 * smooth.max())
 
 
-def test_what_makes_no_sense_is_refused(renderers, draw_scenes):
+def test_invalid_perturbers_are_refused(renderers, draw_scenes):
     with pytest.raises(ValueError, match="point or nfw"):
         ImageRenderer("composite", False, SHAPE, PIXEL_SCALE, 1, perturbers="point")
     with pytest.raises(ValueError, match="point or nfw"):
         ImageRenderer("sie", False, SHAPE, PIXEL_SCALE, 1, perturbers="string")
     for perturbers in (draw_perturbers("nfw", 2, 3), draw_perturbers("point", 1, 3)):
-        with pytest.raises(ValueError, match="renderer of 2 images and kind 'point'"):
+        with pytest.raises(ValueError, match="2 images and a renderer of kind 'point'"):
             renderers("point")(draw_scenes("sie", 2), perturbers)
     one = np.ones((1, 1))
     with pytest.raises(ValueError, match="both"):
@@ -206,7 +206,7 @@ def test_strength_inside_a_circle_of_points_is_counted():
 
 
 def test_strength_of_halos_inside_a_circle_is_the_mean_radial_deflection():
-    """Gauss: the mass inside is the flux of deflections through the circle."""
+    """By Gauss's theorem, the mass inside is the flux of deflections through the circle."""
     perturbers, radius = draw_perturbers("nfw", 3, 40, seed=7), np.array([0.4, 1.0, 1.5])
     perturbers.scale_radius[perturbers.scale_radius < 0.02] = 0.02  # what 20,000 places on the circle resolve
     centre_x, centre_y = np.array([0.0, 0.1, -0.2]), np.array([0.3, 0.0, 0.1])

@@ -32,7 +32,7 @@ RAYS = np.stack([RADII * np.sin(ANGLES), RADII * np.cos(ANGLES)], axis=-1)
 
 
 def in_32_bits(method, profile_of, *values):
-    """Evaluate a method of a profile as the renderer does: traced, in 32 bits."""
+    """Evaluate a method of a profile like the renderer, traced in float32."""
 
     def evaluate(rays, *values):
         return getattr(profile_of(*values), method)(al.Grid2DIrregular(rays, xp=jnp), xp=jnp).array
@@ -97,7 +97,7 @@ def test_ellipsoids_add_up_to_the_convergence():
 
 
 @pytest.mark.parametrize("sersic_index", [0.99, 6.01])
-def test_an_index_beyond_the_ladder_is_refused(sersic_index):
+def test_an_index_outside_the_range_is_refused(sersic_index):
     with pytest.raises(ValueError, match="1 to 6"):
         deflections(Sersic(sersic_index=sersic_index))
 
@@ -112,7 +112,7 @@ def test_halo_deflects_as_its_parent_in_64_bits_and_the_same_in_32(scale_radius)
 
 
 def test_mass_of_a_halo_in_32_bits_for_any_radius():
-    """Over all x = r / r_s that a field can hold: a halo of 1000 arcsec at 0.001 arcsec, one of 0.1 arcsec at 10."""
+    """For all x = r / r_s in a field: from a halo of 1000 arcsec at 0.001 arcsec to one of 0.1 arcsec at 10 arcsec."""
     x = np.concatenate([np.geomspace(1e-6, 100, 20_001), 1 + np.linspace(-1e-3, 1e-3, 2001)]).astype(np.float32)
     with jax.enable_x64(False):
         ours = np.asarray(jax.jit(lambda x: enclosed_nfw_mass(x, jnp))(x))
@@ -138,7 +138,7 @@ def test_arctans_by_series_are_good_to_a_few_roundings():
 
 @pytest.mark.parametrize("function", [jnp.exp, jnp.log, jnp.log1p, jnp.sqrt, jnp.reciprocal])
 def test_wide_vectors_compute_what_narrow_ones_do(function):
-    """What our profiles are made of: jax 0.11.2 gets an arctan wrong with them."""
+    """Functions in the profiles; with wide vectors, arctan is wrong in jax 0.11.2."""
     x = np.geomspace(1e-30, 80, 65_536).astype(np.float32).reshape(4, -1)
     with jax.enable_x64(False):
         wide, narrow = (np.asarray(jax.jit(function).lower(x).compile(options)(x)) for options in (WIDE_VECTORS, None))
@@ -220,7 +220,7 @@ def jacobians_of_power_law(places, slope, ell_comps):
 
 @power_laws
 def test_power_law_magnifies_as_its_convergence_says(slope, ellipticity, angle):
-    """The trace of the deflections' derivatives is twice the convergence, their curl nothing."""
+    """The trace of the derivatives of the deflections is twice the convergence, and their curl is zero."""
     ell_comps = turned(ellipticity, angle)
     places = RAYS[RADII > 0.3]
     with jax.enable_x64(True):

@@ -15,7 +15,7 @@ def simulator(**values):
 
 
 def draw_scene(lens_model="sie", effective_radius=0.03, sersic_index=4.0, clumps=0, **fixed):
-    """Small sources at random places; masses of nothing unless they are given."""
+    """Small sources at random positions; masses are zero unless they are given."""
     rng = np.random.default_rng(7)
     scene = {name: np.zeros(NUMBER) for name in SCENE_COLUMNS[lens_model] + clump_columns(clumps)}
     scene |= {name: rng.uniform(-0.2, 0.2, NUMBER) for name in ("src_center_x", "src_center_y")}
@@ -42,14 +42,14 @@ LENSES = {
 
 
 def errors(images, truth):
-    """Errors of the flux, and of the worst pixel as a fraction of the brightest."""
+    """Errors of the flux, and of the worst pixel relative to the brightest pixel."""
     flux = images.sum(axis=(1, 2)) / truth.sum(axis=(1, 2)) - 1
     return np.abs(flux).max(), (np.abs(images - truth).max(axis=(1, 2)) / truth.max(axis=(1, 2))).max()
 
 
 @pytest.mark.parametrize("telescope", ["hst", "euclid"])
 @pytest.mark.parametrize(("effective_radius", "sersic_index"), [(0.03, 6.0), (0.03, 4.0), (0.05, 5.0), (0.06, 3.0)])
-def test_a_compact_source_has_the_flux_asked_for(telescope, effective_radius, sersic_index):
+def test_a_compact_source_has_the_requested_flux(telescope, effective_radius, sersic_index):
     ranges = {
         "src_effect_range": Range(effective_radius, effective_radius),
         "src_sersic_range": Range(sersic_index, sersic_index),
@@ -81,7 +81,7 @@ def test_images_of_a_compact_source_are_those_of_many_rays(lens_model, rays):
 
 
 @pytest.mark.parametrize("kind", ["point", "nfw"])
-def test_masses_beside_the_lens_bend_the_finer_rays_too(kind):
+def test_perturbers_deflect_refined_rays(kind):
     scene = draw_scene(effective_radius=0.05, sersic_index=2.0, **LENSES["sie"])
     rng = np.random.default_rng(3)
     x, y = rng.uniform(-0.8, 0.8, (2, NUMBER, 20))
@@ -126,7 +126,7 @@ def test_precisions_agree_and_an_image_does_not_depend_on_its_neighbours():
         (False, {"pixel_scale": 0.2, "over_sampling": 8}),
     ],
 )
-def test_the_ranges_decide_whether_finer_rays_are_needed(needed, values):
+def test_parameter_ranges_decide_on_refinement(needed, values):
     assert simulator(**values).renderer.refine_source == needed
 
 

@@ -1,4 +1,4 @@
-"""The first task learns from turned images: which datasets allow it, and what is told where one does not."""
+"""Augmentation in the regression task: conditions on the dataset, and messages."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def test_a_label_brings_its_partner_once_and_only_where_it_is_not_learned():
         {"src_center_x_range": (-0.2, 0.2), "src_center_y_range": (-0.2, 0.2)},
     ],
 )
-def test_ranges_that_turns_leave_alone_are_trained_on(values):
+def test_rotation_invariant_ranges_are_accepted(values):
     require_isotropy(drawn(**values).values())
 
 
@@ -46,7 +46,7 @@ def test_ranges_that_turns_leave_alone_are_trained_on(values):
         ({"src_ellip_x_range": (-0.1, 0.2)}, "src-ellip-x must be drawn"),
     ],
 )  # fmt: skip
-def test_ranges_that_turns_would_change_are_refused(values, said):
+def test_ranges_that_are_not_rotation_invariant_are_refused(values, said):
     with pytest.raises(UsageError, match=f"^--augment=on would change the prior of the dataset: .*{said}") as refusal:
         require_isotropy(drawn(**values).values())
     assert "\n" not in str(refusal.value)
@@ -58,14 +58,14 @@ def train(folder, dataset):
     return model_and_figures.main([*paths, *settings])
 
 
-def test_a_network_that_was_shown_turned_images_measures_what_it_learned_and_no_more(tmp_path, small_dataset):
+def test_a_network_trained_with_rotations_measures_only_its_labels(tmp_path, small_dataset):
     assert train(tmp_path, small_dataset) == 0
     header = (tmp_path / "figures" / "predictions.csv").read_text().splitlines()[0]
     assert "src-center-x-predicted" in header
     assert "src-center-y" not in header
 
 
-def test_a_dataset_from_before_there_were_spins_is_not_turned(tmp_path, small_dataset, capsys):
+def test_an_old_dataset_without_spins_is_not_augmented(tmp_path, small_dataset, capsys):
     old = tmp_path / "old"
     shutil.copytree(small_dataset, old)
     manifest = json.loads((old / "manifest.json").read_text())

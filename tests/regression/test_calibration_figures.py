@@ -1,4 +1,4 @@
-"""Figures of posteriors: everything labelled, nothing outside, nothing on top of other text."""
+"""Figures of posteriors: all labels exist, and no text is outside the figure or overlaps."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ COLUMNS = [
 
 
 def draw(labels, images=60, draws=40):
-    """Return truth, exact posterior draws, which are half as wide as they ought to be for the last label, and prior."""
+    """Return truth, posterior samples (exact, but half as wide for the last label), and samples from the prior."""
     rng = np.random.default_rng(labels)
     scale = 10.0 ** rng.integers(-3, 3, labels)
     truth, prior = rng.normal(size=(images, labels)), rng.normal(size=(200, labels))
@@ -60,7 +60,7 @@ def test_corner_is_readable(labels):
     assert ("10 of 20 labels" in said) == (labels == 20)
 
 
-def test_what_cannot_be_drawn_is_said():
+def test_undefined_values_are_named_in_figures():
     truth, samples, prior = draw(2)
     samples[:, :, 1] = np.nan
     prior[:, 0] = 1.0

@@ -1,4 +1,4 @@
-"""Figures of the regression task: everything labelled, nothing outside, nothing on top of other text."""
+"""Figures of the regression task: all labels exist, and no text is outside the figure or overlaps."""
 
 from types import SimpleNamespace
 
@@ -139,7 +139,7 @@ def test_activations_show_the_input_and_each_layer(images):
     assert "[e-/s per pixel]" in words_of(figures["activations-input"])
 
 
-def test_each_filter_stands_in_its_place(images):
+def test_filters_are_in_order(images):
     maps = np.zeros((4, 4, 128))
     maps[:, :, 17] = 1  # second row of sixteen, second place
     picture = np.asarray(draw_activations(images[0], [maps], 0.1)["activations-layer-1"].axes[0].images[0].get_array())
@@ -149,7 +149,7 @@ def test_each_filter_stands_in_its_place(images):
 
 @pytest.mark.parametrize("activation", [np.tanh, lambda x: np.where(x > 0, x, 0.1 * x), lambda x: np.maximum(x, 0)])
 def test_signed_activations_are_white_at_zero(images, activation):
-    """In a sequential map the sign cannot be seen: zero has another colour in each layer."""
+    """A sequential colour map would hide the sign, since zero would have another colour in each layer."""
     maps = activation(np.random.default_rng(1).normal(0.5, 1, (8, 8, 16)))
     (picture,) = draw_activations(images[0], [maps], 0.1, "viridis")["activations-layer-1"].axes[0].images
     is_signed = maps.min() < 0
@@ -181,7 +181,7 @@ def test_every_panel_carries_the_index_of_its_image(images):
 
 
 def test_the_report_numbers_images_as_the_dataset_does(images, monkeypatch):
-    """Of tested rows 100 to 143 the indices are those of the dataset, not places among the tested."""
+    """The indices of the test rows 100 to 143 are those of the dataset, not positions among the test rows."""
 
     class Images:
         def __getitem__(self, rows):
@@ -213,7 +213,7 @@ def indices_of(figure):
     return [text.get_text() for axes in figure.axes for text in axes.texts if text.get_text().startswith("#")]
 
 
-def test_what_an_estimate_is_stands_in_the_figures(images):
+def test_figures_name_the_estimate(images):
     true, predicted = draw_labels(144, 2)
     gallery = draw_gallery(images, true, predicted, COLUMNS[:2], predicted[:, 0], 0.1, n=4, estimate="posterior mean")
     assert "true → posterior mean" in words_of(gallery)
@@ -222,7 +222,7 @@ def test_what_an_estimate_is_stands_in_the_figures(images):
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, np.nan])
-def test_dead_filters_can_be_drawn(images, value, tmp_path):
+def test_constant_filters_can_be_drawn(images, value, tmp_path):
     for figure in draw_activations(images[0], [np.full((4, 4, 5), value)], 0.1).values():
         save_figure(figure, tmp_path / "a.png")
 
@@ -265,7 +265,7 @@ def test_galleries_are_readable(images, which, count, labels):
     shown = figure.axes[0].images[0].get_array()
     np.testing.assert_array_equal(np.asarray(shown), images[first])
     words = words_of(figure)
-    assert f"measured {which}" in words
+    assert f"{which} first" in words
     assert "→" in words
     if labels == 8:
         assert "4 of 8 labels" in words

@@ -1,4 +1,4 @@
-"""The space of labels that posteriors are densities of: bounds, priors, there and back."""
+"""Transformation of labels for posteriors: bounds, priors, inverse."""
 
 import json
 
@@ -28,11 +28,11 @@ def draw_labels(number=4000, seed=0):
 SPACE = LabelSpace.fit(COLUMNS, draw_labels())
 
 
-def test_each_label_is_treated_as_what_it_is():
+def test_each_kind_of_label_has_its_transformation():
     assert SPACE.kinds == ("range", "above", "free")
 
 
-def test_labels_come_back():
+def test_transformation_is_invertible():
     labels = draw_labels(seed=1)
     # What is within 1e-6 of the end of its range is moved there.
     np.testing.assert_allclose(SPACE.to_labels(SPACE.to_space(labels)), labels, rtol=1e-9, atol=1e-6)
@@ -57,7 +57,7 @@ def test_labels_at_and_beyond_the_ends_are_finite():
     assert np.isfinite(ends).all()
 
 
-def test_a_label_stays_above_its_least_value():
+def test_a_label_stays_above_its_lower_bound():
     # An Einstein radius is 0 where there is none; a cut keeps magnifications above 2.
     columns = [Column(name, None, "", "", drawn=False) for name in ("einstein-radius", "magnification")]
     random = np.random.default_rng(4)
@@ -77,7 +77,7 @@ def test_bounds_hold_in_32_bits():
     assert 2.2 - 3e-7 < float(high[0]) <= 2.2
 
 
-def test_a_label_that_never_changes_is_refused():
+def test_a_constant_label_is_refused():
     with pytest.raises(RunError, match=r"src-center-x is 0\.1 in every training image"):
         LabelSpace.fit(COLUMNS[:1], np.full((5, 1), 0.1))
 

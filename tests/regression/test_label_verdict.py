@@ -1,4 +1,4 @@
-"""What a network's own test says of each label, repeated beside its measurements."""
+"""Verdicts on labels from the test of a network, and their use in measurements."""
 
 import json
 from types import SimpleNamespace
@@ -17,7 +17,8 @@ from stronglens.regression.label_verdict import (
     judge_labels,
     list_learned,
 )
-from stronglens.regression.measuring import _remarks, find_wide
+from stronglens.regression.lens_posteriors import list_remarks
+from stronglens.regression.prediction import find_wide
 from stronglens.regression.published import POSTERIOR_COLUMNS, posterior_rows, posterior_table, summarize
 
 NAMES = ["sharp", "blind", "narrow", "src-redshift"]
@@ -28,7 +29,7 @@ PRIOR = rng.uniform(-1, 1, (2000, 4))
 
 
 def draw():
-    """Posteriors: right ones; the prior; narrow ones whose means do not follow the truth; the prior."""
+    """Posteriors: calibrated; the prior; narrow with means independent of the truth; the prior."""
     draws = rng.uniform(-1, 1, (IMAGES, DRAWS, 4)).astype(np.float32)
     draws[..., 0] = TRUTH[:, None, 0] + 0.1 * (rng.normal(size=(IMAGES, 1)) + rng.normal(size=(IMAGES, DRAWS)))
     draws[..., 2] = rng.uniform(-0.5, 0.5, (IMAGES, 1)) + 0.05 * rng.normal(size=(IMAGES, DRAWS))
@@ -73,28 +74,29 @@ def test_point_estimates_are_judged_by_r2(record):
     "older",
     [{}, {"metrics": None}, {"metrics": {"labels": {}}}, {"metrics": {"labels": {"sharp": {"r2": 3}}, "images": 3}}],
 )
-def test_networks_without_a_test_are_not_known(older):
+def test_networks_without_a_test_have_unknown_verdicts(older):
     (verdict,) = judge_labels(older, ["sharp"]).values()
     assert (verdict.learned, verdict.is_comparable) == ("unknown", True)
     assert describe_verdicts({"sharp": verdict}) == [
-        "not known whether the network has learned: sharp (no test is recorded)"
+        "unknown whether the network has learned: sharp (no test is recorded)"
     ]
     assert judge_labels({**older, "simulation": {"redshift-effects": "none"}}, ["src-redshift"])[
         "src-redshift"
     ].learned == "not in images"  # fmt: skip
 
 
-def test_one_image_may_tell_nothing_of_what_was_learned(record):
+def test_a_posterior_of_one_image_can_be_as_wide_as_the_prior(record):
     verdicts = judge_labels(record, ["sharp", "blind"])
     wide, sharp = rng.uniform(-1, 1, (DRAWS, 2)), 0.1 * rng.normal(size=(DRAWS, 2))
     assert judge_image(verdicts, wide)["sharp"].is_wide
-    assert find_wide(verdicts, wide) == ["as wide as the prior here, though learned: sharp"]  # and not the other
+    # And not the other label, which the network has not learned.
+    assert find_wide(verdicts, wide) == ["posterior as wide as the prior for this image, although learned: sharp"]
     assert find_wide(verdicts, sharp) == []
     assert judge_image(verdicts, wide)["sharp"].word == "AS WIDE AS PRIOR"
     assert not judge_image(verdicts, wide)["sharp"].is_comparable
 
 
-def test_what_was_not_learned_is_not_compared(record):
+def test_labels_that_are_not_learned_are_not_compared(record):
     columns = [Column(name, None, "x", "") for name in NAMES]
     verdicts = judge_image(judge_labels(record, NAMES), 0.1 * rng.normal(size=(DRAWS, 4)))
     summaries = summarize(columns, 0.1 * rng.normal(size=(DRAWS, 4)), dict.fromkeys(NAMES, 0.05), verdicts)
@@ -109,7 +111,7 @@ def test_what_was_not_learned_is_not_compared(record):
     assert [row["calibrated"] for row in rows][:3] == ["yes", "yes", "no"]
 
 
-def test_derived_quantities_are_as_good_as_what_they_follow_from():
+def test_derived_quantities_have_the_worst_verdict_of_their_labels():
     verdicts = {
         "einstein-radius": LabelVerdict("yes"),
         "lens-ellip-x": LabelVerdict("yes"),
@@ -120,8 +122,8 @@ def test_derived_quantities_are_as_good_as_what_they_follow_from():
     assert found["lens-axis-ratio"].learned == "no"
 
 
-def test_files_for_other_codes_say_it(record):
-    measured = SimpleNamespace(prepared=SimpleNamespace(centre=(0, 0)), name="d", answer=Prediction(np.zeros(1)))
-    remarks = _remarks(measured, judge_labels(record, NAMES))
+def test_exported_files_contain_the_verdicts(record):
+    measured = SimpleNamespace(prepared=SimpleNamespace(centre=(0, 0)), name="d", prediction=Prediction(np.zeros(1)))
+    remarks = list_remarks(measured, judge_labels(record, NAMES))
     assert remarks["learned"] == "sharp: yes; blind: no; narrow: no; src-redshift: not in images"
     assert "NOT LEARNED" in remarks["doubtful"]

@@ -1,4 +1,4 @@
-"""A posterior's model image: right where the posterior is, and refused, with the reason, where too little is known."""
+"""Model image from a posterior: accurate for an accurate posterior, and refused with a reason if labels are missing."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ from lenstronomy.Util.coolest_interface import create_lenstronomy_from_coolest
 
 import params_and_cli as panel
 from stronglens import telescope
-from stronglens.measuring import Measurement, Prediction
+from stronglens.measuring import Measurement
 from stronglens.measuring.images import ImageFile
 from stronglens.observation import Observation, Prepared
 from stronglens.parameters import Range, RunError, ranges
@@ -34,6 +34,7 @@ from stronglens.regression.lens_shape import (
     intermediate_axis_radius,
     shape_values,
 )
+from stronglens.regression.prediction import LabelPrediction
 from stronglens.regression.published import PublishedLens
 from stronglens.regression.simulator import make_simulator
 
@@ -110,7 +111,7 @@ def test_masked_pixels_do_not_count(lens, executor):
         model_lens(parameters, LABELS, samples_of(true), image, noise, np.ones(image.shape, bool), executor)
 
 
-def test_the_circular_radius_serves_where_ellipticity_is_learned(lens, executor):
+def test_the_circular_radius_is_sufficient_with_the_ellipticity(lens, executor):
     parameters, image, noise, true = lens
     labels = ["einstein-radius", *LABELS[1:]]
     model = model_lens(parameters, labels, samples_of(true, labels), image, noise, None, executor)
@@ -142,7 +143,7 @@ def test_a_power_law_is_modelled_where_its_slope_is_learned_or_fixed(executor):
     assert abs(model.chi2 - 1) < 5 * np.sqrt(2 / images[0].size)  # five standard deviations of a reduced chi-square
     assert model.values["einstein-radius-sie"] == pytest.approx(true["einstein-radius-sie"], abs=1e-4)
     assert model.values["mass-slope"] == pytest.approx(true["mass-slope"], abs=1e-4)
-    with pytest.raises(RunError, match="learn mass-slope too"):
+    with pytest.raises(RunError, match="must also learn mass-slope"):
         columns_of_shape(parameters, LABELS)
     fixed = parameters_of(lens_model="powerlaw", mass_slope_range=Range(2.1, 2.1))
     assert columns_of_shape(fixed, LABELS)["mass-slope"] == 2.1
@@ -171,12 +172,12 @@ def test_the_critical_curve_is_where_pyautolens_magnifies_without_bound(slope):
     np.testing.assert_allclose((1 - xx) * (1 - yy) - xy * yx, 0, atol=1e-6)  # differences of third order
 
 
-def test_what_is_missing_is_named():
+def test_missing_labels_are_named():
     parameters = parameters_of()
-    with pytest.raises(RunError, match=r"learn src-center-x, src-sersic too"):
+    with pytest.raises(RunError, match=r"learn src-center-x, src-sersic"):
         columns_of_shape(parameters, [name for name in LABELS if name not in ("src-center-x", "src-sersic")])
     without_light = parameters_of(lens_light="off")
-    with pytest.raises(RunError, match=r"learn lens-center-x, lens-center-y too"):  # nothing shows where it is
+    with pytest.raises(RunError, match=r"must also learn lens-center-x, lens-center-y"):  # nothing shows where it is
         columns_of_shape(without_light, OF_MASS_AND_SOURCE)
     with pytest.raises(RunError, match="einstein-radius-sie"):
         columns_of_shape(parameters, LABELS[1:])
@@ -184,7 +185,7 @@ def test_what_is_missing_is_named():
         columns_of_shape(panel.RegressionSimulation(), LABELS)
 
 
-def test_what_the_training_set_fixes_need_not_be_learned(executor):
+def test_parameters_fixed_by_the_training_set_need_no_labels(executor):
     fixed = {"lens_light": "off", "shear_var": 0.0, "src_sersic_range": Range(1, 1), "lens_center_var": 0.0}
     parameters = parameters_of(einstein_radius_range=Range(1.2, 1.2), **fixed)
     learned = ["lens-ellip-x", "lens-ellip-y", "src-center-x", "src-center-y", "src-ellip-x", "src-ellip-y",
@@ -200,7 +201,7 @@ def test_what_the_training_set_fixes_need_not_be_learned(executor):
     assert model.values["einstein-radius-sie"] == 1.2
 
 
-def test_light_may_have_its_own_ellipticity(monkeypatch):
+def test_light_and_mass_can_have_different_ellipticities(monkeypatch):
     parameters = parameters_of()
     drawn = ranges(parameters) | {f"light-ellip-offset-{axis}": Range(-0.1, 0.1) for axis in "xy"}
     monkeypatch.setattr(lens_shape, "ranges", lambda parameters: drawn)
@@ -227,7 +228,7 @@ def test_light_that_differs_along_one_axis_or_not_at_all_is_rendered(executor):
 
 @pytest.fixture(scope="module")
 def light():
-    """As `lens`, its light off the centre and unlike the mass; the source might have a clump, and has none."""
+    """Like `lens`, with off-centre light of another ellipticity; the source may have a clump, but has none."""
     parameters = parameters_of(lens_center_var=0.1, light_ellip_offset_var=0.1, src_clumps=1)
     simulator = make_simulator(parameters, threads=1)
     images, labels, _ = simulator.simulate([3])
@@ -237,7 +238,7 @@ def light():
     return parameters, images[0], noise, {name: float(values[0]) for name, values in labels.items()}
 
 
-def test_what_is_not_learned_of_the_light_is_fitted_to_the_image(light, executor, tmp_path):
+def test_light_parameters_that_are_not_labels_are_fitted_to_the_image(light, executor, tmp_path):
     parameters, image, noise, true = light
     mask = np.zeros(image.shape, bool)
     mask[20:26, 3:9] = True
@@ -270,7 +271,7 @@ def test_what_is_not_learned_of_the_light_is_fitted_to_the_image(light, executor
     assert source["light_model"][0]["parameters"]["n"]["posterior_stats"]["mean"] is not None
 
 
-def test_half_of_the_light_may_be_learned(light, executor):
+def test_some_light_parameters_can_be_labels(light, executor):
     parameters, image, noise, true = light
     labels = [*OF_MASS_AND_SOURCE, "light-ellip-x", "lens-sersic"]
     model = model_lens(parameters, labels, samples_of(true, labels), image, noise, None, executor)
@@ -279,28 +280,28 @@ def test_half_of_the_light_may_be_learned(light, executor):
     assert model.fitted["light-ellip-y"] == pytest.approx(true["light-ellip-y"], abs=0.01)
 
 
-def test_light_beyond_the_training_set_is_said(light, executor):
+def test_fitted_light_outside_the_training_ranges_is_reported(light, executor):
     parameters, image, noise, true = light
     narrow = Range(true["lens-sersic"] + 0.5, true["lens-sersic"] + 1)
     parameters = dataclasses.replace(parameters, lens_sersic_range=narrow)
     samples = samples_of(true, OF_MASS_AND_SOURCE)
     model = model_lens(parameters, OF_MASS_AND_SOURCE, samples, image, noise, None, executor)
     assert model.fitted["lens-sersic"] == pytest.approx(narrow.low, abs=0.01)
-    assert "fitted to the edge of the training set: lens-sersic" in model.notes
+    assert "fitted to the edge of the training range: lens-sersic" in model.notes
     assert model.chi2 > 1.1
 
 
-def test_clumps_that_nobody_placed_are_refused(light):
+def test_clumps_without_positions_are_refused(light):
     simulator = make_simulator(light[0], threads=1)
     labels = {name: np.array([value]) for name, value in light[3].items()}
-    with pytest.raises(ValueError, match="not said where"):
+    with pytest.raises(ValueError, match="positions are missing"):
         simulator.physical_scene(labels | {"src-clumps": np.ones(1)})
     index = next(index for index in range(20) if simulator.draw([index]).draws["src-clumps"])
     _, labels, _ = simulator.simulate([index])
     assert simulator.physical_scene(simulator.complete(labels, [index]))["clump_1_intensity"] > 0
 
 
-def test_a_mean_beyond_the_training_set_is_said(lens, executor):
+def test_a_mean_outside_the_training_ranges_is_reported(lens, executor):
     parameters, image, noise, true = lens
     samples = samples_of(true)
     samples[:, LABELS.index("src-effect")] = -0.1  # a Gaussian's tail; no galaxy has it
@@ -310,10 +311,10 @@ def test_a_mean_beyond_the_training_set_is_said(lens, executor):
 
 
 def measured(parameters, image, noise, draws, **known):
-    """A file of an image in the network's pixels, as the command has it once it is measured."""
+    """A measured file with an image in the pixels of the network."""
     seen = Observation(image, parameters.pixel_scale, parameters.zero_point, "lens.fits", **known)
     prepared = Prepared(image, noise, np.zeros(image.shape, bool), 0.01, 0.0, (0.0, 0.0))
-    return Measurement(ImageFile("lens.fits"), seen, prepared, (), Prediction(draws.mean(axis=0), draws))
+    return Measurement(ImageFile("lens.fits"), seen, prepared, (), LabelPrediction(draws.mean(axis=0), draws=draws))
 
 
 @pytest.mark.filterwarnings("ignore:`axes` should not be `None`:DeprecationWarning")  # lenstronomy's

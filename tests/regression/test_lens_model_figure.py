@@ -1,4 +1,4 @@
-"""The figure of a measured lens: everything inside, nothing on top of other text, with a model and without one."""
+"""Figure of a measured lens, with and without a model: no text is outside the figure or overlaps."""
 
 import numpy as np
 import pytest
@@ -62,8 +62,8 @@ def test_with_a_model(width, tmp_path):
 @pytest.mark.parametrize("count", [1, 3, 15])
 def test_without_a_model(count):
     words = assert_readable(draw(count, has_model=False, notes=["no model image: learn more"]))
-    assert "without a model" in words
-    assert "nothing published" in words
+    assert "there is no model" in words
+    assert "no published values" in words
     assert "residual" not in words
 
 
@@ -72,7 +72,7 @@ def in_red(figure):
 
 
 @pytest.mark.parametrize("published", [None, {"src-center-x": 0.1, "einstein-radius-sie": 1.31}])
-def test_what_is_not_to_be_trusted_is_red(published):
+def test_unreliable_values_are_red(published):
     verdicts = {"src-center-x": LabelVerdict("no"), "shear-1": LabelVerdict("yes", is_calibrated=False)}
     figure = draw(published=published, verdicts=verdicts, warnings=["UNLIKE THE TRAINING SET: " + "far " * 60])
     assert_readable(figure)

@@ -1,4 +1,4 @@
-"""The network of the report: its size, its scalings, what its convolutions see."""
+"""The ``report`` network: its size, scalings and activations."""
 
 import numpy as np
 import pytest
@@ -75,11 +75,11 @@ def test_activations_follow_the_image():
 
 
 @pytest.mark.parametrize("shape", [(7, 64), (64, 4), (1, 1)])
-def test_small_images_are_refused(shape):
+def test_too_small_images_are_refused(shape):
     with pytest.raises(RunError, match="too small for the network"):
         build_network(shape, IMAGES, THREE)
 
 
-def test_the_smallest_images_are_taken():
+def test_the_smallest_allowed_images_are_accepted():
     network = build_network((8, 9), IMAGES, THREE)
     assert network.predict(np.ones((1, 8, 9), np.float32), verbose=0).shape == (1, 3)

@@ -1,4 +1,4 @@
-"""Posteriors: densities that are densities, draws that are theirs, and a posterior that is known in closed form."""
+"""Posteriors: normalised densities, samples from them, and a posterior that is known in closed form."""
 
 import zipfile
 
@@ -39,7 +39,7 @@ def record_of(kind, space):
 
 @pytest.fixture(scope="module")
 def networks():
-    """Each kind with weights that are no longer those of the start, where all densities are the same."""
+    """Networks of each kind with changed weights, since all initial densities are the same."""
     made = {kind: make_network(kind, 2) for kind in ("flow", "gaussian")}
     random = np.random.default_rng(1)
     for network in made.values():
@@ -49,7 +49,7 @@ def networks():
 
 
 @pytest.mark.parametrize("kind", ["flow", "gaussian"])
-def test_density_is_that_of_the_draws(networks, kind):
+def test_density_matches_the_samples(networks, kind):
     network, image = networks[kind], np.random.default_rng(2).normal(0, 1, (1, SIDE, SIDE)).astype(np.float32)
     axis = np.linspace(-8, 8, 161)
     points = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2).astype(np.float32)
@@ -69,7 +69,7 @@ def test_density_is_that_of_the_draws(networks, kind):
     np.testing.assert_allclose(np.cov(inside.T), spread, atol=0.08)
 
 
-def test_draws_beyond_all_labels_are_drawn_anew(networks, monkeypatch):
+def test_samples_beyond_all_labels_are_redrawn(networks, monkeypatch):
     monkeypatch.setattr(posterior_module, "MAX_SIGMA", 1.5)  # not 8: of this network no draw goes so far
     space = make_space(2)
     seen = build_feature_extractor(networks["flow"]).predict(np.ones((1, SIDE, SIDE), np.float32), verbose=0)
@@ -80,7 +80,7 @@ def test_draws_beyond_all_labels_are_drawn_anew(networks, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["flow", "gaussian"])
-def test_an_images_draws_do_not_depend_on_those_beside_it(networks, kind):
+def test_samples_of_an_image_do_not_depend_on_other_images(networks, kind):
     posterior = Posterior(networks[kind], record_of(kind, make_space(2)))
     images = np.random.default_rng(5).normal(0, 1, (3, SIDE, SIDE)).astype(np.float32)
     seen = build_feature_extractor(networks[kind]).predict(images, verbose=0)
@@ -118,7 +118,7 @@ def test_file_survives_and_is_sealed(networks, kind, tmp_path):
     assert draws[0].shape == (3, 100, 2)
 
 
-def test_a_flow_that_asks_for_something_else_is_refused(networks, tmp_path):
+def test_a_flow_with_unknown_classes_is_refused(networks, tmp_path):
     path, bad = tmp_path / "posterior.keras", tmp_path / "bad.keras"
     save_network(networks["flow"], path, record_of("flow", make_space(2)))
     mlp = b'"subnet": "mlp"'
@@ -152,7 +152,7 @@ def test_the_seed_decides_the_start():
     "damage", [{"posterior": "box"}, {"label-space": {}}, {"label-space": make_space(3).to_dict()}]
 )
 def test_a_record_of_another_network_is_refused(networks, damage):
-    with pytest.raises(RunError, match="damaged: train it anew"):
+    with pytest.raises(RunError, match="damaged; train the network again"):
         Posterior(networks["flow"], record_of("flow", make_space(2)) | damage)
 
 
@@ -208,7 +208,7 @@ def test_mixed_precision_leaves_the_density_in_full():
     np.testing.assert_allclose(*found, rtol=0.02)  # 8 bits of a summary
 
 
-def test_noise_beside_one_label_is_other_noise_in_each_batch():
+def test_the_noise_dimension_differs_between_batches():
     objective = Density(make_space(1), 2)
     batches = [objective.encode(None, np.full((5, 1), label), "training") for label in (0.1, 0.2)]
     assert batches[0].shape == (5, 2)

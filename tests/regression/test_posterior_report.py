@@ -1,4 +1,4 @@
-"""That a posterior of what images do not show is the prior, and that the terminal says so."""
+"""The posterior of an unconstrained label is the prior, and the terminal reports it."""
 
 import json
 
@@ -6,7 +6,7 @@ import generate_data
 import model_and_figures
 
 
-def test_posterior_of_what_images_do_not_show_is_the_prior(tmp_path, capsys):
+def test_the_posterior_of_an_unconstrained_label_is_the_prior(tmp_path, capsys):
     # Larger rings and centres than the smallest images show by default, to learn something of the other label soon.
     scene = ["--lens-model=sie", "--lens-light=off", "--redshift-effects=none", "--src-center-var=0.8"]
     pixels = ["--grid-size=16", "--pixel-scale=0.4", "--over-sampling=1"]

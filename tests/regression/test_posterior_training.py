@@ -1,4 +1,4 @@
-"""Posteriors in the fit loop: stopped and gone on with, and trained on several devices at once."""
+"""Training of posteriors: resumed after an interruption, and on several devices."""
 
 import json
 import os
@@ -28,7 +28,7 @@ NAMES = ["x", "y"]
 
 
 def train(folder, name="flow.keras", network="report", count=60, **settings):
-    """Learn the places of blobs of light, as a flow."""
+    """Train a flow for the positions of Gaussian sources."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:16, :16] - 7.5
     places = rng.uniform(-3, 3, (count + 20, 2))
@@ -45,7 +45,7 @@ def train(folder, name="flow.keras", network="report", count=60, **settings):
     return density, history
 
 
-def test_a_flow_goes_on_as_if_nothing_had_happened(tmp_path):
+def test_a_resumed_training_of_a_flow_is_identical(tmp_path):
     with ctrl_c_after(1):
         train(tmp_path)
     resumed, history = train(tmp_path, resume=True)

@@ -1,10 +1,10 @@
-"""Published values: matched to files, compared like with like."""
+"""Published values: assigned to files, and compared for equal conventions only."""
 
 import numpy as np
 import pytest
 
 from stronglens.parameters import Column, RunError
-from stronglens.regression.measuring import find_limits
+from stronglens.regression.prediction import find_limits
 from stronglens.regression.published import (
     POSTERIOR_COLUMNS,
     PublishedTable,
@@ -34,7 +34,7 @@ def test_rows_are_found_by_file_and_name(tmp_path):
     assert table.of("/x/j22_f814w.fits").values == {"einstein-radius-sie": 1.3}  # the longer name, not j2
     nothing = table.of("/x/aa/data.fits")
     assert (nothing.values, nothing.is_listed) == ({}, False)
-    assert nothing.notes[0].endswith("published.csv has no row of it")
+    assert nothing.notes[0].endswith("published.csv has no row for this image")
     spreadsheet = PublishedTable(write(tmp_path, "file,axis_ratio,,\nd.fits,0.8,,\n"), [SIE])  # as they save it
     assert spreadsheet.of("d.fits").is_listed
     with pytest.raises(RunError, match="lines 2, 3"):
@@ -45,9 +45,9 @@ def test_rows_are_found_by_file_and_name(tmp_path):
     ("convention", "columns", "is_compared", "note"),
     [
         ("intermediate axis", [SIE], True, None),
-        ("effective", [SIE], False, "'effective', not the intermediate axis"),
+        ("effective", [SIE], False, "'effective' (required: intermediate axis)"),
         ("", [SIE], False, "no stated convention"),
-        ("Intermediate axis", [CIRCLE], False, "circle's: not compared"),
+        ("Intermediate axis", [CIRCLE], False, "circular: not compared"),
     ],
 )
 def test_only_radii_of_one_convention_are_compared(tmp_path, convention, columns, is_compared, note):
@@ -61,18 +61,18 @@ def test_only_radii_of_one_convention_are_compared(tmp_path, convention, columns
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("z_lens,axis_ratio\n0.2,0.8\n", "needs a column file"),
-        ("file,reference\nd.fits,me\n", "no column to compare with"),
+        ("z_lens,axis_ratio\n0.2,0.8\n", "a column file"),
+        ("file,reference\nd.fits,me\n", "no column to compare;"),
         ("file,axis_ratio\nd.fits,round\n", "line 2: axis_ratio is 'round', not a number"),
         ("file,axis_ratio\nd.fits,1.2\n", "line 2: axis_ratio is 1.2"),
         ("file,axis_ratio\nd.fits,0.8,3\n", "line 2: more cells"),
-        ("file,axis_ratio,axis_ratio\nd.fits,0.8,3\n", "axis_ratio is there twice"),
+        ("file,axis_ratio,axis_ratio\nd.fits,0.8,3\n", "axis_ratio occurs twice"),
         ("file,axis_ratio\n", "no rows"),
         ('file,axis_ratio\n"d.fits,0.8\ne.fits,0.7\n', "is a quotation mark left open"),
         ("file,axis_ratio\n\n\nd.fits,round\n", "line 4: axis_ratio"),
     ],
 )
-def test_a_table_that_cannot_be_used_is_refused_in_a_line(tmp_path, text, match):
+def test_an_unusable_table_is_refused_in_one_line(tmp_path, text, match):
     with pytest.raises(RunError, match=match) as error:
         PublishedTable(write(tmp_path, text), [SIE])
     assert "\n" not in str(error.value)

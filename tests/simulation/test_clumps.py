@@ -1,4 +1,4 @@
-"""Clumps of star formation: part of a source's light, in places of its own, the same whatever is drawn beside them."""
+"""Star-forming clumps: they contain part of a source's light and do not depend on other draws."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def values_of(clumps, name):
     return np.stack([clumps[f"src-clump-{clump}-{name}"] for clump in range(1, MOST + 1)])
 
 
-def test_numbers_shares_sizes_and_places_are_distributed_as_said(clumps):
+def test_numbers_shares_sizes_and_positions_have_the_documented_distributions(clumps):
     number, shares = clumps["src-clumps"], values_of(clumps, "share")
     counts = np.bincount(number.astype(int))
     assert len(counts) == MOST + 1
@@ -39,7 +39,7 @@ def test_numbers_shares_sizes_and_places_are_distributed_as_said(clumps):
     assert abs(np.corrcoef(values_of(clumps, "x").ravel(), values_of(clumps, "y").ravel())[0, 1]) < 0.03
 
 
-def test_they_belong_to_the_seed_and_the_image(clumps):
+def test_clumps_depend_on_the_seed_and_the_image_only(clumps):
     alone = draw_clumps(MOST, 0, [17])
     assert all(values[0] == clumps[name][17] for name, values in alone.items())
     assert draw_clumps(MOST, 1, [17])["src-clump-1-x"] != alone["src-clump-1-x"]
@@ -65,7 +65,7 @@ def test_a_source_keeps_its_light(clumps):
     assert not any(there[f"clump_{clump}_intensity"].any() for clump in range(1, MOST + 1))
 
 
-def test_images_show_them_and_nothing_else_changes():
+def test_clumps_change_only_the_light_of_the_source():
     values = {"lens_model": "sie", "grid_size": 32, "pixel_scale": 0.2, "over_sampling": 2, "telescope": "none"}
     values |= {"src_effect_range": Range(0.3, 0.4), "lens_light": "off"}
     smooth, clumpy = (

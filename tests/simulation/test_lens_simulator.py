@@ -57,7 +57,7 @@ def test_labels_do_not_depend_on_neighbours(lens_model):
 
 
 @pytest.mark.parametrize("threads", [None, 1])
-def test_threads_that_simulate_at_once_get_what_one_gets(composite_labels, threads):
+def test_concurrent_threads_simulate_identical_images(composite_labels, threads):
     images, labels, _ = composite_labels
     parts = [range(start, start + 32) for start in range(0, 128, 32)]
     lens_simulator = LensSimulator(simulator().parameters, threads=threads)  # new: all four come first to its renderer
@@ -69,8 +69,8 @@ def test_threads_that_simulate_at_once_get_what_one_gets(composite_labels, threa
 
 
 @pytest.mark.parametrize(("lens_model", "digest"), [("composite", "26931b5934ffb233"), ("sie", "aff28715c0dbf196")])
-def test_draws_of_the_defaults_stay_what_they_were(lens_model, digest):
-    """Quantities that are drawn only when asked for take no random numbers from those that always are."""
+def test_default_draws_do_not_change_between_versions(lens_model, digest):
+    """Optional quantities do not change the random numbers of other quantities."""
     default = LensSimulator(panel.RegressionSimulation.of(overrides=panel.OVERRIDES, lens_model=lens_model))
     draws = default.draw(range(64)).draws
     drawn = np.stack([draws[name] for name in default.ranges])
@@ -97,7 +97,7 @@ def test_source_is_always_behind_the_lens():
 
 
 @pytest.mark.parametrize("lens_model", ["composite", "sie"])
-def test_redshift_acts_on_the_image_unless_told_not_to(lens_model):
+def test_redshift_effects_can_be_disabled(lens_model):
     fixed = {"lens_model": lens_model, "telescope": "none", "lens_redshift_range": (0.3, 0.3)}
     for effects, acts in (("cosmological", True), ("none", False)):
         near = simulator(**fixed, redshift_effects=effects, src_redshift_range=(1.0, 1.0)).simulate([0])[0]
@@ -148,7 +148,7 @@ def test_sie_is_drawn_by_dispersion_or_by_radius():
     assert np.all(by_radius.simulate([0])[1]["einstein-radius-sie"] == 1.2)
 
 
-def test_cuts_refuse_and_count():
+def test_cuts_reject_and_count_draws():
     cut = simulator(magnification_min=4.0, snr_min=60.0)
     _, labels, rejected = cut.simulate(range(40))
     assert labels["magnification"].min() >= 4
@@ -211,7 +211,7 @@ def test_drawn_exposure_times_make_the_noise():
     fixed = simulator(**values, exposure_time=float(labels["exposure-time"][5]), exposure_time_range=None)
     draws = {name: values[5:6] for name, values in labels.items() if name in fixed.ranges}
     assert fixed._observe(draws, [5])[1]["snr"][0] == pytest.approx(labels["snr"][5], rel=1e-5)
-    with pytest.raises(UsageError, match="give one of them"):
+    with pytest.raises(UsageError, match="give only one of them"):
         simulator(exposure_time_range=(400.0, 4000.0), snr_range=(10, 20))
     with pytest.raises(UsageError, match="need noise"):
         simulator(telescope="none", exposure_time_range=(400.0, 4000.0))
@@ -237,7 +237,7 @@ def test_noise_comes_from_one_place():
     assert not {"peak-noise"} & simulator().columns.keys()
     assert simulator(telescope="none", peak_noise_range=0.05, snr_min=5).is_noisy
     for other in ({"snr_range": (10, 20)}, {"exposure_time_range": (400.0, 4000.0)}):
-        with pytest.raises(UsageError, match="give one"):
+        with pytest.raises(UsageError, match="give only one"):
             simulator(peak_noise_range=0.05, **other)
     with pytest.raises(UsageError, match="exclude each other"):
         simulator(peak_noise_range=0.05, exposure_time=100)
@@ -291,13 +291,13 @@ def test_every_image_without_noise_is_the_light_alone():
 
 
 def explained(values, redshift):
-    """R^2 of the best cubic in some quantity."""
+    """R^2 of the best cubic polynomial in a quantity."""
     fit = np.polynomial.Polynomial.fit(values, redshift, 3)
     return 1 - np.var(redshift - fit(values)) / np.var(redshift)
 
 
 def test_redshift_is_mostly_the_brightness_prior():
-    """What the README says of the redshift label: brightness tells it, as far as the prior of brightness is narrow."""
+    """docs/regression.md: the brightness indicates the redshift if the prior of the brightness is narrow."""
     lens_simulator = LensSimulator(panel.RegressionSimulation.of(panel.OVERRIDES))
     draws = lens_simulator.draw(range(2000)).draws
     redshift = draws["src-redshift"]

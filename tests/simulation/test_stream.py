@@ -1,4 +1,4 @@
-"""Endless data: the stream of simulations that continues a dataset."""
+"""The unbounded stream of simulations that continues a dataset."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def test_stream_continues_the_dataset(executor):
     assert fresh.shape == images.shape[1:]
 
 
-def test_what_is_asked_for_twice_is_simulated_once_and_not_kept_for_ever(executor):
+def test_repeated_requests_are_simulated_once_and_the_cache_is_bounded(executor):
     fresh = SimulationStream(make_simulator, PARAMETERS, 60, 200, LABELS, executor)
     images, labels = fresh.first()
     assert images.shape == (200, 16, 16)
@@ -69,6 +69,6 @@ def test_digest_tells_streams_apart(executor):
     assert len(set(digests)) == 8
 
 
-def test_process_that_trains_is_spared_pyautolens():
+def test_the_training_process_does_not_import_pyautolens():
     program = "import sys, stronglens.regression.train; assert 'autolens' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,4 +1,4 @@
-"""The scalar baseline: what its features measure, and that it finds what gives a class away."""
+"""The scalar baseline: its features, and its detection of differences between classes."""
 
 import numpy as np
 import pytest
@@ -136,7 +136,7 @@ def test_units_constants_and_outliers_do_not_matter():
     assert np.isfinite(scalar_baseline(features[:500], true[:500], np.full((1, 4), 1e300), CLASSES, seed=1)).all()
 
 
-def test_classes_that_were_never_seen():
+def test_classes_without_training_images():
     features = np.random.default_rng(4).normal(size=(30, 2))
     two = scalar_baseline(features, np.repeat([0, 2], 15), features, CLASSES, seed=1)
     assert (two[:, 1] == 0).all()

@@ -1,4 +1,4 @@
-"""What matched filters are worth."""
+"""The matched-filter upper limit."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from stronglens.substructure.effects import Effects
 
 
 def simulate_test(significances, count=40_000):
-    """Return the area of the likelihood-ratio test, an image with a signal having another one's rank than its twin."""
+    """Return the ROC area of the likelihood-ratio test, from pairs of different images."""
     random = np.random.default_rng(1)
     pixels = 50
     shape = random.normal(size=pixels)
@@ -69,13 +69,13 @@ def test_share_of_the_ceiling():
 @pytest.mark.parametrize(
     ("network", "refit", "reason"),
     [
-        (0.7, 0.549, "the ceiling is too near to chance"),
-        (0.7, 0.5, "the ceiling is too near to chance"),
-        (None, 0.9, "the network's area is undefined"),
-        (0.7, None, "the ceiling's area is undefined"),
+        (0.7, 0.549, "the upper limit is too close to 0.5"),
+        (0.7, 0.5, "the upper limit is too close to 0.5"),
+        (None, 0.9, "the area of the network is undefined"),
+        (0.7, None, "the area of the upper limit is undefined"),
     ],
 )
-def test_share_of_what_is_no_ceiling(network, refit, reason):
+def test_share_is_undefined_without_an_upper_limit(network, refit, reason):
     found = share_of_ceiling({"value": network, "low": network, "high": network}, {"value": refit})
     assert found == {"value": None, "low": None, "high": None, "reason": reason}
 

@@ -1,4 +1,4 @@
-"""Folders of .npy files, a class each, as the public DeepLense sets come, read into a dataset of ours."""
+"""Conversion of class folders of .npy files, as in the public DeepLense datasets, to a dataset."""
 
 import json
 import os
@@ -105,7 +105,7 @@ def test_images_arrive_as_they_were_with_class_and_source(tmp_path, kept, dtype,
     assert dataset.test_images is None
 
 
-def test_fortran_order_is_no_transpose(tmp_path):
+def test_fortran_order_does_not_transpose_images(tmp_path):
     origin = make_few(tmp_path / "origin")
     image = np.asfortranarray(np.arange(48.0).reshape(8, 6))
     np.save(origin / "no" / "001.npy", image)
@@ -119,7 +119,7 @@ def test_sizes(tmp_path, shape):
     assert load_dataset(tmp_path / "d").images.shape == (9, *shape)
 
 
-def test_what_a_network_keeps_of_such_a_dataset(tmp_path):
+def test_the_network_record_of_a_converted_dataset(tmp_path):
     convert(make_few(tmp_path / "origin"), tmp_path / "d")
     record = load_dataset(tmp_path / "d").describe(["substructure"])
     assert record["classes"] == ["no", "sphere", "vortex"]
@@ -157,7 +157,7 @@ def test_names_in_use(tmp_path, names):
     assert holds_class_folders(tmp_path)
 
 
-def test_order_is_that_of_names_whatever_the_disk_says(tmp_path, monkeypatch):
+def test_order_is_by_name_independent_of_the_file_system(tmp_path, monkeypatch):
     make_images(tmp_path)
     before = find_classes(tmp_path)
     scan = os.scandir
@@ -178,7 +178,7 @@ def test_order_is_that_of_names_whatever_the_disk_says(tmp_path, monkeypatch):
     assert after.checksum == before.checksum
 
 
-def test_what_is_no_image_is_passed_over_and_named(tmp_path):
+def test_files_that_are_not_images_are_ignored_and_named(tmp_path):
     make_few(tmp_path)
     for name in (".DS_Store", "no/._000.npy", "no/.hidden", "README.md"):
         (tmp_path / name).write_text("x")
@@ -214,22 +214,31 @@ def linked(name, to):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (without("vort"), r"holds no/, sphere/, and no folder of the class vortex \(vort, vortex, axion\)"),
-        (emptied("sphere"), r"sphere holds no \.npy files$"),
-        (lambda folder: [*emptied("no")(folder), (folder / "no" / "a.png").touch()], r"no \.npy files among its 1"),
-        (renamed("sphere", "spere"), r"spere is a folder of an unknown name; did you mean sphere/\?"),
-        (added("vortices"), r"vortices is a folder of an unknown name; did you mean vortex/\?"),
-        (added("models"), "models is a folder of an unknown name; known are no, nosub, .* move away"),
-        (added("cdm"), "holds cdm/, sphere/, which are one class"),
-        (added("no/more"), r"no holds more/: only \.npy files"),
-        (added("train"), "holds both classes .* and parts"),
-        (linked("no/here", ".."), r"no holds here/: only \.npy files"),
+        (without("vort"), r"contains no/, sphere/, but no folder of the class vortex \(vort, vortex, axion\)"),
+        (emptied("sphere"), r"sphere contains no \.npy files$"),
+        (
+            lambda folder: [*emptied("no")(folder), (folder / "no" / "a.png").touch()],
+            r"no \.npy files \(1 other files\)",
+        ),
+        (renamed("sphere", "spere"), r"spere is a folder with an unknown name; did you mean sphere/\?"),
+        (added("vortices"), r"vortices is a folder with an unknown name; did you mean vortex/\?"),
+        (
+            added("models"),
+            "models is a folder with an unknown name; possible names are no, nosub, .* remove other folders",
+        ),
+        (added("cdm"), "contains cdm/, sphere/, which are the same class"),
+        (added("no/more"), r"no contains more/, but may contain \.npy files only"),
+        (added("train"), "contains both class folders .* and folders of these"),
+        (linked("no/here", ".."), r"no contains here/, but may contain \.npy files only"),
         (linked("no/loop.npy", "loop.npy"), r"cannot read .*loop\.npy: Too many levels"),
         (linked("no/lost.npy", "nowhere"), r"lost\.npy' cannot be read"),
         (lambda folder: os.mkfifo(folder / "no" / "pipe.npy"), r"pipe\.npy' cannot be read"),
         (lambda folder: (folder / "no" / "a\nb.npy").touch(), "has a name that is not plain text"),
         (lambda folder: Path(os.fsdecode(bytes(folder / "no") + b"/\xff.npy")).touch(), "not plain text"),
-        (lambda folder: [*emptied("vort")(folder), (folder / "vort").rmdir(), linked("vort", "no")(folder)], "are one"),
+        (
+            lambda folder: [*emptied("vort")(folder), (folder / "vort").rmdir(), linked("vort", "no")(folder)],
+            "are the same folder",
+        ),
     ],
 )
 def test_unclear_folders_are_refused(tmp_path, change, said):
@@ -241,14 +250,14 @@ def test_unclear_folders_are_refused(tmp_path, change, said):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (without("val/no"), r"val holds sphere/, vort/, and no folder of the class no \("),
-        (renamed("val/no", "val/nosubs"), "val/nosubs is a folder of an unknown name; did you mean nosub/"),
-        (renamed("val", "vall"), r"vall is a folder of an unknown name; did you mean val/\?"),
-        (renamed("train", "test"), "holds test/, val/, and not one train/"),
-        (added("test"), r"holds test/, val/: only one of them can be the test set"),
-        (added("Train"), "holds Train/, train/, and not one train/"),
-        (added("no"), "holds both classes"),
-        (lambda folder: [renamed("val", ".old")(folder), linked("val", "train")(folder)], "are one folder"),
+        (without("val/no"), r"val contains sphere/, vort/, but no folder of the class no \("),
+        (renamed("val/no", "val/nosubs"), "val/nosubs is a folder with an unknown name; did you mean nosub/"),
+        (renamed("val", "vall"), r"vall is a folder with an unknown name; did you mean val/\?"),
+        (renamed("train", "test"), "contains test/, val/, but not exactly one train/"),
+        (added("test"), r"contains test/, val/, but there can be one test set only"),
+        (added("Train"), "contains Train/, train/, but not exactly one train/"),
+        (added("no"), "contains both class folders"),
+        (lambda folder: [renamed("val", ".old")(folder), linked("val", "train")(folder)], "are the same folder"),
     ],
 )
 def test_unclear_parts_are_refused(tmp_path, change, said):
@@ -259,12 +268,12 @@ def test_unclear_parts_are_refused(tmp_path, change, said):
 
 
 def test_no_class_at_all(tmp_path):
-    assert "no folder at all" in one_line(lambda: find_classes(tmp_path), UsageError)
+    assert "it contains no folder" in one_line(lambda: find_classes(tmp_path), UsageError)
     assert not holds_class_folders(tmp_path)
     (tmp_path / "spere").mkdir()
     (tmp_path / "plots").mkdir()
     line = one_line(lambda: find_classes(tmp_path), UsageError)
-    assert "but plots/, spere/ (did you mean sphere/?); known are no, nosub" in line
+    assert "but plots/, spere/ (did you mean sphere/?); possible names are no, nosub" in line
     for bad in (tmp_path / "absent", make_few(tmp_path / "few") / "no" / "000.npy"):
         assert f"cannot read {bad}" in one_line(partial(find_classes, bad), UsageError)
         assert not holds_class_folders(bad)
@@ -310,7 +319,7 @@ LAYOUTS = {
 
 
 def write_objects(path, array, numpy):
-    """Write what np.save of NumPy 1 (protocol 3, numpy.core) or 2 (protocol 4, numpy._core) does."""
+    """Write a file like np.save of NumPy 1 (protocol 3, numpy.core) or 2 (protocol 4, numpy._core)."""
     np.save(path, array, allow_pickle=True)
     if numpy == 1:
         with open(path, "wb") as file:
@@ -320,7 +329,7 @@ def write_objects(path, array, numpy):
 
 @pytest.mark.parametrize("numpy", [1, 2])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_images_beside_a_mass_are_read(tmp_path, layout, numpy, monkeypatch):
+def test_files_with_an_image_and_a_mass_are_read(tmp_path, layout, numpy, monkeypatch):
     origin = make_few(tmp_path / "origin")
     path = origin / "vort" / "001.npy"
     write_objects(path, LAYOUTS[layout], numpy)
@@ -442,12 +451,12 @@ def test_damaged_files_raise_one_line(tmp_path_factory, noise, position, byte):
         assert "\n" not in line
 
 
-def test_files_that_changed_meanwhile_are_refused(tmp_path):
+def test_files_that_changed_during_the_conversion_are_refused(tmp_path):
     origin = make_few(tmp_path / "origin")
     writer, work = begin(origin, tmp_path / "d")
     np.save(origin / "no" / "extra.npy", np.ones((8, 6)))
     with writer:
-        assert "changed meanwhile" in one_line(lambda: work(0), RunError)
+        assert "changed during the conversion" in one_line(lambda: work(0), RunError)
     assert "files-checksum was" in one_line(lambda: begin(origin, tmp_path / "d", resume=True), RunError)
 
 
@@ -548,7 +557,7 @@ def test_public_samples(tmp_path):
     folder = Path(os.environ.get("STRONGLENS_DATA", ""), "deeplense")
     if "STRONGLENS_DATA" not in os.environ or not folder.is_dir():
         pytest.skip("STRONGLENS_DATA names no folder with deeplense/")
-    assert "no folder at all" in one_line(lambda: find_classes(folder), UsageError)
+    assert "it contains no folder" in one_line(lambda: find_classes(folder), UsageError)
     for name in ("nosub", "cdm", "axion"):
         (tmp_path / "origin" / name).mkdir(parents=True)
         (tmp_path / "origin" / name / "1.npy").symlink_to((folder / f"{name}.npy").resolve())

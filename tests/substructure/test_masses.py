@@ -1,4 +1,4 @@
-"""Mass functions and places of dark substructure."""
+"""Mass functions and positions of dark substructure."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def test_a_given_number_keeps_the_masses_as_drawn():
 
 
 @pytest.mark.parametrize(("density", "power"), [("area", 2), ("radius", 1)])
-def test_places(density, power):
+def test_positions_of_subhalos(density, power):
     chosen = parameters(subhalo_number=10_000, subhalo_density=density, subhalo_radius_min=0.5)
     _, x, y = draw_subhalos(chosen, 0, 0, 3e10)
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
@@ -92,5 +92,5 @@ def test_a_vortex_is_a_line():
     np.testing.assert_allclose(y[1], -0.2)
 
 
-def test_classes_take_turns():
+def test_classes_alternate():
     np.testing.assert_array_equal(class_of([0, 1, 2, 3, 128]), [0, 1, 2, 0, 2])

@@ -1,4 +1,4 @@
-"""Lenses with and without substructure: what the classes share, and what sets them apart."""
+"""Lenses with and without substructure: common properties and differences of the classes."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from stronglens.substructure.effects import EffectMeasurement
 from stronglens.substructure.scene import SubstructureSimulator
 from stronglens.substructure.simulator import make_simulator
 
-FEW = {"subhalo_mass_min": 1e8}  # about 80 sub-halos: quick
+FEW = {"subhalo_mass_min": 1e8}  # about 80 subhalos, which is fast
 
 
 def parameters(**values):
@@ -33,7 +33,7 @@ def sample(matched):
 
 
 def mean_convergence(lens_simulator, labels, rows, radius):
-    """Measure the mean convergence within a circle about the lens: of the deflection across it, by Gauss's theorem."""
+    """Measure the mean convergence within a circle around the lens from the radial deflection, by Gauss's theorem."""
     import autolens as al
 
     angle = (np.arange(4000) + 0.5) * 2 * np.pi / 4000
@@ -115,7 +115,7 @@ def test_public_recipe():
     assert radius[kind == 1].min() > radius[kind == 0].max()
 
 
-def test_truncated_halos_bend_less_than_points():
+def test_truncated_halos_deflect_less_than_points():
     effects = []
     for profile in ("point", "nfw"):
         chosen = parameters(subhalo_profile=profile, **FEW)
@@ -129,7 +129,7 @@ def test_matched_filters(sample):
     _, labels, _ = sample
     rows = np.arange(12)
     draws = {name: values[rows] for name, values in labels.items()}
-    effects = EffectMeasurement(make_simulator, parameters(**FEW))((rows, draws))
+    effects = EffectMeasurement(parameters(**FEW))((rows, draws))
     # Simulated again, another way, from the table alone.
     np.testing.assert_allclose(effects.known, labels["substructure-snr"][rows], rtol=1e-9)
     assert (effects.refitted <= effects.known + 1e-9).all()
@@ -138,13 +138,13 @@ def test_matched_filters(sample):
     np.testing.assert_array_equal(effects.known[~with_any], 0)
 
 
-def test_a_change_of_the_smooth_lens_is_refitted_away(matched, sample, monkeypatch):
+def test_refitting_removes_a_change_of_the_smooth_lens(matched, sample, monkeypatch):
     _, labels, _ = sample
     rows = np.array([0, 3, 6])  # of class no
     draws = {name: values[rows] for name, values in labels.items()}
     changed = draws | {"einstein-radius-smooth": draws["einstein-radius-smooth"] + 0.002}
     changed["lens-ellip-x"] = draws["lens-ellip-x"]
-    effects = EffectMeasurement(make_simulator, parameters(**FEW))((rows, changed))
+    effects = EffectMeasurement(parameters(**FEW))((rows, changed))
     assert (effects.known > 1).all()
     assert (effects.refitted < 0.05 * effects.known).all()  # what is left is of second order
 
@@ -157,7 +157,7 @@ def test_a_change_of_the_smooth_lens_is_refitted_away(matched, sample, monkeypat
         ({"subhalo_radius_min": 3.0}, "--subhalo-radius-min=3 must be less than --subhalo-radius-max=2"),
         ({"substructure_mass_range": 3e12}, "raise --subhalo-mass-min"),
         ({"substructure_mass_range": 1e7}, "lower --subhalo-mass-max"),
-        ({"substructure_preset": "public", "telescope": "euclid"}, "has a telescope of its own"),
+        ({"substructure_preset": "public", "telescope": "euclid"}, "sets its own telescope"),
     ],
 )
 def test_contradictions_are_refused(values, words):
@@ -165,7 +165,7 @@ def test_contradictions_are_refused(values, words):
         simulator(**values)
 
 
-def test_draws_are_refused_alike_in_all_classes():
+def test_draws_are_rejected_equally_in_all_classes():
     # Half of the lenses are too light for so heavy a substructure.
     lens_simulator = simulator(substructure_mass_range=1.5e11, **FEW | {"subhalo_mass_min": 1e9})
     sampler = lens_simulator.draw(range(600))
@@ -175,7 +175,7 @@ def test_draws_are_refused_alike_in_all_classes():
     assert np.ptp(means) < 4 * radius.std() / np.sqrt(200)
 
 
-def test_no_noise_where_none_is_asked_for():
+def test_no_noise_if_the_telescope_has_none():
     lens_simulator = simulator(telescope="none", **FEW)
     assert not lens_simulator.telescope.is_noisy
     assert "substructure-snr" not in lens_simulator.columns

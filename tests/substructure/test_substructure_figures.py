@@ -1,4 +1,4 @@
-"""Figures of the substructure task: everything labelled, nothing outside, nothing on top of other text."""
+"""Figures of the substructure task: all labels exist, and no text is outside the figure or overlaps."""
 
 import numpy as np
 import pytest
@@ -18,10 +18,10 @@ from stronglens.substructure.figures import (
 )
 
 CLASSES = ["no", "sphere", "vortex"]
-TITLES = ["no: smooth dark matter", "sphere: sub-halos", "vortex: a line through the lens"]
+TITLES = ["no: smooth dark matter", "sphere: subhalos", "vortex: a line through the lens"]
 
 
-def draw_said(count, strength=1.0, shares=(1 / 3, 1 / 3, 1 / 3)):
+def draw_predictions(count, strength=1.0, shares=(1 / 3, 1 / 3, 1 / 3)):
     """Return true classes (count,), probabilities (count, 3) and their metrics."""
     rng = np.random.default_rng(1)
     true = rng.choice(3, size=count, p=shares)
@@ -50,17 +50,22 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_graphs_of_metrics_are_readable(case):
-    true, probabilities, metrics = draw_said(*CASES[case])
+    true, probabilities, metrics = draw_predictions(*CASES[case])
     roc = assert_readable(draw_roc(true, probabilities, CLASSES, metrics))
     confusion = assert_readable(draw_confusion(metrics, CLASSES))
     reliability = assert_readable(draw_reliability(metrics))
-    for needed in ("false positive rate", "true positive rate", "chance: 0.500", f"{len(true):,} test image"):
+    for needed in (
+        "false positive rate",
+        "true positive rate",
+        "random classifier: 0.500",
+        f"{len(true):,} test image",
+    ):
         assert needed in roc
-    for needed in ("said to be", "true class", *CLASSES):
+    for needed in ("predicted class", "true class", *CLASSES):
         assert needed in confusion
-    for needed in ("calibration error", "share that is right", "probability of the likeliest class"):
+    for needed in ("calibration error", "accuracy", "probability of the predicted class"):
         assert needed in reliability
-    assert f"{metrics['calibration_error_by_chance']['value']:.3f} by chance" in reliability
+    assert f"{metrics['calibration_error_by_chance']['value']:.3f} if calibrated" in reliability
     if case == "a class absent":
         assert "vortex: undefined (no test image of class vortex)" in roc
 
@@ -109,13 +114,13 @@ def test_history_marks_the_best_epoch(epochs):
 @pytest.mark.parametrize(
     "history", [{}, {"loss": [np.nan]}, {"loss": [1.0, 0.5]}, {"loss": [0.0, 0.0], "accuracy": [1.0, 1.0]}]
 )
-def test_history_that_lacks_much_can_be_drawn(history):
+def test_an_incomplete_history_can_be_drawn(history):
     words = assert_readable(draw_history(history))
     assert ("not recorded" in words) == ("accuracy" not in history)
 
 
 def test_areas_against_quantities_are_readable():
-    true, probabilities, _ = draw_said(900)
+    true, probabilities, _ = draw_predictions(900)
     rng = np.random.default_rng(3)
     mass = np.where(true == 0, np.nan, 10 ** rng.uniform(7, 10, 900))
     bins = {
@@ -133,7 +138,7 @@ def test_areas_against_quantities_are_readable():
 
 
 def test_areas_that_are_undefined_leave_gaps():
-    true, probabilities, _ = draw_said(30)
+    true, probabilities, _ = draw_predictions(30)
     bins = auc_in_bins(true, probabilities, CLASSES, true * 1.0, 3, seed=1, fewest=1)
     words = assert_readable(draw_auc_against({"class": bins}))
     assert "undefined in every bin" in words
@@ -142,7 +147,7 @@ def test_areas_that_are_undefined_leave_gaps():
 
 @pytest.mark.parametrize("panels", [1, 2])
 def test_a_class_that_is_undefined_in_every_bin_is_named(panels):
-    true, probabilities, _ = draw_said(900, shares=(0.5, 0.495, 0.005))
+    true, probabilities, _ = draw_predictions(900, shares=(0.5, 0.495, 0.005))
     values = np.random.default_rng(3).uniform(5, 60, 900)
     bins = auc_in_bins(true, probabilities, CLASSES, values, seed=1, n_bootstrap=20)
     words = assert_readable(draw_auc_against({f"signal {k}": bins for k in range(panels)}))
@@ -158,9 +163,9 @@ def draw_entry(value):
 @pytest.mark.parametrize("count", [0, 1, 300])
 def test_the_ceiling_is_readable(count):
     rng = np.random.default_rng(4)
-    judges = ("scalars", "network", "refit", "known")
+    methods = ("scalars", "network", "refit", "known")
     areas = {
-        name: {judge: draw_entry(value) for judge, value in zip(judges, values, strict=True)}
+        name: {method: draw_entry(value) for method, value in zip(methods, values, strict=True)}
         for name, values in (("sphere", (0.52, 0.65, 0.7, 0.8)), ("vortex", (0.6, 0.9, 0.98, 0.999)))
     }
     shares = {
@@ -170,22 +175,23 @@ def test_the_ceiling_is_readable(count):
     significances = {name: {"refit": rng.lognormal(0, 1, count), "known": rng.lognormal(1, 1, count)} for name in areas}
     words = assert_readable(draw_ceiling(areas, shares, significances))
     for needed in (
-        "sphere against no: 37 % (31 to 43) of the ceiling", "vortex against no: 83 % of the ceiling", "network",
-        "chance", "scalar measurements", "matched filter, lens refitted", "matched filter, lens known",
-        "0.700 (0.680–0.720)", "detection significance", "know what the substructure does", "undo is taken out",
+        "sphere against no: 37 % (31 to 43) of the upper limit", "vortex against no: 83 % of the upper limit",
+        "network",
+        "random", "scalar measurements", "matched filter, lens refitted", "matched filter, lens known",
+        "0.700 (0.680–0.720)", "detection significance", "the substructure signal is known", "is projected out",
     ):  # fmt: skip
         assert needed in words
-    assert "best" not in words  # a bound it is not
+    assert "best" not in words  # the linearised filter is not a strict bound
     assert_readable(draw_ceiling(areas, shares))
 
 
-def test_a_ceiling_that_lacks_much_says_so():
+def test_an_incomplete_ceiling_figure_says_so():
     chance = {"network": draw_entry(0.51), "refit": draw_entry(0.505)}
     undefined = {"network": {"value": None, "low": None, "high": None, "reason": "no test images"}}
-    shares = {"sphere": {"value": None, "low": None, "high": None, "reason": "the ceiling is too near to chance"}}
+    shares = {"sphere": {"value": None, "low": None, "high": None, "reason": "the upper limit is too close to 0.5"}}
     significances = {"sphere": {"known": [np.nan, 0.0, -1.0]}}
     words = assert_readable(draw_ceiling({"sphere": chance, "vortex": undefined}, shares, significances))
-    for needed in ("share undefined: the ceiling is too near to chance", "no ceiling was computed", "n/a"):
+    for needed in ("share undefined: the upper limit is too close to 0.5", "no upper limit", "n/a"):
         assert needed in words
     assert "%" not in words
 
@@ -233,20 +239,20 @@ def test_samples_of_few_classes_empty_classes_and_odd_shapes(tmp_path):
 @pytest.mark.parametrize(("count", "pixel_scale"), [(1, 0.1), (3, None), (25, 0.1)])
 def test_mistakes_are_readable_and_the_surest_first(count, pixel_scale):
     images = draw_lenses(100)
-    true, probabilities, _ = draw_said(100)
+    true, probabilities, _ = draw_predictions(100)
     figure = draw_mistakes(images, true, probabilities, CLASSES, pixel_scale, count)
     words = assert_readable(figure)
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != true)
     first = wrong[np.argmax(probabilities[wrong].max(axis=1))]
     np.testing.assert_array_equal(np.asarray(figure.axes[0].images[0].get_array()), images[first])
-    said = CLASSES[probabilities[first].argmax()]
-    assert f"true {CLASSES[true[first]]},\nsaid {said} ({probabilities[first].max():.0%})" in words
+    predicted = CLASSES[probabilities[first].argmax()]
+    assert f"true {CLASSES[true[first]]},\npredicted {predicted} ({probabilities[first].max():.0%})" in words
     assert f"{len(wrong)} of 100 test images" in words
     assert ("x [arcsec]" in words) == (pixel_scale is not None)
 
 
 def test_every_panel_carries_the_index_of_its_image():
-    images, (true, probabilities, _) = draw_lenses(100), draw_said(100)
+    images, (true, probabilities, _) = draw_lenses(100), draw_predictions(100)
     rows = np.arange(100) * 7 + 1000  # indices in the dataset, of which these images are a part
     assert_readable(draw_mistakes(images, true, probabilities, CLASSES, 0.1, 1, indices=rows))
     figure = draw_mistakes(images, true, probabilities, CLASSES, 0.1, 9, indices=rows)

@@ -18,7 +18,7 @@ KINDS = ["resnet18", "resnet34", "bottleneck"]
 
 
 def make_images(count, side=32, seed=0):
-    """Noise, which by class holds nothing, a spot or a line; and the classes, one column."""
+    """Images of noise with nothing, a spot or a line, depending on the class; and the classes, one column."""
     rng = np.random.default_rng(seed)
     classes = np.arange(count) % 3
     images = rng.normal(size=(count, side, side)).astype(np.float32)
@@ -29,7 +29,7 @@ def make_images(count, side=32, seed=0):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """The smallest of the networks after 40 steps on six images: its file, itself, its history, the images."""
+    """The smallest network after 40 steps on six images: its file, the network, its history, the images."""
     images, labels = make_images(6)
     network = build_network("resnet18", images.shape[1:], fit_image_scaling(images), 3, seed=1)
     model_file = tmp_path_factory.mktemp("trained") / "network.keras"

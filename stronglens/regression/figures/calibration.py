@@ -1,4 +1,4 @@
-"""Figures that show whether posteriors can be trusted: coverage, ranks, contraction and z-scores."""
+"""Figures on the calibration of posteriors: coverage, ranks, contraction and z-scores."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,12 +11,12 @@ from stronglens.parameters import Column
 from stronglens.plotting import BLUE, GREY, ORANGE, add_title, count_of, plain_text, style
 from stronglens.regression.figures.panels import add_panels, spread_out
 
-MOST_POINTS = 1000  # of a scatter plot
-BAND = "0.88"
+MOST_POINTS = 1000  # maximum number of points in a scatter plot
+BAND = "0.88"  # grey of the bands
 
 
 def draw_coverage(metrics: Mapping, columns: Sequence[Column]) -> Figure:
-    """Draw how far the coverage of each label's central intervals, and of all labels jointly, is off at each level.
+    """Draw coverage minus level for the central intervals of each label, and for all labels jointly.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def draw_coverage(metrics: Mapping, columns: Sequence[Column]) -> Figure:
     levels = 100 * np.asarray(metrics["levels"])
     chance = metrics["chance"]["largest_coverage_deviation"]
     curves = [100 * np.subtract(item["coverage"], metrics["levels"]) for _, item in found if item["coverage"]]
-    # Above the curves there is room for words.
+    # The factor leaves space for text above the curves.
     reach = 1.55 * max([100 * (chance or 0.01), *(np.abs(curve).max() for curve in curves)])
     with style():
         figure, panels = add_panels(len(found), (1.75, 1.45), (0.75, 0.18, 0.45), 6 if len(found) > 12 else 5)
@@ -55,15 +55,15 @@ def draw_coverage(metrics: Mapping, columns: Sequence[Column]) -> Figure:
             if at_bottom:
                 axes.set_xlabel("level [%]")
         subtitle = (
-            f"{metrics['images']:,} test images; in the band: chance ({metrics['level']:.0%}, all tests together); "
-            "below it: over-confident, above: under-confident"
+            f"{metrics['images']:,} test images; band: scatter if calibrated ({metrics['level']:.0%}, all tests "
+            "jointly); below: over-confident; above: under-confident"
         )
         add_title(figure, "Coverage of central intervals", subtitle)
     return figure
 
 
 def draw_ranks(metrics: Mapping, columns: Sequence[Column]) -> Figure:
-    """Draw the ranks of the truth among the posterior's draws: their histograms, and the ECDF's difference below.
+    """Draw the ranks of the truth among posterior samples: histograms, and below them the ECDF minus the rank.
 
     Parameters
     ----------
@@ -110,32 +110,32 @@ def draw_ranks(metrics: Mapping, columns: Sequence[Column]) -> Figure:
                 for one in (axes, below):
                     one.yaxis.set_label_coords(-0.27, 0.5)
             if at_bottom:
-                below.set_xlabel("rank of the truth / draws")
+                below.set_xlabel("rank of truth / samples")
         subtitle = (
-            f"{metrics['images']:,} test images; {metrics['level']:.0%} bands of chance: "
-            "of a bin above, of whole curves below; hollow in the middle: over-confident"
+            f"{metrics['images']:,} test images; {metrics['level']:.0%} bands if calibrated, for bins (top) and "
+            "curves (bottom); U shape: over-confident"
         )
-        add_title(figure, "Ranks of the truth among posterior draws", subtitle)
+        add_title(figure, "Ranks of the truth among posterior samples", subtitle)
     return figure
 
 
 def draw_contraction(
     truth: ArrayLike, samples: ArrayLike, training_truth: ArrayLike, columns: Sequence[Column]
 ) -> Figure:
-    """Draw each image's posterior z-score against its contraction, a panel a label.
+    """Draw the posterior z-score against the contraction for each image, with one panel per label.
 
     Parameters
     ----------
     truth : array_like (N, L), unit of each label
     samples : array_like (N, S, L), unit of each label
     training_truth : array_like (M, L), unit of each label
-        The prior's draws.
+        Samples from the prior.
     columns : sequence of L Column
 
     Notes
     -----
-    After Schad, Betancourt & Vasishth 2021, Psychol. Methods 26, 103, figure 8. At the right, posteriors are much
-    narrower than the prior; more than two in a hundred z-scores beyond 2.5 tell of over-confidence.
+    After Schad, Betancourt & Vasishth 2021, Psychol. Methods 26, 103, figure 8. At a contraction near 1, posteriors are
+    much narrower than the prior. More than two in a hundred z-scores beyond 2.5 indicate over-confidence.
     """
     truth, samples = np.asarray(truth), np.asarray(samples)
     prior = np.asarray(training_truth, dtype=float).var(axis=0, ddof=1)
@@ -152,7 +152,7 @@ def draw_contraction(
             axes.axhline(0, color=GREY, lw=0.8, zorder=1)
             axes.axvline(0, color=GREY, lw=0.8, ls=":", zorder=1)
             good = np.isfinite(score) & np.isfinite(contraction)
-            # What lies outside is drawn at the edge.
+            # Points outside the axes are drawn at the edge.
             x, y = np.clip(contraction[good], -0.23, 1.0), np.clip(score[good], -4.85, 4.85)
             beyond = int(np.count_nonzero(np.abs(score[good]) > 2))
             how = {"s": 6, "color": BLUE, "lw": 0, "alpha": 0.5 if len(x) < 300 else 0.3}
@@ -169,7 +169,7 @@ def draw_contraction(
                 axes.set_xlabel("contraction")
         subtitle = (
             f"{count_of(len(shown), 'test image')}; contraction: 1 − posterior / prior variance; "
-            "z-score: (mean − truth) / sd, 4.6 % beyond 2 if Gaussian and right"
+            "z-score: (mean − truth) / sd, 4.6 % beyond 2 if normal"
         )
-        add_title(figure, "What the images say, and how right it is", subtitle)
+        add_title(figure, "Posterior contraction and z-scores", subtitle)
     return figure

@@ -1,4 +1,4 @@
-"""Corner plots: the posterior of one image, each quantity alone and each two together."""
+"""Corner plots: marginal posteriors of single quantities and of pairs for one image."""
 
 from collections.abc import Sequence
 
@@ -27,16 +27,16 @@ from stronglens.plotting import (
     typeset_minus,
 )
 
-SHARES = (0.68, 0.95)  # of the posterior inside the contours
-MOST = 10  # labels of a figure
+SHARES = (0.68, 0.95)  # posterior probability inside the contours
+MOST = 10  # maximum number of labels in a figure
 GAP = 0.07  # inches between panels
-CHARACTER = 0.059  # inches of a tick's text
+CHARACTER = 0.059  # width of a character of a tick label, inches
 
 
 def draw_corner(
     samples: ArrayLike, columns: Sequence[Column], truth: ArrayLike | None = None, name: str = ""
 ) -> Figure:
-    """Draw the posterior of one image: each label's histogram, and each pair's 68 % and 95 % contours.
+    """Draw the posterior of one image: a histogram of each label, and 68 % and 95 % contours of each pair.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ def draw_corner(
     columns : sequence of L Column
         The first ten are drawn.
     truth : array_like (L,), unit of each label, optional
-        Drawn as lines, where finite.
+        Finite values are drawn as lines.
     name : str
-        Of the image.
+        Name of the image.
     """
     samples, shown = np.asarray(samples, dtype=float), columns[:MOST]
     good = np.isfinite(samples).all(axis=1)
@@ -63,7 +63,7 @@ def draw_corner(
             corner = (1 - 0.1 / figure.get_figwidth(), 1 - 0.62 / figure.get_figheight())
             figure.legend(handles=handles, loc="upper right", bbox_to_anchor=corner, ncols=2 if count < 3 else 1)
         left_out = f"; {count} of {len(columns)} labels" if count < len(columns) else ""
-        subtitle = f"{count_of(len(samples), 'draw')}{left_out}; above: median and 68 % interval"
+        subtitle = f"{count_of(len(samples), 'sample')}{left_out}; titles: median and 68 % interval"
         add_title(figure, f"Posterior of {plain_text(name)}" if name else "Posterior of one image", subtitle)
     return figure
 
@@ -77,7 +77,7 @@ def draw_corner_panels(
     marks: ArrayLike | None = None,
     has_titles: bool = False,
 ) -> None:
-    """Draw the panels of a corner plot into a square of a figure; what is written beside them lies outside it.
+    """Draw the panels of a corner plot into a square of a figure. Axis labels are outside the square.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def draw_corner_panels(
     samples : ndarray (S, L), unit of each column
     columns : sequence of L Column
     marks : array_like (L,), unit of each column, optional
-        Drawn as lines, where finite; as an arrow where too far away.
+        Finite values are drawn as lines, or as arrows if they lie outside the axes.
     has_titles : bool
-        Whether median and errors are written above each histogram.
+        Write median and errors above each histogram.
     """
     count = len(columns)
     marks = np.full(count, np.nan) if marks is None else np.asarray(marks, dtype=float)[:count]
@@ -130,7 +130,7 @@ def _draw_histogram(axes: Axes, values: np.ndarray, limits: tuple[float, float],
     axes.stairs(counts, edges, color=BLUE, lw=1)
     for end in _middle(values)[::2]:
         axes.axvline(end, color=BLUE, lw=0.8, ls="--")
-    if np.isfinite(mark) and not limits[0] <= mark <= limits[1]:  # it lies that way
+    if np.isfinite(mark) and not limits[0] <= mark <= limits[1]:  # the arrow points towards it
         x, arrow = (0.94, ">") if mark > limits[1] else (0.06, "<")
         axes.plot(x, 0.5, arrow, color=ORANGE, ms=5, transform=axes.transAxes)
     axes.set_ylim(0, 1.1 * max(counts.max(), 1))
@@ -138,7 +138,7 @@ def _draw_histogram(axes: Axes, values: np.ndarray, limits: tuple[float, float],
 
 
 def _median_text(values: np.ndarray) -> str:
-    """Return the median with its errors, whose decimals are those of the number."""
+    """Return the median and its errors with the same number of decimals."""
     low, middle, high = _middle(values)
     up, down = high - middle, middle - low
     text, plus, minus = round_to_error([middle, up, down], max(up, down))
@@ -146,13 +146,13 @@ def _median_text(values: np.ndarray) -> str:
 
 
 def _middle(values: np.ndarray) -> np.ndarray:
-    """Return low end, middle and high end of the central 68 %; NaN where there are no values."""
+    """Return the lower end, the median and the upper end of the central 68 %; NaN if there are no values."""
     ends = (0.5 - SHARES[0] / 2, 0.5, 0.5 + SHARES[0] / 2)
     return np.quantile(values, ends) if len(values) else np.full(3, np.nan)
 
 
 def _draw_contours(axes: Axes, x: np.ndarray, y: np.ndarray, across, up) -> None:
-    # Finer where there are draws enough; smoothed by about the scatter that is left.
+    # More samples give finer bins; the smoothing is about as wide as the remaining scatter.
     bins = int(np.clip(len(x) ** 0.5, 14, 50))
     density, x_edges, y_edges = np.histogram2d(x, y, bins, (across, up))
     density = gaussian_filter(np.pad(density, 2), 0.045 * bins).T
@@ -169,7 +169,7 @@ def _draw_contours(axes: Axes, x: np.ndarray, y: np.ndarray, across, up) -> None
 
 
 def _limits(values: np.ndarray, mark: float) -> tuple[float, float]:
-    """Return the ends of an axis: nearly all draws, and the mark unless it would squeeze them into a line."""
+    """Return the limits of an axis: nearly all samples, and the mark unless it is too far from them."""
     if not len(values):
         return 0.0, 1.0
     low, high = np.quantile(values, (0.003, 0.997))
@@ -181,7 +181,7 @@ def _limits(values: np.ndarray, mark: float) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float, length: float) -> tuple[list[float], list[str]]:
-    """Return one or two round numbers well inside an axis of so many inches, apart, and their texts."""
+    """Return one or two round numbers inside an axis of a length in inches, and their labels, without overlap."""
     inner = low + 0.22 * (high - low), high - 0.22 * (high - low)
     values = [value for value in MaxNLocator(nbins=9).tick_values(low, high) if inner[0] <= value <= inner[1]]
     longest = max((len(f"{value:.5g}") for value in values), default=0)

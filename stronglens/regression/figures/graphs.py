@@ -1,4 +1,4 @@
-"""Figures of the regression task that show numbers: losses, predictions."""
+"""Figures of losses and predictions of the regression task."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,19 +24,19 @@ from stronglens.plotting import (
     unit_of,
 )
 
-MANY_POINTS = 3000  # beyond which a scatter plot is a blot
+MANY_POINTS = 3000  # above this number of points, a density replaces the scatter plot
 
 
 def draw_losses(history: Mapping[str, Sequence[float]], loss: str = "mean squared error") -> Figure:
-    """Draw the losses and the mean absolute errors of training and validation by epoch, the best epoch marked.
+    """Draw losses and mean absolute errors of training and validation by epoch, and mark the best epoch.
 
     Parameters
     ----------
     history : mapping of str to sequence of E float
-        ``loss`` and, where there are, ``val_loss``, ``mae``, ``val_mae`` (Keras's names), all of
-        standardised labels; what is not finite is left out.
+        ``loss`` and optionally ``val_loss``, ``mae``, ``val_mae`` (Keras's names), all for standardised labels. Values
+        that are not finite are omitted.
     loss : str
-        What the loss is, in words.
+        Name of the loss.
     """
     with style():
         panels = [("loss", f"{loss} (loss)"), ("mae", "mean absolute error")]
@@ -68,12 +68,12 @@ def draw_losses(history: Mapping[str, Sequence[float]], loss: str = "mean square
 
 
 def draw_generalisation_gap(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
-    """Draw the losses of trainings that differ in their training images alone, and the gap each leaves to validation.
+    """Draw the losses of trainings that differ only in their training images, and their generalisation gaps.
 
     Parameters
     ----------
     histories : mapping of str to (mapping of str to sequence of E float)
-        What each was trained on, in words, to its history with ``loss`` and ``val_loss``, of standardised labels.
+        Histories with ``loss`` and ``val_loss`` for standardised labels, by a description of the training images.
     """
     with style():
         figure = new_figure(9.6, 3.9)
@@ -98,8 +98,8 @@ def draw_generalisation_gap(histories: Mapping[str, Mapping[str, Sequence[float]
             axes.legend(loc="best")
         add_title(
             figure,
-            "What endless data does to the generalisation gap",
-            "the same network, steps and validation images; dropout acts in training only and lowers the gap",
+            "Generalisation gap by training data",
+            "same network, number of steps and validation images; dropout acts only in training and lowers the gap",
         )
     return figure
 
@@ -111,16 +111,16 @@ def draw_predictions(
     metrics: Mapping | None = None,
     estimate: str = "",
 ) -> Figure:
-    """Draw predicted against true values of each label, and the residuals below.
+    """Draw predicted against true values of each label, with the residuals below.
 
     Parameters
     ----------
     true, predicted : array_like (N, L), unit of each label
     columns : sequence of L Column
     metrics : mapping, optional
-        As `stronglens.evaluation.regression_metrics` returns it: R^2 and RMSE are written in a corner.
+        As `stronglens.evaluation.regression_metrics` returns it. R^2 and RMSE are written in a corner.
     estimate : str
-        What the predicted values are, in words, where they are not a network's output.
+        Description of the predicted values if they are not the output of a network.
     """
     true, predicted = np.asarray(true, dtype=float), np.asarray(predicted, dtype=float)
     across = min(len(columns), 4)
@@ -156,7 +156,7 @@ def _draw_label(above, below, true: np.ndarray, predicted: np.ndarray, column: C
     low, high = (float(true.min()), float(true.max())) if len(true) else (0.0, 1.0)
     span = (high - low) or max(abs(low), 1.0)
     low, high = low - 0.05 * span, high + 0.05 * span
-    if len(true):  # a wild prediction must not squeeze the others into a line
+    if len(true):  # an outlier must not compress the others into a line
         low = max(min(low, float(predicted.min()) - 0.02 * span), low - 0.5 * span)
         high = min(max(high, float(predicted.max()) + 0.02 * span), high + 0.5 * span)
     residual = predicted - true

@@ -1,4 +1,4 @@
-"""Figures of the regression task that show images: samples, activations, galleries, measured files."""
+"""Figures of images of the regression task: samples, activations and galleries."""
 
 from collections.abc import Sequence
 
@@ -38,11 +38,11 @@ def draw_samples(
     title: str = "Simulated lenses",
     indices: Sequence[int] | None = None,
 ) -> Figure:
-    """Draw the first n images in one stretch, so that bright and faint can be told apart.
+    """Draw the first n images with a common stretch, so that their brightness can be compared.
 
     Parameters
     ----------
-    images : array_like (N, H, W), e-/s
+    images : array_like (N, H, W), electrons/s
     captions : sequence of N str
         A few lines each, as from `stronglens.plotting.write_captions`; may be empty.
     pixel_scale : float, arcsec
@@ -50,12 +50,12 @@ def draw_samples(
     n : int
     title : str
     indices : sequence of N int, optional
-        Of the images in their dataset: written into each panel.
+        Indices of the images in their dataset, written into the panels.
     """
     images = np.asarray(images)[:n]
     captions = list(captions)[: len(images)] or [""] * len(images)
     with style():
-        subtitle = f"{count_of(len(images), 'image')}, one asinh stretch; axes in arcsec"
+        subtitle = f"{count_of(len(images), 'image')}, common asinh stretch; axes in arcsec"
         norm = asinh_norm(images)
         return draw_panels(images, captions, pixel_scale, norm, cmap, BRIGHTNESS, title, subtitle, indices=indices)
 
@@ -67,20 +67,20 @@ def draw_activations(
     cmap: str = "magma",
     index: int | None = None,
 ) -> dict[str, Figure]:
-    """Draw an input image, and what each filter of each convolution layer makes of it.
+    """Draw an input image, and the activations of each filter of each convolution layer.
 
-    A layer with negative activations (tanh, GELU, sums of residual blocks) is drawn in a diverging colour map centred
-    on zero, one without (ReLU) in ``cmap`` from zero on.
+    A layer with negative activations (tanh, GELU, sums of residual blocks) has a diverging colour map centred on zero.
+    Another layer (ReLU) has ``cmap``, which starts at zero.
 
     Parameters
     ----------
-    image : array_like (H, W), e-/s
+    image : array_like (H, W), electrons/s
     activations : sequence of array_like (h, w, F)
-        One a layer, each covering the field of the image.
+        One array per layer; each covers the field of the image.
     pixel_scale : float, arcsec
     cmap : str
     index : int, optional
-        Of the image in its dataset: written into its panel.
+        Index of the image in its dataset, written into the panel.
 
     Returns
     -------
@@ -118,23 +118,23 @@ def draw_gallery(
     indices: Sequence[int] | None = None,
     estimate: str = "predicted",
 ) -> Figure:
-    """Draw the test images that the network measures best, or worst, with true -> predicted values.
+    """Draw the test images with the smallest or largest errors, with true -> predicted values.
 
     Parameters
     ----------
-    images : ndarray (N, H, W), e-/s, or what gives some of its rows as one does
+    images : ndarray or ImageSet (N, H, W), electrons/s
     true, predicted : array_like (N, L), unit of each label
     columns : sequence of L Column
     errors : array_like (N,)
-        What the images are ordered by: root mean square of the errors in standard deviations, for instance.
+        Sort key, for example the root mean square of the errors in standard deviations.
     pixel_scale : float, arcsec
     which : {"best", "worst"}
     n : int
     cmap : str
     indices : sequence of N int, optional
-        Of the images in their dataset: written into each panel.
+        Indices of the images in their dataset, written into the panels.
     estimate : str
-        What the predicted values are, in words.
+        Description of the predicted values.
     """
     true, predicted, errors = (np.asarray(array) for array in (true, predicted, errors))
     order = np.argsort(errors if which == "best" else -errors, kind="stable")[:n]
@@ -148,8 +148,8 @@ def draw_gallery(
     captions = [caption.rstrip("\n") for caption in captions]
     with style():
         left_out = f" ({len(shown)} of {len(columns)} labels)" if len(columns) > len(shown) else ""
-        title = f"Test images measured {which}"
-        subtitle = f"true → {estimate}{left_out}, {which} first; one asinh stretch"
+        title = f"Test images with the {'smallest' if which == 'best' else 'largest'} errors"
+        subtitle = f"true → {estimate}{left_out}, {which} first; common asinh stretch"
         norm = asinh_norm(images)
         if indices is not None:
             indices = np.asarray(indices)[order]
@@ -157,7 +157,7 @@ def draw_gallery(
 
 
 def _draw_layer(layer: int, maps: np.ndarray, field: str, cmap: str) -> Figure:
-    """Draw all maps of a layer as one picture with gaps, which is quick and lines up to the pixel."""
+    """Draw all activation maps of a layer as one image with gaps, which is fast and aligned to the pixel."""
     height, width, filters = maps.shape
     across = 8 if filters <= 64 else 16
     down = -(-filters // across)
@@ -177,7 +177,7 @@ def _draw_layer(layer: int, maps: np.ndarray, field: str, cmap: str) -> Figure:
     )
     axes = grid.add_panel(0)
     axes.imshow(mosaic, cmap=cmap, norm=norm, interpolation="nearest")
-    axes.set_facecolor("0.65" if is_signed else "white")  # of the gaps: a map's zero is white, too
+    axes.set_facecolor("0.65" if is_signed else "white")  # colour of the gaps; zero is white in a signed map
     axes.set_xticks([])
     rows = [f"{k * across + 1}–{min((k + 1) * across, filters)}" for k in range(down)]
     axes.set_yticks(np.arange(down) * (height + gap) + height / 2 - 0.5, rows)
@@ -188,6 +188,6 @@ def _draw_layer(layer: int, maps: np.ndarray, field: str, cmap: str) -> Figure:
     add_title(
         grid.figure,
         f"Convolution layer {layer}: {filters} filters",
-        f"numbered at the left; each has {width} × {height} positions over the image's field of {field}; one scale",
+        f"filter numbers at the left; {width} × {height} positions over the field of {field}; common colour scale",
     )
     return grid.figure

@@ -1,4 +1,4 @@
-"""The figure of one measured lens: image, model and residual, and its posterior beside published values."""
+"""Figure of one measured lens: image, model, residual, posterior and published values."""
 
 from collections.abc import Sequence
 
@@ -39,10 +39,13 @@ CORNER = (
     "einstein-radius-sie", "einstein-radius", "mass-slope", "lens-ellip-x", "lens-ellip-y", "src-center-x",
     "src-center-y", "shear-1", "shear-2",
 )  # fmt: skip
-"""Quantities that a corner plot shows first."""
+"""Quantities with priority in the corner plot."""
 
 MOST_IN_CORNER = 5
+"""Maximum number of quantities in the corner plot."""
+
 RESIDUAL_REACH = 5.0
+"""Colour range of the residual, in standard deviations of the noise."""
 
 
 def draw_lens_model(
@@ -58,26 +61,27 @@ def draw_lens_model(
     cmap: str = "magma",
     warnings: Sequence[str] = (),
 ) -> Figure:
-    """Draw a measured lens: image, model at the posterior's mean, residual over noise, posterior, table.
+    """Draw a measured lens: image, model at the posterior mean, residual over noise, posterior and table.
 
     Parameters
     ----------
     name : str
-        Of the file.
-    image : array_like (H, W), e-/s
-        Row 0 at the top.
+        Name of the file.
+    image : array_like (H, W), electrons/s
+        Row 0 is at the top.
     mask : array_like (H, W) of bool, or None
-        Pixels that are not judged: hatched.
+        Pixels that are excluded from the fit; they are hatched.
     pixel_scale : float, arcsec
     columns : sequence of M Column
     samples : array_like (S, M), unit of each column
     summaries : sequence of M `stronglens.regression.published.Summary`
-    model : `stronglens.regression.lens_model.LensModel`, or None where the network learned too little for one
+    model : `stronglens.regression.lens_model.LensModel` or None
+        None if the labels do not determine a model.
     notes : sequence of str
-        Written below the title: how near the image is to those of the training, why there is no model.
+        Lines below the title, such as the out-of-distribution score, or the reason why there is no model.
     cmap : str
     warnings : sequence of str
-        Why values are not to be trusted: in red above the notes.
+        Reasons why values are unreliable, in red above the notes.
     """
     image = np.asarray(image, float)
     samples = np.asarray(samples, float)
@@ -109,10 +113,10 @@ def draw_lens_model(
 
 def _judge(model) -> str:
     if model is None:
-        return "the posterior alone, without a model of the image"
+        return "posterior only; there is no model of the image"
     shape = " and the shape of the lens light" if model.fitted else ""
     return (
-        f"model: mean of the posterior, brightness of source, lens light and background{shape} fitted to this image; "
+        f"model: posterior mean, with the brightness of source, lens light and background{shape} fitted to the image; "
         rf"reduced $\chi^2$ = {model.chi2:.3g} (best of {model.candidates} samples: {model.best_chi2:.3g})"
     )
 
@@ -125,7 +129,7 @@ def _draw_images(figure, boxes, size, image, mask, pixel_scale, model, cmap) -> 
         arcs = image - model.lens
         panels += [
             ("model", model.image, norm, cmap),
-            ("image less the model's lens light", arcs, _stretch(arcs, is_hidden), cmap),
+            ("image − model lens light", arcs, _stretch(arcs, is_hidden), cmap),
             ("residual / noise", model.residual, Normalize(-RESIDUAL_REACH, RESIDUAL_REACH), "RdBu_r"),
         ]
     for place, ((left, bottom), (title, values, one_norm, one_cmap)) in enumerate(zip(boxes, panels, strict=True)):
@@ -139,7 +143,7 @@ def _draw_images(figure, boxes, size, image, mask, pixel_scale, model, cmap) -> 
             axes.set_ylabel("y [arcsec]", labelpad=1)
         axes.tick_params(labelleft=place == 0)
         bar = add_colour_bar(figure, inches(figure, left + size + 0.05, bottom, 0.08, size), one_norm, one_cmap, "")
-        # Below the bar: there is no room beside it.
+        # The unit is below the bar, since there is no space beside it.
         bar.ax.set_xlabel("σ" if title.startswith("residual") else "e-/s\nper pixel", fontsize=6.5, labelpad=2)
         if is_hidden is not None:
             _hatch(axes, is_hidden, pixel_scale)
@@ -158,7 +162,7 @@ def _draw_images(figure, boxes, size, image, mask, pixel_scale, model, cmap) -> 
         handles = [
             Line2D([], [], color="0.35", ls="--", lw=0.9, label="critical curve"),
             Line2D([], [], color="0.35", marker="+", ls="", ms=6, label="source"),
-            Line2D([], [], color=BLUE, lw=0.9, label="model's arcs at 10, 50 % of their peak"),
+            Line2D([], [], color=BLUE, lw=0.9, label="model arcs at 10 and 50 % of their peak"),
         ]
         left, bottom = boxes[2]
         anchor = (left / figure.get_figwidth(), (bottom + size + 0.2) / figure.get_figheight())
@@ -169,7 +173,7 @@ def _draw_images(figure, boxes, size, image, mask, pixel_scale, model, cmap) -> 
 
 
 def _stretch(image: np.ndarray, is_hidden: np.ndarray | None):
-    """Return a stretch for what is not hidden: a bright neighbour would take all of it."""
+    """Return a stretch for the unmasked pixels, since a bright neighbour would dominate it."""
     return asinh_norm(image if is_hidden is None else image[~is_hidden])
 
 
@@ -185,7 +189,7 @@ def _hatch(axes: Axes, is_hidden: np.ndarray, pixel_scale: float) -> None:
 
 
 def _choose(columns: Sequence[Column]) -> list[int]:
-    """Return the places of the quantities that the corner plot shows."""
+    """Return the indices of the quantities in the corner plot."""
     names = [column.name for column in columns]
     wanted = [name for name in CORNER if name in names]
     if "einstein-radius-sie" in wanted and "einstein-radius" in wanted:
@@ -195,7 +199,7 @@ def _choose(columns: Sequence[Column]) -> list[int]:
 
 
 def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float) -> None:
-    """Write median, intervals and published value of each quantity."""
+    """Write a table with median, intervals and published value of each quantity."""
     width, height = figure.get_figwidth(), figure.get_figheight()
     has_published = any(one.published is not None for one in summaries)
     heads = ["", "median", "68 %", "95 %", *(["published", "in 95 %"] if has_published else ["learned"])]
@@ -224,6 +228,6 @@ def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float) ->
                 ha="left" if column == 0 else "right", weight="bold" if line == 0 else "normal",
                 color=RED if is_doubtful else ORANGE if inside is False and column >= 4 else "0.1",
             )  # fmt: skip
-    text = "orange: published" if has_published else "nothing published to compare with"
+    text = "orange: published" if has_published else "no published values"
     text += "; blue: 68 % (dashed, dark) and 95 % (light) of the posterior"
     figure.text(left / width, (top - 0.2 * len(rows) - 0.08) / height, text, fontsize=7.5, va="top", color=GREY)

@@ -1,4 +1,4 @@
-"""A panel for each label, in rows."""
+"""Figures with rows of panels, one per label."""
 
 import numpy as np
 
@@ -6,9 +6,10 @@ from stronglens.plotting import inches, new_figure
 
 
 def add_panels(count: int, size: tuple[float, float], margins: tuple[float, float, float], most: int):
-    """Return a figure and its panels in rows: (axes, whether at the left, whether nothing stands below).
+    """Return a figure and its panels in rows, at most ``most`` in a row.
 
-    ``size`` is a panel's in inches; ``margins`` are left of all panels, between columns, and below each row.
+    ``size`` is the size of a panel; ``margins`` are the space at the left of all panels, between columns, and below
+    each row; both are in inches. A panel is (axes, whether it is leftmost, whether no panel is below it).
     """
     width, height = size
     left, between, below = margins
@@ -27,5 +28,5 @@ def add_panels(count: int, size: tuple[float, float], margins: tuple[float, floa
 
 
 def spread_out(count: int, most: int) -> np.ndarray:
-    """Return the places of at most so many images, evenly spread: images come in no order."""
+    """Return the indices of at most ``most`` images, evenly spaced (the images are in random order)."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))

@@ -1,4 +1,4 @@
-"""Posteriors of many images against the truth."""
+"""Figures of the posteriors of many images against the truth."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,11 +10,11 @@ from stronglens.parameters import Column
 from stronglens.plotting import BLUE, GREY, add_title, count_of, plain_text, style
 from stronglens.regression.figures.panels import add_panels, spread_out
 
-MOST_BARS = 120  # error bars beyond which none can be told apart
+MOST_BARS = 120  # maximum number of distinguishable error bars
 
 
 def draw_posteriors(truth: ArrayLike, samples: ArrayLike, columns: Sequence[Column]) -> Figure:
-    """Draw posterior means with their central 68 % intervals against the truth, a panel a label.
+    """Draw posterior means with central 68 % intervals against the truth, with one panel per label.
 
     Parameters
     ----------
@@ -44,23 +44,23 @@ def draw_posteriors(truth: ArrayLike, samples: ArrayLike, columns: Sequence[Colu
         of = f" of {len(truth):,}" if len(shown) < len(truth) else ""
         subtitle = (
             f"{count_of(len(shown), 'test image')}{of}; mean and central 68 % interval; "
-            "in the corner: bars that hold the truth, 68 % if right"
+            "in the corner: fraction of bars that contain the truth, 68 % if calibrated"
         )
         add_title(figure, "Posteriors against the truth", subtitle)
     return figure
 
 
 def draw_prior_dependence(found: Mapping[str, tuple[np.ndarray, Mapping]], symbol: str) -> Figure:
-    """Draw the posteriors of one label against the truth for several data sets that differ in a prior, a panel each.
+    """Draw the posteriors of one label against the truth for datasets with different priors, with one panel each.
 
     Parameters
     ----------
-    found : mapping
-        Of a data set, in words, to (4, N) true values, posterior means, and ends of central 68 % intervals; and to what
-        was measured: entries ``contraction`` and ``r2`` as `stronglens.evaluation.posterior_metrics` returns them, and
-        ``brightness_alone``, the R^2 that a perfectly read surface brightness would have.
+    found : mapping of str to (ndarray (4, N), mapping)
+        By the name of a dataset: true values, posterior means, and lower and upper ends of central 68 % intervals; and
+        the entries ``contraction`` and ``r2`` as `stronglens.evaluation.posterior_metrics` returns them, and
+        ``brightness_alone``, the R^2 of a perfectly measured surface brightness.
     symbol : str
-        Of the label, for the axes.
+        Symbol of the label, for the axes.
     """
     with style():
         figure, panels = add_panels(len(found), (1.85, 1.85), (0.62, 0.18, 0.85), 5)
@@ -68,9 +68,9 @@ def draw_prior_dependence(found: Mapping[str, tuple[np.ndarray, Mapping]], symbo
         for (name, (values, entry)), (axes, at_left, _) in zip(found.items(), panels, strict=True):
             shown = spread_out(values.shape[1], MOST_BARS)
             _draw_against_truth(axes, *values[:, shown], ends=(every.min(), every.max()))
-            axes.set_ylim(top=every.max() + 0.16 * np.ptp(every))  # for what is written there
+            axes.set_ylim(top=every.max() + 0.16 * np.ptp(every))  # space for text
             numbers = entry["contraction"]["value"], entry["r2"]["value"], entry["brightness_alone"]
-            # Minus nothing is nothing.
+            # Adding 0.0 avoids "-0".
             contraction, r2, alone = (f"{round(number, 2) + 0.0:.2f}".replace("-", "−") for number in numbers)
             axes.set_xlabel(f"true {symbol}")
             axes.set_title(f"{name}\ncontraction {contraction}", loc="left", pad=4, fontsize=8.5)
@@ -79,22 +79,22 @@ def draw_prior_dependence(found: Mapping[str, tuple[np.ndarray, Mapping]], symbo
             if at_left:
                 axes.set_ylabel(f"posterior {symbol}")
         subtitle = (
-            "the same network and number of images; means and central 68 % intervals of test images; in brackets: "
-            "R² of the source's surface brightness alone, read without error"
+            "same network and number of images; means and central 68 % intervals of test images; in brackets: "
+            "R² of the source's surface brightness alone, measured without error"
         )
-        add_title(figure, "A learned redshift is as good as the prior of brightness is narrow", subtitle)
+        add_title(figure, "Redshift posteriors for brightness priors of different widths", subtitle)
     return figure
 
 
 def _draw_against_truth(axes, true, mean, low, high, ends: tuple[float, float] | None = None) -> None:
-    """Draw values (N,) with their intervals against the truth, and the line on which both are equal."""
+    """Draw values (N,) with their intervals against the truth, and the line of equality."""
     if ends is None:
         ends = (min(true.min(), low.min()), max(true.max(), high.max())) if len(true) else (0.0, 1.0)
     first, last = ends
     margin = 0.04 * ((last - first) or max(abs(first), 1.0))
     limits = (first - margin, last + margin)
     axes.plot(limits, limits, color=GREY, ls="--", lw=1, zorder=1)
-    # A mean can lie outside the middle of a very skewed posterior: the bar is drawn where it is.
+    # The mean of a very skewed posterior can lie outside its 68 % interval, so bars and points are drawn separately.
     axes.vlines(true, low, high, color=BLUE, lw=0.8, alpha=0.45, zorder=2)
     axes.plot(true, mean, "o", ms=2.8, mew=0, color=BLUE, zorder=3)
     axes.set(xlim=limits, ylim=limits)

@@ -3,10 +3,10 @@
 from stronglens.substructure.figures.ceiling import draw_auc_against, draw_ceiling
 from stronglens.substructure.figures.graphs import draw_confusion, draw_history, draw_reliability, draw_roc
 from stronglens.substructure.figures.images import draw_mistakes, draw_samples
-from stronglens.substructure.figures.look import JUDGES, share_text
+from stronglens.substructure.figures.look import METHODS, share_text
 
 __all__ = [
-    "JUDGES",
+    "METHODS",
     "draw_auc_against",
     "draw_ceiling",
     "draw_confusion",

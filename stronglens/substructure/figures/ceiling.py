@@ -1,4 +1,4 @@
-"""How far the classes can be told apart: against brightness and mass, and beside what the images allow."""
+"""Figures of the separation of classes: against brightness and mass, and compared with the matched-filter limit."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,31 +10,31 @@ from numpy.typing import ArrayLike
 
 from stronglens.evaluation import REFERENCE
 from stronglens.plotting import GREY, add_title, fit_text, inches, new_figure, plain_text, style, typeset_minus
-from stronglens.substructure.figures.look import COLOURS, JUDGES, MARKERS, SPARE, entry_text, share_text
+from stronglens.substructure.figures.look import COLOURS, MARKERS, METHODS, OTHER, entry_text, share_text
 
-TOLD_APART = "Where the classes can be told apart"
+TITLE = "ROC area by image property"
 MEAN = "mean of the classes, each against the others"
-NOTE = 0.15  # inches that a line above a panel takes
+NOTE = 0.15  # height of a line above a panel, inches
 
 
 def draw_auc_against(bins_by_quantity: Mapping[str, Sequence[Mapping] | None]) -> Figure:
-    """Draw the area under the ROC curve in bins of each quantity, a panel for each.
+    """Draw the area under the ROC curve in bins of each quantity, with one panel per quantity.
 
-    Drawn are the areas of each class against ``"no"`` and, where no image stands in every bin, the mean of
-    the areas of each class against all others. A point lies at the median of a bin, its horizontal line
-    spans the bin, the vertical one is the interval. What is undefined in every bin is named above its panel.
+    The figure shows the area of each class against ``"no"``. If bins do not share images, it also shows the mean of
+    the areas of each class against all others. A point is at the median of a bin; the horizontal line spans the bin,
+    and the vertical line is the interval. A line above a panel lists areas that are undefined in every bin.
 
     Parameters
     ----------
     bins_by_quantity : mapping of str to sequence of dict
-        Text of the axis to what `stronglens.evaluation.auc_in_bins` returns; quantities with None or no bins
-        are left out.
+        Bins as `stronglens.evaluation.auc_in_bins` returns them, by the axis label. Quantities with None or no bins
+        are omitted.
     """
     quantities = {text: bins for text, bins in bins_by_quantity.items() if bins}
     with style():
         if not quantities:
             figure = new_figure(4.6, 0.8)
-            add_title(figure, TOLD_APART, "no quantity was measured")
+            add_title(figure, TITLE, "no quantity was measured")
             return figure
         legend_rows = 1 if len(quantities) > 1 else 3
         bottom = 0.65 + 0.18 * legend_rows
@@ -71,8 +71,8 @@ def draw_auc_against(bins_by_quantity: Mapping[str, Sequence[Mapping] | None]) -
                 handles.values(), map(plain_text, handles), loc="lower left", handlelength=2.4, borderaxespad=0,
                 bbox_to_anchor=(0.65 / figure.get_figwidth(), 0.08 / figure.get_figheight()), ncols=3 // legend_rows,
             )  # fmt: skip
-        subtitle = "bins of equally many images; vertical lines: bootstrap intervals; dotted: chance"
-        add_title(figure, TOLD_APART, subtitle)
+        subtitle = "bins of equal size; vertical lines: bootstrap intervals; dotted: random"
+        add_title(figure, TITLE, subtitle)
     return figure
 
 
@@ -81,23 +81,23 @@ def draw_ceiling(
     shares: Mapping[str, Mapping],
     significances: Mapping[str, Mapping[str, ArrayLike]] | None = None,
 ) -> Figure:
-    """Draw how well each class is told from ``"no"``: by numbers, the network and matched filters.
+    """Draw the separation of each class from ``"no"`` by scalar measurements, the network and matched filters.
 
     Parameters
     ----------
     areas : mapping of str to mapping
-        Class to ``{"scalars": entry, "network": entry, "refit": entry, "known": entry}``: the areas under the
-        ROC curve of scalar measurements, of the network, of the matched filter when the smooth lens was fitted
-        again, and when it is known; entries ``{"value", "low", "high"}``, any of them absent or undefined.
+        By class, ``{"scalars": entry, "network": entry, "refit": entry, "known": entry}``: areas under the ROC curve
+        of scalar measurements, of the network, and of the matched filter for a refitted and for a known smooth lens.
+        Entries ``{"value", "low", "high"}`` may be absent or undefined.
     shares : mapping of str to mapping
-        Class to the entry that `stronglens.substructure.ceiling.share_of_ceiling` returns; classes may be absent.
+        By class, the entry that `stronglens.substructure.ceiling.share_of_ceiling` returns; classes may be absent.
     significances : mapping of str to mapping, optional
-        Class to ``{"refit": ndarray (N,), "known": ndarray (N,)}``: the matched filter's expected significance
-        in each image, in standard deviations.
+        By class, ``{"refit": ndarray (N,), "known": ndarray (N,)}``: expected significance of the matched filter in
+        each image, in standard deviations.
     """
     row, label_width, value_width, plot = 0.27, 2.15, 1.55, 3.0
     blocks = list(areas)
-    tall = max((len(JUDGES) + 1.6) * row * len(blocks), 2.5)
+    tall = max((len(METHODS) + 1.6) * row * len(blocks), 2.5)
     left_side = label_width + plot + value_width
     with style():
         figure = new_figure(left_side + (4.3 if significances else 0.2), tall + 1.35)
@@ -113,18 +113,18 @@ def draw_ceiling(
         ]
         axes.set(xlim=(min([0.48, *(value - 0.01 for value in drawn)]), 1.005), ylim=(tall / row, 0))
         axes.axvline(0.5, color=GREY, ls=":", lw=1, zorder=0)
-        axes.text(0.5, -0.25, "chance", color=GREY, size=7.5, ha="center", clip_on=False)
+        axes.text(0.5, -0.25, "random", color=GREY, size=7.5, ha="center", clip_on=False)
         for k, (name, block) in enumerate(areas.items()):
-            first = k * (len(JUDGES) + 1.6) + 0.8
+            first = k * (len(METHODS) + 1.6) + 0.8
             up = (bottom + tall - row * (first + 0.15)) / figure.get_figheight()
-            # The head runs over the axes' grid.
+            # The heading overlaps the grid of the axes.
             frame = {"fc": "white", "ec": "none", "pad": 1.0}
             head = f"{plain_text(name)} against no: {_share_head(shares.get(name))}"
             fit_text(
                 figure, 0.15 / figure.get_figwidth(), up, head, 9.0, 7.0, left_side - 0.3, weight="bold", bbox=frame
             )
-            for line, (key, text) in enumerate(JUDGES.items(), start=1):
-                _draw_judge(axes, first + line, key, text, block.get(key), COLOURS.get(name, SPARE))
+            for line, (key, text) in enumerate(METHODS.items(), start=1):
+                _draw_method(axes, first + line, key, text, block.get(key), COLOURS.get(name, OTHER))
             if k:
                 axes.axhline(first - 0.95, color="0.85", lw=0.7)
         axes.set_yticks([])
@@ -137,15 +137,15 @@ def draw_ceiling(
             _draw_significances(right, significances)
         add_title(
             figure,
-            "What the network finds of what can be found",
-            "matched filters know what the substructure does to each image; "
-            "refitted: after what a small change of lens and source can undo is taken out",
+            "Network compared with the matched-filter upper limit",
+            "matched filter: the substructure signal is known; "
+            "refitted: signal degenerate with lens and source parameters is projected out",
         )
     return figure
 
 
 def _series_of(bins: Sequence[Mapping]) -> dict[str, tuple[str, list[Mapping]]]:
-    """Return what is drawn of the bins: label to class (none for the mean) and an entry a bin."""
+    """Return the curves of a panel: label to class (empty for the mean) and entries by bin."""
     against = f"auc_against_{REFERENCE}"
     series = {f"{name} against {REFERENCE}": (name, [one[against][name] for one in bins]) for name in bins[0][against]}
     if not bins[0]["shared"]:
@@ -154,7 +154,7 @@ def _series_of(bins: Sequence[Mapping]) -> dict[str, tuple[str, list[Mapping]]]:
 
 
 def _notes_on(series: Mapping[str, tuple[str, list[Mapping]]]) -> list[str]:
-    """Return a line for each that is undefined in every bin, so that it does not vanish without a word."""
+    """Return a line for each curve that is undefined in every bin."""
     notes = []
     for label, (_, entries) in series.items():
         if all(entry["value"] is None for entry in entries):
@@ -165,9 +165,9 @@ def _notes_on(series: Mapping[str, tuple[str, list[Mapping]]]) -> list[str]:
 
 
 def _draw_series(figure: Figure, axes, drawn: Sequence[tuple[Mapping, Mapping]], name: str, offset: float):
-    # Classes share bins: beside each other their intervals can be seen.
+    # Classes share bins; the offset keeps their intervals apart.
     shift = axes.transData + ScaledTranslation(offset / 72, 0, figure.dpi_scale_trans)
-    colour = COLOURS.get(name, SPARE if name else "0.15")
+    colour = COLOURS.get(name, OTHER if name else "0.15")
     middle, value = (
         np.array(column) for column in zip(*((one["middle"], e["value"]) for one, e in drawn), strict=True)
     )
@@ -180,7 +180,7 @@ def _draw_series(figure: Figure, axes, drawn: Sequence[tuple[Mapping, Mapping]],
     return line
 
 
-def _draw_judge(axes, height: float, key: str, text: str, entry: Mapping | None, colour: str) -> None:
+def _draw_method(axes, height: float, key: str, text: str, entry: Mapping | None, colour: str) -> None:
     beside = axes.get_yaxis_transform()
     axes.text(-0.03, height, text, transform=beside, ha="right", va="center", size=8.5,
               weight="bold" if key == "network" else "normal")  # fmt: skip
@@ -211,7 +211,7 @@ def _draw_significances(axes, significances: Mapping[str, Mapping[str, ArrayLike
             label = f"{plain_text(name)}, {text} (median {np.median(values):.{0 if np.median(values) >= 10 else 1}f})"
             steps = np.concatenate([[low], np.maximum(values, low), [high]])
             share = np.concatenate([[1.0], 1 - np.arange(1, len(values) + 1) / len(values), [0.0]])
-            axes.plot(steps, share, drawstyle="steps-post", color=COLOURS.get(name, SPARE), ls=dashes, label=label)
+            axes.plot(steps, share, drawstyle="steps-post", color=COLOURS.get(name, OTHER), ls=dashes, label=label)
     for sigma in (1, 5):
         if low < sigma < high:
             axes.axvline(sigma, color=GREY, ls=":", lw=0.8, zorder=0)
@@ -220,7 +220,7 @@ def _draw_significances(axes, significances: Mapping[str, Mapping[str, ArrayLike
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.minorticks_off()
-    axes.set(xlim=(low, high), ylim=(0, 1), xlabel="detection significance d [σ]", ylabel="share of images above d")
+    axes.set(xlim=(low, high), ylim=(0, 1), xlabel="detection significance d [σ]", ylabel="fraction of images above d")
     axes.grid(color="0.92", lw=0.6)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(
@@ -233,7 +233,7 @@ def _draw_significances(axes, significances: Mapping[str, Mapping[str, ArrayLike
 
 def _share_head(share: Mapping | None) -> str:
     if share is None:
-        return "no ceiling was computed"
+        return "no upper limit"
     if share["value"] is None:
         return f"share undefined: {share['reason']}"
-    return f"{typeset_minus(share_text(share))} of the ceiling"
+    return f"{typeset_minus(share_text(share))} of the upper limit"

@@ -1,4 +1,4 @@
-"""Figures of a classifier: ROC curves, confusion, reliability, the history of its training."""
+"""Figures of a classifier: ROC curves, confusion matrix, reliability and training history."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,13 +20,13 @@ from stronglens.plotting import (
     scale_losses,
     style,
 )
-from stronglens.substructure.figures.look import count_text, entry_text, look_of
+from stronglens.substructure.figures.look import count_text, entry_text, line_style
 
-SIDE = 3.3  # inches of a square panel
+SIDE = 3.3  # side of a square panel, inches
 
 
 def draw_roc(true: ArrayLike, probabilities: ArrayLike, classes: Sequence[str], metrics: Mapping) -> Figure:
-    """Draw the ROC curve of each class against all others, also with a logarithmic axis of false alarms.
+    """Draw the ROC curve of each class against all others, with linear and logarithmic false positive rate.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def draw_roc(true: ArrayLike, probabilities: ArrayLike, classes: Sequence[str], 
     probabilities : ndarray (N, C)
     classes : sequence of C str
     metrics : mapping
-        As `stronglens.evaluation.classification_metrics` returns it: areas and intervals are written.
+        As `stronglens.evaluation.classification_metrics` returns it; areas and intervals are in the legend.
     """
     true, probabilities = np.asarray(true), np.asarray(probabilities, dtype=float)
     with style():
@@ -48,9 +48,9 @@ def draw_roc(true: ArrayLike, probabilities: ArrayLike, classes: Sequence[str], 
             if np.isfinite(false_rate).all() and np.isfinite(true_rate).all():
                 lowest = min(lowest, 1 / max(np.count_nonzero(true != k), 1))
                 for axes in panels:
-                    (line,) = axes.plot(false_rate, true_rate, **look_of(name), drawstyle="steps-post")
+                    (line,) = axes.plot(false_rate, true_rate, **line_style(name), drawstyle="steps-post")
             else:
-                (line,) = panels[0].plot([], [], **look_of(name))
+                (line,) = panels[0].plot([], [], **line_style(name))
             lines.append((line, f"{plain_text(name)}: {entry_text(metrics['auc'].get(name))}"))
         lowest = min(lowest / 1.5, 0.01)
         panels[1].set_xscale("log")
@@ -58,12 +58,12 @@ def draw_roc(true: ArrayLike, probabilities: ArrayLike, classes: Sequence[str], 
         for axes, start in zip(panels, (0.0, lowest), strict=True):
             rates = np.linspace(0, 1, 2) if start == 0 else np.geomspace(start, 1, 200)
             (chance,) = axes.plot(rates, rates, color=GREY, ls=":", lw=1, zorder=1)
-            # A perfect curve must not hide below the frame.
+            # The margins keep a perfect curve off the frame.
             axes.set(
                 xlim=(start or -0.015, 1), ylim=(0, 1.02), xlabel="false positive rate", ylabel="true positive rate"
             )
             axes.grid(color="0.92", lw=0.6)
-        lines.append((chance, "chance: 0.500"))
+        lines.append((chance, "random classifier: 0.500"))
         figure.legend(
             *zip(*lines, strict=True), loc="lower left", bbox_to_anchor=(0.6 / figure.get_figwidth(), 0.0),
             title=f"area under the curve ({metrics['level']:.0%} interval)", title_fontsize=8, alignment="left",
@@ -76,7 +76,7 @@ def draw_roc(true: ArrayLike, probabilities: ArrayLike, classes: Sequence[str], 
 
 
 def draw_confusion(metrics: Mapping, classes: Sequence[str]) -> Figure:
-    """Draw how many images of each true class were said to be of which, and their share of the true class.
+    """Draw the confusion matrix: numbers of images by true and predicted class, and fractions of the true class.
 
     Parameters
     ----------
@@ -102,21 +102,21 @@ def draw_confusion(metrics: Mapping, classes: Sequence[str]) -> Figure:
         axes.set_yticks(
             range(len(names)), [f"{name}\n({total:,.0f})" for name, total in zip(names, totals[:, 0], strict=True)]
         )
-        axes.set(xlabel="said to be", ylabel="true class (images)")
+        axes.set(xlabel="predicted class", ylabel="true class (images)")
         axes.tick_params(length=0)
         for edge in np.arange(0.5, len(names) - 1):
             axes.axhline(edge, color="white", lw=1.5)
             axes.axvline(edge, color="white", lw=1.5)
         add_title(
-            figure, "Confusion of classes", f"accuracy {entry_text(metrics['accuracy'])}; shares of the true class"
+            figure, "Confusion matrix", f"accuracy {entry_text(metrics['accuracy'])}; fractions of the true class"
         )
     return figure
 
 
 def draw_reliability(metrics: Mapping) -> Figure:
-    """Draw how often the likeliest class is right against the probability given to it, and how many images there are.
+    """Draw the accuracy of the most probable class against its probability, and a histogram of this probability.
 
-    Bars are Wilson's 95 % intervals of a share (1927, J. Am. Stat. Assoc. 22, 209).
+    Bars are Wilson's 95 % intervals of a proportion (1927, J. Am. Stat. Assoc. 22, 209).
 
     Parameters
     ----------
@@ -148,28 +148,28 @@ def draw_reliability(metrics: Mapping) -> Figure:
         frame = {"fc": "white", "ec": "none", "alpha": 0.85, "pad": 1.5}
         above.text(0.04, 0.96, "under-confident", transform=above.transAxes, va="top", color=GREY, size=8, bbox=frame)
         above.text(0.96, 0.04, "over-confident", transform=above.transAxes, ha="right", color=GREY, size=8, bbox=frame)
-        above.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
+        above.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
         above.tick_params(labelbottom=False)
-        below.set(xlabel="probability of the likeliest class", ylabel="images")
+        below.set(xlabel="probability of the predicted class", ylabel="images")
         for axes in (above, below):
             axes.grid(color="0.92", lw=0.6)
             axes.set_axisbelow(True)
         figure.align_ylabels([above, below])
         chance = metrics["calibration_error_by_chance"]["value"]
-        beside = "" if chance is None else f", {chance:.3f} by chance"
-        subtitle = f"calibration error {entry_text(metrics['calibration_error'])}{beside}; dashed: calibrated"
+        expected = "" if chance is None else f", {chance:.3f} if calibrated (dashed)"
+        subtitle = f"calibration error {entry_text(metrics['calibration_error'])}{expected}"
         add_title(figure, "Reliability", subtitle)
     return figure
 
 
 def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw loss and accuracy of training and validation by epoch, the best epoch marked.
+    """Draw loss and accuracy of training and validation by epoch, and mark the best epoch.
 
     Parameters
     ----------
     history : mapping of str to sequence of E float
-        ``loss`` and, where there are, ``accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate`` (Keras's
-        names); what is not finite is left out.
+        ``loss`` and optionally ``accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate`` (Keras's names). Values
+        that are not finite are omitted.
     """
     history = {key: np.asarray(values, dtype=float) for key, values in history.items()}
     with style():
@@ -197,7 +197,7 @@ def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
                 axes.legend(loc="best")
             else:
                 axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", color=GREY)
-        add_title(figure, "Loss and accuracy of the training", _describe_training(history, best))
+        add_title(figure, "Training history", _describe_training(history, best))
     return figure
 
 
@@ -209,7 +209,7 @@ def _describe_training(history: Mapping[str, np.ndarray], best: int | None) -> s
     text = f"{count_text(len(history[key]), 'epoch')}; lowest {kind} loss {history[key][best - 1]:.4g} in epoch {best}"
     accuracy = history.get(key.replace("loss", "accuracy"), np.empty(0))
     if len(accuracy) >= best and np.isfinite(accuracy[best - 1]):
-        text += f", accuracy there {accuracy[best - 1]:.1%}"
+        text += f" with accuracy {accuracy[best - 1]:.1%}"
     rates = history.get("learning_rate", np.empty(0))
     if len(rates) and np.isfinite(rates).all():
         text += f"; learning rate {rates[0]:.2g}" + (f" to {rates[-1]:.2g}" if rates[-1] != rates[0] else "")

@@ -1,4 +1,4 @@
-"""Figures of lens images: samples of each class with what its substructure does, and the network's mistakes."""
+"""Figures of lens images: samples of each class with the effect of the substructure, and misclassified images."""
 
 from collections.abc import Sequence
 
@@ -23,11 +23,11 @@ from stronglens.plotting import (
     style,
     write_index,
 )
-from stronglens.substructure.figures.look import COLOURS, SPARE, count_text
+from stronglens.substructure.figures.look import COLOURS, OTHER, count_text
 
-MOST_EXAMPLES = 4
-BAR_TEXT = 2.0  # inches that the text beside a colour bar is long
-PANEL, CLOSE, APART = 1.3, 0.05, 0.2  # inches: a panel's side, the gap inside a pair, and between pairs
+MOST_EXAMPLES = 4  # maximum number of images per class
+BAR_TEXT = 2.0  # length of the text at a colour bar, inches
+PANEL, CLOSE, APART = 1.3, 0.05, 0.2  # side of a panel, gap inside a pair, and gap between pairs, inches
 
 
 def draw_samples(
@@ -40,25 +40,25 @@ def draw_samples(
     effect_unit: str = "σ of pixel noise",
     indices: Sequence[Sequence[int] | np.ndarray] | None = None,
 ) -> Figure:
-    """Draw a row of images for each class and, beside each image, what it owes to its substructure.
+    """Draw a row of images for each class and, next to each image, the effect of its substructure.
 
-    Lenses differ so much in brightness that each image is drawn in units of its own brightest pixel.
+    Each image is divided by its brightest pixel, since lenses differ much in brightness.
 
     Parameters
     ----------
     images : sequence of C array_like (n, H, W), any unit
-        A few of each class, of which the first four are drawn; a class may have none.
+        A few images of each class; the first four are drawn. A class may have none.
     titles : sequence of C str
-        What stands above each row; a class's own name as its first word gives it its colour.
+        Titles of the rows. If the first word is the name of a class, the title has its colour.
     effects : sequence of C (array_like (n, H, W) or None), ``effect_unit``
-        Image minus the image of the same lens with smooth dark matter, both without noise. None for a class that
-        has no effect, and None for all where the smooth images are unknown.
-    pixel_scale : float, arcsec
-        None where it is unknown.
+        Image minus the image of the same lens with smooth dark matter, both without noise. None for a class without
+        effect; None for all classes if the smooth images are unknown.
+    pixel_scale : float or None, arcsec
+        None if it is unknown.
     cmap : str
     effect_unit : str
     indices : sequence of C sequence of n int, optional
-        Of the images in their dataset: written into each panel.
+        Indices of the images in their dataset, written into the panels.
     """
     images = [_divide_by_peak(some[:MOST_EXAMPLES]) for some in images]
     paired = effects is not None and any(some is not None for some in effects)
@@ -76,7 +76,7 @@ def draw_samples(
         figure = new_figure(max(left + inside + right, 5.6 if paired else 4.6), top + bottom + row * len(images))
         for k, (some, title) in enumerate(zip(images, titles, strict=True)):
             low = figure.get_figheight() - top - (k + 1) * row
-            colour = COLOURS.get(str(title).split(":")[0].split(",")[0].split()[0] if str(title).split() else "", SPARE)
+            colour = COLOURS.get(str(title).split(":")[0].split(",")[0].split()[0] if str(title).split() else "", OTHER)
             head = (low + height + 0.07) / figure.get_figheight()
             fit_text(
                 figure, left / figure.get_figwidth(), head, plain_text(title), 9.5, 7.0, weight="bold", color=colour
@@ -108,7 +108,7 @@ def draw_samples(
         up = (bottom + row * len(images) / 2) / figure.get_figheight()
         figure.text(0.08 / figure.get_figwidth(), up, f"y [{length_unit(pixel_scale)}]", rotation=90, va="center")
         pair = "right in each pair: image minus the image of the same lens with smooth dark matter, without noise"
-        add_title(figure, "Examples of each class", pair if paired else "each image in units of its own peak")
+        add_title(figure, "Examples of each class", pair if paired else "each image in units of its peak")
         if indices is not None:
             explain_indices(figure)
     return figure
@@ -126,40 +126,40 @@ def draw_mistakes(
     unit: str = "e-/s per pixel",
     indices: Sequence[int] | None = None,
 ) -> Figure:
-    """Draw the images about which the network was surest and wrong.
+    """Draw the misclassified images with the highest probabilities of the predicted class.
 
     Parameters
     ----------
-    images : ndarray (N, H, W), or what gives some of its rows as one does
+    images : ndarray or ImageSet (N, H, W), ``unit``
     true : array_like (N,) int
     probabilities : array_like (N, C)
     classes : sequence of C str
-    pixel_scale : float, arcsec
-        None where it is unknown.
+    pixel_scale : float or None, arcsec
+        None if it is unknown.
     count : int
-        Images drawn at most.
+        Maximum number of images.
     cmap : str
     unit : str
-        Of the images.
+        Unit of the images.
     indices : sequence of N int, optional
-        Of the images in their dataset: written into each panel.
+        Indices of the images in their dataset, written into the panels.
     """
     true, probabilities = np.asarray(true), np.asarray(probabilities, dtype=float)
-    said, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    wrong = np.flatnonzero(said != true)
-    order = wrong[np.argsort(-sure[wrong], kind="stable")][:count]
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != true)
+    order = wrong[np.argsort(-confidence[wrong], kind="stable")][:count]
     share = f"{len(wrong):,} of {count_text(len(true), 'test image')}"
-    title = "The surest mistakes"
+    title = "Most confident misclassifications"
     with style():
         if not len(order):
             figure = new_figure(4.6, 1.1)
-            add_title(figure, title, f"{share} {'was' if len(true) == 1 else 'were'} taken for another class")
-            figure.text(0.15 / 4.6, 0.15, "There is nothing to show." if not len(wrong) else "None was asked for.")
+            add_title(figure, title, f"{share} misclassified")
+            figure.text(0.15 / 4.6, 0.15, "There is nothing to show." if not len(wrong) else "No images requested.")
             return figure
         shown = np.asarray(images[order])
         names = [plain_text(name) for name in classes]
-        captions = [f"true {names[true[k]]},\nsaid {names[said[k]]} ({sure[k]:.0%})" for k in order]
-        subtitle = f"{share} taken for another class, the surest first; one asinh stretch"
+        captions = [f"true {names[true[k]]},\npredicted {names[predicted[k]]} ({confidence[k]:.0%})" for k in order]
+        subtitle = f"{share} misclassified, most confident first; common asinh stretch"
         if indices is not None:
             indices = np.asarray(indices)[order]
         bar = f"brightness [{unit}]"
@@ -173,7 +173,7 @@ def _divide_by_peak(images: ArrayLike) -> np.ndarray:
 
 
 def _symmetric_norm(effects: Sequence[ArrayLike]) -> AsinhNorm:
-    """Return a stretch about zero, linear in the faintest tenth, so that weak and strong effects are both seen."""
+    """Return a symmetric stretch, linear in the faintest tenth, so that weak and strong effects are both visible."""
     values = np.concatenate([np.abs(np.ravel(some)) for some in effects] or [np.zeros(1)])
     values = values[np.isfinite(values)]
     reach = float(np.percentile(values, 99.9)) if values.size else 0.0

@@ -1,0 +1,124 @@
+"""Read images and prepare them as input of a network."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from stronglens.measuring.images import ImageFile
+from stronglens.measuring.results import PreparedImage
+from stronglens.measuring.training_images import TrainingImages
+from stronglens.observation import find_beside, place_center, prepare, read_background, read_center, read_observation
+from stronglens.parameters import RunError, UsageError
+
+NOT_CALIBRATED = "used as it is, like the training images: neither calibrated nor resampled"
+
+
+class ImageReader:
+    """Read an image and prepare it for a network.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Of the training.
+    training_images : TrainingImages
+
+    Raises
+    ------
+    UsageError
+        If ``--center`` or ``--background`` have an invalid value, or a flag does not apply to this network.
+    """
+
+    def __init__(self, parameters, training_images: TrainingImages):
+        self.parameters, self.training_images = parameters, training_images
+        if not training_images.is_calibrated:
+            _refuse_calibration(parameters)
+        self.center, self.background = read_center(parameters.center), read_background(parameters.background)
+
+    def check_flags(self, images: Sequence[ImageFile]) -> None:
+        """Refuse a mask or noise map that exists for none of the images: its name is mistyped.
+
+        Raises
+        ------
+        UsageError
+        """
+        for name in ("mask", "noise_map"):
+            given = getattr(self.parameters, name)
+            if given is not None and not any(find_beside(image.path, given) for image in images):
+                raise UsageError(
+                    f"--{name.replace('_', '-')}={' '.join(given.split())}: no such file, neither beside the images "
+                    "nor in the current folder"
+                )
+
+    def __call__(self, image: ImageFile, keep_pixels: bool = False) -> PreparedImage:
+        """Read and prepare an image.
+
+        Parameters
+        ----------
+        image : ImageFile
+        keep_pixels : bool
+            Whether the observation keeps the pixels of the file.
+
+        Raises
+        ------
+        RunError, UsageError
+            If the image cannot be used (see `read_observation`, `place_center` and `prepare`).
+        """
+        parameters, training, is_raw = self.parameters, self.training_images, not self.training_images.is_calibrated
+        observation = read_observation(
+            image.path,
+            name=image.name,
+            plane=image.plane,
+            hdu=parameters.hdu,
+            pixel_scale=training.pixel_scale if is_raw else parameters.pixel_scale,
+            zero_point=parameters.zero_point,
+            unit="e-/s" if is_raw else parameters.unit,
+            exposure_time=parameters.exposure_time,
+            gain=parameters.gain,
+            mask=parameters.mask,
+            noise_map=parameters.noise_map,
+            background=0.0 if isinstance(self.background, str) else self.background,
+        )
+        if is_raw and observation.image.shape != training.shape:
+            raise RunError(
+                f"{observation.name}: the image has {_sides(observation.image.shape)} pixels, the training images have "
+                f"{_sides(training.shape)}; uncalibrated images are not resampled"
+            )
+        centre, notes = (0.0, 0.0), []
+        if not is_raw:
+            field = min(training.shape) * training.pixel_scale
+            centre, notes = place_center(observation, self.center, field, training.max_offset)
+        prepared = prepare(
+            observation,
+            shape=training.shape,
+            pixel_scale=training.pixel_scale,
+            zero_point=training.zero_point,
+            centre=centre,
+            bad_pixels="refuse" if is_raw else parameters.bad_pixels,
+            subtract_background=self.background == "fit",
+        )
+        if is_raw:
+            notes = [NOT_CALIBRATED]
+        else:
+            notes = [*observation.notes, *notes, *prepared.notes, *training.compare(observation, prepared)]
+        if not keep_pixels:
+            observation = replace(observation, image=np.empty((0, 0)), noise=None, mask=None)
+        return PreparedImage(image, observation, prepared, tuple(notes))
+
+
+def _refuse_calibration(parameters) -> None:
+    given = [
+        name
+        for name in ("pixel_scale", "zero_point", "unit", "exposure_time", "gain", "mask", "noise_map")
+        if getattr(parameters, name) is not None
+    ]
+    given += ["center"] * (parameters.center != "image") + ["background"] * (parameters.background != "none")
+    for name in given:
+        raise UsageError(
+            f"--{name.replace('_', '-')} does not apply to a network trained on external, uncalibrated images: files "
+            "are used as they are"
+        )
+
+
+def _sides(shape: tuple[int, int]) -> str:
+    return f"{shape[1]} x {shape[0]}"
