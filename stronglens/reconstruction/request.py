@@ -29,7 +29,7 @@ def check_request(parameters) -> None:
 
     from stronglens.measuring import check_request
 
-    check_request(parameters)
+    check_request(parameters, lambda record: None)
 
 
 def read_numbers(text: str) -> tuple[float, ...]:
