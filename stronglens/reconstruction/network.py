@@ -96,6 +96,34 @@ def build_network(kind: str, camera: Camera, seed: int, steps: int = 4, takes_st
     return keras.Model(inputs, reconstruct(inputs), name=kind)
 
 
+def build_imager(camera: Camera) -> keras.Model:
+    """Build a model of the forward operator, to compare reconstructed sources with images.
+
+    Returns
+    -------
+    keras.Model
+        Inputs: ``lens``, ``noise`` and ``psf_fwhm`` as in `build_network`, and ``source`` (B, S, S).
+        Outputs: the image of the source, (B, H, H), 0 where pixels are masked; and the standard deviation of each
+        pixel, the operator's error included, (B, H, H).
+    """
+    reconstruction = Reconstruction("none", 0, asdict(camera))
+
+    class Imaging(keras.layers.Layer):
+        def call(self, inputs):
+            lens, noise, psf_fwhm, source = inputs
+            operator, deviation, is_seen = reconstruction.prepare(lens, noise, psf_fwhm)
+            return operator.forward(source), ops.where(is_seen > 0, deviation, np.inf)
+
+    side, source_side = (camera.side,) * 2, (camera.source_side,) * 2
+    inputs = [
+        keras.Input((len(LENS_COLUMNS),), name="lens"),
+        keras.Input(side, name="noise"),
+        keras.Input((1,), name="psf_fwhm"),
+        keras.Input(source_side, name="source"),
+    ]
+    return keras.Model(inputs, Imaging()(inputs))
+
+
 @keras.saving.register_keras_serializable("stronglens")
 class Reconstruction(keras.layers.Layer):
     """Reconstruct sources from images, lenses, noise and widths of the point-spread function (see `build_network`).
@@ -296,3 +324,8 @@ def reconstruction_loss(truth: Any, output: Any) -> Any:
     error = ops.stop_gradient(estimates[:, -1] - truth)
     likelihood = ops.mean(log_variance + error**2 * ops.exp(-log_variance), axis=(1, 2)) / 2
     return ops.sum(weights / weights.sum() * squares, axis=1) / 0.02**2 + likelihood
+
+
+def camera_of(network: keras.Model) -> Camera:
+    """Return the camera of a network that `build_network` has built."""
+    return next(layer.camera for layer in network.layers if hasattr(layer, "camera"))
