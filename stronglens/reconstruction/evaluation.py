@@ -1,7 +1,7 @@
 """Errors of reconstructed sources, for one set of lenses at one noise level.
 
-Model galaxies and photographed galaxies are always evaluated apart. Intervals are 95 % bootstrap intervals; photographed
-galaxies are resampled as a whole, since the images of one galaxy are not independent.
+Model galaxies and photographed galaxies are always evaluated apart. Intervals are 95 % bootstrap intervals. All images
+of a photographed galaxy are resampled together, since they are not independent.
 """
 
 from collections.abc import Callable, Mapping

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
@@ -112,8 +113,6 @@ def _draw_bars(figure: Figure, scales: Sequence[str | None], norms, maps) -> Non
         length = max(SIDE, min(2, scales.count(scale)) * (SIDE + GAP) - GAP)
         box = (first / width, 0.42 / figure.get_figheight(), length / width, 0.09 / figure.get_figheight())
         axes = figure.add_axes(box)
-        from matplotlib.cm import ScalarMappable
-
         bar = figure.colorbar(ScalarMappable(norm=norms[scale], cmap=maps[scale]), cax=axes, orientation="horizontal")
         bar.outline.set_linewidth(0.5)
         bar.ax.tick_params(labelsize=6, length=2, pad=1.5)
