@@ -1,4 +1,4 @@
-"""What several tests need: small datasets made by the first door, and the folder of real images where there is one."""
+"""The order of the tests, and what several of them need, such as small datasets."""
 
 import os
 import signal
@@ -22,6 +22,25 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # PyAutoLens sets up logging anew as it is imported, and absl (TensorFlow's) then closes what it writes to: what pytest
 # captures, had it been woken first.
 absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
+
+
+COMPILING = {"networks", "raytracing", "regression", "simulation", "substructure", "training"}
+"""Folders of tests that compile programs of TensorFlow or JAX, which takes seconds each."""
+
+
+def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true", help="leave out the tests that compile, or run whole commands")
+
+
+def pytest_ignore_collect(collection_path, config):
+    return True if config.getoption("quick") and collection_path.name in COMPILING else None
+
+
+def pytest_collection_modifyitems(config, items):
+    """Begin with the longest files: processes that share the tests then end at about the same time."""
+    if config.getoption("quick"):
+        items[:] = [item for item in items if not item.get_closest_marker("command")]
+    items.sort(key=lambda item: (not item.get_closest_marker("command"), item.path.parent.name not in COMPILING))
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ import model_and_figures
 from stronglens.dataset import load_dataset
 from stronglens.dataset.manifest import manifest_checksum
 
+pytestmark = pytest.mark.command
+
 ROOT = Path(__file__).parent.parent
 FIGURES = [
     "activations-input",

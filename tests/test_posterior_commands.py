@@ -12,7 +12,7 @@ import generate_data
 import model_and_figures
 from stronglens.regression import report
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:coolest")
+pytestmark = [pytest.mark.command, pytest.mark.filterwarnings("ignore::UserWarning:coolest")]
 
 # All that the image of an isothermal lens depends on, what is fixed left out.
 LABELS = "einstein-radius-sie,lens-ellip-x,lens-ellip-y,src-center-x,src-center-y"
