@@ -44,7 +44,8 @@ TRAIN_ON_TWO = f"""
     descent = dict(epochs=1, optimizer="sgd", learning_rate=0.01, weight_decay=0.1, augment=True)
     for name, devices in (("descent on two", {PAIR}), ("descent on one", None)):
         _, losses[name] = test_loop.train(folder, name="descent.keras", devices=devices, **descent)
-
+"""
+TRAIN_FLOW_ON_TWO = f"""
     import test_posterior_training
     from stronglens.training import FLOW
 
@@ -58,9 +59,9 @@ CLASSIFY_ON_TWO = f"""
     _, losses["classes"] = test_classifier.train(folder, "classes.keras", count=241, epochs=6, devices={PAIR})
 """
 PROCESSES = {
-    # The second in a process of its own: TensorFlow takes one shape for all that two devices ever sum.
-    "tensorflow": [TRAIN_ON_TWO, CLASSIFY_ON_TWO],
-    "jax": [TRAIN_ON_TWO + CLASSIFY_ON_TWO],
+    # Each in a process of its own: TensorFlow takes one shape for all that two devices ever sum.
+    "tensorflow": [TRAIN_ON_TWO, TRAIN_FLOW_ON_TWO, CLASSIFY_ON_TWO],
+    "jax": [TRAIN_ON_TWO + TRAIN_FLOW_ON_TWO + CLASSIFY_ON_TWO],
 }
 
 
