@@ -24,8 +24,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 
 
-COMPILING = {"networks", "raytracing", "regression", "simulation", "substructure", "training"}
-"""Folders of tests that compile programs of TensorFlow or JAX, which takes seconds each."""
+COMPILING = {
+    "networks", "out_of_distribution", "raytracing", "regression", "simulation", "substructure", "training",
+    "test_benchmarks.py", "test_telescope_on_device.py",
+}  # fmt: skip
+"""Folders and files of tests that compile programs of TensorFlow or JAX, which takes seconds each."""
 
 
 def pytest_addoption(parser):
@@ -40,7 +43,7 @@ def pytest_collection_modifyitems(config, items):
     """Begin with the longest files: processes that share the tests then end at about the same time."""
     if config.getoption("quick"):
         items[:] = [item for item in items if not item.get_closest_marker("command")]
-    items.sort(key=lambda item: (not item.get_closest_marker("command"), item.path.parent.name not in COMPILING))
+    items.sort(key=lambda item: (not item.get_closest_marker("command"), not COMPILING & set(item.path.parts)))
 
 
 @pytest.fixture(scope="module")
