@@ -24,10 +24,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 
 
-COMPILING = {
-    "networks", "out_of_distribution", "raytracing", "regression", "simulation", "substructure", "training",
-    "test_benchmarks.py", "test_telescope_on_device.py",
-}  # fmt: skip
+FOLDERS = ("networks", "out_of_distribution", "raytracing", "regression", "simulation", "substructure", "training")
+FILES = ("test_benchmarks.py", "test_telescope_on_device.py")
+COMPILING = {Path(__file__).parent / name for name in FOLDERS + FILES}
 """Folders and files of tests that compile programs of TensorFlow or JAX, which takes seconds each."""
 
 
@@ -36,14 +35,14 @@ def pytest_addoption(parser):
 
 
 def pytest_ignore_collect(collection_path, config):
-    return True if config.getoption("quick") and collection_path.name in COMPILING else None
+    return True if config.getoption("quick") and collection_path in COMPILING else None
 
 
 def pytest_collection_modifyitems(config, items):
     """Begin with the longest files: processes that share the tests then end at about the same time."""
     if config.getoption("quick"):
         items[:] = [item for item in items if not item.get_closest_marker("command")]
-    items.sort(key=lambda item: (not item.get_closest_marker("command"), not COMPILING & set(item.path.parts)))
+    items.sort(key=lambda item: (not item.get_closest_marker("command"), not COMPILING & {item.path, item.path.parent}))
 
 
 @pytest.fixture(scope="module")
