@@ -26,13 +26,13 @@ def make_images(count, side=32, seed=0):
 def trained(tmp_path_factory):
     """The smallest of the networks after 40 steps on six images: its file, itself, its history, the images."""
     images, labels = make_images(6)
-    # Four epochs of ten batches: after each epoch some hundred megabytes of state are stored.
+    # Eight epochs of five batches: after each epoch some hundred megabytes of state are stored.
     many = np.tile(images, (10, 1, 1)), np.tile(labels, (10, 1))
     network = build_network("resnet18", images.shape[1:], fit_image_scaling(images), 3, seed=1)
     model_file = tmp_path_factory.mktemp("trained") / "network.keras"
     history = fit(
-        network, many, None, label_names=["class"], model_file=model_file, epochs=4, learning_rate=1e-2,
-        learning_schedule="cosine", warm_up=1, optimizer="sgd", objective=Classification(3), batch_size=6, quiet=True,
+        network, many, None, label_names=["class"], model_file=model_file, epochs=8, learning_rate=1e-2,
+        learning_schedule="cosine", warm_up=1, optimizer="sgd", objective=Classification(3), batch_size=12, quiet=True,
     )  # fmt: skip
     return model_file, network, history, images, labels
 
