@@ -26,7 +26,7 @@ def make_images(count, side=32, seed=0):
 def trained(tmp_path_factory):
     """The smallest of the networks after 40 steps on six images: its file, itself, its history, the images."""
     images, labels = make_images(6)
-    # Eight epochs of five batches: after each epoch some hundred megabytes of state are stored.
+    # Eight epochs of five batches: an epoch costs more than its steps do.
     many = np.tile(images, (10, 1, 1)), np.tile(labels, (10, 1))
     network = build_network("resnet18", images.shape[1:], fit_image_scaling(images), 3, seed=1)
     model_file = tmp_path_factory.mktemp("trained") / "network.keras"
