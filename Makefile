@@ -77,7 +77,7 @@ WORKERS := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-r
 test: lint  ## install the packages that the tests need, then lint and test
 	$(PYTHON) -m pytest $(WORKERS)
 
-quick: $(VENV)/.installed-dev  ## run the tests that neither compile programs nor run whole commands (a minute)
+quick: $(VENV)/.installed-dev  ## run the tests that neither compile programs nor run whole commands
 	$(PYTHON) -m pytest $(WORKERS) --quick
 
 lint: $(VENV)/.installed-dev  ## check style, format and types of the code
