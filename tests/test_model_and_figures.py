@@ -141,9 +141,9 @@ def test_a_point_estimate_has_nothing_to_export(trained, small_dataset, tmp_path
     measure = [*where, f"--predict={tmp_path / 'a.npy'}"]
     code, line = refused(capsys, *measure, "--published=table.csv")
     assert code == 2
-    assert line == "error: --published needs a network that gives a posterior: train one with --posterior=flow"
+    assert line == "error: --published needs a network with posteriors; train one with --posterior=flow"
     assert "--coolest needs the redshifts" in refused(capsys, *measure, "--coolest")[1]
-    assert "--published is for measured images" in refused(capsys, *where, "--published=table.csv")[1]
+    assert "--published applies to measured images" in refused(capsys, *where, "--published=table.csv")[1]
 
 
 def test_bad_file_among_good_ones_costs_only_itself(trained, small_dataset, capsys, tmp_path):

@@ -12,14 +12,14 @@ import model_and_figures
 pytestmark = [pytest.mark.command, pytest.mark.usefixtures("shallow_resnet")]
 
 
-def test_public_folders_through_both_doors(public, tmp_path, capsys):
+def test_public_folders_with_both_commands(public, tmp_path, capsys):
     dataset = tmp_path / "dataset"
     arguments = ["--task=substructure", f"--convert-from={public}", f"--dataset-dir={dataset}"]
     assert generate_data.main(arguments) == 0
     assert "75 images" in capsys.readouterr().out
     assert model_and_figures.main(train(tmp_path, dataset)) == 0
     printed = capsys.readouterr().out
-    assert "The ceiling is unknown" in printed
+    assert "No upper limit: external images" in printed
     cells = table_of_areas(printed)
     assert "network" in cells
     assert not any("matched filter" in title or "share" in title for title in cells)
@@ -38,7 +38,7 @@ def test_public_folders_through_both_doors(public, tmp_path, capsys):
     assert "40 x 36 pixels" in line
     code, line = refused(capsys, model_and_figures, *network, files[0], "--pixel-scale=0.1")
     assert code == 2
-    assert "--pixel-scale means nothing" in line
+    assert "--pixel-scale does not apply to a network" in line
     code, line = refused(capsys, model_and_figures, *train(tmp_path, dataset, "--simulate"))
     assert code == 2
     assert "this one was converted" in line
@@ -48,4 +48,4 @@ def test_without_noise_there_is_no_ceiling(tmp_path, capsys):
     dataset = tmp_path / "dataset"
     assert generate_data.main([*SMALL, "--telescope=none", "-n=60", f"--dataset-dir={dataset}", "--quiet"]) == 0
     assert model_and_figures.main(train(tmp_path, dataset)) == 0
-    assert "without noise" in capsys.readouterr().out
+    assert "the images are noise-free" in capsys.readouterr().out
