@@ -20,7 +20,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # PyAutoLens sets up logging anew as it is imported, and absl (TensorFlow's) then closes what it writes to: what pytest
-# captures, had it been woken first.
+# captures, if it was imported first.
 absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 
 

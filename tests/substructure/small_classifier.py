@@ -8,9 +8,9 @@ SMALL = ["--task=substructure", "--grid-size=32", "--pixel-scale=0.1", "--over-s
 FIGURES = ["auc_against", "ceiling", "confusion", "history", "mistakes", "reliability", "roc", "samples"]
 
 
-def refused(capsys, door, *arguments):
+def refused(capsys, command, *arguments):
     with pytest.raises(SystemExit) as caught:
-        door.main([*map(str, arguments)])
+        command.main([*map(str, arguments)])
     return caught.value.code, capsys.readouterr().err.strip().splitlines()[-1]
 
 

@@ -100,7 +100,7 @@ def test_the_same_seed_gives_the_same_losses(trained, tmp_path):
 
 def test_keeps_the_best_epoch_not_the_last(tmp_path):
     images, labels = make_blobs(50)
-    # The opposite of what is taught is asked for: the better it learns, the worse the validation.
+    # Validation labels are the opposite of the training labels: the better it learns, the worse the validation.
     valid = images[40:], -labels[40:]
     network = make_network(images[:40], labels[:40])
     history = fit(network, (images[:40], labels[:40]), valid, label_names=NAMES, model_file=tmp_path / "n.keras",
