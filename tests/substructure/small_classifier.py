@@ -19,8 +19,8 @@ def table(path):
 
 
 def table_of_areas(printed):
-    """Return what the terminal says of areas: title of the line to its cells."""
-    lines = printed.split("Told apart from no")[1].split("\n\n")[0].splitlines()[1:]
+    """Return the table of areas in the terminal output: cells by the title of the line."""
+    lines = printed.split("Area under the ROC curve of each class against no")[1].split("\n\n")[0].splitlines()[1:]
     assert lines[0].split() == ["sphere", "vortex"]
     assert max(map(len, lines)) <= 100
     return {line[:32].strip(): line[32:].split("  ") for line in lines}
