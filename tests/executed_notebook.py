@@ -1,0 +1,63 @@
+"""Execute a notebook, its cells in one IPython shell: ``python tests/executed_notebook.py NOTEBOOK`` keeps the outputs.
+
+The outputs of a cell are what it prints, what it displays and its last value, as in Jupyter.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from base64 import b64encode
+from pathlib import Path
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import RichOutput, capture_output
+
+
+def execute(notebook: dict) -> dict:
+    """Return a notebook with the outputs of its cells, which run in the current folder.
+
+    Raises
+    ------
+    Exception
+        That of the first cell that fails.
+    """
+    shell = InteractiveShell.instance()
+    shell.run_line_magic("matplotlib", "inline")
+    cells, count = [], 0
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            count += 1
+            with capture_output() as seen:
+                result = shell.run_cell("".join(cell["source"]), store_history=True)
+            result.raise_error()
+            streams = [("stdout", seen.stdout), ("stderr", seen.stderr)]
+            outputs = [stream_of(name, text) for name, text in streams if text]
+            outputs += [displayed(output) for output in seen.outputs]
+            cell = cell | {"execution_count": count, "outputs": outputs}
+        cells.append(cell)
+    return notebook | {"cells": cells}
+
+
+def stream_of(name: str, text: str) -> dict:
+    return {"output_type": "stream", "name": name, "text": text.splitlines(keepends=True)}
+
+
+def displayed(output: RichOutput) -> dict:
+    data = {
+        kind: b64encode(value).decode() if isinstance(value, bytes) else value.splitlines(keepends=True)
+        for kind, value in output.data.items()
+    }
+    return {"output_type": "display_data", "data": data, "metadata": {}}
+
+
+def main(path: Path) -> None:
+    notebook, place = json.loads(path.read_text()), Path.cwd() / path
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        notebook = execute(notebook)
+    place.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
