@@ -4,25 +4,56 @@ The outputs of a cell are what it prints, what it displays and its last value, a
 """
 
 import json
-import os
 import sys
-import tempfile
 from base64 import b64encode
+from contextlib import chdir
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from IPython.core.displayhook import DisplayHook
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import RichOutput, capture_output
+from traitlets.config import Config
 
 
-def execute(notebook: dict) -> dict:
+class LastValue(DisplayHook):
+    """Displays the last value of a cell in all its forms, as Jupyter does; IPython would print it as text."""
+
+    def write_output_prompt(self):
+        pass
+
+    def write_format_data(self, format_dict, md_dict=None):
+        self.shell.display_pub.publish(format_dict, md_dict)
+
+    def finish_displayhook(self):
+        self._is_active = False
+
+
+class Shell(InteractiveShell):
+    """A shell without a window system."""
+
+    displayhook_class = LastValue
+
+    def enable_gui(self, gui=None):
+        pass
+
+
+def execute(notebook: dict, own_files: str) -> dict:
     """Return a notebook with the outputs of its cells, which run in the current folder.
+
+    Parameters
+    ----------
+    notebook : dict
+        As in the file.
+    own_files : str
+        Folder for IPython's own files, so that it does not read or write those of the user.
 
     Raises
     ------
     Exception
         That of the first cell that fails.
     """
-    shell = InteractiveShell.instance()
+    shell = Shell.instance(ipython_dir=own_files, config=Config(HistoryManager={"enabled": False}))
     shell.run_line_magic("matplotlib", "inline")
     cells, count = [], 0
     for cell in notebook["cells"]:
@@ -53,9 +84,8 @@ def displayed(output: RichOutput) -> dict:
 
 def main(path: Path) -> None:
     notebook, place = json.loads(path.read_text()), Path.cwd() / path
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        notebook = execute(notebook)
+    with TemporaryDirectory() as folder, TemporaryDirectory() as own_files, chdir(folder):
+        notebook = execute(notebook, own_files)
     place.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
 
 
