@@ -62,7 +62,7 @@ def execute(notebook: dict, own_files: str) -> dict:
             with capture_output() as seen:
                 result = shell.run_cell("".join(cell["source"]), store_history=True)
             result.raise_error()
-            streams = [("stdout", seen.stdout), ("stderr", seen.stderr)]
+            streams = [("stderr", seen.stderr), ("stdout", seen.stdout)]
             outputs = [stream_of(name, text) for name, text in streams if text]
             outputs += [displayed(output) for output in seen.outputs]
             cell = cell | {"execution_count": count, "outputs": outputs}

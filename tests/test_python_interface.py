@@ -16,7 +16,7 @@ LARGEST_NOTEBOOK = 200_000  # bytes: its figures are in the history of the repos
 
 
 def run(folder, *arguments):
-    """Run Python in a folder that holds nothing of the clone, in a process of its own: the code trains and simulates."""
+    """Run Python in a folder that holds nothing of the clone, in its own process."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -63,10 +63,23 @@ def test_notebook_runs(tmp_path):
 
 
 @pytest.mark.slow
-def test_blocks_of_the_page_run_in_order(tmp_path):
+def test_blocks_of_the_page_run_in_order_and_in_one_process(tmp_path):
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "python.md").read_text(), re.MULTILINE | re.DOTALL)
     assert len(blocks) >= 4  # simulate, load, train, predict
     (tmp_path / "blocks.py").write_text("\n".join(blocks))
     printed = run(tmp_path, "blocks.py")
     assert "(16, 32, 32) float32" in printed
     assert {path.name for path in (tmp_path / "models").glob("*.keras")} == {"numbers.keras", "posterior.keras"}
+
+    # The page says that a training after a simulation gives the same numbers as one in a process of its own.
+    again = ["--dataset-dir=sie", "--labels=einstein-radius,src-center-x,src-center-y", "-e=2", "--posterior=flow"]
+    run(
+        tmp_path,
+        ROOT / "model_and_figures.py",
+        *again,
+        "--augment=on",
+        "--model-file=again.keras",
+        "--figures-dir=again",
+    )
+    for name in ("predictions.csv", "metrics.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "figures" / name).read_bytes()

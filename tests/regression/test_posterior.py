@@ -88,7 +88,9 @@ def test_samples_of_an_image_do_not_depend_on_other_images(networks, kind):
     for row in range(3):
         # As measured alone, by this version or an older one; but for rounding.
         np.testing.assert_allclose(together[row], posterior.sample(seen[[row]], 50, 3)[0], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(together[row], posterior.sample_images(images[[row]], 50, 3)[0], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            together[row], posterior.sample_images(images[[row]], 50, 3)[0], rtol=1e-4, atol=1e-5
+        )
 
 
 def test_gaussian_is_scipys(networks):
