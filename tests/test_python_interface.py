@@ -57,7 +57,7 @@ def test_notebook_runs(tmp_path):
     run(tmp_path, ROOT / "tests" / "executed_notebook.py", copy.name)
     written, executed = json.loads(NOTEBOOK.read_text()), json.loads(copy.read_text())
     assert kinds_of(executed) == kinds_of(written)  # the outputs in the repository are of these cells
-    (radius,) = text_of(executed, "einstein-radius-sie   ")[:1]
+    (radius,) = text_of(executed, "einstein-radius-sie   ")
     width, prior = (float(re.search(rf"{word} ([\d.]+)", radius)[1]) for word in (r"\+-", "prior"))
     assert width < 0.8 * prior  # the network has learned something: the text says that the posterior is narrower
 
