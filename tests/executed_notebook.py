@@ -1,4 +1,4 @@
-"""Execute a notebook, its cells in one IPython shell: ``python tests/executed_notebook.py NOTEBOOK`` keeps the outputs.
+"""Execute a notebook in one IPython shell: ``python -m tests.executed_notebook NOTEBOOK`` writes the outputs into it.
 
 The outputs of a cell are what it prints, what it displays and its last value, as in Jupyter.
 """
