@@ -1,4 +1,4 @@
-"""Execute a notebook in one IPython shell: ``python -m tests.executed_notebook NOTEBOOK`` writes the outputs into it.
+"""Execute a notebook in one IPython shell: ``python tests/executed_notebook.py NOTEBOOK`` keeps its outputs.
 
 The outputs of a cell are what it prints, what it displays and its last value, as in Jupyter.
 """
