@@ -61,6 +61,8 @@ def execute(notebook: dict, own_files: str) -> dict:
             count += 1
             with capture_output() as seen:
                 result = shell.run_cell("".join(cell["source"]), store_history=True)
+            if not result.success:
+                print(seen.stdout, seen.stderr)
             result.raise_error()
             streams = [("stderr", seen.stderr), ("stdout", seen.stdout)]
             outputs = [stream_of(name, text) for name, text in streams if text]
