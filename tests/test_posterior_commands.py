@@ -13,6 +13,8 @@ import pytest
 import generate_data
 import model_and_figures
 from stronglens.regression import report
+from stronglens.regression.posterior import Posterior
+from stronglens.training import load_network
 
 pytestmark = [pytest.mark.command, pytest.mark.filterwarnings("ignore::UserWarning:coolest")]
 
@@ -114,6 +116,10 @@ def test_lens_is_measured_modelled_and_exported(trained, tmp_path, capsys):
     assert not set(LABELS.split(",")) & set(measured)
     draws = np.genfromtxt(folder / f"draws_{tmp_path.name}_J0946.1+10.csv", delimiter=",", names=True, deletechars="")
     assert len(draws) == 300
+    with open(image, "rb") as file:
+        by_hand = Posterior(*load_network(trained / "n.keras")).sample_images(pickle.load(file)[None], 300)[0]
+    for name, values in zip(LABELS.split(","), by_hand.T, strict=True):
+        np.testing.assert_allclose(draws[name], values, rtol=1e-4, atol=1e-5)  # but for rounding
     assert np.median(draws["lens-axis-ratio"]) == pytest.approx(float(rows["lens-axis-ratio"]["median"]), rel=1e-5)
     assert (folder / f"lens_{tmp_path.name}_J0946.1+10.png").stat().st_size > 5000
     names = {"coolest.json", "image.fits", "mask.fits", "noise_map.fits", "psf.fits"}
