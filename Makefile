@@ -20,7 +20,7 @@ SIMULATES := params_and_cli.py generate_data.py stronglens/regression/simulator.
 TRAINS    := params_and_cli.py model_and_figures.py \
              $(filter-out stronglens/raytracing/% stronglens/execution/% stronglens/simulation/%, $(PACKAGE))
 
-.PHONY: all rebuild install test lint bench bench-gpu tables gallery check-gpu-requirements clean help
+.PHONY: all rebuild install test quick lint bench bench-gpu tables gallery check-gpu-requirements clean help
 
 # A stage is out of date when its result is missing or was made with other flags. The stamp files contain the flags.
 DATA_STALE  := $(if $(wildcard dataset/manifest.json),,rebuild)
@@ -71,8 +71,14 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	@$(PYTHON) -m pip install --disable-pip-version-check --quiet --compile -r requirements-dev.lock
 	@touch $@
 
+# The order is that of tests/conftest.py: longest first.
+WORKERS := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+
 test: lint  ## install the packages that the tests need, then lint and test
-	$(PYTHON) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	$(PYTHON) -m pytest $(WORKERS)
+
+quick: $(VENV)/.installed-dev  ## run the tests that neither compile programs nor run whole commands
+	$(PYTHON) -m pytest $(WORKERS) --quick
 
 lint: $(VENV)/.installed-dev  ## check style, format and types of the code
 	$(VENV)/bin/ruff check .

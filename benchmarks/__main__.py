@@ -18,7 +18,7 @@ from pathlib import Path
 RESULTS = Path(__file__).parent / "results.json"
 SECTIONS = (
     "raytracing", "rays", "telescope", "store", "command", "large", "training", "simulated_training", "substructure",
-    "matched_filter",
+    "matched_filter", "metrics",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Shared fixtures: small datasets from generate_data.py, and the folder of real images if there is one."""
+"""The order of the tests, and what several of them need, such as small datasets."""
 
 import os
 import signal
@@ -20,8 +20,29 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # PyAutoLens sets up logging anew as it is imported, and absl (TensorFlow's) then closes what it writes to: what pytest
-# captures, had it been woken first.
+# captures, if it was imported first.
 absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
+
+
+FOLDERS = ("networks", "out_of_distribution", "raytracing", "regression", "simulation", "substructure", "training")
+FILES = ("test_benchmarks.py", "test_telescope_on_device.py")
+COMPILING = {Path(__file__).parent / name for name in FOLDERS + FILES}
+"""Folders and files of tests that compile programs of TensorFlow or JAX, which takes seconds each."""
+
+
+def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true", help="leave out the tests that compile, or run whole commands")
+
+
+def pytest_ignore_collect(collection_path, config):
+    return True if config.getoption("quick") and collection_path in COMPILING else None
+
+
+def pytest_collection_modifyitems(config, items):
+    """Begin with the longest files: processes that share the tests then end at about the same time."""
+    if config.getoption("quick"):
+        items[:] = [item for item in items if not item.get_closest_marker("command")]
+    items.sort(key=lambda item: (not item.get_closest_marker("command"), not COMPILING & {item.path, item.path.parent}))
 
 
 @pytest.fixture(scope="module")

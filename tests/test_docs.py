@@ -1,6 +1,7 @@
 """The documentation: links and anchors resolve, commands are accepted, the index is complete, the README is short."""
 
 import contextlib
+import json
 import re
 import shlex
 from pathlib import Path
@@ -12,7 +13,8 @@ from stronglens.parameters import parse_command
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
+PAGES += sorted([*DOCS.glob("*.md"), *DOCS.glob("*.ipynb")])
 
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 
@@ -23,9 +25,17 @@ FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(\s*([^)\s]+)\s*\)")
 
 
+def source_of(path):
+    """The text of a page, or of the text cells of a notebook."""
+    if path.suffix != ".ipynb":
+        return path.read_text()
+    cells = json.loads(path.read_text())["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+
+
 def text_of(path):
     """The text of a page without its code blocks, which may contain brackets of Python."""
-    return FENCED.sub("", path.read_text())
+    return FENCED.sub("", source_of(path))
 
 
 def links_of(path):
@@ -36,7 +46,7 @@ def links_of(path):
 
 def commands_of(path):
     """The calls of the two commands in the shell blocks of a page, as (program, arguments)."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```sh\n(.*?)^```", source_of(path), re.MULTILINE | re.DOTALL)
     for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["python"] and words[1] in panel.COMMANDS:
@@ -79,7 +89,7 @@ def test_anchors_are_those_of_github(tmp_path):
 
 def test_the_index_lists_every_page():
     listed = {(DOCS / file).resolve() for file, _ in links_of(DOCS / "README.md")}
-    pages = set(DOCS.rglob("*.md")) - {DOCS / "README.md"}
+    pages = {*DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb")} - {DOCS / "README.md"}
     assert not pages - listed
 
 

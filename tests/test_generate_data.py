@@ -1,19 +1,22 @@
+import functools
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 from small_datasets import SMALL
+from waiting import HANGS, wait_until
 
 import generate_data
 from stronglens.dataset import load_dataset, read_image
+
+pytestmark = pytest.mark.command
 
 ROOT = Path(__file__).parent.parent
 
@@ -35,17 +38,26 @@ def contents(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+LARGER = ["-n=2000", "--seed=3"]
+"""Sixteen chunks: enough to interrupt."""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The files of a larger dataset that nothing interrupted, by its format."""
+
+    @functools.cache
+    def simulate(kept):
+        folder = tmp_path_factory.mktemp("whole") / "dataset"
+        run(*LARGER, f"--format={kept}", "--dataset-dir", folder, "--quiet")
+        return contents(folder)
+
+    return simulate
+
+
 def start_process(folder, *arguments):
     command = [sys.executable, "generate_data.py", *SMALL, f"--dataset-dir={folder}", *arguments]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def wait_for(path, process, seconds=120):
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, f"no {path}"
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.005)
 
 
 def test_dataset_is_what_was_asked_for(small_dataset):
@@ -119,12 +131,12 @@ def test_complete_dataset_is_left_alone_by_resume(tmp_path, small_dataset, capsy
     ("kill", "kept"),
     [(signal.SIGKILL, "pickle"), (signal.SIGKILL, "zarr"), (signal.SIGINT, "zarr"), (signal.SIGTERM, "pickle")],
 )
-def test_killed_process_resumes_to_the_same_bytes(tmp_path, kill, kept):
-    arguments = ["-n=2000", "--seed=3", f"--format={kept}"]
+def test_killed_process_resumes_to_the_same_bytes(tmp_path, whole, kill, kept):
+    arguments = [*LARGER, f"--format={kept}"]
     process = start_process(tmp_path / "d", *arguments)
-    wait_for(tmp_path / "d" / "progress" / "00001.json", process)
+    wait_until((tmp_path / "d" / "progress" / "00001.json").exists, process)
     process.send_signal(kill)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=HANGS)
     if kill != signal.SIGKILL:
         assert process.returncode == 128 + kill
         assert errors == "interrupted: finished work is kept; continue with --resume\n"
@@ -132,25 +144,23 @@ def test_killed_process_resumes_to_the_same_bytes(tmp_path, kill, kept):
     if not manifest["complete"]:  # the last chunks may have been faster than the signal
         assert (tmp_path / "d" / "progress").is_dir()
     run(*arguments, "--dataset-dir", tmp_path / "d", "--resume", "--quiet")
-    run(*arguments, "--dataset-dir", tmp_path / "whole", "--quiet")
-    assert contents(tmp_path / "d") == contents(tmp_path / "whole")
+    assert contents(tmp_path / "d") == whole(kept)
 
 
-def test_worker_that_is_killed_costs_nothing_but_its_chunk(tmp_path):
-    arguments = ["-n=3000", "--seed=3", "--format=zarr"]
+def test_worker_that_is_killed_costs_nothing_but_its_chunk(tmp_path, whole):
+    arguments = [*LARGER, "--format=zarr"]
     process = start_process(tmp_path / "d", *arguments, "--workers=2")
-    wait_for(tmp_path / "d" / "progress" / "00003.json", process)
+    wait_until((tmp_path / "d" / "progress" / "00003.json").exists, process)
     workers = [
         child for child in psutil.Process(process.pid).children(recursive=True) if "spawn_main" in str(child.cmdline())
     ]
     assert len(workers) == 2
     workers[0].kill()
-    out, errors = process.communicate(timeout=120)
+    out, errors = process.communicate(timeout=HANGS)
     assert process.returncode == 0, errors
     assert all(line.startswith("simulating: ") for line in errors.splitlines()), errors  # a slow machine's progress
-    assert "3,000 images in" in out
-    run(*arguments, "--dataset-dir", tmp_path / "whole", "--quiet")
-    assert contents(tmp_path / "d") == contents(tmp_path / "whole")
+    assert "2,000 images in" in out
+    assert contents(tmp_path / "d") == whole("zarr")
     assert not psutil.pid_exists(workers[1].pid)
 
 
@@ -261,7 +271,7 @@ def test_dataset_folder_that_is_a_file(tmp_path, capsys):
 
 def test_process_is_quiet_on_standard_error(tmp_path):
     process = start_process(tmp_path / "d", "-n=2")
-    out, errors = process.communicate(timeout=120)
+    out, errors = process.communicate(timeout=HANGS)
     assert process.returncode == 0
     assert errors == ""
     assert out.splitlines()[0].startswith("Simulating 2 sie lenses")

@@ -6,15 +6,17 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import wait_until
 
 import model_and_figures
 from stronglens.dataset import load_dataset
 from stronglens.dataset.manifest import manifest_checksum
+
+pytestmark = pytest.mark.command
 
 ROOT = Path(__file__).parent.parent
 FIGURES = [
@@ -133,6 +135,17 @@ def test_network_measures_an_image_it_was_tested_on(trained, small_dataset, caps
     assert (trained / "figures" / "measured.png").stat().st_size > 5000
 
 
+def test_a_point_estimate_has_nothing_to_export(trained, small_dataset, tmp_path, capsys):
+    np.save(tmp_path / "a.npy", np.ones((16, 16)))
+    where = flags(trained, small_dataset)
+    measure = [*where, f"--predict={tmp_path / 'a.npy'}"]
+    code, line = refused(capsys, *measure, "--published=table.csv")
+    assert code == 2
+    assert line == "error: --published needs a network with posteriors; train one with --posterior=flow"
+    assert "--coolest needs the redshifts" in refused(capsys, *measure, "--coolest")[1]
+    assert "--published applies to measured images" in refused(capsys, *where, "--published=table.csv")[1]
+
+
 def test_bad_file_among_good_ones_costs_only_itself(trained, small_dataset, capsys, tmp_path):
     good, evil = small_dataset / "images" / "000001.pickle", tmp_path / "evil.pickle"
     evil.write_bytes(pickle.dumps(os.system))
@@ -247,18 +260,13 @@ def test_redshift_that_leaves_no_trace_is_warned_of(tmp_path, capsys):
 
 
 def test_killed_training_resumes(tmp_path, small_dataset):
-    command = [sys.executable, "model_and_figures.py", *flags(tmp_path, small_dataset), "-e=60", "-mlr=1e-4"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    end = time.monotonic() + 120
-    while not (tmp_path / "n.resume.npz").exists():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
+    arguments = [*flags(tmp_path, small_dataset), "-e=60", "-mlr=1e-4"]
+    command = [sys.executable, "model_and_figures.py", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_until((tmp_path / "n.resume.npz").exists, process)
+        process.send_signal(signal.SIGKILL)
     assert not (tmp_path / "figures" / "metrics.json").exists()
-    done = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    assert model_and_figures.main([*arguments, "--resume"]) == 0
     history = (tmp_path / "figures" / "logs" / "history.csv").read_text().splitlines()
     assert len(history) == 1 + 60
     assert sorted(path.stem for path in (tmp_path / "figures").glob("*.png")) == FIGURES

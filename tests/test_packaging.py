@@ -14,6 +14,8 @@ import pytest
 
 import params_and_cli as panel
 
+pytestmark = pytest.mark.command
+
 ROOT = Path(__file__).parent.parent
 SCRIPTS = {"stronglens-generate-data": "generate_data.py", "stronglens-model-and-figures": "model_and_figures.py"}
 

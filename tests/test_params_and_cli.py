@@ -145,7 +145,7 @@ def test_both_commands_share_a_face(program):
 
 WAKES = """
 import json, sys
-sys.argv = ["door", "--help"]
+sys.argv = ["command", "--help"]
 import {module}
 try:
     {module}.main(["--help"])

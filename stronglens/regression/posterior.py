@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from stronglens.out_of_distribution import build_feature_extractor
 from stronglens.parameters import RunError
 from stronglens.regression.label_space import LabelSpace
 from stronglens.training import FLOW, import_bayesflow, keras, spread_seed
@@ -85,11 +86,29 @@ class Posterior:
         self.dimensions = network.inputs[-1].shape[-1]
         if not is_sound or self.dimensions != dimensions_of(self.kind, len(self.space.names)):
             raise RunError("the network's record of its posterior is damaged; train the network again")
+        self._extract = build_feature_extractor(network)
         self._head = network.get_layer(self.kind)
         if self.kind == "flow":
             # A Keras model runs as a compiled graph; a direct call of the flow runs each operation separately.
             base, seen = keras.Input((self.dimensions,)), keras.Input(network.get_layer("summary").output.shape[1:])
             self._inverse = keras.Model([base, seen], self._head(base, conditions=seen, inverse=True))
+
+    def sample_images(self, images: np.ndarray, number: int = 1000, seed: int = 0) -> np.ndarray:
+        """Draw samples from the posterior of each image. They do not depend on the other images, as with ``--predict``.
+
+        Parameters
+        ----------
+        images : ndarray (N, H, W), electrons/s
+        number : int
+            Number S of samples per image.
+        seed : int
+
+        Returns
+        -------
+        ndarray (N, S, L) float32, unit of each label
+            The labels have the order of ``record["labels"]``.
+        """
+        return self.sample(self._extract.predict(images, verbose=0), number, seed, is_common=True)
 
     def sample(self, summaries: np.ndarray, number: int, seed: int, is_common: bool = False) -> np.ndarray:
         """Draw samples from the posterior of each image.

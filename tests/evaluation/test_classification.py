@@ -1,7 +1,6 @@
 """Metrics of class probabilities, against scikit-learn, closed forms and cases worked by hand."""
 
 import json
-import time
 import tracemalloc
 
 import numpy as np
@@ -150,11 +149,8 @@ def test_what_cannot_be_meant_is_refused(true, probabilities, message):
         classification_metrics(true, probabilities, CLASSES, seed=0)
 
 
-def test_memory_and_time_stay_bounded():
+def test_memory_stays_bounded():
     true, probabilities = draw_images(7500)
-    started = time.perf_counter()
-    classification_metrics(true, probabilities, CLASSES, seed=0, n_bootstrap=1000)
-    assert time.perf_counter() - started < 30  # 1.1 s on two idle cores
     tracemalloc.start()
     classification_metrics(true, probabilities, CLASSES, seed=0, n_bootstrap=600)
     assert tracemalloc.get_traced_memory()[1] < 400e6  # a chunk of 32 MB, some six times over

@@ -124,7 +124,7 @@ def test_shapes_that_do_not_agree_are_refused():
         regression_metrics(np.zeros((5, 2)), np.zeros((5, 1)), [0.0, 0.0], ["a", "b"], seed=0)
 
 
-def test_memory_and_time_stay_bounded():
+def test_memory_stays_bounded():
     rng = np.random.default_rng(6)
     true = rng.normal(size=(20_000, 1))
     tracemalloc.start()

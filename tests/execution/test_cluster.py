@@ -3,15 +3,17 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import chunk_work
 import pytest
 from chunk_work import IMAGES, attempts, processes, stored
+from waiting import wait_until
 
 from stronglens.execution import open_executor, run_chunks
 from stronglens.parameters import RunError, UsageError
+
+pytestmark = pytest.mark.command
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -40,10 +42,7 @@ class Cluster:
     def start_scheduler(self, **options):
         file = self.folder / "scheduler.json"
         process = self.start("scheduler", "--host=127.0.0.1", "--port=0", f"--scheduler-file={file}", **options)
-        end = time.monotonic() + 60
-        while not file.exists() or not file.read_text():
-            assert time.monotonic() < end, (self.folder / "log").read_text()
-            time.sleep(0.05)
+        wait_until(lambda: file.exists() and file.read_text(), process)
         self.address = json.loads(file.read_text())["address"]
         return process
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import HANGS
 
 from stronglens.execution import exit_codes
 from stronglens.execution.commands import hold_signals
@@ -37,7 +38,9 @@ def test_sigterm_ends_like_an_interrupt():
         "import os, signal, time\nfrom stronglens.execution import exit_codes\n"
         "with exit_codes():\n    os.kill(os.getpid(), signal.SIGTERM)\n    time.sleep(10)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=os.environ, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=os.environ, timeout=HANGS
+    )
     assert done.returncode == 128 + signal.SIGTERM
     assert done.stderr.startswith("interrupted")
 

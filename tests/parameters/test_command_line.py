@@ -14,7 +14,7 @@ SLOW_TO_DRAW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=N
 
 
 def read(*argv, cls=panel.RegressionSimulation, **more):
-    return parse(cls, argv, program="door.py", version="1.2.3", overrides=panel.OVERRIDES, **more)
+    return parse(cls, argv, program="command.py", version="1.2.3", overrides=panel.OVERRIDES, **more)
 
 
 def printed_by(*argv, **more):
@@ -134,7 +134,7 @@ def test_help_is_printed_whatever_else_is_asked(flag):
 
 
 def test_version_is_printed():
-    assert printed_by("--version") == "door.py 1.2.3\n"
+    assert printed_by("--version") == "command.py 1.2.3\n"
 
 
 def test_labels_without_a_value_are_listed():

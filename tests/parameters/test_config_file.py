@@ -14,7 +14,7 @@ SLOW_TO_DRAW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=N
 
 
 def read(*argv, cls=panel.RegressionSimulation, **more):
-    return parse(cls, argv, program="door.py", version="1.2.3", overrides=panel.OVERRIDES, **more)
+    return parse(cls, argv, program="command.py", version="1.2.3", overrides=panel.OVERRIDES, **more)
 
 
 def read_command(program, *argv):
@@ -178,7 +178,7 @@ def test_what_is_printed_reads_back_the_same(cls, data, tmp_path_factory):
 
     parameters = cls.of(panel.OVERRIDES, **data.draw(valid_values(cls)))
     path = tmp_path_factory.getbasetemp() / "round_trip.toml"
-    path.write_text(config_text(parameters, "door.py", "1.2.3"), encoding="utf-8")
+    path.write_text(config_text(parameters, "command.py", "1.2.3"), encoding="utf-8")
     assert read("--config", str(path), cls=cls) == parameters
 
 

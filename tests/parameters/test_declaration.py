@@ -74,10 +74,10 @@ def class_of(**fields):
         ({"other_range": (Range | None, component(of="nothing", help=""))}, "refers to nothing"),
     ],
 )
-def test_clashes_are_found_when_the_door_class_is_made(fields, complaint):
+def test_clashes_are_found_when_the_command_class_is_made(fields, complaint):
     def join():
         other = declare(type("Other", (Parameters,), class_of(**fields)))
-        return declare(type("Door", (Sizes, other), {"__doc__": "Door"}))
+        return declare(type("Command", (Sizes, other), {"__doc__": "Command"}))
 
     with pytest.raises(TypeError, match=complaint):
         join()

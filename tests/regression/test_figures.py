@@ -193,7 +193,7 @@ def test_the_report_numbers_images_as_the_dataset_does(images, monkeypatch):
         def subset(self, rows):
             return images[rows]
 
-    monkeypatch.setattr(report, "convolution_activations", lambda eye, image: [])
+    monkeypatch.setattr(report, "convolution_activations", lambda features, image: [])
     rows = np.arange(100, 144)
     truth, predicted = draw_labels(144, 3)
     drawn = report.draw_all(

@@ -88,6 +88,9 @@ def test_samples_of_an_image_do_not_depend_on_other_images(networks, kind):
     for row in range(3):
         # As measured alone, by this version or an older one; but for rounding.
         np.testing.assert_allclose(together[row], posterior.sample(seen[[row]], 50, 3)[0], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            together[row], posterior.sample_images(images[[row]], 50, 3)[0], rtol=1e-4, atol=1e-5
+        )
 
 
 def test_gaussian_is_scipys(networks):
@@ -110,10 +113,7 @@ def test_file_survives_and_is_sealed(networks, kind, tmp_path):
     save_network(network, path, record_of(kind, space))
     again, record = load_network(path)
     images = np.random.default_rng(4).normal(0, 1, (3, SIDE, SIDE)).astype(np.float32)
-    draws = [
-        Posterior(one, record).sample(build_feature_extractor(one).predict(images, verbose=0), 100, 5)
-        for one in (network, again)
-    ]
+    draws = [Posterior(one, record).sample_images(images, 100, 5) for one in (network, again)]
     assert np.array_equal(*draws)
     assert draws[0].shape == (3, 100, 2)
 

@@ -1,10 +1,5 @@
-"""Training of posteriors: resumed after an interruption, and on several devices."""
+"""Posteriors in the fit loop: stopped and gone on with."""
 
-import json
-import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +18,6 @@ pytestmark = [
     pytest.mark.usefixtures("shallow_flow"),
 ]
 
-ROOT = Path(__file__).parents[2]
 NAMES = ["x", "y"]
 
 
@@ -52,39 +46,3 @@ def test_a_resumed_training_of_a_flow_is_identical(tmp_path):
     straight, expected = train(tmp_path, name="straight.keras")
     assert history == expected
     assert all(np.array_equal(a, b) for a, b in zip(resumed.get_weights(), straight.get_weights(), strict=True))
-
-
-TRAIN_ON_TWO = f"""
-    import json, sys
-    sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}, {str(Path(__file__).parent)!r}]
-    from stronglens.training import keras
-    if keras.config.backend() == "tensorflow":
-        import tensorflow
-        tensorflow.config.set_logical_device_configuration(
-            tensorflow.config.list_physical_devices("CPU")[0], [tensorflow.config.LogicalDeviceConfiguration()] * 2
-        )
-    import test_posterior_training
-    from stronglens.training import FLOW
-    FLOW["depth"] = 2
-    losses = {{}}
-    for name, devices in (("two", ["cpu:0", "cpu:1"]), ("one", None)):
-        _, losses[name] = test_posterior_training.train(sys.argv[1], f"{{name}}.keras", epochs=1, devices=devices)
-    print(json.dumps(losses))
-"""
-
-
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_two_devices_train_a_flow_as_one_does(backend, tmp_path):
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "KERAS_BACKEND": backend,
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-    }
-    command = [sys.executable, "-c", textwrap.dedent(TRAIN_ON_TWO), tmp_path]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    losses = json.loads(done.stdout)
-    for name in ("loss", "val_loss"):
-        # The sum over a batch is made in two halves: float32 rounding, which Adam amplifies where gradients are small.
-        assert losses["two"][name] == pytest.approx(losses["one"][name], rel=1e-3)

@@ -1,7 +1,5 @@
 """The unbounded stream of simulations that continues a dataset."""
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -67,8 +65,3 @@ def test_digest_tells_streams_apart(executor):
         for number in (100, 101)
     ]
     assert len(set(digests)) == 8
-
-
-def test_the_training_process_does_not_import_pyautolens():
-    program = "import sys, stronglens.regression.train; assert 'autolens' not in sys.modules"
-    subprocess.run([sys.executable, "-c", program], check=True)

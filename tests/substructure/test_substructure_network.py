@@ -1,10 +1,5 @@
 """The residual networks: the layers of the paper, from raw images to probabilities."""
 
-import os
-import subprocess
-import sys
-import textwrap
-
 import numpy as np
 import pytest
 
@@ -31,11 +26,13 @@ def make_images(count, side=32, seed=0):
 def trained(tmp_path_factory):
     """The smallest network after 40 steps on six images: its file, the network, its history, the images."""
     images, labels = make_images(6)
+    # Eight epochs of five batches: an epoch costs more than its steps do.
+    many = np.tile(images, (10, 1, 1)), np.tile(labels, (10, 1))
     network = build_network("resnet18", images.shape[1:], fit_image_scaling(images), 3, seed=1)
     model_file = tmp_path_factory.mktemp("trained") / "network.keras"
     history = fit(
-        network, (images, labels), None, label_names=["class"], model_file=model_file, epochs=40, learning_rate=1e-2,
-        learning_schedule="cosine", warm_up=2, optimizer="sgd", objective=Classification(3), batch_size=6, quiet=True,
+        network, many, None, label_names=["class"], model_file=model_file, epochs=8, learning_rate=1e-2,
+        learning_schedule="cosine", warm_up=1, optimizer="sgd", objective=Classification(3), batch_size=12, quiet=True,
     )  # fmt: skip
     return model_file, network, history, images, labels
 
@@ -94,31 +91,7 @@ def test_overfits_a_handful_of_images(trained):
     assert (found[np.arange(6), labels[:, 0].astype(int)] > 0.9).all()
 
 
-def test_survives_save_and_load_bit_for_bit(trained, tmp_path):
+def test_survives_save_and_load_bit_for_bit(trained):
     model_file, network, _, images, _ = trained
     expected = network.predict(images, verbose=0)
     assert np.array_equal(load_network(model_file)[0].predict(images, verbose=0), expected)
-    np.save(tmp_path / "images.npy", images)
-    plain = textwrap.dedent(
-        f"""
-        import sys
-        import keras, numpy as np
-        network = keras.saving.load_model({str(model_file)!r})
-        np.save(sys.argv[1], network.predict(np.load({str(tmp_path / "images.npy")!r}), verbose=0))
-        assert "stronglens" not in sys.modules
-        """
-    )
-    started = {
-        backend: subprocess.Popen(
-            [sys.executable, "-c", plain, tmp_path / f"{backend}.npy"],
-            env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": ""},
-            stderr=subprocess.DEVNULL,
-            cwd=tmp_path,
-        )
-        for backend in ("tensorflow", "jax")
-    }
-    for process in started.values():
-        assert process.wait(timeout=120) == 0
-    assert np.array_equal(np.load(tmp_path / "tensorflow.npy"), expected)
-    # Another backend sums in another order: float32 rounding through twenty layers.
-    np.testing.assert_allclose(np.load(tmp_path / "jax.npy"), expected, rtol=1e-3, atol=1e-5)

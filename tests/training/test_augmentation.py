@@ -158,7 +158,7 @@ def test_a_label_is_taught_moved_and_its_companion_is_not_taught(kind):
     images, labels = make_blobs(50)
     network = make_network(images, labels)
     restore = network.layers[-1]
-    pairs = [Pair(2, 1, 1)]  # the second label is a y, and its x is known, not taught
+    pairs = [Pair(2, 1, 1)]  # the second label is a y, and its x is a column, not a label
     ways = {"seed": 4, "epochs": 2, "augment": True, "pairs": pairs}
     with ThreadPoolExecutor(1) as pool:
         if kind == "stored":

@@ -13,13 +13,14 @@ from test_loop import make_blobs
 
 from stronglens.training import describe_device, device, load_network
 
+pytestmark = pytest.mark.command
 ROOT = Path(__file__).parents[2]
 PAIR = ["cpu:0", "cpu:1"]
 
-WAKE_TWO = f"""
+OPEN_TWO = f"""
     import json, sys
     from pathlib import Path
-    sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}, {str(Path(__file__).parent)!r}]
+    sys.path[:0] = {[str(ROOT / folder) for folder in (".", "tests", "tests/training", "tests/regression")]}
     from stronglens.training import keras
     if keras.config.backend() == "tensorflow":
         import tensorflow
@@ -30,28 +31,38 @@ WAKE_TWO = f"""
 """
 TRAIN_ON_TWO = f"""
     import test_loop
-    import stronglens.regression.network as room
+    from stronglens.regression import network
     from interrupted import ctrl_c_after
 
     # 61 images, in batches of 15 that are rounded up to 16: one is left out, 60 are spread. Begun on one device.
     with ctrl_c_after(1):
         test_loop.train(folder, count=61, batch_size=16, epochs=3)
     _, losses["ragged"] = test_loop.train(folder, resume=True, count=61, batch_size=15, epochs=3, devices={PAIR})
-    room.DROPOUT_RATE = 0  # each device would draw its own
+    network.DROPOUT_RATE = 0  # each device would draw its own
     for name, devices in (("two", {PAIR}), ("one", None)):
         _, losses[name] = test_loop.train(folder, name=f"{{name}}.keras", epochs=1, devices=devices)
     descent = dict(epochs=1, optimizer="sgd", learning_rate=0.01, weight_decay=0.1, augment=True)
     for name, devices in (("descent on two", {PAIR}), ("descent on one", None)):
         _, losses[name] = test_loop.train(folder, name="descent.keras", devices=devices, **descent)
-    print(json.dumps(losses))
 """
-# In a process of its own: TensorFlow takes one shape for all that two devices ever sum.
+TRAIN_FLOW_ON_TWO = f"""
+    import test_posterior_training
+    from stronglens.training import FLOW
+
+    FLOW["depth"] = 2  # a shallow one is traced in a third of the time
+    for name, devices in (("flow on two", {PAIR}), ("flow on one", None)):
+        _, losses[name] = test_posterior_training.train(folder, "flow.keras", epochs=1, devices=devices)
+"""
 CLASSIFY_ON_TWO = f"""
     import test_classifier
 
     _, losses["classes"] = test_classifier.train(folder, "classes.keras", count=241, epochs=6, devices={PAIR})
-    print(json.dumps(losses))
 """
+PROCESSES = {
+    # Each in a process of its own: TensorFlow takes one shape for all that two devices ever sum.
+    "tensorflow": [TRAIN_ON_TWO, TRAIN_FLOW_ON_TWO, CLASSIFY_ON_TWO],
+    "jax": [TRAIN_ON_TWO + TRAIN_FLOW_ON_TWO + CLASSIFY_ON_TWO],
+}
 
 
 @pytest.fixture(scope="module", params=["tensorflow", "jax"])
@@ -65,9 +76,9 @@ def on_two_devices(request, tmp_path_factory):
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
     }
     losses = {}
-    for script in (TRAIN_ON_TWO, CLASSIFY_ON_TWO):
-        command = [sys.executable, "-c", textwrap.dedent(WAKE_TWO + script), folder]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    for script in PROCESSES[request.param]:
+        program = textwrap.dedent(f"{OPEN_TWO}{script}\n    print(json.dumps(losses))")
+        done = subprocess.run([sys.executable, "-c", program, folder], env=environment, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
         losses |= json.loads(done.stdout)
     return folder, losses
@@ -79,6 +90,13 @@ def test_two_devices_train_as_one_does(on_two_devices):
         # The sum over a batch is made in two halves: float32 rounding, which the first steps hardly amplify.
         assert losses["two"][name] == pytest.approx(losses["one"][name], rel=1e-5)
         assert losses["descent on two"][name] == pytest.approx(losses["descent on one"][name], rel=1e-5)
+
+
+def test_two_devices_train_a_flow_as_one_does(on_two_devices):
+    _, losses = on_two_devices
+    for name in ("loss", "val_loss"):
+        # The sum over a batch is made in two halves: float32 rounding, which Adam amplifies where gradients are small.
+        assert losses["flow on two"][name] == pytest.approx(losses["flow on one"][name], rel=1e-3)
 
 
 def test_two_devices_train_a_classifier_with_batch_normalisation(on_two_devices):

@@ -3,11 +3,11 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ from stronglens.parameters import RunError, UsageError
 from stronglens.regression.network import build_network
 from stronglens.scaling import fit_image_scaling, fit_label_scaling
 from stronglens.training import describe_device, fit, load_network, remove_state, state_path
+
+pytestmark = pytest.mark.command
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["x", "y"]
@@ -72,19 +74,25 @@ def test_beats_predicting_the_mean_on_images_it_has_not_seen(tmp_path):
         assert entries["rmse"]["high"] < 0.5 * entries["baseline"]["rmse"]["low"]
 
 
-def test_survives_save_and_load_bit_for_bit(tmp_path):
-    network, _ = train(tmp_path, record={"labels": NAMES})
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A training of three epochs: its folder, its network and its history."""
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, *train(folder, record={"labels": NAMES}, log_dir=folder / "logs")
+
+
+def test_survives_save_and_load_bit_for_bit(trained):
+    folder, network, _ = trained
     images, _ = make_blobs(10, seed=5)
-    loaded, record = load_network(tmp_path / "network.keras")
+    loaded, record = load_network(folder / "network.keras")
     assert np.array_equal(loaded.predict(images, verbose=0), network.predict(images, verbose=0))
     assert record["labels"] == NAMES
     assert record["training"]["finished"] is True
 
 
-def test_the_same_seed_gives_the_same_losses(tmp_path):
-    (one, history), (two, again), (_, other) = (
-        train(tmp_path, name=f"{name}.keras", seed=seed) for name, seed in (("a", 1), ("b", 1), ("c", 2))
-    )
+def test_the_same_seed_gives_the_same_losses(trained, tmp_path):
+    _, one, history = trained
+    (two, again), (_, other) = (train(tmp_path, name=f"{seed}.keras", seed=seed) for seed in (1, 2))
     assert history == again
     assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True))
     assert history["loss"] != other["loss"]
@@ -92,7 +100,7 @@ def test_the_same_seed_gives_the_same_losses(tmp_path):
 
 def test_keeps_the_best_epoch_not_the_last(tmp_path):
     images, labels = make_blobs(50)
-    # The opposite of what is taught is asked for: the better it learns, the worse the validation.
+    # Validation labels are the opposite of the training labels: the better it learns, the worse the validation.
     valid = images[40:], -labels[40:]
     network = make_network(images[:40], labels[:40])
     history = fit(network, (images[:40], labels[:40]), valid, label_names=NAMES, model_file=tmp_path / "n.keras",
@@ -106,17 +114,17 @@ def test_keeps_the_best_epoch_not_the_last(tmp_path):
     assert loss == pytest.approx(min(history["val_loss"]), rel=1e-4)
 
 
-def test_history_and_logs_say_the_same(tmp_path):
-    _, history = train(tmp_path, log_dir=tmp_path / "logs")
+def test_history_and_logs_say_the_same(trained):
+    folder, _, history = trained
     assert {name: len(numbers) for name, numbers in history.items()} == dict.fromkeys(
         ["loss", "mean_absolute_error", "val_loss", "val_mean_absolute_error", "learning_rate"], 3
     )
-    with open(tmp_path / "logs/history.csv") as file:
+    with open(folder / "logs/history.csv") as file:
         rows = list(csv.DictReader(file))
     assert [float(row["val_loss"]) for row in rows] == history["val_loss"]
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     for split in ("train", "validation"):
-        assert len(list((tmp_path / "logs/tensorboard" / split).glob("events.*"))) == 1
+        assert len(list((folder / "logs/tensorboard" / split).glob("events.*"))) == 1
 
 
 def test_cosine_schedule_falls_to_nothing(tmp_path):
@@ -135,58 +143,60 @@ def test_mixed_precision_learns_and_leaves_a_file_in_32_bits(tmp_path):
     assert np.array_equal(loaded.predict(images, verbose=0), network.predict(images, verbose=0))
 
 
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """A training of six epochs without interruptions: its network and its history."""
+    return train(tmp_path_factory.mktemp("straight"), epochs=6)
+
+
 @pytest.fixture
 def killed(tmp_path):
-    """A training of 12 epochs, killed in the middle of an epoch once some are done."""
+    """A training of six epochs, killed at the end of the fourth, before that is stored."""
     script = textwrap.dedent(
         f"""
         import sys, time
         from pathlib import Path
         sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}, {str(Path(__file__).parent)!r}]
         import test_loop
+        from stronglens.training import checkpoint
         from stronglens.training.checkpoint import Checkpoint
-        finished = Checkpoint.on_epoch_end
-        def slowly(self, epoch, logs=None):
-            finished(self, epoch, logs)
-            time.sleep(0.5)
-        Checkpoint.on_epoch_end = slowly
-        test_loop.train(Path({str(tmp_path)!r}), epochs=12, log_dir=Path({str(tmp_path / "logs")!r}))
+        checkpoint.WRITING_SHARE = float("inf")  # every epoch is stored, however long that takes
+        finish_epoch = Checkpoint.on_epoch_end
+        def wait(self, epoch, logs=None):
+            if epoch == 3:
+                print("waiting", flush=True)
+                time.sleep(3600)
+            finish_epoch(self, epoch, logs)
+        Checkpoint.on_epoch_end = wait
+        test_loop.train(Path({str(tmp_path)!r}), epochs=6, log_dir=Path({str(tmp_path / "logs")!r}))
         """
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([sys.executable, "-c", script], env=environment)
-    model_file = tmp_path / "network.keras"
-    deadline = time.monotonic() + 120
-    try:
-        while not (state_path(model_file).exists() and saved_epochs(model_file) >= 2):
-            assert process.poll() is None, "the training ended before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    finally:
+    process = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout.readline() == "waiting\n"
         process.send_signal(signal.SIGKILL)
-        process.wait()
-    return model_file
+    return tmp_path / "network.keras"
 
 
-def test_a_killed_training_goes_on_as_if_nothing_had_happened(killed, tmp_path):
-    done = saved_epochs(killed)
-    assert 2 <= done < 12
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(killed, straight, tmp_path):
+    assert saved_epochs(killed) == 3
     load_network(killed)  # what is there is whole
-    resumed, history = train(tmp_path, epochs=12, resume=True, log_dir=tmp_path / "logs")
-    straight, expected = train(tmp_path, epochs=12, name="straight.keras")
+    resumed, history = train(tmp_path, epochs=6, resume=True, log_dir=tmp_path / "logs")
+    uninterrupted, expected = straight
     assert history == expected
-    assert all(np.array_equal(a, b) for a, b in zip(resumed.get_weights(), straight.get_weights(), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(resumed.get_weights(), uninterrupted.get_weights(), strict=True))
     assert not state_path(killed).exists()
     with open(tmp_path / "logs/history.csv") as file:
         assert [float(row["loss"]) for row in csv.DictReader(file)] == expected["loss"]
 
 
-def test_ctrl_c_keeps_every_epoch(tmp_path):
+def test_ctrl_c_keeps_every_epoch(straight, tmp_path):
     with ctrl_c_after(4):
         train(tmp_path, epochs=6)
     assert saved_epochs(tmp_path / "network.keras") == 4
     _, history = train(tmp_path, epochs=6, resume=True)
-    assert history == train(tmp_path, epochs=6, name="straight.keras")[1]
+    assert history == straight[1]
 
 
 def test_an_older_network_is_replaced_by_a_finished_one_only(tmp_path):
@@ -197,6 +207,15 @@ def test_an_older_network_is_replaced_by_a_finished_one_only(tmp_path):
     assert (tmp_path / "network.keras").read_bytes() == older
     train(tmp_path, epochs=6, seed=5, resume=True)
     assert (tmp_path / "network.keras").read_bytes() != older
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory):
+    """The folder of a training of six epochs, interrupted after the first; not to be changed."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    with ctrl_c_after(1):
+        train(folder, epochs=6)
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -211,9 +230,8 @@ def test_an_older_network_is_replaced_by_a_finished_one_only(tmp_path):
         ({"mixed_precision": True}, "--mixed-precision was False and is now True"),
     ],
 )
-def test_resume_with_other_settings_is_refused_and_says_which(tmp_path, change, named):
-    with ctrl_c_after(1):
-        train(tmp_path, epochs=6)
+def test_resume_with_other_settings_is_refused_and_says_which(interrupted, tmp_path, change, named):
+    shutil.copytree(interrupted, tmp_path, dirs_exist_ok=True)
     before = (tmp_path / "network.keras").read_bytes()
     with pytest.raises(RunError, match=named) as caught:
         train(tmp_path, **{"epochs": 6, "resume": True, **change})
@@ -223,13 +241,12 @@ def test_resume_with_other_settings_is_refused_and_says_which(tmp_path, change, 
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 no more than a beginning", None])
-def test_damaged_state_is_refused(tmp_path, damage):
-    with ctrl_c_after(1):
-        train(tmp_path)
+def test_damaged_state_is_refused(interrupted, tmp_path, damage):
+    shutil.copytree(interrupted, tmp_path, dirs_exist_ok=True)
     path = state_path(tmp_path / "network.keras")
     path.write_bytes(path.read_bytes()[:-1000] if damage is None else damage)
     with pytest.raises(RunError, match="is damaged"):
-        train(tmp_path, resume=True)
+        train(tmp_path, epochs=6, resume=True)
 
 
 def test_resume_without_anything_to_resume_starts(tmp_path):
@@ -301,41 +318,14 @@ def test_the_device_is_said():
     assert describe_device().startswith("training on ")
 
 
-def test_other_backend_trains_and_opens_the_same_file_without_this_package(tmp_path):
-    network, _ = train(tmp_path)
-    images, _ = make_blobs(10, seed=5)
-    expected = network.predict(images, verbose=0)
-    np.save(tmp_path / "images.npy", images)
-    plain = textwrap.dedent(
-        f"""
-        import os, sys
-        import keras, numpy as np
-        network = keras.saving.load_model({str(tmp_path / "network.keras")!r})
-        np.save(sys.argv[1], network.predict(np.load({str(tmp_path / "images.npy")!r}), verbose=0))
-        assert "stronglens" not in sys.modules
-        """
-    )
-    started = {
-        backend: subprocess.Popen(
-            [sys.executable, "-c", plain, tmp_path / f"{backend}.npy"],
-            env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": ""},
-            stderr=subprocess.DEVNULL,
-            cwd=tmp_path,
-        )
-        for backend in ("tensorflow", "jax")
-    }
-    for backend, process in started.items():
-        assert process.wait(timeout=120) == 0
-        # Two backends sum in another order: float32 rounding over some thousand terms.
-        np.testing.assert_allclose(np.load(tmp_path / f"{backend}.npy"), expected, rtol=1e-5, atol=1e-5)
-
-
-def test_jax_trains_and_is_quiet(tmp_path):
+def test_jax_trains_is_quiet_and_needs_no_pyautolens(tmp_path):
     script = textwrap.dedent(
         f"""
         import sys
         from pathlib import Path
         sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}, {str(Path(__file__).parent)!r}]
+        import stronglens.regression.train
+        assert "autolens" not in sys.modules
         import test_loop
         from stronglens.training import keras
         assert keras.config.backend() == "jax"

@@ -1,4 +1,4 @@
-"""Objectives: what labels are taught as, and what is minimised."""
+"""Objectives: targets and loss."""
 
 import numpy as np
 import pytest
