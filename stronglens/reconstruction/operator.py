@@ -22,7 +22,7 @@ RAYS = 2
 CORE = 1e-6
 """Softening of the singular isothermal ellipsoid at its centre [arcsec]."""
 
-ROUNDEST = 1 - 1e-4
+ROUNDEST = 1 - 1e-5
 """Largest axis ratio: the deflection of an ellipsoid divides by sqrt(1 - q^2)."""
 
 CORNERS = (0, 0), (0, 1), (1, 0), (1, 1)
