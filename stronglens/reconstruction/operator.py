@@ -162,11 +162,11 @@ class Operator:
     mask: Any
 
     def __post_init__(self):
-        # In pixels of a source with a border of zeros. Rays that end outside the source are moved to the border.
+        # In pixels of a source with a border of zeros, to which rays are moved that end outside the source.
         padded, scale = self.source_side + 2, self.source_field / self.source_side
         column = self.traced[..., 0] / scale + (padded - 1) / 2
         row = (padded - 1) / 2 - self.traced[..., 1] / scale
-        column, row = (ops.clip(place, 0.0, padded - 1 - 1e-3) for place in (column, row))
+        column, row = (ops.clip(place, 0.0, padded - 1.0) for place in (column, row))
         left, top = ops.floor(column), ops.floor(row)
         across, down = column - left, row - top
         batch = ops.arange(ops.shape(column)[0], dtype="int32")[:, None] * (padded * padded)
