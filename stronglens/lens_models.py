@@ -58,6 +58,9 @@ class LensModel:
         return "mass_slope" in self.scene_columns
 
 
+ISOTHERMAL = "sie"
+"""Singular isothermal ellipsoid with external shear."""
+
 LENS_MODELS = {
     "composite": LensModel(
         (
@@ -73,7 +76,7 @@ LENS_MODELS = {
         ),
         mass_follows_light=True,
     ),
-    "sie": LensModel(
+    ISOTHERMAL: LensModel(
         (*_GALAXIES, "einstein_radius_sie", "shear_1", "shear_2"),
         is_ellipsoid=True,
         can_have_own_light=True,

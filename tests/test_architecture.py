@@ -49,7 +49,6 @@ JOIN = {  # packages that join others for every task
     "simulation": {"sampling", "cosmology", "raytracing", "telescope", "dataset", "execution"},
     "learning": {"simulation", "dataset", "observation", "scaling", "training", "execution", "plotting"},
     "measuring": {"observation", "dataset", "plotting", "execution", "network_archive"},
-    "reconstruction": {"observation", "sampling"},  # until it is a task
 }
 
 

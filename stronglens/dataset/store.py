@@ -73,7 +73,11 @@ class ChunkStore:
         try:
             kept = manifest["parameters"].get("format", "pickle")  # the only format in version 1
             number = manifest["number"]
-            shapes = {IMAGES: manifest["image-shape"], **manifest.get("arrays", {})}
+            others = dict(manifest.get("arrays", {}))
+            # Each name is a folder, whose files --force removes: it must not lead out of the dataset's folder.
+            if not all(name.isidentifier() and name not in (IMAGES, PROGRESS) for name in others):
+                raise ValueError
+            shapes = {IMAGES: manifest["image-shape"], **others}
             sizes = [number, *(size for height, width in shapes.values() for size in (height, width))]
             if kept not in FORMATS or not all(isinstance(size, int) and size > 0 for size in sizes):
                 raise ValueError

@@ -69,7 +69,7 @@ def draw_galaxies(
     ----------
     seed : int
     indices : (N,) ints; a galaxy does not depend on the others
-    photographs : photographed galaxies, of one set only (see `split`)
+    photographs : photographed galaxies
     real_share : 0 to 1, the share of photographed galaxies
     side, field : pixels and arcsec
     radii : arcsec, the least and the greatest half-light radius

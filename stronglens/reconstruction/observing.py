@@ -106,6 +106,7 @@ def observe(images: np.ndarray, conditions: Conditions, generators: list[np.rand
         level = np.exp(random.uniform(*np.log(np.maximum(conditions.peak_noise, 1e-12))))
         level *= random.random() >= conditions.noise_free_share
         fwhm = random.uniform(*conditions.psf_fwhm) * (random.random() >= conditions.psf_free_share)
+        errors = random.standard_normal(image.shape)  # before the mask, whose random numbers depend on its discs
         if conditions.psf is not None:
             image = signal.fftconvolve(image, conditions.psf, mode="same").clip(min=0)
         elif fwhm:
@@ -115,7 +116,7 @@ def observe(images: np.ndarray, conditions: Conditions, generators: list[np.rand
         mask = draw_mask(image, random, conditions.masks, DISC / conditions.pixel_scale)
         level *= image.max()
         noise[row] = np.where(mask, np.inf, level)
-        observed[row] = np.where(mask, 0, image + level * random.standard_normal(image.shape))
+        observed[row] = np.where(mask, 0, image + level * errors)
     return Observation(observed, noise, widths)
 
 

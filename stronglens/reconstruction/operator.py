@@ -22,8 +22,9 @@ RAYS = 2
 CORE = 1e-6
 """Softening of the singular isothermal ellipsoid at its centre [arcsec]."""
 
-ROUNDEST = 1 - 1e-4
-"""Largest axis ratio: the deflection of an ellipsoid divides by sqrt(1 - q^2)."""
+FLATTEST, ROUNDEST = 0.05, 1 - 1e-5
+"""Smallest and largest axis ratio: a lens model with errors may have none above 0, and the deflection of an ellipsoid
+divides by sqrt(1 - q^2)."""
 
 CORNERS = (0, 0), (0, 1), (1, 0), (1, 1)
 """Row and column of the four source pixels around a ray, from the one at the top left."""
@@ -77,7 +78,7 @@ def trace_rays(lens: Any, rays: Any) -> Any:
     radius, x_0, y_0, e_x, e_y, shear_1, shear_2 = (lens[:, column : column + 1] for column in range(7))
     x, y = rays[None, :, 0] - x_0, rays[None, :, 1] - y_0
     ellipticity = ops.sqrt(e_x * e_x + e_y * e_y + 1e-12)
-    q = ops.minimum((1 - ellipticity) / (1 + ellipticity), ROUNDEST)
+    q = ops.clip((1 - ellipticity) / (1 + ellipticity), FLATTEST, ROUNDEST)
     angle = ops.arctan2(e_y, e_x) / 2
     cosine, sine = ops.cos(angle), ops.sin(angle)
     along, across = cosine * x + sine * y, cosine * y - sine * x
@@ -162,11 +163,11 @@ class Operator:
     mask: Any
 
     def __post_init__(self):
-        # In pixels of a source with a border of zeros. Rays that end outside the source are moved to the border.
+        # In pixels of a source with a border of zeros, to which rays are moved that end outside the source.
         padded, scale = self.source_side + 2, self.source_field / self.source_side
         column = self.traced[..., 0] / scale + (padded - 1) / 2
         row = (padded - 1) / 2 - self.traced[..., 1] / scale
-        column, row = (ops.clip(place, 0.0, padded - 1 - 1e-3) for place in (column, row))
+        column, row = (ops.clip(place, 0.0, padded - 1.0) for place in (column, row))
         left, top = ops.floor(column), ops.floor(row)
         across, down = column - left, row - top
         batch = ops.arange(ops.shape(column)[0], dtype="int32")[:, None] * (padded * padded)

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from stronglens.lens_models import ISOTHERMAL
 from stronglens.observation.deep_field import read_deep_field
 from stronglens.observation.galaxies import Galaxy
 from stronglens.observation.source_images import read_source_images
@@ -219,7 +220,7 @@ class ReconstructionSimulator:
         """
         side, pixel = self.parameters.grid_size, self.parameters.source_field / len(source)
         scene = {name.replace("-", "_"): value for name, value in lens.items()} | NO_LIGHT
-        y, x = trace_rays("sie", scene, self._rays[rays]).T
+        y, x = trace_rays(ISOTHERMAL, scene, self._rays[rays]).T
         middle = np.full(2, (len(source) - 1) / 2)
         image = np.zeros(len(y))
         # Rays that end outside the field see nothing.

@@ -100,7 +100,10 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
 
         def train(batch_size, multiple):
             augment = parameters.augment == "on"
-            return make(split["train"], batch_size=batch_size, multiple=multiple, is_training=True, augment=augment)
+            batches = make(split["train"], batch_size=batch_size, multiple=multiple, is_training=True, augment=augment)
+            # They change no weight's shape, by which a training to resume is compared.
+            batches.settings |= {"--steps": parameters.steps, "--rim-stride": parameters.rim_stride}
+            return batches
 
         def valid(batch_size, multiple):
             return make(split["valid"], batch_size=batch_size, multiple=multiple)

@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 
 from stronglens.observation.deep_field import read_deep_field
-from stronglens.observation.galaxies import Galaxy, half_light, measure_galaxy
-from stronglens.parameters import RunError, UsageError
+from stronglens.observation.galaxies import half_light, measure_galaxy
+from stronglens.parameters import UsageError
 from stronglens.reconstruction.galaxies import FIELD, PHOTOGRAPH, SIDE, draw_galaxies, place_photograph
 from stronglens.reconstruction.morphology import KINDS
-from stronglens.reconstruction.split import split_galaxies
 
 PIXEL = FIELD / SIDE
 
@@ -93,27 +92,6 @@ def test_small_and_large_fields_hold_the_same_galaxy(drawn):
     large = draw_galaxies(7, [0, 1], side=128).images.reshape(2, 64, 2, 64, 2).mean(axis=(2, 4))
     large /= large.max(axis=(1, 2), keepdims=True)
     assert np.sqrt(np.mean((small.images - large) ** 2)) < 0.03  # of a peak of 1: radii agree to 3 % only
-
-
-def test_sets_share_no_galaxy_nor_its_turned_copies(photographs):
-    fractions = {"train": 0.8, "valid": 0.1, "test": 0.1}
-    sets = split_galaxies(photographs, fractions)
-    checksums = {name: {galaxy.checksum for galaxy in galaxies} for name, galaxies in sets.items()}
-    assert sum(map(len, checksums.values())) == len(photographs) == len(set.union(*checksums.values()))
-    for name, fraction in fractions.items():
-        assert len(sets[name]) == pytest.approx(fraction * len(photographs), abs=9)  # two standard deviations
-    again = split_galaxies(photographs[::-1][:50], fractions)  # another order, and fewer of them
-    for name, galaxies in again.items():
-        assert {galaxy.checksum for galaxy in galaxies} <= checksums[name]
-
-
-def test_a_set_without_a_galaxy_is_refused():
-    galaxies = [Galaxy(np.ones((1, 1)), np.zeros(2), 1.0, checksum=2**63)]
-    assert [len(found) for found in split_galaxies(galaxies, {"train": 1.0, "test": 0.0}).values()] == [1, 0]
-    with pytest.raises(RunError, match="into the set 'train'"):
-        split_galaxies(galaxies, {"train": 0.4, "test": 0.6})
-    with pytest.raises(UsageError, match="fractions"):
-        split_galaxies(galaxies, {"train": 0.0})
 
 
 def test_what_cannot_be_drawn_is_refused():

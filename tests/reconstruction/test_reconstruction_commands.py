@@ -1,0 +1,166 @@
+"""The task with both commands: data, training, a network that loads elsewhere, bad input."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from interrupted import ctrl_c_after
+from small_sources import SMALL, SMALL_FLAGS
+
+import generate_data
+import model_and_figures
+import params_and_cli as panel
+from stronglens.dataset import load_dataset
+from stronglens.execution import Console
+from stronglens.parameters import RunError
+from stronglens.reconstruction import strength
+from stronglens.reconstruction.batches import lens_values, network_inputs
+from stronglens.reconstruction.observing import Conditions, observe
+from stronglens.reconstruction.plan import plan_training
+from stronglens.reconstruction.train import train_network
+from stronglens.training import load_network
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def few_strengths(monkeypatch):
+    """Try three strengths at two noise levels: each needs seconds of compilation and of inversions."""
+    monkeypatch.setattr(strength, "LEVELS", (0.0, 0.05))
+    monkeypatch.setattr(strength, "STRENGTHS", (10.0, 100.0, 1000.0))
+
+
+def refused(capsys, command, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        command.main([*map(str, arguments)])
+    return caught.value.code, capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def flags(folder, dataset):
+    files = [f"--figures-dir={folder / 'figures'}", f"--model-file={folder / 'n.keras'}"]
+    return ["--task=reconstruction", f"--dataset-dir={dataset}", *files]
+
+
+def train(folder, dataset, **changes):
+    """Train a network, without its report; return the history and what the network makes of some images."""
+    cls = panel.COMMANDS["model_and_figures.py"]["reconstruction"]
+    files = {"dataset_dir": dataset, "figures_dir": folder / "figures", "model_file": folder / "n.keras"}
+    choices = {"network": "rim", "steps": 2, "epochs": 2, "batch_size": 8, "quiet": True} | changes
+    parameters = cls.of(panel.OVERRIDES, task="reconstruction", **files, **choices)
+    history = train_network(plan_training(parameters, Console(True), model_and_figures.rebuild), None)
+    network, record = load_network(folder / "n.keras")
+    return history, network.get_weights(), record
+
+
+def some_inputs(dataset):
+    dataset, rows = load_dataset(dataset), np.arange(4)
+    seen = observe(dataset.images[rows], Conditions(0.24).at(0.01, 0.2), [np.random.default_rng(row) for row in rows])
+    return network_inputs(seen, lens_values(dataset, rows)), dataset.others["sources"][rows]
+
+
+def test_dataset_has_images_and_sources(small_sources):
+    manifest = json.loads((small_sources / "manifest.json").read_text())
+    assert manifest["parameters"]["task"] == "reconstruction"
+    assert manifest["arrays"] == {"sources": [SMALL["source_grid_size"]] * 2}
+    assert manifest["photographs"] >= 70
+    assert len(list((small_sources / "sources").glob("*.pickle"))) == 60
+    columns = {column["name"]: column for column in manifest["columns"]}
+    assert 0 < columns["operator-error"]["distribution"]["mean"] < 0.05
+    assert columns["magnification"]["distribution"]["min"] >= 3
+
+
+def test_the_format_and_the_number_of_images_do_not_change_an_image(small_sources, tmp_path):
+    folder = tmp_path / "zarr"
+    assert generate_data.main([*SMALL_FLAGS, "-n=7", "--format=zarr", f"--dataset-dir={folder}", "--quiet"]) == 0
+    one, other = load_dataset(folder), load_dataset(small_sources)
+    np.testing.assert_array_equal(one.images[:], other.images[:7])
+    np.testing.assert_array_equal(one.others["sources"][:], other.others["sources"][:7])
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "message"),
+    [
+        (["--source-grid-size=18"], 2, "must be a multiple of 4"),
+        (["--src-radius-range=0.1,0.6"], 2, "do not fit"),
+        (["--source-images=nowhere"], 1, "no file or folder nowhere"),
+        (["--magnification-min=900", "--tries=2"], 1, "no image accepted in 2 tries"),
+    ],
+)
+def test_simulations_that_are_refused(tmp_path, capsys, changes, code, message):
+    found, line = refused(capsys, generate_data, *SMALL_FLAGS, "-n=4", f"--dataset-dir={tmp_path / 'd'}", *changes)
+    assert found == code
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "message"),
+    [
+        (["--simulate"], 2, "--simulate is not available"),
+        (["--mixed-precision"], 2, "--mixed-precision is not available"),
+        (["--network=magnet", "--rim-stride=3"], 2, "--rim-stride=3 must be 1, 2 or 4"),
+        (["--lens=1,0,0,0,0,0,0"], 2, "give"),
+        (["--valid-split=0.0"], 2, "0 for valid"),
+        (["--dataset-dir=nowhere"], 1, "make one with generate_data.py"),
+    ],
+)
+def test_trainings_that_are_refused(small_sources, tmp_path, capsys, changes, code, message):
+    found, line = refused(capsys, model_and_figures, *flags(tmp_path, small_sources), *changes)
+    assert found == code
+    assert message in line
+
+
+def test_a_dataset_of_another_task_is_refused(small_dataset, tmp_path, capsys):
+    code, line = refused(capsys, model_and_figures, *flags(tmp_path, small_dataset))
+    assert code == 1
+    assert "--task regression, not reconstruction" in line
+
+
+@pytest.mark.parametrize("network", ["none", "unet"])
+def test_the_command_trains_a_network_that_loads_elsewhere(small_sources, tmp_path, capsys, network):
+    given = [*flags(tmp_path, small_sources), f"--network={network}", "-e=1"]
+    assert model_and_figures.main(given) == 0
+    said = capsys.readouterr().out
+    assert "no galaxy is in two sets" in said
+    assert "Network: " in said
+    _, record = load_network(tmp_path / "n.keras")
+    assert record["network"] == network
+    assert record["calibration"].keys() == {"faint", "bright"}
+    assert sorted(row for rows in record["split"].values() for row in rows) == list(range(60))
+    inputs, sources = some_inputs(small_sources)
+    np.savez(tmp_path / "inputs.npz", **inputs)
+    program = """
+        import sys
+        import numpy as np
+        import stronglens.reconstruction.network
+        from stronglens.training import load_network
+        network, _ = load_network(sys.argv[1])
+        np.save(sys.argv[3], network.predict(dict(np.load(sys.argv[2])), verbose=0))
+    """
+    files = tmp_path / "n.keras", tmp_path / "inputs.npz", tmp_path / "output.npy"
+    command = [sys.executable, "-c", textwrap.dedent(program), *files]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    output = np.load(files[2])
+    assert output.shape == (4, 4 + (network == "unet"), 16, 16)
+    # Inversion needs no training: it leaves half of what an empty image has, or less.
+    assert np.sqrt(np.mean((output[:, 2] - sources) ** 2)) < 0.5 * np.sqrt(np.mean(sources**2))
+
+
+def test_interrupted_training_gives_the_same_numbers(small_sources, tmp_path):
+    history, weights, record = train(tmp_path / "whole", small_sources)
+    with ctrl_c_after(1):
+        train(tmp_path / "resumed", small_sources)
+    with pytest.raises(RunError, match="--steps"):
+        train(tmp_path / "resumed", small_sources, resume=True, steps=3)
+    again, same, resumed = train(tmp_path / "resumed", small_sources, resume=True)
+    assert again == history
+    assert len(history["val_rmse"]) == 2
+    for one, other in zip(weights, same, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert resumed["calibration"] == record["calibration"]
+    assert resumed["training"] == record["training"]
