@@ -18,6 +18,9 @@ LEVEL_OFFSET = 2.0
 
 CALIBRATED = "e-/s"
 
+RELATIVE = "source peak"
+"""Unit of training images whose scale is arbitrary: an image may have any unit."""
+
 
 @dataclass(frozen=True)
 class TrainingImages:
@@ -31,7 +34,8 @@ class TrainingImages:
     zero_point : float or None, AB mag
         Magnitude of one count per second; None for uncalibrated images.
     unit : str
-        ``e-/s``, or another unit for external images, which are neither calibrated nor resampled.
+        ``e-/s``; ``source peak``, for networks that take images of any unit; or another unit for external images,
+        which are neither calibrated nor resampled.
     telescope : TelescopeRecord or None
         None if unknown, or if the training set has a point-spread function of the user.
     noise, level : (float, float) or None, e-/s
@@ -51,8 +55,21 @@ class TrainingImages:
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether pixels are in e-/s. Other images are given to the network without calibration or resampling."""
+        """Whether pixels are in e-/s."""
         return self.unit == CALIBRATED
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether the network takes images of any unit, and the noise of each pixel.
+
+        Masked and bad pixels then have no weight, and are not filled.
+        """
+        return self.unit == RELATIVE
+
+    @property
+    def is_external(self) -> bool:
+        """Whether images are given to the network as they are: neither calibrated nor resampled."""
+        return not (self.is_calibrated or self.is_relative)
 
     def compare(self, observation: Observation, prepared: Prepared) -> list[str]:
         """Return notes on how an image differs from the training images, one sentence each."""
@@ -107,7 +124,8 @@ def read_training_images(parameters, record: Mapping, network=None) -> TrainingI
     RunError
         If the network was trained for another task, or its record is damaged.
     """
-    path, unit = parameters.model_file, record.get("image-unit", CALIBRATED)
+    path = parameters.model_file
+    unit = record.get("image-unit", RELATIVE if record.get("zero-point", 0) is None else CALIBRATED)
     if (task := record.get("task")) != parameters.task:
         raise RunError(f"{path} was trained for --task {task}: give that task, or another --model-file")
     try:

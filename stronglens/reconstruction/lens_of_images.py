@@ -1,0 +1,134 @@
+"""The lens model of measured images: seven numbers, or a COOLEST file (Galan et al. 2023, JOSS 8, 5567).
+
+COOLEST's position angles are in degrees from +y towards -x, its Einstein radii on the intermediate axis, and its
+coordinates in arcsec, x to the right and y up (https://coolest.readthedocs.io, "Conventions").
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from stronglens.parameters import RunError, UsageError
+
+POWER_LAW_SLOPE = 2.0
+"""Slope of the power law (PEMD) that is the isothermal ellipsoid (SIE)."""
+
+Lens = tuple[float, float, float, float, float, float, float]
+"""Values of `operator.LENS_COLUMNS`."""
+
+
+def read_lens(parameters) -> Lens:
+    """Return the lens model of ``--lens`` or ``--lens-model-file``, in the order of `operator.LENS_COLUMNS`.
+
+    Raises
+    ------
+    UsageError
+        When neither or both are given, or the numbers describe no lens.
+    RunError
+        When the file cannot be read or holds another lens model than an isothermal ellipsoid with external shear.
+    """
+    if bool(parameters.lens) == (parameters.lens_model_file is not None):
+        raise UsageError("--predict needs the lens model of the images: give --lens or --lens-model-file")
+    return read_numbers(parameters.lens) if parameters.lens else read_coolest(parameters.lens_model_file)
+
+
+def read_numbers(text: str) -> Lens:
+    """Return the seven numbers of ``--lens``.
+
+    Raises
+    ------
+    UsageError
+        When they are not seven numbers, or no lens has these values.
+    """
+    try:
+        values = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) != 7:
+        raise UsageError(f"--lens={text} must be seven numbers: Einstein radius, x, y, two ellipticities, two shears")
+    if not _is_possible(values):
+        raise UsageError(f"--lens={text}: the Einstein radius must be positive, ellipticity and shear below 0.9")
+    return values
+
+
+def read_coolest(path: Path) -> Lens:
+    """Return the lens model of a COOLEST template: its point estimates.
+
+    Parameters
+    ----------
+    path : Path
+        The template ``NAME.json``, or a folder with one template.
+
+    Raises
+    ------
+    RunError
+        When the file cannot be read, a value is missing, or the mass is not one isothermal ellipsoid (SIE, or PEMD of
+        slope 2) with at most one external shear.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = sorted(file for file in path.glob("*.json") if not file.stem.endswith("_pyAPI"))
+        if len(found) != 1:
+            raise RunError(f"{path}: holds {len(found)} JSON files; name the COOLEST template")
+        path = found[0]
+    profiles = _read_mass(path)
+    kinds = [kind for kind, _ in profiles]
+    others = sorted(set(kinds) - {"SIE", "PEMD", "ExternalShear"})
+    ellipsoids = [values for kind, values in profiles if kind in ("SIE", "PEMD")]
+    shears = [values for kind, values in profiles if kind == "ExternalShear"]
+    if others or len(ellipsoids) != 1 or len(shears) > 1:
+        raise RunError(
+            f"{path}: its mass is {' + '.join(kinds) or 'empty'}; the reconstruction takes one SIE (or PEMD of slope "
+            "2) and at most one ExternalShear"
+        )
+    mass, shear = ellipsoids[0], shears[0] if shears else {"gamma_ext": 0.0, "phi_ext": 0.0}
+    try:
+        slope = float(mass.get("gamma", POWER_LAW_SLOPE))
+        radius, x, y, q, angle = (float(mass[name]) for name in ("theta_E", "center_x", "center_y", "q", "phi"))
+        strength, direction = float(shear["gamma_ext"]), float(shear["phi_ext"])
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{path}: a mass profile lacks point estimates") from None
+    if abs(slope - POWER_LAW_SLOPE) > 1e-3:
+        raise RunError(f"{path}: its power law has the slope {slope:g}; the reconstruction takes slope 2 (isothermal)")
+    e_x, e_y = _components((1 - q) / (1 + q), angle)
+    values = (radius, x, y, e_x, e_y, *_components(strength, direction))
+    if not _is_possible(values):
+        raise RunError(f"{path}: the Einstein radius must be positive, ellipticity and shear below 0.9")
+    return values
+
+
+def _components(modulus: float, angle: float) -> tuple[float, float]:
+    """Return the components of a spin-2 quantity from its angle in degrees from +y towards -x."""
+    twice = 2 * np.deg2rad(angle + 90)
+    return float(modulus * np.cos(twice)), float(modulus * np.sin(twice))
+
+
+def _read_mass(path: Path) -> list[tuple[str, dict[str, float | None]]]:
+    """Return the type of each mass profile in a template, and its point estimates by name."""
+    from coolest.template.json import JSONSerializer
+
+    if not path.is_file():
+        raise RunError(f"{path}: no such file (--lens-model-file)")
+    if path.suffix.lower() != ".json" or path.stem.endswith("_pyAPI"):
+        raise RunError(f"{path}: must be a COOLEST template in plain JSON, NAME.json")
+    reader = JSONSerializer(str(path.resolve().with_suffix("")), check_external_files=False)
+    try:
+        # Never the file that belongs to it in the format of jsonpickle, which can contain code.
+        template = reader.load_simple(str(path), validate=False)
+        return [
+            (profile.type, {name: one.point_estimate.value for name, one in profile.parameters.items()})
+            if profile.type in ("SIE", "PEMD", "ExternalShear")
+            else (profile.type, {})
+            for entity in template.lensing_entities
+            for profile in entity.mass_model
+        ]
+    except Exception as error:  # of any kind: the reader assumes a valid file
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise RunError(f"{path}: not a readable COOLEST template ({type(error).__name__}: {reason})") from None
+
+
+def _is_possible(values: tuple[float, ...]) -> bool:
+    radius, _, _, e_x, e_y, shear_1, shear_2 = values
+    return bool(
+        np.isfinite(values).all() and 0 < radius < 100 and np.hypot(e_x, e_y) < 0.9 and np.hypot(shear_1, shear_2) < 0.9
+    )
