@@ -63,7 +63,7 @@ def write_measurements(
             [one.prediction.warnings for one in drawn],
             doubtful,
             results.number,
-            hidden="without weight" if training_images.is_relative else "filled",
+            treatment="without weight" if training_images.is_relative else "filled",
         )
         path = save_figure(figure, folder / f"measured.{parameters.figure_format}")
         where += f"; input of the network: {path}"

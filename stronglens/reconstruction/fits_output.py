@@ -60,7 +60,7 @@ def write_source(
         entries["PSF_FWHM"] = (prediction.fwhm, "[arcsec] of the Gaussian PSF; 0: none")
     flux, _, radius, magnification, chi2, of_inversion = map(float, prediction.values)
     entries |= {
-        "SRCFLUX": (flux, "flux of the source, sum over file-sized pixels"),
+        "SRCFLUX": (flux, "of the source, sum over file-sized pixels"),
         "SRCRAD": (radius, "[arcsec] half-light radius of the source"),
         "MAGNIFIC": (magnification, "flux of the model image over SRCFLUX"),
         "CHI2": (chi2, "per pixel that is not excluded"),

@@ -4,7 +4,9 @@ COOLEST's position angles are in degrees from +y towards -x, its Einstein radii 
 coordinates in arcsec, x to the right and y up (https://coolest.readthedocs.io, "Conventions").
 """
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -104,27 +106,26 @@ def _components(modulus: float, angle: float) -> tuple[float, float]:
 
 
 def _read_mass(path: Path) -> list[tuple[str, dict[str, float | None]]]:
-    """Return the type of each mass profile in a template, and its point estimates by name."""
-    from coolest.template.json import JSONSerializer
+    """Return the type of each mass profile in a template, and its point estimates by name.
 
-    if not path.is_file():
-        raise RunError(f"{path}: no such file (--lens-model-file)")
-    if path.suffix.lower() != ".json" or path.stem.endswith("_pyAPI"):
-        raise RunError(f"{path}: must be a COOLEST template in plain JSON, NAME.json")
-    reader = JSONSerializer(str(path.resolve().with_suffix("")), check_external_files=False)
+    Only the lensing entities are read, not with the package ``coolest``: it refuses a template if any other part, such
+    as the coordinates, is incomplete.
+    """
     try:
-        # Never the file that belongs to it in the format of jsonpickle, which can contain code.
-        template = reader.load_simple(str(path), validate=False)
+        template = json.loads(path.read_text(encoding="utf-8"))
         return [
-            (profile.type, {name: one.point_estimate.value for name, one in profile.parameters.items()})
-            if profile.type in ("SIE", "PEMD", "ExternalShear")
-            else (profile.type, {})
-            for entity in template.lensing_entities
-            for profile in entity.mass_model
+            (profile["type"], {name: _point_estimate(value) for name, value in profile["parameters"].items()})
+            for entity in template["lensing_entities"]
+            for profile in entity["mass_model"]
         ]
-    except Exception as error:  # of any kind: the reader assumes a valid file
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise RunError(f"{path}: not a readable COOLEST template ({type(error).__name__}: {reason})") from None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror or error}) (--lens-model-file)") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise RunError(f"{path}: not a COOLEST template in plain JSON") from None
+
+
+def _point_estimate(parameter: dict[str, Any]) -> float | None:
+    return (parameter.get("point_estimate") or {}).get("value")
 
 
 def _is_possible(values: tuple[float, ...]) -> bool:

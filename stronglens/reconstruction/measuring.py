@@ -78,7 +78,7 @@ def _write_sources(parameters, predict: SourcePredictor, kept: Sequence[Measurem
         cards = {
             "FILE": (one.name, ""),
             "NETWORK": (parameters.model_file.name, ""),
-            "FIELD_X": (x, "[arcsec] centre of the cut-out from the file's centre"),
+            "FIELD_X": (x, "[arcsec] cut-out's centre, from the file's"),
             "FIELD_Y": (y, "[arcsec]"),
         }
         path = write_source(parameters.figures_dir / f"source_{stem}.fits", prediction, *scales, unit, cards)
