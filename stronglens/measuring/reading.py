@@ -86,7 +86,8 @@ class ImageReader:
                 f"{_sides(training.shape)}; uncalibrated images are not resampled"
             )
         centre, notes = (0.0, 0.0), []
-        if not is_raw:
+        # The brightest light of a lens whose galaxy was subtracted is an arc: no reason to doubt the centre.
+        if not (is_raw or (training.is_relative and self.center == "image")):
             field = min(training.shape) * training.pixel_scale
             centre, notes = place_center(observation, self.center, field, training.max_offset)
         prepared = prepare(

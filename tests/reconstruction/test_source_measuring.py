@@ -108,15 +108,16 @@ def test_the_source_of_an_image_is_recovered(measured):
     # 900 pixels; the inversion fits some of the noise.
     assert 0.8 < float(row["chi2"]) < 1.1
     assert "chi2 per pixel" not in row["notes"]
-    # The noise of the total is 1 % of the flux; the inversion smooths, and takes some noise for light.
-    assert float(row["source-flux"]) == pytest.approx(FLUX, rel=0.05)
+    # The inversion without negative pixels takes some noise for light: 9 % at this noise, 2 % without noise.
+    assert 0.98 * FLUX < float(row["source-flux"]) < 1.13 * FLUX
     # A Gaussian's half-light radius is 1.18 of its width; a pixel of the source has 0.1 arcsec.
     assert float(row["source-half-light-radius"]) == pytest.approx(1.18 * WIDTH, abs=0.03)
-    assert float(row["magnification"]) == pytest.approx(lensed().sum() / FLUX, rel=0.05)
+    assert float(row["magnification"]) == pytest.approx(lensed().sum() / FLUX, rel=0.15)  # for the same reason
     assert row["unit"] == "file units"
     assert "pixels inside the field are masked: they have no weight" in row["notes"]
     assert "1 of 9216 pixels inside the field is NaN" in row["notes"]
     assert "zero point" not in row["notes"]
+    assert "light's peak" not in row["notes"]  # it is an arc
 
 
 def test_the_fits_file_has_the_source_where_it_is(measured):

@@ -102,7 +102,7 @@ def draw_reconstruction(
                     continue
                 axes.set_facecolor("0.75")  # excluded pixels
                 draw_image(axes, image, scale, norm, colours, ticks=False)
-                _draw_scale_bar(axes, len(image) * scale)
+                _draw_scale_bar(axes, len(image) * scale, "0.1" if norm is RESIDUALS else "w")
                 box = inches(figure, left + PANEL + 0.06, bottom, 0.09, PANEL)
                 add_colour_bar(figure, box, norm, colours, label)
         for line, note in enumerate(notes):
@@ -115,11 +115,11 @@ def _linear(sigma: np.ndarray | None) -> Normalize:
     return Normalize(0, 1 if sigma is None else float(sigma.max()) or 1)
 
 
-def _draw_scale_bar(axes: Axes, field: float) -> None:
+def _draw_scale_bar(axes: Axes, field: float, color: str) -> None:
     """Draw a bar of a round length, at most a third of the field, in the lower left corner."""
     length = max((bar for bar in BARS if bar <= field / 3), default=BARS[0])
     x, y = -0.45 * field, -0.45 * field
-    outline = [withStroke(linewidth=3, foreground="0.1")]
-    axes.plot([x, x + length], [y, y], color="w", lw=1.5, path_effects=outline, scalex=False, scaley=False)
-    text = axes.text(x + length / 2, y + 0.02 * field, f"{length:g}″", color="w", size=7.0, ha="center", va="bottom")
+    outline = [withStroke(linewidth=2.5, foreground="0.1" if color == "w" else "w")]
+    axes.plot([x, x + length], [y, y], color=color, lw=1.5, path_effects=outline, scalex=False, scaley=False)
+    text = axes.text(x + length / 2, y + 0.02 * field, f"{length:g}″", color=color, size=7.0, ha="center", va="bottom")
     text.set_path_effects(outline)
