@@ -110,6 +110,11 @@ class LensOfImages(Parameters):
         help="lens model as seven numbers: Einstein radius [arcsec], x and y of its centre [arcsec, from the centre of "
         "the image or that of --center], ellipticity components (1-q)/(1+q) (cos 2phi, sin 2phi), shear-1, shear-2",
     )
+    lens_draws: Path | None = text(
+        None, recorded=False,
+        help="posterior draws of the lens model, draws_NAME.csv of --task=regression, instead of one lens model: the "
+        "source is averaged over 16 of them, and its error contains their spread",
+    )
     psf_width: float | None = number(
         None, unit="arcsec", valid=(0, 10), recorded=False, help="FWHM of the image's Gaussian PSF; 0: none"
     )

@@ -1,10 +1,11 @@
-"""The lens model of measured images: seven numbers, or a COOLEST file (Galan et al. 2023, JOSS 8, 5567).
+"""The lens model of measured images: seven numbers, a COOLEST file (Galan et al. 2023, JOSS 8, 5567), or draws.
 
 COOLEST's position angles are in degrees from +y towards -x, its Einstein radii on the intermediate axis, and its
 coordinates in arcsec, x to the right and y up (https://coolest.readthedocs.io, "Conventions").
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,35 @@ from stronglens.parameters import RunError, UsageError
 POWER_LAW_SLOPE = 2.0
 """Slope of the power law (PEMD) that is the isothermal ellipsoid (SIE)."""
 
+DRAWS = 16
+"""Largest number of draws that a source is averaged over."""
+
 Lens = tuple[float, float, float, float, float, float, float]
 """Values of `operator.LENS_COLUMNS`."""
 
 
-def read_lens(parameters) -> Lens:
-    """Return the lens model of ``--lens`` or ``--lens-model-file``, in the order of `operator.LENS_COLUMNS`.
+def read_lenses(parameters) -> np.ndarray:
+    """Return the lens model of ``--lens`` or ``--lens-model-file``, or those of ``--lens-draws``.
+
+    Returns
+    -------
+    ndarray (D, 7), `operator.LENS_COLUMNS`
 
     Raises
     ------
     UsageError
-        When neither or both are given, or the numbers describe no lens.
+        When none or several are given, or the numbers describe no lens.
     RunError
         When the file cannot be read or holds another lens model than an isothermal ellipsoid with external shear.
     """
-    if bool(parameters.lens) == (parameters.lens_model_file is not None):
-        raise UsageError("--predict needs the lens model of the images: give --lens or --lens-model-file")
-    return read_numbers(parameters.lens) if parameters.lens else read_coolest(parameters.lens_model_file)
+    given = [bool(parameters.lens), parameters.lens_model_file is not None, parameters.lens_draws is not None]
+    if sum(given) != 1:
+        raise UsageError(
+            "--predict needs one lens model of the images: give one of --lens, --lens-model-file and --lens-draws"
+        )
+    if given[2]:
+        return read_draws(parameters.lens_draws)
+    return np.array([read_numbers(parameters.lens) if given[0] else read_coolest(parameters.lens_model_file)])
 
 
 def read_numbers(text: str) -> Lens:
@@ -99,6 +112,42 @@ def read_coolest(path: Path) -> Lens:
     return values
 
 
+def read_draws(path: Path) -> np.ndarray:
+    """Return posterior draws of a lens model, at most `DRAWS`, evenly spread over the table.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with the columns of `operator.LENS_COLUMNS`; only the Einstein radius must be there, the others may be 0.
+
+    Returns
+    -------
+    ndarray (D, 7)
+
+    Raises
+    ------
+    RunError
+        When the table cannot be read, has no such column, or holds an impossible lens.
+    """
+    from stronglens.reconstruction.operator import LENS_COLUMNS
+
+    try:
+        names, *rows = [line.split(",") for line in path.read_text(encoding="utf-8").split()] or [[]]
+        table = np.array(rows, float)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror or error}) (--lens-draws)") from None
+    except ValueError:
+        raise RunError(f"{path}: not a table of numbers with a header (--lens-draws)") from None
+    if LENS_COLUMNS[0] not in names or table.ndim != 2 or table.shape[1] != len(names):
+        raise RunError(f"{path}: needs the column {LENS_COLUMNS[0]}, as draws of isothermal lenses have it")
+    table = table[np.unique(np.linspace(0, len(table) - 1, min(DRAWS, len(table))).astype(int))]
+    zero = np.zeros(len(table))
+    lenses = np.stack([table[:, names.index(name)] if name in names else zero for name in LENS_COLUMNS], axis=1)
+    if not all(map(_is_possible, lenses)):
+        raise RunError(f"{path}: Einstein radii must be positive, ellipticities and shears below 0.9")
+    return lenses
+
+
 def _components(modulus: float, angle: float) -> tuple[float, float]:
     """Return the components of a spin-2 quantity from its angle in degrees from +y towards -x."""
     twice = 2 * np.deg2rad(angle + 90)
@@ -128,7 +177,7 @@ def _point_estimate(parameter: dict[str, Any]) -> float | None:
     return (parameter.get("point_estimate") or {}).get("value")
 
 
-def _is_possible(values: tuple[float, ...]) -> bool:
+def _is_possible(values: Sequence[float] | np.ndarray) -> bool:
     radius, _, _, e_x, e_y, shear_1, shear_2 = values
     return bool(
         np.isfinite(values).all() and 0 < radius < 100 and np.hypot(e_x, e_y) < 0.9 and np.hypot(shear_1, shear_2) < 0.9

@@ -15,7 +15,7 @@ from stronglens.measuring import (
 from stronglens.plotting import save_figure
 from stronglens.reconstruction.figures.measured import draw_reconstruction
 from stronglens.reconstruction.fits_output import write_source
-from stronglens.reconstruction.lens_of_images import read_lens
+from stronglens.reconstruction.lens_of_images import read_lenses
 from stronglens.reconstruction.source_prediction import HEADERS, SourcePredictor
 
 CAVEATS = (
@@ -50,14 +50,14 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
         If a flag has an invalid value, does not apply to this network, or names a file that does not exist.
     """
     training_images = read_training_images(parameters, record, network)
-    predict = SourcePredictor(parameters, network, record, read_lens(parameters))
+    predict = SourcePredictor(parameters, network, record, read_lenses(parameters))
     results = measure_files(
         parameters,
         training_images,
         predict,
         HEADERS,
         cells=["unit"],
-        flags=["lens", "lens-model-file", "psf-width", "psf-fits"],
+        flags=["lens", "lens-model-file", "lens-draws", "psf-width", "psf-fits"],
         collect=list,
     )
     caveats = [*CAVEATS, WITH_SIGMA if predict.has_sigma else WITHOUT_SIGMA]
@@ -78,6 +78,7 @@ def _write_sources(parameters, predict: SourcePredictor, kept: Sequence[Measurem
         cards = {
             "FILE": (one.name, ""),
             "NETWORK": (parameters.model_file.name, ""),
+            "DRAWS": (len(predict.lenses), "number of lens models"),
             "FIELD_X": (x, "[arcsec] cut-out's centre, from the file's"),
             "FIELD_Y": (y, "[arcsec]"),
         }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from stronglens.learning.plan import check_flags
 from stronglens.parameters import UsageError
-from stronglens.reconstruction.lens_of_images import read_lens
+from stronglens.reconstruction.lens_of_images import read_lenses
 
 
 def check_request(parameters) -> None:
@@ -20,13 +20,13 @@ def check_request(parameters) -> None:
         raise UsageError(f"{flag} is not available with --task=reconstruction")
     if parameters.network == "magnet" and parameters.rim_stride not in (1, 2, 4):
         raise UsageError(f"--rim-stride={parameters.rim_stride} must be 1, 2 or 4")
-    flags = ("lens", "lens_model_file", "psf_width", "psf_fits")
+    flags = ("lens", "lens_model_file", "lens_draws", "psf_width", "psf_fits")
     given = [f"--{name.replace('_', '-')}" for name in flags if getattr(parameters, name) is not None]
     if given and not parameters.predict:
         raise UsageError(f"{given[0]} describes measured images: give it with --predict")
     if not parameters.predict:
         return
-    read_lens(parameters)
+    read_lenses(parameters)
     if parameters.psf_width is not None and parameters.psf_fits is not None:
         raise UsageError("--psf-width and --psf-fits exclude each other; give only one")
 

@@ -10,7 +10,6 @@ from stronglens.measuring import Prediction, damaged_record
 from stronglens.measuring.results import PreparedImage
 from stronglens.observation.galaxies import half_light
 from stronglens.reconstruction.calibration import half_widths
-from stronglens.reconstruction.lens_of_images import Lens
 from stronglens.reconstruction.network import INVERSIONS
 from stronglens.reconstruction.training_ranges import compare_lens, compare_observation, read_training_ranges
 from stronglens.telescope import measure_fwhm
@@ -55,7 +54,7 @@ class SourcePrediction(Prediction):
         Observed image, image of the source, their difference over its standard deviation, and the noise. NaN in
         excluded pixels, except for the model.
     lens : tuple of 7 float, `operator.LENS_COLUMNS`
-        Relative to the centre of the cut-out.
+        Relative to the centre of the cut-out; the mean of several.
     fwhm : float or None, arcsec
         Of the Gaussian point-spread function; None if the network has a measured one.
     limit : float
@@ -83,8 +82,8 @@ class SourcePredictor:
     network : keras.Model
     record : mapping
         As saved with the network.
-    lens : tuple of 7 float, `operator.LENS_COLUMNS`
-        Relative to the requested centre of the cut-out.
+    lenses : ndarray (D, 7), `operator.LENS_COLUMNS`
+        Relative to the requested centre of the cut-out. Sources and their images are averaged over several lens models.
 
     Raises
     ------
@@ -92,8 +91,8 @@ class SourcePredictor:
         When the record does not describe the network.
     """
 
-    def __init__(self, parameters, network, record: Mapping, lens: Lens):
-        self.parameters, self.network, self.lens = parameters, network, lens
+    def __init__(self, parameters, network, record: Mapping, lenses: np.ndarray):
+        self.parameters, self.network, self.lenses = parameters, network, lenses
         self.ranges = read_training_ranges(parameters, record)
         try:
             self.layer = network.get_layer("reconstruction")
@@ -121,22 +120,24 @@ class SourcePredictor:
         images[hidden], noise[hidden] = 0.0, np.inf
         peaks = images.max(axis=(1, 2))
         widths = [self._find_width(one) for one in prepared]
-        lenses = np.array([self._place_lens(one) for one in prepared])
+        lenses = np.stack([self._place_lenses(one) for one in prepared], axis=1)
         fwhm = np.array([[width or 0.0] for width, _ in widths])
         # The network expects sources whose peak is about 1. That of the image is a first guess.
         scale = np.where(peaks > 0, peaks, 1.0)
-        inversion = self._run(images, noise, lenses, fwhm, scale)[:, INVERSIONS.index("non-negative")]
+        inversion = self._run(images, noise, lenses.mean(axis=0), fwhm, scale)[:, INVERSIONS.index("non-negative")]
         brightest = np.nan_to_num(inversion.max(axis=(1, 2)))
         scale = scale * np.where(brightest > 0, brightest, 1.0)
-        outputs = self._run(images, noise, lenses, fwhm, scale)
-        sources = outputs[:, [-2, INVERSIONS.index("non-negative")]]
-        models = np.stack([self._image_of(sources[:, number], lenses, fwhm) for number in (0, 1)], axis=1)
+        # Over the lens models: means of source, inversion and their images; variance of the source.
+        found = [self._reconstruct(images, noise, lens, fwhm, scale) for lens in lenses]
+        sources, models, widths_68 = (np.array(values) for values in zip(*found, strict=True))
+        sigma = np.sqrt((widths_68**2).mean(axis=0) + sources[:, :, 0].var(axis=0))
+        sources, models = sources.mean(axis=0), models.mean(axis=0)
         done = []
         for row, one in enumerate(prepared):
             problem = None
             if peaks[row] <= 0:
                 problem = "no pixel that is not masked is brighter than zero: there is no image of a source"
-            elif not np.isfinite(outputs[row]).all():
+            elif not (np.isfinite(sources[row]).all() and np.isfinite(sigma[row]).all()):
                 problem = "the network returned NaN or infinity"
             elif brightest[row] <= 0:
                 problem = "the inversion is zero: in this lens model no light comes from the source's field"
@@ -145,26 +146,23 @@ class SourcePredictor:
                 continue
             done.append(
                 self._describe(
-                    one, images[row], noise[row], sources[row], models[row], outputs[row, -1], scale[row],
-                    tuple(map(float, lenses[row])), *widths[row],
+                    one, images[row], noise[row], sources[row], models[row], sigma[row], scale[row],
+                    tuple(map(float, lenses[:, row].mean(axis=0))), *widths[row],
                 )
             )  # fmt: skip
         return done
 
     def _describe(
         self, one: PreparedImage, image: np.ndarray, noise: np.ndarray, sources: np.ndarray, models: np.ndarray,
-        log_variance: np.ndarray, scale: float, lens: tuple[float, ...], fwhm: float | None, notes: list[str],
+        sigma: np.ndarray, scale: float, lens: tuple[float, ...], fwhm: float | None, notes: list[str],
     ) -> SourcePrediction:  # fmt: skip
-        """Return the prediction of one image; sources, models and variance are in units of ``scale``."""
+        """Return the prediction of one image; sources, models and sigma are in units of ``scale``."""
         seen = np.isfinite(noise)
         deviation = np.hypot(noise, scale * self.camera.operator_error)
         residuals = np.where(seen, (image - scale * models) / deviation, np.nan)
         chi2, of_inversion = np.nanmean(residuals**2, axis=(1, 2))
         limit = self._chi2_limit(noise[seen], scale)
         source, inversion = sources
-        sigma = None
-        if self.has_sigma:
-            sigma = half_widths(source[None], np.exp(log_variance / 2)[None], self.calibration)[0, 0]
         area = (self.source_pixel / self.camera.pixel_scale) ** 2
         flux = scale * source.sum() * area
         light = np.maximum(source, 0)
@@ -179,8 +177,10 @@ class SourcePredictor:
             *compare_lens(lens, self.ranges),
         ]
         noise_of_peak = float(np.median(noise[seen]) / image.max())
+        drawn = f"source and model are averages over {len(self.lenses)} draws of the lens model"
         notes = [
             *warnings,
+            *[drawn] * (len(self.lenses) > 1),
             *notes,
             *compare_observation(lens, noise_of_peak, fwhm, self.ranges, self.camera.pixel_scale),
         ]
@@ -191,7 +191,7 @@ class SourcePredictor:
             cells={"unit": one.observation.unit},
             source=source * of_file,
             inversion=inversion * of_file,
-            sigma=None if sigma is None else sigma * of_file,
+            sigma=sigma * of_file if self.has_sigma else None,
             image=np.where(seen, image, np.nan) * density,
             model=models[0] * of_file,
             residuals=residuals[0],
@@ -208,6 +208,13 @@ class SourcePredictor:
         inputs = {name: values.astype(np.float32) for name, values in inputs.items()}
         return np.asarray(self.network.predict(inputs, batch_size=len(images), verbose=0), float)
 
+    def _reconstruct(self, images, noise, lenses, fwhm, scale) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return source and inversion (N, 2, S, S), their images (N, 2, H, H), and the source's error (N, S, S)."""
+        outputs = self._run(images, noise, lenses, fwhm, scale)
+        sources = outputs[:, [-2, INVERSIONS.index("non-negative")]]
+        models = np.stack([self._image_of(sources[:, number], lenses, fwhm) for number in (0, 1)], axis=1)
+        return sources, models, half_widths(sources[:, 0], np.exp(outputs[:, -1] / 2), self.calibration)[0]
+
     def _image_of(self, sources: np.ndarray, lenses: np.ndarray, fwhm: np.ndarray) -> np.ndarray:
         """Return the images of sources, also in excluded pixels."""
         side = self.camera.side
@@ -218,11 +225,10 @@ class SourcePredictor:
         operator, *_ = self.layer.prepare(lens, noise, width)
         return np.asarray(keras.ops.convert_to_numpy(operator.forward(source)), float)
 
-    def _place_lens(self, one: PreparedImage) -> tuple[float, ...]:
-        """Return the lens model relative to the centre of the cut-out, which is cut at whole pixels."""
-        radius, x, y, *others = self.lens
+    def _place_lenses(self, one: PreparedImage) -> np.ndarray:
+        """Return the lens models (D, 7) relative to the centre of the cut-out, which is cut at whole pixels."""
         shift_y, shift_x = one.prepared.shift
-        return radius, x - shift_x, y - shift_y, *others
+        return self.lenses - np.array([0, shift_x, shift_y, 0, 0, 0, 0])
 
     def _find_width(self, one: PreparedImage) -> tuple[float | None, list[str]]:
         """Return the FWHM of the image's PSF in arcsec, None for the network's measured one, and notes."""

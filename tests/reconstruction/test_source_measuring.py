@@ -8,15 +8,21 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
+from readable_figures import assert_readable
 from scipy.ndimage import gaussian_filter
+from small_observations import EUCLID, observe
 
 import model_and_figures
 from params_and_cli import OVERRIDES, ReconstructionSimulation
+from stronglens.observation import prepare
 from stronglens.parameters import RunError, UsageError, parse, to_manifest
-from stronglens.reconstruction.lens_of_images import read_coolest, read_numbers
+from stronglens.reconstruction.figures.measured import draw_reconstruction
+from stronglens.reconstruction.lens_of_images import read_coolest, read_draws, read_numbers
 from stronglens.reconstruction.network import Camera, build_network
 from stronglens.reconstruction.observing import FWHM
 from stronglens.reconstruction.operator import pixel_rays, trace_rays
+from stronglens.reconstruction.source_prediction import SourcePrediction
+from stronglens.telescope import gaussian_psf
 from stronglens.training import save_network
 
 LENS = (0.9, 0.0, 0.0, 0.1, 0.05, 0.03, -0.02)
@@ -180,6 +186,62 @@ def test_wrong_lenses_and_fields_are_warned_of(networks, files, tmp_path, capsys
     assert "noise estimated" in row["notes"] or "measure its noise" in row["notes"]
 
 
+def test_draws_of_the_lens_model_widen_the_error(networks, files, measured, tmp_path):
+    # As --task=regression writes them: more columns, and not all of the lens model.
+    header = "einstein-radius-sie,lens-ellip-x,lens-ellip-y,src-center-x,shear-1,shear-2"
+    rows = [f"{LENS[0] + error},{LENS[3]},{LENS[4]},7.0,{LENS[5]},{LENS[6]}" for error in (-0.03, 0.0, 0.03)]
+    (tmp_path / "draws.csv").write_text("\n".join([header, *rows]))
+    words = [f"--lens-draws={tmp_path / 'draws.csv'}", *NOISE_AND_MASK, f"-p={files / 'lens' / 'data.fits'}"]
+    (row,) = run(networks["unet"], tmp_path, *words)
+    assert "averages over 3 draws of the lens model" in row["notes"]
+    of_one = fits.getdata(measured[0] / "source_lens_data.fits", "SIGMA")
+    with fits.open(tmp_path / "source_lens_data.fits") as hdus:
+        assert hdus[0].header["DRAWS"] == 3
+        assert hdus[0].header["THETA_E"] == pytest.approx(LENS[0])
+        # The image of the ring moves by 0.03 arcsec, a quarter of the source's width.
+        assert hdus["SIGMA"].data.max() > 1.5 * of_one.max()
+        assert float(row["source-flux"]) == pytest.approx(float(measured[1][0]["source-flux"]), rel=0.05)
+
+
+def test_the_cutout_follows_the_centre(networks, files, tmp_path):
+    (tmp_path / "lens").mkdir()
+    for name, pixels in (("data", observed()), ("noise", np.full((SIDE, SIDE), NOISE))):
+        wide = np.pad(pixels, 10, constant_values=NOISE)
+        hdu = fits.PrimaryHDU(np.roll(np.flipud(wide), (3, -5), axis=(0, 1)))  # up and to the left
+        hdu.header["PIXSCALE"] = SCALE
+        hdu.writeto(tmp_path / "lens" / f"{name}.fits")
+    fits.PrimaryHDU(gaussian_psf(PSF, SCALE)).writeto(tmp_path / "psf.fits")  # without a pixel scale: that of the image
+    words = [f"--psf-fits={tmp_path / 'psf.fits'}", "--noise-map=noise.fits", f"-p={tmp_path / 'lens' / 'data.fits'}"]
+    (row,) = run(networks["none"], tmp_path, flag(LENS), "--center=-0.25,0.15", *words)
+    assert "chi2 per pixel" not in row["notes"]
+    assert 0.98 * FLUX < float(row["source-flux"]) < 1.13 * FLUX
+    with fits.open(tmp_path / "source_lens_data.fits") as hdus:
+        assert hdus[0].header["PSF_FWHM"] == pytest.approx(PSF, rel=0.02)
+        assert (hdus[0].header["FIELD_X"], hdus[0].header["FIELD_Y"]) == pytest.approx((-0.25, 0.15))
+
+
+def test_a_cut_at_whole_pixels_says_how_far_it_is_off():
+    found = prepare(observe(np.random.default_rng(0).normal(size=(101, 101))), **EUCLID)
+    assert found.shift == found.centre
+    assert np.abs(found.shift) == pytest.approx(0.05)  # half of a pixel of 0.1 arcsec
+
+
+@pytest.mark.parametrize("has_sigma", [True, False])
+def test_the_figure_is_readable(has_sigma):
+    random = np.random.default_rng(0)
+    image, source = random.normal(size=(32, 32)), random.uniform(size=(16, 16))
+    prediction = SourcePrediction(
+        np.array([108.0, 2.94, 0.13, 13.5, 20.75, 20.79]), source=source, inversion=source, image=image, model=image,
+        sigma=source if has_sigma else None, residuals=image, noise=image, lens=LENS,
+        warnings=("chi2 per pixel is 20.79 for the inversion, more than 1.40: the lens model is wrong",) * 2,
+    )  # fmt: skip
+    notes = ["noise from its noise map, 0.0179 e-/s in the background", "long note of $100 " * 20]
+    figure = draw_reconstruction("folder/data.fits", prediction, 0.12, 0.05, "erg/s/cm2/A", "magma", notes)
+    assert_readable(figure)
+    bars = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
+    assert bars.count("[erg/s/cm2/A]") == 4 + has_sigma
+
+
 def refused(capsys, *words):
     with pytest.raises(SystemExit):
         model_and_figures.main(["--task=reconstruction", *words])
@@ -190,8 +252,8 @@ def test_requests_that_cannot_be_met_are_refused(networks, files, tmp_path, caps
     here = [f"--figures-dir={tmp_path}", f"-p={files / 'lens' / 'data.fits'}", f"--model-file={networks['none']}"]
     (tmp_path / "lens.json").write_text("{}")
     both = [flag(LENS), f"--lens-model-file={tmp_path / 'lens.json'}"]
-    assert "give --lens or --lens-model-file" in refused(capsys, *here)
-    assert "give --lens or --lens-model-file" in refused(capsys, *here, *both)
+    assert "give one of --lens, --lens-model-file and --lens-draws" in refused(capsys, *here)
+    assert "give one of --lens, --lens-model-file and --lens-draws" in refused(capsys, *here, *both)
     assert "not a COOLEST template" in refused(capsys, *here, both[1])
     assert "No such file" in refused(capsys, *here, "--lens-model-file=nowhere.json")
     assert "give it with --predict" in refused(capsys, flag(LENS))
@@ -201,6 +263,13 @@ def test_requests_that_cannot_be_met_are_refused(networks, files, tmp_path, caps
     assert "no such file" in refused(capsys, *here, flag(LENS), "--psf-fits=psf.fits")
     own = [*here[:2], f"--model-file={networks['measured PSF']}", flag(LENS)]
     assert "--psf-width does not apply" in refused(capsys, *own, "--psf-width=0.1")
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2", "einstein-radius-sie\n-1", "einstein-radius-sie\nnan", "a\nb"])
+def test_impossible_draws_are_refused(tmp_path, text):
+    (tmp_path / "draws.csv").write_text(text)
+    with pytest.raises(RunError, match=r"draws\.csv"):
+        read_draws(tmp_path / "draws.csv")
 
 
 @pytest.mark.parametrize("text", ["0,0,0,0,0,0,0", "1,0,0,0.95,0,0,0", "1,0,0,nan,0,0,0", "1,0,0,0,0,0,1"])
