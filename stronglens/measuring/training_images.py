@@ -73,7 +73,8 @@ class TrainingImages:
 
     def compare(self, observation: Observation, prepared: Prepared) -> list[str]:
         """Return notes on how an image differs from the training images, one sentence each."""
-        return [*self._compare_camera(observation), *self._compare_background(prepared)]
+        unit = CALIBRATED if observation.is_calibrated else observation.unit
+        return [*self._compare_camera(observation), *self._compare_background(prepared, unit)]
 
     def _compare_camera(self, observation: Observation) -> list[str]:
         if self.telescope is None:
@@ -88,7 +89,7 @@ class TrainingImages:
             return []
         return [f"the header says {', '.join(other)}; the training images simulate {self.telescope.title}"]
 
-    def _compare_background(self, prepared: Prepared) -> list[str]:
+    def _compare_background(self, prepared: Prepared, unit: str) -> list[str]:
         noise, level, notes = prepared.background_noise, prepared.background_level, []
         if self.noise is not None and np.isfinite(noise):
             ratio = noise / np.clip(noise, *self.noise)
@@ -99,10 +100,12 @@ class TrainingImages:
         if self.level is not None and np.isfinite(level):
             beyond = level - np.clip(level, *self.level)
             if abs(beyond) > LEVEL_OFFSET * np.nan_to_num(noise):
+                low, high = self.level
+                trained = f"{low:.2g} to {high:.2g}" if high > low else f"{low:.2g}"
                 notes.append(
-                    f"the background level is {level:.3g} e-/s per pixel, in the training images {self.level[0]:.2g} "
-                    f"to {self.level[1]:.2g}: was {'the' if beyond > 0 else 'too much'} sky subtracted? "
-                    "--background=fit subtracts the level of the outskirts"
+                    f"the background level is {level:.3g} {unit} per pixel, in the training images {trained}: "
+                    f"was {'the' if beyond > 0 else 'too much'} sky subtracted? --background=fit "
+                    "subtracts the level of the outskirts"
                 )
         return notes
 
@@ -145,7 +148,7 @@ def read_training_images(parameters, record: Mapping, network=None) -> TrainingI
         unit=unit,
         telescope=None if record.get("psf") is not None else TELESCOPES.get(record.get("telescope")),
         noise=_background_range(record, "noise"),
-        level=_background_range(record, "level"),
+        level=(0.0, 0.0) if unit == RELATIVE else _background_range(record, "level"),
         max_offset=_max_offset(record),
     )
 

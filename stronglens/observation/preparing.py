@@ -157,7 +157,7 @@ def prepare(
     mask = cut.add(observation.hidden[cut.window].astype(float)) > 1e-6
     background = _measure_background(observation, cut, shape, pixel_scale, centre)
     noise, scatter = _find_noise(observation, cut, field, factor, background, notes)
-    level = fit_background(field.astype(np.float64))
+    level = fit_background(field.astype(np.float64) if fill else np.where(mask, np.nan, field))
     shift = centre_cut[0] - centre[0], centre_cut[1] - centre[1]
     return Prepared(field, noise, mask, scatter, level, centre_cut, tuple(notes), shift)
 

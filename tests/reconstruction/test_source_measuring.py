@@ -184,6 +184,7 @@ def test_wrong_lenses_and_fields_are_warned_of(networks, files, tmp_path, capsys
     assert "Einstein radius 4 arcsec is outside the training range, 0.1 to 3" in row["notes"]
     assert "no PSF is assumed" in row["notes"]
     assert "noise estimated" in row["notes"] or "measure its noise" in row["notes"]
+    assert "background level" not in row["notes"]
 
 
 def test_draws_of_the_lens_model_widen_the_error(networks, files, measured, tmp_path):
