@@ -99,6 +99,8 @@ class TrainingImages:
                 )
         if self.level is not None and np.isfinite(level):
             beyond = level - np.clip(level, *self.level)
+            if self.is_relative and not np.isfinite(noise):
+                noise = float(np.median(prepared.noise))  # an upper limit
             if abs(beyond) > LEVEL_OFFSET * np.nan_to_num(noise):
                 low, high = self.level
                 trained = f"{low:.2g} to {high:.2g}" if high > low else f"{low:.2g}"
