@@ -43,6 +43,7 @@ def draw_measured(
     warnings: Sequence[Sequence[str]] = (),
     doubtful: Sequence[Collection[int]] = (),
     number: int | None = None,
+    treatment: str = "filled",
 ) -> Figure:
     """Draw the image in each file, the input of the network, and the predicted values.
 
@@ -66,6 +67,8 @@ def draw_measured(
         Numbers of the red lines in the text of each file.
     number : int, optional
         Number of all images, if not all are given.
+    treatment : str
+        What is done with masked and bad pixels.
     """
     files = min(len(observations), MAX_DRAWN)
     file_unit = "counts/s" if unit == "e-/s" else unit
@@ -106,7 +109,7 @@ def draw_measured(
                 fit_text(figure, 7.45 / 9.6, height, line, 10.0, smallest=6.5, va="top", color=color)
         number = number or len(observations)
         more = f"; {files} of {number:,} images" if number > files else ""
-        outlined = "; outlined: filled" if any(one.mask.any() for one in prepared[:files]) else ""
+        outlined = f"; outlined: {treatment}" if any(one.mask.any() for one in prepared[:files]) else ""
         below = f"left: image in the file, with the network's field framed; right: input of the network{outlined}{more}"
         add_title(figure, "Measured images", below)
     return figure

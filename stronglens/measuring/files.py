@@ -42,15 +42,21 @@ FLAGS = (
 """Flags that measurements of all tasks depend on."""
 
 
+def stack_images(prepared: Sequence[PreparedImage]) -> np.ndarray:
+    """Return the pixels of prepared images: (N, H, W) float32, e-/s."""
+    return np.stack([one.seen for one in prepared])
+
+
 def measure_files(
     parameters,
     training_images: TrainingImages,
-    predict: Callable[[np.ndarray], Sequence[Prediction]],
+    predict: Callable[[Any], Sequence[Prediction]],
     headers: Sequence[str],
     cells: Sequence[str] = (),
     more_columns: Mapping[str, Sequence[str]] | None = None,
     more_rows: Callable[[Measurement], Mapping[str, list]] | None = None,
     flags: Sequence[str] = (),
+    collect: Callable[[Sequence[PreparedImage]], Any] = stack_images,
 ) -> Results:
     """Measure every image that can be used, and write ``measured.csv`` row by row.
 
@@ -63,7 +69,7 @@ def measure_files(
         Of the training.
     training_images : TrainingImages
     predict : callable
-        Takes images (N, H, W) float32, e-/s; returns N Prediction.
+        Takes what ``collect`` returns, by default images (N, H, W) float32, e-/s; returns N Prediction.
     headers : sequence of L str
         Names and units of the predicted numbers, such as ``src-center-x [arcsec]``.
     cells : sequence of str
@@ -74,6 +80,8 @@ def measure_files(
         Takes a Measurement; returns its rows in those tables, without file and path.
     flags : sequence of str
         Flags of the task that its measurements depend on: a run is resumed only with the same values.
+    collect : callable
+        Takes N PreparedImage; returns the input of ``predict``. A network that needs more than the pixels has its own.
 
     Returns
     -------
@@ -103,7 +111,8 @@ def measure_files(
         console.say(f"Resuming: {measured:,} images are measured, {len(todo):,} remain")
     most = MAX_DRAWN if has_many else len(images)
     with tables, console.progress(len(todo), "measuring") as progress:
-        for batch in _measure_batches(todo, read, predict, batch_size(training_images.shape)):
+        size = batch_size(training_images.shape)
+        for batch in _measure_batches(todo, read, lambda prepared: predict(collect(prepared)), size):
             for one in batch:
                 if isinstance(one, RefusedImage):
                     tables.add({"refused": [[str(one.image), one.reason]]})
@@ -155,10 +164,8 @@ def _predict_batch(
     read = [one for one in batch if isinstance(one, PreparedImage)]
     if not read:
         return [one for one in batch if isinstance(one, RefusedImage)]
-    images = np.stack([one.seen for one in read])
     # Always of one size: the program is compiled once, and all images are rounded in the same way.
-    padded = np.concatenate([images, np.broadcast_to(images[:1], (size - len(images), *images.shape[1:]))])
-    predictions = iter(predict(padded))
+    predictions = iter(predict([*read, *read[:1] * (size - len(read))]))
     done: list[Measurement | RefusedImage] = []
     for one in batch:
         if isinstance(one, RefusedImage):

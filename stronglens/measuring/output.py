@@ -59,10 +59,11 @@ def write_measurements(
             captions,
             training_images.pixel_scale,
             parameters.cmap,
-            training_images.unit,
+            "file units" if training_images.is_relative else training_images.unit,
             [one.prediction.warnings for one in drawn],
             doubtful,
             results.number,
+            treatment="without weight" if training_images.is_relative else "filled",
         )
         path = save_figure(figure, folder / f"measured.{parameters.figure_format}")
         where += f"; input of the network: {path}"

@@ -32,7 +32,7 @@ class ImageReader:
     def __init__(self, parameters, training_images: TrainingImages):
         self.parameters, self.training_images = parameters, training_images
         if not training_images.is_calibrated:
-            _refuse_calibration(parameters)
+            _refuse_calibration(parameters, training_images.is_relative)
         self.center, self.background = read_center(parameters.center), read_background(parameters.background)
 
     def check_flags(self, images: Sequence[ImageFile]) -> None:
@@ -64,7 +64,7 @@ class ImageReader:
         RunError, UsageError
             If the image cannot be used (see `read_observation`, `place_center` and `prepare`).
         """
-        parameters, training, is_raw = self.parameters, self.training_images, not self.training_images.is_calibrated
+        parameters, training, is_raw = self.parameters, self.training_images, self.training_images.is_external
         observation = read_observation(
             image.path,
             name=image.name,
@@ -78,6 +78,7 @@ class ImageReader:
             mask=parameters.mask,
             noise_map=parameters.noise_map,
             background=0.0 if isinstance(self.background, str) else self.background,
+            keep_unit=training.is_relative,
         )
         if is_raw and observation.image.shape != training.shape:
             raise RunError(
@@ -85,7 +86,8 @@ class ImageReader:
                 f"{_sides(training.shape)}; uncalibrated images are not resampled"
             )
         centre, notes = (0.0, 0.0), []
-        if not is_raw:
+        # The brightest light of a lens whose galaxy was subtracted is an arc: no reason to doubt the centre.
+        if not (is_raw or (training.is_relative and self.center == "image")):
             field = min(training.shape) * training.pixel_scale
             centre, notes = place_center(observation, self.center, field, training.max_offset)
         prepared = prepare(
@@ -96,6 +98,7 @@ class ImageReader:
             centre=centre,
             bad_pixels="refuse" if is_raw else parameters.bad_pixels,
             subtract_background=self.background == "fit",
+            fill=not training.is_relative,
         )
         if is_raw:
             notes = [NOT_CALIBRATED]
@@ -106,18 +109,17 @@ class ImageReader:
         return PreparedImage(image, observation, prepared, tuple(notes))
 
 
-def _refuse_calibration(parameters) -> None:
-    given = [
-        name
-        for name in ("pixel_scale", "zero_point", "unit", "exposure_time", "gain", "mask", "noise_map")
-        if getattr(parameters, name) is not None
-    ]
-    given += ["center"] * (parameters.center != "image") + ["background"] * (parameters.background != "none")
+def _refuse_calibration(parameters, is_relative: bool) -> None:
+    names = ["zero_point", "exposure_time", "gain"]
+    names += [] if is_relative else ["pixel_scale", "unit", "mask", "noise_map"]
+    given = [name for name in names if getattr(parameters, name) is not None]
+    if not is_relative:
+        given += ["center"] * (parameters.center != "image") + ["background"] * (parameters.background != "none")
+    why = "a network trained on external, uncalibrated images: files are used as they are"
+    if is_relative:
+        why = "this network: it takes images of any unit"
     for name in given:
-        raise UsageError(
-            f"--{name.replace('_', '-')} does not apply to a network trained on external, uncalibrated images: files "
-            "are used as they are"
-        )
+        raise UsageError(f"--{name.replace('_', '-')} does not apply to {why}")
 
 
 def _sides(shape: tuple[int, int]) -> str:

@@ -18,6 +18,9 @@ LEVEL_OFFSET = 2.0
 
 CALIBRATED = "e-/s"
 
+RELATIVE = "source peak"
+"""Unit of training images whose scale is arbitrary: an image may have any unit."""
+
 
 @dataclass(frozen=True)
 class TrainingImages:
@@ -31,7 +34,8 @@ class TrainingImages:
     zero_point : float or None, AB mag
         Magnitude of one count per second; None for uncalibrated images.
     unit : str
-        ``e-/s``, or another unit for external images, which are neither calibrated nor resampled.
+        ``e-/s``; ``source peak``, for networks that take images of any unit; or another unit for external images,
+        which are neither calibrated nor resampled.
     telescope : TelescopeRecord or None
         None if unknown, or if the training set has a point-spread function of the user.
     noise, level : (float, float) or None, e-/s
@@ -51,12 +55,26 @@ class TrainingImages:
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether pixels are in e-/s. Other images are given to the network without calibration or resampling."""
+        """Whether pixels are in e-/s."""
         return self.unit == CALIBRATED
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether the network takes images of any unit, and the noise of each pixel.
+
+        Masked and bad pixels then have no weight, and are not filled.
+        """
+        return self.unit == RELATIVE
+
+    @property
+    def is_external(self) -> bool:
+        """Whether images are given to the network as they are: neither calibrated nor resampled."""
+        return not (self.is_calibrated or self.is_relative)
 
     def compare(self, observation: Observation, prepared: Prepared) -> list[str]:
         """Return notes on how an image differs from the training images, one sentence each."""
-        return [*self._compare_camera(observation), *self._compare_background(prepared)]
+        unit = CALIBRATED if observation.is_calibrated else observation.unit
+        return [*self._compare_camera(observation), *self._compare_background(prepared, unit)]
 
     def _compare_camera(self, observation: Observation) -> list[str]:
         if self.telescope is None:
@@ -71,7 +89,7 @@ class TrainingImages:
             return []
         return [f"the header says {', '.join(other)}; the training images simulate {self.telescope.title}"]
 
-    def _compare_background(self, prepared: Prepared) -> list[str]:
+    def _compare_background(self, prepared: Prepared, unit: str) -> list[str]:
         noise, level, notes = prepared.background_noise, prepared.background_level, []
         if self.noise is not None and np.isfinite(noise):
             ratio = noise / np.clip(noise, *self.noise)
@@ -81,11 +99,15 @@ class TrainingImages:
                 )
         if self.level is not None and np.isfinite(level):
             beyond = level - np.clip(level, *self.level)
+            if self.is_relative and not np.isfinite(noise):
+                noise = float(np.median(prepared.noise))  # an upper limit
             if abs(beyond) > LEVEL_OFFSET * np.nan_to_num(noise):
+                low, high = self.level
+                trained = f"{low:.2g} to {high:.2g}" if high > low else f"{low:.2g}"
                 notes.append(
-                    f"the background level is {level:.3g} e-/s per pixel, in the training images {self.level[0]:.2g} "
-                    f"to {self.level[1]:.2g}: was {'the' if beyond > 0 else 'too much'} sky subtracted? "
-                    "--background=fit subtracts the level of the outskirts"
+                    f"the background level is {level:.3g} {unit} per pixel, in the training images {trained}: "
+                    f"was {'the' if beyond > 0 else 'too much'} sky subtracted? --background=fit "
+                    "subtracts the level of the outskirts"
                 )
         return notes
 
@@ -107,7 +129,8 @@ def read_training_images(parameters, record: Mapping, network=None) -> TrainingI
     RunError
         If the network was trained for another task, or its record is damaged.
     """
-    path, unit = parameters.model_file, record.get("image-unit", CALIBRATED)
+    path = parameters.model_file
+    unit = record.get("image-unit", RELATIVE if record.get("zero-point", 0) is None else CALIBRATED)
     if (task := record.get("task")) != parameters.task:
         raise RunError(f"{path} was trained for --task {task}: give that task, or another --model-file")
     try:
@@ -127,7 +150,7 @@ def read_training_images(parameters, record: Mapping, network=None) -> TrainingI
         unit=unit,
         telescope=None if record.get("psf") is not None else TELESCOPES.get(record.get("telescope")),
         noise=_background_range(record, "noise"),
-        level=_background_range(record, "level"),
+        level=(0.0, 0.0) if unit == RELATIVE else _background_range(record, "level"),
         max_offset=_max_offset(record),
     )
 

@@ -11,6 +11,7 @@ PIXEL_SCALE_KEYS = (
     *("PIXSCALE", "PIXSCAL", "PIXSCAL1", "PIXELSCL", "PIXSCAX", "SECPIX", "SECPIX1", "XPIXSCAL", "D001SCAL"),
 )
 OTHER_AXIS = {"PIXSCAL1": "PIXSCAL2", "PIXSCAX": "PIXSCAY", "SECPIX1": "SECPIX2", "XPIXSCAL": "YPIXSCAL"}
+UNKNOWN_UNIT = "file units"
 ZERO_POINT_KEYS = (
     *("MAGZERO", "MAGZPT", "MAGZP", "MAG_ZP", "MAGZEROP", "ZEROPNT", "ZEROPOIN", "ZEROPT", "ZP", "ZPT", "ZP_AB"),
     *("ABZP", "ABMAGZP", "PHOTZP", "PHOT_ZP", "PHOTZPT"),
@@ -54,6 +55,19 @@ def find_pixel_scale(headers: list[Any], name: str, given: float | None, notes: 
     return float(given)
 
 
+def read_stored_unit(headers: list[Any], name: str, pixel_scale: float | None) -> str:
+    """Return the unit of pixels that need no calibration, as the header states it; without one ``file units``.
+
+    Raises
+    ------
+    RunError
+        If pixels are magnitudes, or otherwise not proportional to the flux.
+    """
+    written = _written_unit(headers)
+    _refuse_other_scales(headers, read_unit(written), written, name, pixel_scale, None)
+    return written or UNKNOWN_UNIT
+
+
 def calibrate(
     headers: list[Any],
     name: str,
@@ -82,9 +96,7 @@ def calibrate(
     RunError
         If the unit is not understood, if neither unit nor zero point is known, or if a needed exposure time is not.
     """
-    written = next(
-        (text for text in (str(_header_value(header, "BUNIT") or "").strip() for header in headers) if text), ""
-    )
+    written = _written_unit(headers)
     its_unit = read_unit(written)
     if unit is None:
         _refuse_other_scales(headers, its_unit, written, name, pixel_scale, zero_point)
@@ -145,6 +157,11 @@ def calibrate(
     if gain is not None:
         notes.append("--gain is used only for the noise: the zero point is that of one adu per second")
     return factor, zero_point, _electrons_in_one("adu/s", seconds, electrons)
+
+
+def _written_unit(headers: list[Any]) -> str:
+    texts = (str(_header_value(header, "BUNIT") or "").strip() for header in headers)
+    return next((text for text in texts if text), "")
 
 
 def _electrons_in_one(unit: str | None, seconds: float | None, gain: float | None) -> float | None:

@@ -13,6 +13,7 @@ from stronglens.observation.resampling import Cut, cut_field, middle_of, resampl
 from stronglens.observation.shapes import check_array
 from stronglens.parameters import RunError
 
+EXCLUDED = "they have no weight"
 FILLED = "filled with the lens's profile, the light around them, and noise"
 MAX_BAD = 0.05
 """Largest fraction of bad pixels in the field that is filled: two rows of a detector in 64 are 3 %."""
@@ -41,7 +42,7 @@ class Prepared:
     noise : ndarray (H, W) float32, e-/s
         Standard deviation of each pixel, positive: from the noise map, or estimated from the image.
     mask : ndarray (H, W) bool
-        True for pixels that were filled, at least in part.
+        True for pixels that were filled or excluded, at least in part.
     background_noise : float, e-/s
         Standard deviation of the background's pixels: from the noise map, or estimated from the image. 0 without
         noise; NaN if the image is too small or too full of light to measure it.
@@ -51,6 +52,8 @@ class Prepared:
         (y, x) of the field's centre from that of the observation, y up.
     notes : tuple of str
         Decisions, one sentence each.
+    shift : (float, float), arcsec
+        (y, x) of the field's centre from the requested one: images are cut at whole pixels.
     """
 
     image: NDArray[np.float32]
@@ -60,6 +63,7 @@ class Prepared:
     background_level: float
     centre: tuple[float, float]
     notes: tuple[str, ...] = ()
+    shift: tuple[float, float] = (0.0, 0.0)
 
 
 def prepare(
@@ -71,6 +75,7 @@ def prepare(
     centre: tuple[float, float] = (0.0, 0.0),
     bad_pixels: str = "fill",
     subtract_background: bool = False,
+    fill: bool = True,
 ) -> Prepared:
     """Convert an observation to the zero point, pixel scale and field of a network's images.
 
@@ -101,6 +106,9 @@ def prepare(
         What to do with pixels inside the field that are NaN or infinite, or of huge noise.
     subtract_background : bool
         Whether the constant level of the outskirts is subtracted (see `level.fit_background`).
+    fill : bool
+        Whether masked and bad pixels are filled. Otherwise they are 0, and there may be any number of them: the caller
+        gives the pixels in `Prepared.mask` no weight.
 
     Returns
     -------
@@ -128,13 +136,17 @@ def prepare(
             )
         image = image - level
         observation = replace(observation, image=image)
-        notes.append(f"a background of {level:.4g} counts/s per pixel of the file subtracted, fitted to the outskirts")
+        notes.append(
+            f"a background of {level:.4g} {observation.unit} per pixel of the file subtracted, fitted to the outskirts"
+        )
     inside = image[cut.window].astype(np.float64)
-    _check_hidden(observation, cut, bad_pixels, notes)
+    _check_hidden(observation, cut, bad_pixels, fill, notes)
     known = inside[~observation.hidden[cut.window]]
+    if not known.size:
+        raise RunError(f"{name}: every pixel inside the field is masked or bad")
     if np.ptp(known) == 0:
         raise RunError(f"{name}: every pixel inside the field has the value {known[0]:.6g}: there is no image")
-    filled = _fill(observation, cut, centre)
+    filled = _fill(observation, cut, centre) if fill else np.where(observation.hidden[cut.window], 0.0, inside)
 
     factor, note = _factor(observation, zero_point)
     notes += note
@@ -145,25 +157,30 @@ def prepare(
     mask = cut.add(observation.hidden[cut.window].astype(float)) > 1e-6
     background = _measure_background(observation, cut, shape, pixel_scale, centre)
     noise, scatter = _find_noise(observation, cut, field, factor, background, notes)
-    level = fit_background(field.astype(np.float64))
-    return Prepared(field, noise, mask, scatter, level, centre_cut, tuple(notes))
+    level = fit_background(field.astype(np.float64) if fill else np.where(mask, np.nan, field))
+    shift = centre_cut[0] - centre[0], centre_cut[1] - centre[1]
+    return Prepared(field, noise, mask, scatter, level, centre_cut, tuple(notes), shift)
 
 
-def _check_hidden(observation: Observation, cut: Cut, bad_pixels: str, notes: list[str]) -> None:
-    """Note how many pixels inside the field are filled; refuse too many."""
-    bad = observation.bad[cut.window]
+def _check_hidden(observation: Observation, cut: Cut, bad_pixels: str, fill: bool, notes: list[str]) -> None:
+    """Note how many pixels inside the field are filled or excluded; refuse to fill too many."""
+    bad, how_hidden = observation.bad[cut.window], FILLED if fill else EXCLUDED
     number, name = np.count_nonzero(bad), observation.name
-    if number and (bad_pixels == "refuse" or number > MAX_BAD * bad.size):
-        few = number <= MAX_BAD * bad.size
-        how = "--bad-pixels=fill fills them" if few else f"at most {MAX_BAD:.0%} are filled; choose another field"
+    if number and (bad_pixels == "refuse" or (fill and number > MAX_BAD * bad.size)):
+        few = number <= MAX_BAD * bad.size or not fill
+        how = (
+            f"--bad-pixels=fill {'fills' if fill else 'excludes'} them"
+            if few
+            else f"at most {MAX_BAD:.0%} are filled; choose another field"
+        )
         raise RunError(f"{name}: {_count(number, bad.size)} {_why_bad(observation, cut)}; {how}")
     if number:
-        notes.append(f"{_count(number, bad.size)} {_why_bad(observation, cut)}: {FILLED}")
+        notes.append(f"{_count(number, bad.size)} {_why_bad(observation, cut)}: {how_hidden}")
     if observation.mask is None:
         return
     masked = observation.mask[cut.window]
     number = np.count_nonzero(masked)
-    if number > MAX_MASKED * masked.size:
+    if fill and number > MAX_MASKED * masked.size:
         raise RunError(
             f"{name}: its mask hides {number / masked.size:.0%} of the field. Non-zero (True) pixels are masked: is "
             "the mask the other way round?"
@@ -171,8 +188,8 @@ def _check_hidden(observation: Observation, cut: Cut, bad_pixels: str, notes: li
     if not number:
         notes.append("its mask hides nothing inside the field")
         return
-    notes.append(f"{_count(number, masked.size)} masked: {FILLED}")
-    if masked[masked.shape[0] // 2, masked.shape[1] // 2]:
+    notes.append(f"{_count(number, masked.size)} masked: {how_hidden}")
+    if fill and masked[masked.shape[0] // 2, masked.shape[1] // 2]:
         notes.append("its mask hides the middle of the field, where the lens should be")
 
 
@@ -206,6 +223,8 @@ def _fill(observation: Observation, cut: Cut, centre: tuple[float, float]) -> ND
 
 def _factor(observation: Observation, zero_point: float | None) -> tuple[float, list[str]]:
     """Return the factor that converts counts to those of another zero point, and a note on it."""
+    if not observation.is_calibrated:
+        return 1.0, []
     if observation.zero_point is None:
         return 1.0, ["zero point unknown: its e-/s are assumed to be those of the telescope in the training images"]
     if zero_point is None:
@@ -251,6 +270,7 @@ def _find_noise(
 ) -> tuple[NDArray[np.float32], float]:
     """Return the noise (H, W) of the field's pixels and that of its background; note how it was found."""
     scatter, is_reliable = background.noise * factor, background.is_reliable
+    unit = "e-/s" if observation.is_calibrated else observation.unit
     typical = scatter if is_reliable else np.nan
     lowest = 1e-6 * float(np.abs(field).max())  # the resolution of single precision
     if observation.noise is not None:
@@ -260,7 +280,7 @@ def _find_noise(
         noise = np.where(bad, np.median(noise[~bad]), noise)
         noise = factor * np.sqrt(cut.add_variance(noise**2))
         typical = float(np.percentile(noise, 100 * FAINTEST / 2))  # the median of the faintest pixels, as measured
-        notes.append(f"noise from its noise map, {typical:.3g} e-/s in the background")
+        notes.append(f"noise from its noise map, {typical:.3g} {unit} in the background")
         if is_reliable and scatter > 0 and not 1 / MAX_RATIO < typical / scatter < MAX_RATIO:
             notes.append(
                 f"its noise map is {typical / scatter:.2g} times the scatter of its pixels: it must be a standard "
@@ -270,15 +290,15 @@ def _find_noise(
         noise = np.zeros(field.shape)
         notes.append("no noise can be seen in it, and there is no noise map" if is_reliable else TOO_SMALL)
     else:
-        photons = 0.0
+        photons, more_flags = 0.0, ", or --unit and --exposure-time" * observation.is_calibrated
         if observation.electrons:
             photons = np.maximum(field, 0) * factor / observation.electrons
         noise = np.sqrt(scatter**2 + photons) * np.ones(field.shape)
         more = (
             f"plus photon noise ({observation.electrons:g} e- for one count/s)"
             if observation.electrons
-            else "uniform: photon noise needs --noise-map, or --unit and --exposure-time"
+            else f"uniform: photon noise needs --noise-map{more_flags}"
         )
         how = "noise estimated from the image:" if is_reliable else f"{TOO_SMALL}: at most"
-        notes.append(f"{how} {scatter:.3g} e-/s in the background, {more}")
+        notes.append(f"{how} {scatter:.3g} {unit} in the background, {more}")
     return np.maximum(noise, max(lowest, np.finfo(np.float32).tiny)).astype(np.float32), float(typical)

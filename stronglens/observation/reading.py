@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stronglens.observation.calibration import calibrate, find_pixel_scale
+from stronglens.observation.calibration import calibrate, find_pixel_scale, read_stored_unit
 from stronglens.observation.pixels import FILE_ENDINGS, is_fits, read_pixels
 from stronglens.observation.shapes import first_line
 from stronglens.parameters import RunError, UsageError
+
+CALIBRATED = "counts/s"
+"""Unit of the pixels of a calibrated observation."""
 
 MAX_NOISE = 1e6
 """Noise over the median of its noise map from which a pixel is bad: some maps mark bad pixels by a huge noise."""
@@ -24,7 +27,7 @@ class Observation:
 
     Attributes
     ----------
-    image : ndarray (H, W) float64, counts per second
+    image : ndarray (H, W) float64, counts per second, or ``unit``
         Row 0 at the top, y up, x to the right, as in simulated images.
     pixel_scale : float or None, arcsec
     zero_point : float or None, AB mag
@@ -41,6 +44,8 @@ class Observation:
         True for pixels with light of neighbouring objects.
     camera : dict of str to str
         ``telescope``, ``instrument`` and ``filter``, as in the header.
+    unit : str
+        ``counts/s``; of an observation that is not calibrated, the unit that its file states.
     """
 
     image: NDArray[np.float64]
@@ -52,6 +57,12 @@ class Observation:
     noise: NDArray[np.float64] | None = None
     mask: NDArray[np.bool_] | None = None
     camera: dict[str, str] = field(default_factory=dict)
+    unit: str = CALIBRATED
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether pixels are in counts per second."""
+        return self.unit == CALIBRATED
 
     @cached_property
     def bad(self) -> NDArray[np.bool_]:
@@ -82,6 +93,7 @@ def read_observation(
     mask: str | None = None,
     noise_map: str | None = None,
     background: float = 0.0,
+    keep_unit: bool = False,
 ) -> Observation:
     """Read an image in .fits, .npy or .pickle and calibrate it to counts per second.
 
@@ -110,6 +122,8 @@ def read_observation(
         not; from a cube the plane of the image is taken. If there is no such file, a note says so.
     background : float
         Subtracted from all pixels, in the unit of the stored image.
+    keep_unit : bool
+        Whether pixels stay in the unit of the file, whichever it is. ``unit`` then only names it.
 
     Returns
     -------
@@ -138,7 +152,11 @@ def read_observation(
     except Exception as error:
         raise RunError(f"{name}: its pixels cannot be read ({first_line(error)})") from error
     scale = find_pixel_scale(headers, name, pixel_scale, notes)
-    factor, zero_point, electrons = calibrate(headers, name, scale, zero_point, unit, exposure_time, gain, notes)
+    factor, electrons, kept = 1.0, None, CALIBRATED
+    if keep_unit:
+        kept = unit or read_stored_unit(headers, name, scale)
+    else:
+        factor, zero_point, electrons = calibrate(headers, name, scale, zero_point, unit, exposure_time, gain, notes)
     if background:
         notes.append(f"a background of {background:g} subtracted from the pixels as they are stored")
     masked = None if mask is None else _read_beside(path, mask, "--mask", image.shape, plane, name, notes)
@@ -150,7 +168,8 @@ def read_observation(
         image *= factor
         noise = None if noise is None else noise * factor
     masked = None if masked is None else masked != 0  # NaN too
-    return Observation(image, scale, zero_point, name, tuple(notes), electrons, noise, masked, _find_camera(headers))
+    camera = _find_camera(headers)
+    return Observation(image, scale, zero_point, name, tuple(notes), electrons, noise, masked, camera, kept)
 
 
 def find_beside(path: str | Path, given: str) -> tuple[Path, str | None] | None:

@@ -102,15 +102,25 @@ class LensOfImages(Parameters):
     """Lens model of measured images"""
 
     lens_model_file: Path | None = text(
-        None, recorded=False, help="COOLEST file with the lens model (isothermal ellipsoid and external shear)"
+        None,
+        help="COOLEST file with the lens model: isothermal ellipsoid, or power law of slope 2, and external shear",
     )
     lens: str | None = text(
-        None, recorded=False,
-        help="lens model as seven numbers: Einstein radius [arcsec], x and y of its centre [arcsec], ellipticity "
-        "components (1-q)/(1+q) (cos 2phi, sin 2phi), shear-1, shear-2",
+        None,
+        help="lens model as seven numbers: Einstein radius [arcsec], x and y of its centre [arcsec, from the centre of "
+        "the image or that of --center], ellipticity components (1-q)/(1+q) (cos 2phi, sin 2phi), shear-1, shear-2",
+    )
+    lens_draws: Path | None = text(
+        None,
+        help="posterior draws of the lens model, draws_NAME.csv of --task=regression, instead of one lens model: the "
+        "source is averaged over 16 of them, and its error contains their spread",
     )
     psf_width: float | None = number(
-        None, unit="arcsec", valid=(0, 10), recorded=False, help="FWHM of the image's Gaussian PSF; 0: none"
+        None, unit="arcsec", valid=(0, 10), help="FWHM of the image's Gaussian PSF; 0: none"
+    )
+    psf_fits: Path | None = text(
+        None,
+        help="file with the image's PSF, FILE.fits or FILE.fits[EXTENSION]; a Gaussian of the same FWHM is used",
     )
 
 

@@ -1,7 +1,10 @@
 """Check the flags of the reconstruction task before slow libraries are loaded."""
 
+from collections.abc import Mapping
+
 from stronglens.learning.plan import check_flags
 from stronglens.parameters import UsageError
+from stronglens.reconstruction.lens_of_images import read_lenses
 
 
 def check_request(parameters) -> None:
@@ -17,35 +20,26 @@ def check_request(parameters) -> None:
         raise UsageError(f"{flag} is not available with --task=reconstruction")
     if parameters.network == "magnet" and parameters.rim_stride not in (1, 2, 4):
         raise UsageError(f"--rim-stride={parameters.rim_stride} must be 1, 2 or 4")
-    has_lens = bool(parameters.lens) or parameters.lens_model_file is not None
-    if has_lens and not parameters.predict:
-        raise UsageError("--lens and --lens-model-file describe measured images: give them with --predict")
+    flags = ("lens", "lens_model_file", "lens_draws", "psf_width", "psf_fits")
+    given = [f"--{name.replace('_', '-')}" for name in flags if getattr(parameters, name) is not None]
+    if given and not parameters.predict:
+        raise UsageError(f"{given[0]} describes measured images: give it with --predict")
     if not parameters.predict:
         return
-    if bool(parameters.lens) == (parameters.lens_model_file is not None):
-        raise UsageError("--predict needs the lens model of the images: give --lens or --lens-model-file")
-    if parameters.lens:
-        read_numbers(parameters.lens)
+    read_lenses(parameters)
+    if parameters.psf_width is not None and parameters.psf_fits is not None:
+        raise UsageError("--psf-width and --psf-fits exclude each other; give only one")
 
     from stronglens.measuring import check_request
+    from stronglens.reconstruction.training_ranges import read_training_ranges
 
-    check_request(parameters, lambda record: None)
+    def check_task(record: Mapping) -> None:
+        read_training_ranges(parameters, record)
+        if record.get("psf") is not None and given[1:]:
+            raise UsageError(f"{given[1]} does not apply: the network has a measured PSF of its own")
+        if parameters.psf_fits is not None:
+            from stronglens.telescope import measure_fwhm
 
+            measure_fwhm(parameters.psf_fits, 1.0)
 
-def read_numbers(text: str) -> tuple[float, ...]:
-    """Return the seven numbers of ``--lens``.
-
-    Raises
-    ------
-    UsageError
-        When they are not seven numbers, or no lens has these values.
-    """
-    try:
-        values = tuple(float(word) for word in text.split(","))
-    except ValueError:
-        values = ()
-    if len(values) != 7:
-        raise UsageError(f"--lens={text} must be seven numbers: Einstein radius, x, y, two ellipticities, two shears")
-    if not (0 < values[0] < 100 and values[3] ** 2 + values[4] ** 2 < 0.81 and values[5] ** 2 + values[6] ** 2 < 0.81):
-        raise UsageError(f"--lens={text}: the Einstein radius must be positive, ellipticity and shear below 0.9")
-    return values
+    check_request(parameters, check_task)

@@ -7,7 +7,7 @@ three times as fast as JAX; on a GPU it uses ``DeviceTelescope``.
 from stronglens.telescope.camera import Telescope, gaussian_psf, sky_rate
 from stronglens.telescope.device import DeviceTelescope
 from stronglens.telescope.optics import optical_psf
-from stronglens.telescope.psf_file import read_psf
+from stronglens.telescope.psf_file import measure_fwhm, read_psf
 from stronglens.telescope.recording import (
     add_noise,
     blur,
@@ -25,6 +25,7 @@ __all__ = [
     "blur",
     "exposure_for_snr",
     "gaussian_psf",
+    "measure_fwhm",
     "noise_variance",
     "observe",
     "optical_psf",

@@ -111,6 +111,31 @@ def read_psf(given: str | Path, pixel_scale: float) -> tuple[NDArray[np.float64]
     return psf / psf.sum(), [note, *cleaning]
 
 
+def measure_fwhm(given: str | Path, pixel_scale: float) -> tuple[float, list[str]]:
+    """Return the FWHM of a measured point-spread function, arcsec, and notes.
+
+    It is the geometric mean of both axes of the Moffat function that `read_psf` fits to the core.
+
+    Parameters
+    ----------
+    given : str or Path
+        See `read_psf`.
+    pixel_scale : float, arcsec
+        Pixel scale of the file if its header has none.
+
+    Raises
+    ------
+    RunError, UsageError
+        See `read_psf`.
+    """
+    path, extension = split_extension(given)
+    stamp, headers, name = _read_stamp(path, extension)
+    stated = find_pixel_scale(headers, name)
+    _, core, _, cleaning = _clean(stamp, name)
+    how = f"no pixel scale in the header; assumed {pixel_scale:.4g} arcsec, that of the image"
+    return _fwhm(core) * (stated or pixel_scale), cleaning if stated else [f"PSF: {name}: {how}", *cleaning]
+
+
 def find_pixel_scale(headers: list[Any], name: str) -> float | None:
     """Return the pixel scale in arcsec from FITS headers, the first one with a scale; None if there is none.
 
