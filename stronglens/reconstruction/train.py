@@ -129,6 +129,8 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
             return make(split["train"], batch_size=batch_size, multiple=multiple, is_training=True, augment=augment)
 
         def valid(batch_size, multiple):
+            if parameters.network == "magnet":  # each of its images takes as much memory as dozens of the others'
+                batch_size = max(parameters.batch_size, multiple)
             return make(split["valid"], batch_size=batch_size, multiple=multiple)
 
         if parameters.network == "magnet":
