@@ -33,7 +33,7 @@ NOISE, FWHM = 0.05, 0.2
 STRENGTHS = (10.0, 30.0, 100.0, 300.0)
 """Of our curvature regularisation."""
 
-COEFFICIENTS = (2.0, 4.0, 8.0, 16.0)
+COEFFICIENTS = (4.0, 8.0, 16.0)
 """Of PyAutoLens's constant regularisation."""
 
 NETWORKS = ("none", "unet", "rim")
@@ -45,7 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reconstruction", description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="?", default="compare", choices=["compare", "gpu"])
     parser.add_argument("--lenses", type=int, default=16, help="number of lenses that are compared")
-    parser.add_argument("--reconstructions", type=int, default=1000, help="number of timed reconstructions")
+    parser.add_argument(
+        "--reconstructions", type=int, default=1000, help=f"number of timed reconstructions, a multiple of {BATCH}"
+    )
     parser.add_argument("--images", type=int, default=10_000, help="gpu: number of images")
     parser.add_argument("--epochs", type=int, default=10, help="gpu: epochs of training")
     parser.add_argument("--flags", default="", help="gpu: more flags of generate_data.py, for a test with small images")
@@ -53,6 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.reconstructions % BATCH:
+        parser.error(f"--reconstructions must be a multiple of {BATCH}: another batch would be compiled while timed")
     if options.part:
         report = PARTS[options.part](options.folder, options)
         (options.folder / f"{options.part}.json").write_text(json.dumps(report))
