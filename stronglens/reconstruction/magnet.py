@@ -74,7 +74,7 @@ class MagnetCell(keras.layers.Layer):
         list of tensors (B, S, S)
         """
         # A step of gradient descent of this length cannot overshoot: the gradient gets the scale of a source.
-        length = 1 / largest_weight(operator, weight)
+        length = 1 / (largest_weight(operator, weight) + 1e-12)  # no ray may end in the source's field
         estimate = ops.zeros_like(operator.adjoint(image))
         memory = ops.zeros_like(estimate)[..., None] + ops.zeros((MEMORY,))
         coarse, fine = memory[:, :: self.stride, :: self.stride], memory
