@@ -457,7 +457,8 @@ class Training(Parameters):
     )
     learning_rate: float = number(0.00001, shortcut="mlr", valid=(1e-12, 1), help="learning rate of the optimizer")
     learning_schedule: str = choice(
-        "constant", ("constant", "cosine"), help="learning-rate schedule: constant; cosine, cosine decay to zero"
+        "constant", ("constant", "cosine", "exponential"),
+        help="learning-rate schedule: constant; cosine, cosine decay to zero; exponential, 4 % less every 5,000 steps",
     )
     warm_up: int = number(
         0, unit="epochs", valid=(0, 100_000), help="epochs of linear learning-rate warm-up"

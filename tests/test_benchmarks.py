@@ -133,3 +133,35 @@ def test_a_galaxy_in_pixels_is_lensed_as_the_profile_that_it_shows():
         row = {name: float(values[place]) for name, values in scene.items()}
         seen = lens_galaxy(galaxy, row, 0.7, rays).reshape(*image.shape, -1).mean(axis=-1)
         np.testing.assert_allclose(seen / seen.max(), image / image.max(), atol=5e-3)
+
+
+def test_a_mesh_is_resampled_at_the_places_of_our_pixels():
+    from benchmarks.reconstruction import resample
+
+    y, x = np.meshgrid(np.linspace(0.9, -0.8, 34), np.linspace(-0.95, 0.85, 34), indexing="ij")
+    side, field = 32, 1.5
+    along = (np.arange(side) - (side - 1) / 2) * field / side
+    # Row 0 of a source is at its top. A linear function is kept by a linear interpolation.
+    expected = 2 * along - 3 * -along[:, None] + 1
+    np.testing.assert_allclose(resample(2 * x - 3 * y + 1, np.stack([y, x], axis=-1), side, field), expected)
+
+
+@pytest.mark.benchmark
+def test_reconstruction_benchmark_runs(tmp_path):
+    done = run("benchmarks.reconstruction", "--lenses=1", "--reconstructions=50", f"--output={tmp_path}/found.json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "found.json").read_text())
+    # Both recover the source: one lens tells no more.
+    for name in ("ours", "theirs"):
+        assert min(report[name]["rmse"].values()) < 0.5 * report["zero_image"]
+
+
+@pytest.mark.benchmark
+def test_magnet_benchmark_runs_on_small_images(tmp_path):
+    small = "--flags=--grid-size=32 --pixel-scale=0.24 --source-grid-size=16"
+    output = f"--output={tmp_path}/found.json"
+    done = run("benchmarks.reconstruction", "gpu", "--images=24", "--epochs=1", small, output)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "found.json").read_text())
+    assert report["images_a_second"] > 0
+    assert 0 < report["zero_image"] < 1

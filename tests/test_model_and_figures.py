@@ -86,6 +86,7 @@ def test_images_on_disk_teach_the_same(trained, small_dataset, tmp_path, monkeyp
         (["--simulate", "--workers=2", "--scheduler=tcp://x:1"], "exclude each other"),
         (["--workers=2"], "apply with --simulate only"),
         (["--simulate", "--predict", "x.npy"], "--simulate (training) and --predict"),
+        (["--learning-schedule=exponential", "--warm-up=2"], "--warm-up does not apply"),
     ],
 )
 def test_flags_that_make_no_sense_together(small_dataset, tmp_path, capsys, arguments, message):

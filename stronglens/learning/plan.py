@@ -69,6 +69,8 @@ def check_flags(parameters) -> None:
         raise UsageError("--simulate (training) and --predict (no training) exclude each other; give only one")
     if parameters.epochs <= parameters.warm_up:
         raise UsageError(f"--warm-up={parameters.warm_up} must be less than --epochs={parameters.epochs}")
+    if parameters.warm_up and parameters.learning_schedule == "exponential":
+        raise UsageError("--warm-up does not apply with --learning-schedule=exponential; give only one")
 
 
 def load_training_set(parameters, console: Console, rebuild: Callable[[Mapping[str, Any]], Any]) -> tuple[Dataset, Any]:

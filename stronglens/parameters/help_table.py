@@ -181,7 +181,9 @@ def _override_text(declaration: Declaration, cls: type[Parameters], overrides: O
     texts = [
         f"{_default_text(declaration, defaults[declaration.name])} with {declared[chooser].flag}={choice}"
         for (chooser, choice), defaults in overrides.items()
-        if chooser in declared and defaults.get(declaration.name, declaration.default) != declaration.default
+        if chooser in declared
+        and choice in declared[chooser].choices  # of this task
+        and defaults.get(declaration.name, declaration.default) != declaration.default
     ]
     return f" (default {', '.join(texts)})" if texts else ""
 

@@ -19,8 +19,8 @@ BRIGHT = 0.05
 
 PROBABILITIES = (0.68, 0.95)
 
-IMAGES, BATCH = 1024, 64
-"""Maximum number of validation images, and images at a time."""
+IMAGES, PIXELS = 1024, 2**16
+"""Maximum number of validation images, and source pixels at a time."""
 
 
 def fit_calibration(network, dataset: Dataset, rows: np.ndarray, conditions: Conditions) -> dict[str, list[float]]:
@@ -42,9 +42,11 @@ def fit_calibration(network, dataset: Dataset, rows: np.ndarray, conditions: Con
     rows = rows[:: max(1, len(rows) // IMAGES)][:IMAGES]
     generators = [generator(0, Stream.OBSERVATION, int(row)) for row in rows]
     seen = observe(dataset.images[rows], conditions, generators)
-    output = network.predict(network_inputs(seen, lens_values(dataset, rows)), batch_size=BATCH, verbose=0)
+    sources = dataset.others["sources"][rows]
+    batch_size = max(1, PIXELS // sources[0].size)
+    output = network.predict(network_inputs(seen, lens_values(dataset, rows)), batch_size=batch_size, verbose=0)
     estimate, sigma = output[:, -2], np.exp(output[:, -1] / 2)
-    ratio, is_bright = np.abs(estimate - dataset.others["sources"][rows]) / sigma, estimate > BRIGHT
+    ratio, is_bright = np.abs(estimate - sources) / sigma, estimate > BRIGHT
     kinds = {"faint": ~is_bright, "bright": is_bright}
     return {
         name: [float(np.quantile(ratio[kind], probability)) if kind.any() else 1.0 for probability in PROBABILITIES]

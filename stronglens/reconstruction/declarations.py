@@ -125,7 +125,9 @@ class LensOfImages(Parameters):
 
 
 OVERRIDES = {
-    ("network", "magnet"): {"steps": 10, "learning_rate": 1e-6, "batch_size": 2},
+    ("network", "magnet"): {
+        "steps": 10, "learning_rate": 1e-6, "learning_schedule": "exponential", "batch_size": 2,
+    },
 }
 
 EXAMPLES = {

@@ -3,7 +3,7 @@
 Two networks begin from the non-negative inversion. ``unet`` corrects it once. ``rim``, a recurrent inference machine
 (Putzky & Welling 2017, arXiv:1706.04008; Morningstar et al. 2019, ApJ 883, 14), corrects it in steps: each sees the
 estimate and the gradient of the likelihood there, and hands a memory on. Both also give the logarithm of the variance
-of each source pixel. ``none`` is the inversion alone.
+of each source pixel. ``magnet`` is a machine that begins from zero (see `magnet`). ``none`` is the inversion alone.
 """
 
 from dataclasses import asdict, dataclass
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from stronglens.reconstruction.inversion import FIRST_STRENGTHS, curvature, interpolate_strength, invert, project
+from stronglens.reconstruction.magnet import MagnetCell
 from stronglens.reconstruction.operator import (
     LENS_COLUMNS,
     Operator,
@@ -61,17 +62,20 @@ class Camera:
     strength: tuple = FIRST_STRENGTHS
 
 
-def build_network(kind: str, camera: Camera, seed: int, steps: int = 4, takes_strength: bool = False) -> keras.Model:
+def build_network(
+    kind: str, camera: Camera, seed: int, steps: int = 4, takes_strength: bool = False, stride: int = 2
+) -> keras.Model:
     """Build an untrained network that reconstructs sources.
 
     Parameters
     ----------
-    kind : {"rim", "unet", "none"}
+    kind : {"rim", "unet", "magnet", "none"}
     camera : Camera
     seed : int
-    steps : int, corrections of the RIM
+    steps : int, corrections of ``rim`` and ``magnet``
     takes_strength : bool
         Whether the strength of the regularisation is an input ``strength`` (B, 1), instead of ``camera.strength``.
+    stride : {1, 2, 4}, of ``magnet``
 
     Returns
     -------
@@ -91,8 +95,8 @@ def build_network(kind: str, camera: Camera, seed: int, steps: int = 4, takes_st
     ]
     if takes_strength:
         inputs.append(keras.Input((1,), name="strength"))
-    number = {"none": 0, "unet": 1, "rim": steps}[kind]
-    reconstruct = Reconstruction(kind, number, asdict(camera), seed, name="reconstruction")
+    number = {"none": 0, "unet": 1, "rim": steps, "magnet": steps}[kind]
+    reconstruct = Reconstruction(kind, number, asdict(camera), seed, stride, name="reconstruction")
     return keras.Model(inputs, reconstruct(inputs), name=kind)
 
 
@@ -130,21 +134,25 @@ class Reconstruction(keras.layers.Layer):
 
     Parameters
     ----------
-    kind : {"rim", "unet", "none"}
+    kind : {"rim", "unet", "magnet", "none"}
     steps : int, learned corrections
     camera : dict, the fields of `Camera`
     seed : int, of the initial weights
+    stride : int, of ``magnet``
     """
 
-    def __init__(self, kind: str, steps: int, camera: dict, seed: int = 0, **kwargs):
+    def __init__(self, kind: str, steps: int, camera: dict, seed: int = 0, stride: int = 2, **kwargs):
         super().__init__(**kwargs)
-        self.kind, self.steps, self.seed, self.settings = kind, steps, seed, camera
+        self.kind, self.steps, self.seed, self.stride, self.settings = kind, steps, seed, stride, camera
         self.camera = Camera(**camera)
         self.rays = pixel_rays(self.camera.side, self.camera.pixel_scale)
         self.blur = None
         if self.camera.psf is not None:
             self.blur = separate_psf(np.asarray(self.camera.psf), self.camera.side)
-        self.cell = Cell(MEMORY if kind == "rim" else 0, seed, name="cell") if steps else None
+        if kind == "magnet":
+            self.cell = MagnetCell(stride, seed, name="cell")
+        else:
+            self.cell = Cell(MEMORY if kind == "rim" else 0, seed, name="cell") if steps else None
 
     def build(self, input_shapes):
         """Build the cell."""
@@ -167,7 +175,9 @@ class Reconstruction(keras.layers.Layer):
         projected = operator.adjoint(image) / (seen_by + 0.1)
         estimates = [projected, smooth, start]
         log_variance = ops.zeros_like(start) + FIRST_LOG_VARIANCE
-        if self.steps:
+        if self.kind == "magnet":
+            estimates += self.cell.reconstruct(operator, image, weight, self.steps)
+        elif self.steps:
             coverage = ops.stop_gradient(operator.adjoint(weight * ops.ones_like(image)))
             first, second = PRECONDITION
             scale = 1 / (first * coverage + second * strength)
@@ -214,7 +224,7 @@ class Reconstruction(keras.layers.Layer):
     def get_config(self) -> dict:
         """Return the arguments, for saving."""
         return super().get_config() | {
-            "kind": self.kind, "steps": self.steps, "camera": self.settings, "seed": self.seed
+            "kind": self.kind, "steps": self.steps, "camera": self.settings, "seed": self.seed, "stride": self.stride
         }  # fmt: skip
 
 

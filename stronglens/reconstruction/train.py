@@ -1,21 +1,24 @@
 """Training of the reconstruction task: the strength of the regularisation, then the network."""
 
+import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from stronglens.execution import describe_duration
 from stronglens.learning.plan import TrainingPlan
 from stronglens.learning.train import announce, settings_of_fit
 from stronglens.reconstruction.batches import ReconstructionBatches
 from stronglens.reconstruction.calibration import fit_calibration
-from stronglens.reconstruction.network import Camera, build_network, reconstruction_loss
+from stronglens.reconstruction.network import INVERSIONS, Camera, build_network, reconstruction_loss
 from stronglens.reconstruction.observing import Conditions
 from stronglens.reconstruction.plan import describe_galaxies
 from stronglens.reconstruction.strength import TRIALS, fit_strengths
 from stronglens.simulation.stream import SimulationStream
 from stronglens.training import fit, keras, load_network, save_network
+from stronglens.training.precision import copy_network
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,33 @@ class SourceError:
         return [LastStepError(name="rmse")]
 
 
+@dataclass(frozen=True)
+class EqualSteps(SourceError):
+    """Learn sources with the squared error of every step, all weighing the same, as MagNet does."""
+
+    clipped_at: ClassVar[float] = 5.0
+    jit_compile: ClassVar[str | bool] = "auto"  # convolutions take the time, and XLA's are slow on a CPU
+
+    def describe(self) -> dict:
+        """Return the settings that must not change when a training is resumed."""
+        return {"the loss": "squared error of the source, mean of all steps"}
+
+    def loss(self):
+        """Return the loss function."""
+        return equal_steps_loss
+
+
+def equal_steps_loss(truth: Any, output: Any) -> Any:
+    """Return the squared error summed over the source's pixels, mean of all steps: (B,)."""
+    estimates = output[:, len(INVERSIONS) : -1]
+    return keras.ops.mean(keras.ops.sum((estimates - truth[:, None]) ** 2, axis=(2, 3)), axis=1)
+
+
 class LastStepError(keras.metrics.Mean):
     """Root mean square error of the last step, over all source pixels."""
 
     def update_state(self, truth, output, sample_weight=None):
-        """Add a batch: truth (B, S, S) and the network's output (B, 2 + T, S, S)."""
+        """Add a batch: truth (B, S, S) and the network's output (B, 4 + T, S, S)."""
         super().update_state(keras.ops.mean((output[:, -2] - truth) ** 2, axis=(1, 2)), sample_weight)
 
     def result(self):
@@ -86,16 +111,17 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
     camera = make_camera(plan)
     with plan.console.progress(TRIALS, "fitting the regularisation", unit="trials") as progress:
         camera = replace(camera, strength=fit_strengths(camera, dataset, split["valid"], conditions, progress))
-    network = build_network(parameters.network, camera, parameters.seed, getattr(parameters, "steps", 0))
+    network = build_network(parameters.network, camera, parameters.seed, parameters.steps, stride=parameters.rim_stride)
     outputs = f"sources of {camera.source_side} x {camera.source_side} pixels"
     announce(plan, network, outputs)
     record = dataset.describe(()) | {"split": {name: rows.tolist() for name, rows in split.items()}}
     record |= {"network": parameters.network, "lens-error": parameters.lens_error}
     history: dict[str, list[float]] = {}
     if parameters.network != "none":
+        objective = EqualSteps() if parameters.network == "magnet" else SourceError()
         make = partial(
-            ReconstructionBatches, dataset, conditions=conditions, objective=SourceError(),
-            lens_error=parameters.lens_error, seed=parameters.seed,
+            ReconstructionBatches, dataset, conditions=conditions, objective=objective, seed=parameters.seed,
+            lens_error=parameters.lens_error,
         )  # fmt: skip
 
         def train(batch_size, multiple):
@@ -106,15 +132,39 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
             return batches
 
         def valid(batch_size, multiple):
+            if parameters.network == "magnet":  # each of its images takes as much memory as dozens of the others'
+                batch_size = max(parameters.batch_size, multiple)
             return make(split["valid"], batch_size=batch_size, multiple=multiple)
 
+        if parameters.network == "magnet":
+            speed = measure_speed(network, objective, train(parameters.batch_size, 1)[0])
+            epoch = describe_duration(len(split["train"]) / speed)
+            say(f"Training takes about {epoch} an epoch on this machine ({speed:.3g} images/s)")
         history = fit(
-            network, train, valid, label_names=(), objective=SourceError(), record=record, **settings_of_fit(parameters)
+            network, train, valid, label_names=(), objective=objective, record=record, **settings_of_fit(parameters)
         )
         network, record = load_network(parameters.model_file)
     record["calibration"] = fit_calibration(network, dataset, split["valid"], conditions)
     save_network(network, parameters.model_file, record)
     return history
+
+
+def measure_speed(network: keras.Model, objective: SourceError, batch: tuple) -> float:
+    """Return how many images a second a network trains on, from one step after the one that compiles it.
+
+    Parameters
+    ----------
+    network : keras.Model
+        It is not changed.
+    objective : SourceError
+    batch : tuple of inputs and targets
+    """
+    copy = copy_network(network, "float32")
+    copy.compile("adam", loss=objective.loss(), jit_compile=objective.jit_compile)
+    copy.train_on_batch(*batch)
+    start = time.perf_counter()
+    copy.train_on_batch(*batch)
+    return len(batch[1]) / (time.perf_counter() - start)
 
 
 def make_camera(plan: TrainingPlan) -> Camera:

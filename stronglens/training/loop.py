@@ -81,8 +81,8 @@ def fit(
     optimizer : {"adam", "sgd"}
     momentum, weight_decay : float
         See `make_optimizer`. Only ``sgd`` has a momentum.
-    learning_schedule : {"constant", "cosine"}
-        Cosine decays to zero at the last step.
+    learning_schedule : {"constant", "cosine", "exponential"}
+        See `schedule_rate`.
     warm_up : int, epochs
         Epochs of linear learning-rate warm-up.
     batch_size : int, images

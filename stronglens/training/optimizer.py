@@ -5,6 +5,9 @@ from stronglens.training.device import keras
 # Usual learning rates, suggested in the message when a training diverges.
 USUAL_RATE = {"adam": 1e-3, "sgd": 1e-2}
 
+DECAY = 0.96, 5000
+"""Of the exponential schedule: the factor by which the learning rate falls, and after how many steps each time."""
+
 
 class MomentumDescent(keras.optimizers.SGD):
     """Stochastic gradient descent with momentum and L2 weight decay: v = m v - rate (g + decay w); w = w + v.
@@ -80,14 +83,15 @@ def make_optimizer(
 def schedule_rate(
     learning_rate: float, schedule: str, steps: int, warm_up: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """Return the learning-rate schedule: a linear warm-up from zero, then constant or cosine decay.
+    """Return the learning-rate schedule: a linear warm-up from zero, then constant or cosine decay; or decay in stairs.
 
     Parameters
     ----------
     learning_rate : float
         Learning rate at the end of the warm-up.
-    schedule : {"constant", "cosine"}
-        Cosine decays to zero at the last step (Loshchilov & Hutter 2017, ICLR).
+    schedule : {"constant", "cosine", "exponential"}
+        Cosine decays to zero at the last step (Loshchilov & Hutter 2017, ICLR). Exponential decays in stairs
+        (`DECAY`), without a warm-up.
     steps : int
         Number of steps of the training.
     warm_up : int
@@ -98,6 +102,9 @@ def schedule_rate(
     float or schedule
     """
     schedules = keras.optimizers.schedules
+    if schedule == "exponential":
+        factor, interval = DECAY
+        return schedules.ExponentialDecay(learning_rate, interval, factor, staircase=True)
     if schedule == "cosine":
         start, target = (0.0, learning_rate) if warm_up else (learning_rate, None)
         return schedules.CosineDecay(start, max(1, steps - warm_up), warmup_target=target, warmup_steps=warm_up)

@@ -58,3 +58,9 @@ def test_rate_rises_to_its_value_and_goes_on_by_its_schedule(schedule, warm_up):
     expected = RATE * np.where(steps < warm_up, steps / max(1, warm_up), falling)
     # cos in float32, beside a sum of 1.
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_exponential_rate_falls_in_stairs():
+    rate = schedule_rate(RATE, "exponential", 20_000, 0)
+    found = [float(rate(step)) for step in (0, 4999, 5000, 9999, 10_000)]
+    np.testing.assert_allclose(found, [RATE, RATE, 0.96 * RATE, 0.96 * RATE, 0.96**2 * RATE], rtol=1e-6)
