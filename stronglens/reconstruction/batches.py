@@ -72,7 +72,10 @@ class ReconstructionBatches(Batches):
         See `stronglens.training.batches.Batches`.
     objective : Objective
     is_training : bool
-        Whether the images are shuffled, turned, scaled and observed again in every epoch.
+        Whether the images are shuffled, scaled and observed again in every epoch. An epoch leaves out the few random
+        images that do not fill a batch.
+    augment : bool
+        Whether images, sources and lenses are rotated and flipped.
     seed : int
     lens_error : float
         Standard deviation of the errors of the lens models; see `disturb_lenses`.
@@ -92,7 +95,8 @@ class ReconstructionBatches(Batches):
         seed: int = 0,
         lens_error: float = 0.0,
     ):
-        super().__init__(len(rows) - len(rows) % multiple, batch_size, multiple, objective)
+        steps = multiple * -(-len(rows) // batch_size)  # batches of one size: the network is compiled for each size
+        super().__init__(len(rows) - len(rows) % steps, batch_size, multiple, objective)
         self.images, self.sources = dataset.images.subset(rows), dataset.others["sources"].subset(rows)
         self.lenses, self.rows = lens_values(dataset, rows), rows
         self.conditions, self.is_training, self.augment = conditions, is_training, augment

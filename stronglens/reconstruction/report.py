@@ -136,7 +136,7 @@ def _panels(test: LensSet, one: Reconstructed, row: int, scales: tuple[float, fl
 def _table(metrics: Mapping, kind: str) -> list[str]:
     """Return the printed table of the test."""
     lines = [f"Test on the {metrics['set']} set: RMSE per source pixel (true peak 1), with 95 % bootstrap intervals"]
-    header = ("noise", "galaxies", "zero image", "linear", "non-neg.")
+    header: tuple[str, ...] = ("noise", "galaxies", "zero image", "linear", "non-neg.")
     header += () if kind == "none" else (kind, "95 % interval", "of zero's")
     header += ("flux", "scatter", "chi2") + (() if kind == "none" else ("in 68 %", "in 95 %"))
     rows = [header]
