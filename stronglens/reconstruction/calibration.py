@@ -1,6 +1,6 @@
 """Calibration of the error bars: factors on the predicted standard deviation, from validation images.
 
-The network's variance is that of a Gaussian; errors have longer tails. The factor for 68 % is the 68th percentile of
+The network predicts the scale of each pixel's error. The factor for 68 % is the 68th percentile of
 |error| / sigma on validation images, and that for 95 % the 95th (split conformal prediction: Lei et al. 2018, JASA 113,
 1094), each for faint and for bright pixels.
 """

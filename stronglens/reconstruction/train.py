@@ -23,7 +23,7 @@ from stronglens.training.precision import copy_network
 
 @dataclass(frozen=True)
 class SourceError:
-    """Learn sources with the squared error of every step, and their variance with a Gaussian likelihood.
+    """Learn sources with the squared error of every step, and their variance with Student's t.
 
     See `network.reconstruction_loss`.
     """
@@ -34,7 +34,7 @@ class SourceError:
 
     def describe(self) -> dict:
         """Return the settings that must not change when a training is resumed."""
-        return {"the loss": "squared error of the source at every step, Gaussian likelihood of the last"}
+        return {"the loss": "squared error of the source at every step, likelihood (Student's t) of the last"}
 
     def core(self, network: keras.Model) -> keras.Model:
         """Return the part of a network to which the loss is applied: the whole network."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from stronglens.parameters import RunError
 from stronglens.reconstruction.calibration import half_widths
@@ -112,7 +113,8 @@ def test_loss_weighs_later_steps_more():
     random = np.random.default_rng(0)
     truth, output = random.random((2, 4, 4), np.float32), random.random((2, 3 + 2 + 1, 4, 4), np.float32)
     squares = np.mean((output[:, 3:5] - truth[:, None]) ** 2, axis=(2, 3))
-    likelihood = output[:, 5] + (output[:, 4] - truth) ** 2 * np.exp(-output[:, 5])
+    scaled = (output[:, 4] - truth) / np.exp(output[:, 5] / 2)
+    likelihood = -2 * stats.t(df=4).logpdf(scaled) + output[:, 5] + 2 * stats.t(df=4).logpdf(0)
     wanted = squares @ [1 / 3, 2 / 3] / 0.02**2 + likelihood.mean(axis=(1, 2)) / 2
     np.testing.assert_allclose(reconstruction_loss(truth, output), wanted, rtol=1e-5)
 
