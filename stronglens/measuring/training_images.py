@@ -130,7 +130,8 @@ def read_training_images(parameters, record: Mapping, network=None) -> TrainingI
         If the network was trained for another task, or its record is damaged.
     """
     path = parameters.model_file
-    unit = record.get("image-unit", RELATIVE if record.get("zero-point", 0) is None else CALIBRATED)
+    is_relative = record.get("zero-point", 0) is None and not record.get("labels")
+    unit = record.get("image-unit", RELATIVE if is_relative else CALIBRATED)
     if (task := record.get("task")) != parameters.task:
         raise RunError(f"{path} was trained for --task {task}: give that task, or another --model-file")
     try:
