@@ -317,10 +317,10 @@ def from_depth(blocks: Any) -> Any:
 
 
 def reconstruction_loss(truth: Any, output: Any) -> Any:
-    """Return what is minimised: the squared error of each step, later ones weighing more, and a likelihood.
+    """Return the loss: the squared error of each step, later ones weighing more, and a likelihood.
 
-    The likelihood trains the variance alone. It is Student's t with 4 degrees of freedom. The gradient of a Gaussian grows
-    with the square of an error over its variance: a few pixels with a small predicted variance dominated the training.
+    The likelihood trains the variance alone. It is Student's t with 4 degrees of freedom. The gradient of a Gaussian
+    grows with the square of an error over its variance: a few pixels with a small variance dominated the training.
 
     Parameters
     ----------
