@@ -129,7 +129,7 @@ def test_a_key_of_the_other_command_is_named_as_such(file):
 def test_what_a_command_says_of_a_file_is_what_reading_it_says(tmp_path):
     with pytest.raises(UsageError, match=r"this is a preset: give it with --preset=slacs$"):
         read_command("generate_data.py", "--config=slacs")
-    with pytest.raises(UsageError, match=r"none\.toml: there is no such file$"):
+    with pytest.raises(UsageError, match=r"none\.toml: file not found$"):
         read_command("generate_data.py", "--config=none.toml")
     with contextlib.redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit):
         read_command("generate_data.py", "--config=none.toml", "--help")
