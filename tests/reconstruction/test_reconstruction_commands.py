@@ -121,13 +121,24 @@ def test_a_dataset_of_another_task_is_refused(small_dataset, tmp_path, capsys):
     assert "--task regression, not reconstruction" in line
 
 
-@pytest.mark.parametrize("network", ["none", "unet"])
+@pytest.mark.parametrize("network", [pytest.param("none", marks=pytest.mark.slow), "unet"])
 def test_the_command_trains_a_network_that_loads_elsewhere(small_sources, tmp_path, capsys, network):
     given = [*flags(tmp_path, small_sources), f"--network={network}", "-e=1"]
     assert model_and_figures.main(given) == 0
     said = capsys.readouterr().out
     assert "no galaxy is in two sets" in said
     assert "Network: " in said
+    metrics = json.loads((tmp_path / "figures" / "metrics.json").read_text())
+    assert list(metrics["levels"]) == ["0", "0.01", "0.05", "0.1"]
+    for kinds in metrics["levels"].values():
+        for found in kinds.values():
+            assert found["methods"].keys() >= {"zero", "back-projection", "curvature", "non-negative"}
+            assert found["rmse"]["low"] <= found["rmse"]["value"] <= found["rmse"]["high"]
+            assert ("coverage" in found) == (network != "none")  # the inversion alone has no error bars
+    rows = (tmp_path / "figures" / "predictions.csv").read_text().splitlines()
+    assert len(rows) == 1 + sum(found["lenses"] for kinds in metrics["levels"].values() for found in kinds.values())
+    drawn = {path.stem for path in (tmp_path / "figures").glob("*.png")}
+    assert drawn == {"sources", "errors", "flux", "lens_errors"} | ({"history"} if network != "none" else set())
     loaded, record = load_network(tmp_path / "n.keras")
     assert record["network"] == network
     noise, strengths = zip(*loaded.get_layer("reconstruction").camera.strength, strict=True)
@@ -155,6 +166,7 @@ def test_the_command_trains_a_network_that_loads_elsewhere(small_sources, tmp_pa
     assert np.sqrt(np.mean((output[:, 2] - sources) ** 2)) < 0.5 * np.sqrt(np.mean(sources**2))
 
 
+@pytest.mark.slow
 def test_interrupted_training_gives_the_same_numbers(small_sources, tmp_path, monkeypatch):
     # The fit of the regularisation comes before the training, and takes as long here.
     monkeypatch.setattr(training, "fit_strengths", lambda *_: FIRST_STRENGTHS)
