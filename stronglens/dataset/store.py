@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class ChunkStore:
     folder: Path
     format: str
     number: int
-    shapes: Mapping[str, tuple[int, int]]
+    shapes: Mapping[str, tuple[int, int]] = field(hash=False)  # a dict has no hash; workers keep the work by its hash
 
     @classmethod
     def of(cls, folder: str | Path, manifest: dict) -> "ChunkStore":
