@@ -42,7 +42,7 @@ def draw_errors(metrics: Mapping[str, Mapping[str, Mapping]]) -> Figure:
     levels = list(metrics)
     kinds = list(dict.fromkeys(kind for found in metrics.values() for kind in found))
     with style():
-        figure = new_figure(0.5 + 4.3 * len(kinds), SIDE + 1.75)
+        figure = new_figure(0.3 + 4.3 * len(kinds), SIDE + 1.5)
         for place, kind in enumerate(kinds):
             axes = figure.add_axes(inches(figure, 0.75 + 4.3 * place, 0.6, 3.4, SIDE))
             methods = metrics[levels[0]][kind]["methods"]
@@ -82,7 +82,7 @@ def draw_flux(fluxes: Mapping[str, tuple[np.ndarray, np.ndarray]], kinds: Mappin
     kinds : mapping of str to ndarray (N,) bool
     """
     with style():
-        figure = new_figure(0.6 + 2.9 * len(fluxes), SIDE + 1.5)
+        figure = new_figure(0.6 + 2.9 * len(fluxes), SIDE + 1.05)
         every = np.concatenate([np.concatenate(pair) for pair in fluxes.values()])
         ends = np.array([max(every.min(), 1e-3) / 1.15, every.max() * 1.15])
         for place, (level, (true, estimated)) in enumerate(fluxes.items()):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from stronglens.plotting import add_title, draw_image, fit_text, inches, new_figure, style
 
-SIDE, GAP, LEFT, TOP, BOTTOM = 1.18, 0.08, 1.12, 0.95, 0.62
+SIDE, GAP, LEFT, TOP, BOTTOM = 1.18, 0.08, 1.5, 0.8, 0.62
 """Side of a panel, gap between panels, and margins of the figure, inches."""
 
 SOURCES, ERRORS, DEVIATIONS = "source", "error", "sigma"
@@ -110,7 +110,7 @@ def _draw_bars(figure: Figure, scales: Sequence[str | None], norms, maps) -> Non
         if scale not in scales:
             continue
         first = LEFT + scales.index(scale) * (SIDE + GAP)
-        length = max(SIDE, min(2, scales.count(scale)) * (SIDE + GAP) - GAP)
+        length = min(2, scales.count(scale)) * (SIDE + GAP) - 3 * GAP
         box = (first / width, 0.42 / figure.get_figheight(), length / width, 0.09 / figure.get_figheight())
         axes = figure.add_axes(box)
         bar = figure.colorbar(ScalarMappable(norm=norms[scale], cmap=maps[scale]), cax=axes, orientation="horizontal")
