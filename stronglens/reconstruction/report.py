@@ -17,6 +17,7 @@ from stronglens.reconstruction.experiments import (
     LENS_ERROR_LEVELS,
     Reconstructed,
     choose_lenses,
+    compile_shared,
     count_lenses,
     measure_lens_errors,
     measure_steps,
@@ -51,20 +52,20 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     """
     parameters, dataset, console = plan.parameters, plan.dataset, plan.console
     network, record = load_network(parameters.model_file)
-    camera, kind = camera_of(network), record["network"]
+    camera, kind, compiled = camera_of(network), record["network"], compile_shared(network)
     rows, name = plan.test
     if name != "test":
         console.say("There are no test images (--test-split=0); the metrics are those of the validation set")
     test = choose_lenses(dataset, rows, plan.made_with)
     steps = network.output_shape[1] - len(INVERSIONS) - 1
     with console.progress(count_lenses(test, kind in ("rim", "magnet")), "testing", unit="lenses") as progress:
-        tested, levels = reconstruct_at_levels(network, record, dataset, test, camera, progress.advance)
+        tested, levels = reconstruct_at_levels(compiled, record, dataset, test, camera, progress.advance)
         if not all(np.isfinite(one.estimate).all() for one in tested.values()):
             raise RunError(f"the network in {parameters.model_file} gives NaN or infinite values; train it again")
         metrics = {"set": name, "network": kind, "levels": levels}
-        metrics["lens_errors"] = measure_lens_errors(network, dataset, test, progress.advance)
+        metrics["lens_errors"] = measure_lens_errors(compiled, dataset, test, progress.advance)
         if kind in ("rim", "magnet"):
-            metrics["rmse_by_step"] = measure_steps(network, record, dataset, test, camera, progress.advance)
+            metrics["rmse_by_step"] = measure_steps(compiled, record, dataset, test, camera, progress.advance)
     for line in ["", *_table(metrics, kind), "", *_describe_lens_errors(metrics, parameters.lens_error)]:
         console.say(line)
     folder = parameters.figures_dir
