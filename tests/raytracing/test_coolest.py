@@ -300,7 +300,7 @@ def test_a_folder_is_replaced_atomically(scene, samples, tmp_path, monkeypatch):
     with pytest.raises(RunError, match="does not allow"):  # indices below 0.5
         write(folder, scene | {"src_sersic": 0.4}, samples)
     (folder / "coolest_update.json").touch()  # what lenstronomy writes beside the template
-    with pytest.raises(RunError, match=r"would be lost: move coolest_update\.json out of it"):
+    with pytest.raises(RunError, match=r"would be lost; move coolest_update\.json out of it"):
         write(folder, scene, samples)
     (folder / "coolest_update.json").unlink()
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
