@@ -182,7 +182,7 @@ def test_power_law_deflects_as_its_parent_and_as_lenstronomys(slope, ellipticity
     ell_comps = turned(ellipticity, angle)
     ours = deflections(PowerLaw((0.02, -0.01), ell_comps, 1.3, slope))
     theirs = deflections(al.mp.PowerLawIntermediate((0.02, -0.01), ell_comps, 1.3, slope))
-    assert largest_error(ours, theirs) < 1e-10  # where the parent ends its series
+    assert largest_error(ours, theirs) < 5e-10  # where the parent ends its series: 1.2e-10 at an ellipticity of 0.875
     theirs = lenstronomy_deflections(
         "EPL", theta_E=1.3, gamma=slope, e1=ell_comps[1], e2=ell_comps[0], center_x=-0.01, center_y=0.02
     )
