@@ -526,7 +526,7 @@ class Prediction(Parameters):
     )
     mask: str | None = text(
         None, help="mask of neighbouring objects: a file (searched first in the image's folder) or FITS extension; "
-        "non-zero pixels are masked and filled",
+        "non-zero pixels are masked, and filled except with --task=reconstruction",
     )
     noise_map: str | None = text(
         None, help="noise standard deviation of each pixel: a file (searched first in the image's folder) or FITS "

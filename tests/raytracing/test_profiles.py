@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from direct_integration import sersic_deflections
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stronglens.raytracing.ellipsoids import mean_convergence, sersic_ellipsoids
@@ -178,11 +178,13 @@ def turned(ellipticity, angle):
 
 
 @power_laws
+@example(slope=2.5, ellipticity=0.875, angle=2.625)
 def test_power_law_deflects_as_its_parent_and_as_lenstronomys(slope, ellipticity, angle):
     ell_comps = turned(ellipticity, angle)
     ours = deflections(PowerLaw((0.02, -0.01), ell_comps, 1.3, slope))
     theirs = deflections(al.mp.PowerLawIntermediate((0.02, -0.01), ell_comps, 1.3, slope))
-    assert largest_error(ours, theirs) < 5e-10  # where the parent ends its series: 1.2e-10 at an ellipticity of 0.875
+    # The parent ends its series early: in the example it is 1.4e-10 from lenstronomy's, ours 2e-11.
+    assert largest_error(ours, theirs) < 5e-10
     theirs = lenstronomy_deflections(
         "EPL", theta_E=1.3, gamma=slope, e1=ell_comps[1], e2=ell_comps[0], center_x=-0.01, center_y=0.02
     )

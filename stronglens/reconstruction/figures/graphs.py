@@ -104,8 +104,8 @@ def draw_flux(fluxes: Mapping[str, tuple[np.ndarray, np.ndarray]], kinds: Mappin
     return figure
 
 
-def draw_steps(errors: Sequence[float], trained: int, zero_noise: str = "5 %") -> Figure:
-    """Draw the RMSE after each step of the network, to more steps than it was trained for.
+def draw_steps(errors: Sequence[float], trained: int) -> Figure:
+    """Draw the RMSE at 5 % noise after each step of the network, to more steps than it was trained for.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def draw_steps(errors: Sequence[float], trained: int, zero_noise: str = "5 %") -
         axes.set(xlabel="step (0: non-negative inversion)", ylabel="RMSE per source pixel", xticks=range(len(errors)))
         axes.grid(color="0.92", lw=0.6)
         axes.legend(fontsize=7.5)
-        add_title(figure, "Error after each step", f"noise {zero_noise} of the peak, with PSF")
+        add_title(figure, "Error after each step", "noise 5 % of the peak, with PSF")
     return figure
 
 
