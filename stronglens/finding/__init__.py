@@ -1,0 +1,1 @@
+"""Task finding: is there a strong lens in an image?"""
