@@ -47,6 +47,12 @@ def disturb_lenses(lenses: np.ndarray, error: float, generators: Sequence[np.ran
     return lenses.astype(np.float32)
 
 
+def given_lenses(dataset: Dataset, rows: np.ndarray, error: float) -> np.ndarray:
+    """Return the lens models that a network is given of validation or test images: always the same errors."""
+    generators = [generator(0, Stream.LENS_ERROR, int(row)) for row in rows]
+    return disturb_lenses(lens_values(dataset, rows), error, generators)
+
+
 def network_inputs(observation: Observation, lenses: np.ndarray) -> dict[str, np.ndarray]:
     """Return the inputs of a network by name; see `network.build_network`."""
     return {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stronglens.dataset import Dataset
-from stronglens.reconstruction.batches import disturb_lenses, lens_values, network_inputs
+from stronglens.reconstruction.batches import given_lenses, network_inputs
 from stronglens.reconstruction.calibration import half_widths
 from stronglens.reconstruction.evaluation import LensSet, evaluate
 from stronglens.reconstruction.galaxies import draw_galaxies
@@ -107,15 +107,15 @@ def reconstruct_at_levels(
     metrics : dict of str to dict
         By noise level, then by kind of galaxy; see `evaluation.evaluate`.
     """
-    conditions, lenses = Conditions.of(dataset.manifest), lens_values(dataset, test.rows)
+    conditions, lenses = Conditions.of(dataset.manifest), given_lenses(dataset, test.rows, record["lens-error"])
     imager, tested, metrics = build_imager(camera), {}, {}
     imager.compile(jit_compile=True)
     learned = record["network"] != "none"
     for level in LEVELS:
         seen = observe_at(dataset, test.rows, conditions, level)
         planes = reconstruct(network, network_inputs(seen, lenses), advance)
-        sigma = np.exp(planes[:, -1] / 2)
-        intervals = half_widths(planes[:, -2], sigma, record["calibration"]) if learned else None
+        sigma, noise = np.exp(planes[:, -1] / 2), seen.typical_noise(camera.operator_error)
+        intervals = half_widths(planes[:, -2], sigma, noise, record["calibration"]) if learned else None
         tested[level] = Reconstructed(seen, planes, intervals, chi_squared(imager, seen, lenses, planes[:, -2]))
         estimates = {name: planes[:, place] for place, name in enumerate(INVERSIONS)}
         estimates |= {record["network"]: planes[:, -2]} if learned else {}
@@ -126,12 +126,11 @@ def reconstruct_at_levels(
 def measure_lens_errors(network, dataset: Dataset, test: LensSet, advance) -> dict[str, dict[str, float]]:
     """Return the RMSE with wrong lens models: by noise level, then by the standard deviation of the errors."""
     conditions, some = Conditions.of(dataset.manifest), _choose_some(test)
-    lenses, found = lens_values(dataset, test.rows[some]), {}
+    found: dict[str, dict[str, float]] = {}
     for level in LENS_ERROR_LEVELS:
         seen, found[f"{level:g}"] = observe_at(dataset, test.rows[some], conditions, level), {}
         for error in LENS_ERRORS:
-            generators = [generator(0, Stream.LENS_ERROR, int(row)) for row in test.rows[some]]
-            given = disturb_lenses(lenses, error, generators)
+            given = given_lenses(dataset, test.rows[some], error)
             estimate = reconstruct(network, network_inputs(seen, given), advance)[:, -2]
             found[f"{level:g}"][f"{error:g}"] = float(np.sqrt(np.mean((estimate - test.sources[some]) ** 2)))
     return found
@@ -145,7 +144,7 @@ def measure_steps(network, record: Mapping, dataset: Dataset, test: LensSet, cam
     longer.compile(jit_compile=True)
     some = _choose_some(test)
     seen = observe_at(dataset, test.rows[some], Conditions.of(dataset.manifest), 0.05)
-    planes = reconstruct(longer, network_inputs(seen, lens_values(dataset, test.rows[some])), advance)
+    planes = reconstruct(longer, network_inputs(seen, given_lenses(dataset, test.rows[some], 0.0)), advance)
     errors = planes[:, len(INVERSIONS) - 1 : -1] - test.sources[some][:, None]
     return np.sqrt(np.mean(errors**2, axis=(0, 2, 3))).tolist()
 
@@ -155,16 +154,6 @@ def observe_at(dataset: Dataset, rows: np.ndarray, conditions: Conditions, level
     fwhm = FWHM if level and conditions.psf_free_share < 1 else 0.0
     generators = [generator(1, Stream.OBSERVATION, int(row)) for row in rows]
     return observe(dataset.images[rows], conditions.at(level, fwhm), generators)
-
-
-def compile_shared(network: keras.Model) -> keras.Model:
-    """Return a model with the layers of a network that XLA compiles, which is several times faster on a CPU.
-
-    The network itself stays uncompiled: Keras would save it with an optimizer.
-    """
-    compiled = keras.Model(network.inputs, network.outputs)
-    compiled.compile(jit_compile=True)
-    return compiled
 
 
 def reconstruct(network, inputs: Mapping[str, np.ndarray], advance=lambda number: None) -> np.ndarray:

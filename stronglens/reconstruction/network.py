@@ -345,3 +345,13 @@ def reconstruction_loss(truth: Any, output: Any) -> Any:
 def camera_of(network: keras.Model) -> Camera:
     """Return the camera of a network that `build_network` has built."""
     return next(layer.camera for layer in network.layers if hasattr(layer, "camera"))
+
+
+def compile_shared(network: keras.Model) -> keras.Model:
+    """Return a model with the layers of a network that XLA compiles, which is several times faster on a CPU.
+
+    The network itself stays uncompiled: Keras would save it with an optimizer.
+    """
+    compiled = keras.Model(network.inputs, network.outputs)
+    compiled.compile(jit_compile=True)
+    return compiled

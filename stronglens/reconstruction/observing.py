@@ -83,6 +83,28 @@ class Observation:
     noise: np.ndarray
     psf_fwhm: np.ndarray
 
+    def typical_noise(self, operator_error: float) -> np.ndarray:
+        """Return the root mean square of noise and operator's error where pixels are seen: (N,)."""
+        return typical_noise(self.noise, operator_error)
+
+
+def typical_noise(noise: np.ndarray, operator_error: float) -> np.ndarray:
+    """Return the root mean square of the noise where it is finite, with the operator's error.
+
+    Parameters
+    ----------
+    noise : ndarray (N, H, W)
+        Standard deviation of each pixel, infinite where it is masked.
+    operator_error : float
+
+    Returns
+    -------
+    ndarray (N,)
+    """
+    is_seen = np.isfinite(noise)
+    squares = np.where(is_seen, noise, 0.0) ** 2
+    return np.sqrt(squares.sum(axis=(1, 2)) / np.maximum(is_seen.sum(axis=(1, 2)), 1) + operator_error**2)
+
 
 def observe(images: np.ndarray, conditions: Conditions, generators: list[np.random.Generator]) -> Observation:
     """Observe noise-free images.

@@ -17,14 +17,13 @@ from stronglens.reconstruction.experiments import (
     LENS_ERROR_LEVELS,
     Reconstructed,
     choose_lenses,
-    compile_shared,
     count_lenses,
     measure_lens_errors,
     measure_steps,
     reconstruct_at_levels,
 )
 from stronglens.reconstruction.figures.sources import DEVIATIONS, ERRORS, SOURCES
-from stronglens.reconstruction.network import INVERSIONS, camera_of
+from stronglens.reconstruction.network import INVERSIONS, camera_of, compile_shared
 from stronglens.training import load_network, save_network
 
 SHOWN = 0.05

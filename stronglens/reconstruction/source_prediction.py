@@ -10,10 +10,10 @@ from stronglens.measuring import Prediction, damaged_record
 from stronglens.measuring.results import PreparedImage
 from stronglens.observation.galaxies import half_light
 from stronglens.reconstruction.calibration import half_widths
-from stronglens.reconstruction.network import INVERSIONS
+from stronglens.reconstruction.network import INVERSIONS, build_imager, camera_of, compile_shared
+from stronglens.reconstruction.observing import typical_noise
 from stronglens.reconstruction.training_ranges import compare_lens, compare_observation, read_training_ranges
 from stronglens.telescope import measure_fwhm
-from stronglens.training import keras
 
 HEADERS = (
     "source-flux", "source-peak", "source-half-light-radius [arcsec]", "magnification", "chi2", "chi2-of-inversion",
@@ -92,25 +92,21 @@ class SourcePredictor:
     """
 
     def __init__(self, parameters, network, record: Mapping, lenses: np.ndarray):
-        self.parameters, self.network, self.lenses = parameters, network, lenses
+        self.parameters, self.network, self.lenses = parameters, compile_shared(network), lenses
         self.ranges = read_training_ranges(parameters, record)
         try:
-            self.layer = network.get_layer("reconstruction")
-            self.camera, self.calibration = self.layer.camera, record["calibration"]
-        except (ValueError, KeyError, AttributeError):
+            self.camera, self.calibration = camera_of(network), record["calibration"]
+            self.has_sigma = record["network"] != "none"
+        except (StopIteration, KeyError):
             raise damaged_record(parameters.model_file) from None
-        self.network.compile(jit_compile=True)
+        self.imager = build_imager(self.camera)
+        self.imager.compile(jit_compile=True)
         self._width_of_file = lru_cache(maxsize=16)(measure_fwhm)
 
     @property
     def source_pixel(self) -> float:
         """Pixel scale of the sources, arcsec."""
         return self.camera.source_field / self.camera.source_side
-
-    @property
-    def has_sigma(self) -> bool:
-        """Whether the network was trained, so that its variance means anything."""
-        return self.layer.steps > 0
 
     def __call__(self, prepared: Sequence[PreparedImage]) -> list[SourcePrediction]:
         """Return the prediction for each image."""
@@ -213,17 +209,16 @@ class SourcePredictor:
         outputs = self._run(images, noise, lenses, fwhm, scale)
         sources = outputs[:, [-2, INVERSIONS.index("non-negative")]]
         models = np.stack([self._image_of(sources[:, number], lenses, fwhm) for number in (0, 1)], axis=1)
-        return sources, models, half_widths(sources[:, 0], np.exp(outputs[:, -1] / 2), self.calibration)[0]
+        typical = typical_noise(noise / scale[:, None, None], self.camera.operator_error)
+        sigma = half_widths(sources[:, 0], np.exp(outputs[:, -1] / 2), typical, self.calibration)[0]
+        return sources, models, sigma
 
     def _image_of(self, sources: np.ndarray, lenses: np.ndarray, fwhm: np.ndarray) -> np.ndarray:
         """Return the images of sources, also in excluded pixels."""
-        side = self.camera.side
-        lens, width, source, noise = (
-            keras.ops.convert_to_tensor(values.astype(np.float32))
-            for values in (lenses, fwhm, sources, np.zeros((len(sources), side, side)))
-        )
-        operator, *_ = self.layer.prepare(lens, noise, width)
-        return np.asarray(keras.ops.convert_to_numpy(operator.forward(source)), float)
+        noise = np.zeros((len(sources), self.camera.side, self.camera.side))
+        inputs = {"lens": lenses, "noise": noise, "psf_fwhm": fwhm, "source": sources}
+        inputs = {name: values.astype(np.float32) for name, values in inputs.items()}
+        return np.asarray(self.imager.predict(inputs, batch_size=len(sources), verbose=0)[0], float)
 
     def _place_lenses(self, one: PreparedImage) -> np.ndarray:
         """Return the lens models (D, 7) relative to the centre of the cut-out, which is cut at whole pixels."""

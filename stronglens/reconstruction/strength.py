@@ -4,7 +4,7 @@ import numpy as np
 
 from stronglens.dataset import Dataset
 from stronglens.execution import Progress
-from stronglens.reconstruction.batches import lens_values, network_inputs
+from stronglens.reconstruction.batches import given_lenses, network_inputs
 from stronglens.reconstruction.network import INVERSIONS, Camera, build_network
 from stronglens.reconstruction.observing import Conditions, observe
 from stronglens.sampling import Stream, generator
@@ -21,7 +21,7 @@ TRIALS = len(LEVELS) * len(STRENGTHS)
 
 
 def fit_strengths(
-    camera: Camera, dataset: Dataset, rows: np.ndarray, conditions: Conditions, progress: Progress
+    camera: Camera, dataset: Dataset, rows: np.ndarray, conditions: Conditions, lens_error: float, progress: Progress
 ) -> tuple[tuple[float, float], ...]:
     """Return the strength with the smallest error of the non-negative inversion, at a few noise levels.
 
@@ -33,6 +33,8 @@ def fit_strengths(
         Validation images.
     conditions : Conditions
         Of the dataset; noise levels beyond its range are not needed, but cost little.
+    lens_error : float
+        Standard deviation of the errors of the lens models; see `batches.disturb_lenses`.
     progress : Progress
 
     Returns
@@ -41,7 +43,8 @@ def fit_strengths(
         Table of `inversion.interpolate_strength`.
     """
     rows = rows[np.linspace(0, len(rows) - 1, min(IMAGES, len(rows))).astype(int)]
-    images, sources, lenses = dataset.images[rows], dataset.others["sources"][rows], lens_values(dataset, rows)
+    images, sources = dataset.images[rows], dataset.others["sources"][rows]
+    lenses = given_lenses(dataset, rows, lens_error)
     fwhm = float(np.mean(conditions.psf_fwhm)) if conditions.psf_free_share < 1 else 0.0
     inputs = []
     for level in LEVELS:

@@ -12,7 +12,7 @@ from stronglens.learning.plan import TrainingPlan
 from stronglens.learning.train import announce, settings_of_fit
 from stronglens.reconstruction.batches import ReconstructionBatches
 from stronglens.reconstruction.calibration import fit_calibration
-from stronglens.reconstruction.network import INVERSIONS, Camera, build_network, reconstruction_loss
+from stronglens.reconstruction.network import INVERSIONS, Camera, build_network, compile_shared, reconstruction_loss
 from stronglens.reconstruction.observing import Conditions
 from stronglens.reconstruction.plan import describe_galaxies
 from stronglens.reconstruction.strength import TRIALS, fit_strengths
@@ -110,7 +110,8 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
     say(describe_galaxies(dataset, split))
     camera = make_camera(plan)
     with plan.console.progress(TRIALS, "fitting the regularisation", unit="trials") as progress:
-        camera = replace(camera, strength=fit_strengths(camera, dataset, split["valid"], conditions, progress))
+        strength = fit_strengths(camera, dataset, split["valid"], conditions, parameters.lens_error, progress)
+    camera = replace(camera, strength=strength)
     network = build_network(parameters.network, camera, parameters.seed, parameters.steps, stride=parameters.rim_stride)
     outputs = f"sources of {camera.source_side} x {camera.source_side} pixels"
     announce(plan, network, outputs)
@@ -144,7 +145,10 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
             network, train, valid, label_names=(), objective=objective, record=record, **settings_of_fit(parameters)
         )
         network, record = load_network(parameters.model_file)
-    record["calibration"] = fit_calibration(network, dataset, split["valid"], conditions)
+    compiled = compile_shared(network)
+    record["calibration"] = fit_calibration(
+        compiled, dataset, split["valid"], conditions, camera.operator_error, parameters.lens_error
+    )
     save_network(network, parameters.model_file, record)
     return history
 

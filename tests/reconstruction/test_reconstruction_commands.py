@@ -144,7 +144,7 @@ def test_the_command_trains_a_network_that_loads_elsewhere(small_sources, tmp_pa
     noise, strengths = zip(*loaded.get_layer("reconstruction").camera.strength, strict=True)
     assert 0 < noise[0] < noise[1]
     assert set(strengths) <= set(strength.STRENGTHS)
-    assert record["calibration"].keys() == {"faint", "bright"}
+    assert record["calibration"].keys() == {"noise", "brightness", "factors"}
     assert sorted(row for rows in record["split"].values() for row in rows) == list(range(60))
     inputs, sources = some_inputs(small_sources)
     np.savez(tmp_path / "inputs.npz", **inputs)

@@ -14,7 +14,6 @@ import pytest
 from scipy import stats
 
 from stronglens.parameters import RunError
-from stronglens.reconstruction.calibration import half_widths
 from stronglens.reconstruction.network import INVERSIONS, Camera, build_network, reconstruction_loss
 from stronglens.reconstruction.operator import Operator, gaussian_blur, pixel_rays, separate_psf, trace_rays
 from stronglens.training import keras, load_network, save_network
@@ -117,12 +116,6 @@ def test_loss_weighs_later_steps_more():
     likelihood = -2 * stats.t(df=4).logpdf(scaled) + output[:, 5] + 2 * stats.t(df=4).logpdf(0)
     wanted = squares @ [1 / 3, 2 / 3] / 0.02**2 + likelihood.mean(axis=(1, 2)) / 2
     np.testing.assert_allclose(reconstruction_loss(truth, output), wanted, rtol=1e-5)
-
-
-def test_half_widths_of_faint_and_bright_pixels():
-    factors = {"faint": [1.0, 2.0], "bright": [3.0, 4.0]}
-    found = half_widths(np.array([[[0.01, 0.5]]]), np.array([[[0.1, 0.2]]]), factors)
-    np.testing.assert_allclose(found[:, 0, 0], [[0.1, 0.6], [0.2, 0.8]])
 
 
 def test_a_saved_network_gives_the_same(recurrent, saved):

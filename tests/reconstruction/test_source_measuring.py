@@ -33,6 +33,8 @@ X, Y, WIDTH, PEAK = 0.1, -0.06, 0.12, 3.0
 FLUX = PEAK * 2 * np.pi * WIDTH**2 / SCALE**2
 NOISE, PSF = 0.15, 0.2
 
+CALIBRATION = {"noise": [0.01], "brightness": [0.01, 0.1], "factors": [[[0.5, 1.0]], [[1.0, 2.0]]]}
+
 
 def lensed(lens=LENS):
     """Image in the file's pixels, 3 x 3 rays each, with a PSF; row 0 at the top."""
@@ -51,7 +53,7 @@ def save(path, kind, **camera):
     made = parse(ReconstructionSimulation, ["--grid-size=32"], program="generate_data.py", overrides=OVERRIDES)
     psf = None if camera.psf is None else [list(row) for row in camera.psf]
     record = {"task": "reconstruction", "image-shape": [32, 32], "pixel-scale": 0.15, "zero-point": None, "psf": psf}
-    record |= {"simulation": to_manifest(made), "calibration": {"faint": [0.5, 1.0], "bright": [1.0, 2.0]}}
+    record |= {"simulation": to_manifest(made), "calibration": CALIBRATION, "network": kind}
     save_network(build_network(kind, camera, seed=0), path, record)
     return path
 
