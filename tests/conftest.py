@@ -24,6 +24,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 
 
+# Programs of JAX that several tests compile, also in processes of their own, are compiled once.
+CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+
 TASKS = ("reconstruction", "regression", "substructure")
 FOLDERS = ("networks", "out_of_distribution", "raytracing", "simulation", "training", *TASKS)
 FILES = ("test_benchmarks.py", "test_telescope_on_device.py")

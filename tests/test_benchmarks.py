@@ -90,6 +90,7 @@ def test_what_a_quantity_explains_is_its_share_of_the_variance():
     assert explained(known, noise) == pytest.approx(0, abs=0.003)  # bins of chance are taken off
 
 
+@pytest.mark.slow
 def test_images_that_are_unlike_differ_in_what_they_say_alone():
     from small_datasets import SMALL_PARAMETERS
 

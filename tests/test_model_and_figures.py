@@ -95,6 +95,7 @@ def test_flags_that_make_no_sense_together(small_dataset, tmp_path, capsys, argu
     assert message in line
 
 
+@pytest.mark.slow
 def test_training_on_fresh_simulations(small_dataset, tmp_path, capsys):
     # Turned, too: simulations then come with src-center-y, by which src-center-x is moved.
     arguments = ["-e=2", "-mlr=1e-3", "--labels=einstein-radius,src-center-x", "-sn=4", "--simulate", "--augment=on"]

@@ -80,7 +80,7 @@ def test_images_of_a_compact_source_are_those_of_many_rays(lens_model, rays):
     assert errors(coarse, truth)[1] > 3 * worst
 
 
-@pytest.mark.parametrize("kind", ["point", "nfw"])
+@pytest.mark.parametrize("kind", ["point", pytest.param("nfw", marks=pytest.mark.slow)])
 def test_perturbers_deflect_refined_rays(kind):
     scene = draw_scene(effective_radius=0.05, sersic_index=2.0, **LENSES["sie"])
     rng = np.random.default_rng(3)

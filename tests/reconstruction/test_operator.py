@@ -187,6 +187,7 @@ def test_small_terms_of_a_psf_are_left_out():
         assert np.linalg.norm(found - kernel) <= max(tolerance, 1e-6) * np.linalg.norm(kernel)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.config.backend() == "jax", reason="JAX runs this file already")
 def test_jax_agrees():
     environment = {**os.environ, "KERAS_BACKEND": "jax"}

@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
+
 import generate_data
 import model_and_figures
 
 
+@pytest.mark.slow
 def test_the_posterior_of_an_unconstrained_label_is_the_prior(tmp_path, capsys):
     # Larger rings and centres than the smallest images show by default, to learn something of the other label soon.
     scene = ["--lens-model=sie", "--lens-light=off", "--redshift-effects=none", "--src-center-var=0.8"]

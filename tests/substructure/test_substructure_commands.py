@@ -65,6 +65,7 @@ def test_report(trained, simulated):
     assert all(classes[row["file"]] == ("no", "sphere", "vortex").index(row["true"]) for row in rows)
 
 
+@pytest.mark.slow
 def test_networks_open_where_only_keras_is(trained, simulated, tmp_path):
     """With either backend; a classifier of this task and a network of regression."""
     with open(simulated / "images" / "000000.pickle", "rb") as file:
@@ -149,6 +150,7 @@ def test_lens_light_is_reported_if_training_had_none(trained, simulated, tmp_pat
     assert not any("LIGHT AT THE CENTRE" in note for note in notes.values())  # 1 % of images like these have it
 
 
+@pytest.mark.slow
 def test_fresh_simulations_train_it(simulated, tmp_path):
     assert model_and_figures.main(train(tmp_path, simulated, "--simulate", "--ceiling-images=0", "--quiet")) == 0
     metrics = json.loads((tmp_path / "figures" / "metrics.json").read_text())

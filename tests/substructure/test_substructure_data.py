@@ -44,6 +44,7 @@ def test_public_folders_with_both_commands(public, tmp_path, capsys):
     assert "this one was converted" in line
 
 
+@pytest.mark.slow
 def test_without_noise_there_is_no_ceiling(tmp_path, capsys):
     dataset = tmp_path / "dataset"
     assert generate_data.main([*SMALL, "--telescope=none", "-n=60", f"--dataset-dir={dataset}", "--quiet"]) == 0

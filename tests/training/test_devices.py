@@ -65,7 +65,7 @@ PROCESSES = {
 }
 
 
-@pytest.fixture(scope="module", params=["tensorflow", "jax"])
+@pytest.fixture(scope="module", params=[pytest.param("tensorflow", marks=pytest.mark.slow), "jax"])
 def on_two_devices(request, tmp_path_factory):
     """The folder and the histories of trainings on two devices and on one."""
     folder = tmp_path_factory.mktemp(request.param)
