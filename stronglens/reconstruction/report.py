@@ -65,6 +65,8 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
         metrics["lens_errors"] = measure_lens_errors(compiled, dataset, test, progress.advance)
         if kind in ("rim", "magnet"):
             metrics["rmse_by_step"] = measure_steps(compiled, record, dataset, test, camera, progress.advance)
+    if parameters.lens_error:
+        console.say(f"\nThe lens models of this test are off by {parameters.lens_error:g}, as in training")
     for line in ["", *_table(metrics, kind), "", *_describe_lens_errors(metrics, parameters.lens_error)]:
         console.say(line)
     folder = parameters.figures_dir
