@@ -58,7 +58,8 @@ def fit_network(
     network = build(images.shape[1:], image_scaling, labels[:, : len(plan.labels)])
     announce(plan, network, f"labels {', '.join(plan.labels)}", "simulated for each epoch" if fresh else "for training")
     record = dataset.describe(plan.labels) | {"split": {name: rows.tolist() for name, rows in split.items()}}
-    record |= {"background": describe_backgrounds(images)} | choices.pop("record", {})
+    has_bands = len(images.shape) == 4  # their backgrounds are not compared with those of other images
+    record |= {"background": {} if has_bands else describe_backgrounds(images)} | choices.pop("record", {})
     if fresh:
         record |= {"fresh": fresh.describe(), "split": record["split"] | {"train": []}}
     return fit(
