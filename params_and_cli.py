@@ -31,6 +31,7 @@ How to read a declaration
 from dataclasses import asdict
 from pathlib import Path
 
+from stronglens.finding import declarations as finding
 from stronglens.parameters import (
     Parameters,
     Range,
@@ -55,7 +56,7 @@ PRESETS = Path(__file__).parent / "stronglens" / "presets"
 
 COMPOSITE = ("lens_model", "composite")
 ELLIPSOID = ("lens_model", ("sie", "powerlaw"))
-TASKS = ("regression", "substructure", "reconstruction")
+TASKS = ("regression", "substructure", "reconstruction", "finding")
 
 
 @declare
@@ -66,7 +67,7 @@ class Run(Parameters):
         "regression", TASKS, fixed=True,
         help="what the network learns. regression: properties of lens and source; substructure: the class of the "
         "lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex; reconstruction: the unlensed "
-        "source galaxy. Each task has its own flags",
+        "source galaxy; finding: whether there is a lens. Each task has its own flags",
     )
     preset: str | None = text(
         None,
@@ -566,6 +567,14 @@ class ReconstructionTraining(Run, reconstruction.ReconstructionLearning, Trainin
     """Train a network that reconstructs sources on dataset/ and draw figures; or reconstruct the sources of images."""
 
 
+@declare(
+    task="finding", learning_rate=0.001, learning_schedule="cosine", batch_size=64, augment="on", epochs=6,
+    model_file=Path("models/finding.keras"),
+)  # fmt: skip
+class FindingTraining(Run, finding.FindingLearning, Training, finding.FieldScores, Machines, Figures, Prediction):
+    """Train a network that finds lenses on dataset/, and draw figures; or score images with a trained network."""
+
+
 # --------------------------------------------------------------------------------------
 # Defaults that depend on a choice
 # --------------------------------------------------------------------------------------
@@ -578,7 +587,7 @@ OVERRIDES = regression.OVERRIDES | {
     },
     # The relation of velocity dispersion and Einstein radius depends on more than the slope: on the stars' orbits.
     ("lens_model", "powerlaw"): {"einstein_radius_range": Range(0.7, 2.0)},
-} | substructure.OVERRIDES | reconstruction.OVERRIDES
+} | substructure.OVERRIDES | reconstruction.OVERRIDES | finding.OVERRIDES
 
 COMMANDS = {
     "generate_data.py": {
@@ -590,6 +599,7 @@ COMMANDS = {
         "regression": RegressionTraining,
         "substructure": SubstructureTraining,
         "reconstruction": ReconstructionTraining,
+        "finding": FindingTraining,
     },
 }
 EXAMPLES = {
@@ -597,6 +607,7 @@ EXAMPLES = {
         "regression": regression.EXAMPLES[program],
         "substructure": substructure.EXAMPLES[program],
         "reconstruction": reconstruction.EXAMPLES[program],
+        "finding": finding.EXAMPLES[program],
     }
     for program in COMMANDS
 }
