@@ -571,7 +571,8 @@ class ReconstructionTraining(Run, reconstruction.ReconstructionLearning, Trainin
     task="finding", learning_rate=0.001, learning_schedule="cosine", batch_size=64, augment="on", epochs=6,
     model_file=Path("models/finding.keras"),
 )  # fmt: skip
-class FindingTraining(Run, finding.FindingLearning, Training, finding.FieldScores, Machines, Figures, Prediction):
+class FindingTraining(Run, finding.FindingLearning, Training, finding.FieldScores, Machines, Figures, Prediction,
+                      finding.Cutouts):  # fmt: skip
     """Train a network that finds lenses on dataset/, and draw figures; or score images with a trained network."""
 
 

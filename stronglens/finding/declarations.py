@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stronglens.parameters import Parameters, choice, declare, names, number, text
+from stronglens.parameters import Parameters, choice, declare, names, number, switch, text
 
 
 @declare
@@ -49,6 +49,16 @@ class FieldScores(Parameters):
     )
     more_tests: tuple[str, ...] = names(
         (), many=True, help="folders of other datasets of this task to test on, such as compound lenses"
+    )
+
+
+@declare
+class Cutouts(Parameters):
+    """Layout of the measured files"""
+
+    bologna: bool = switch(
+        help="the files are of the Bologna lens-finding challenge: pixels of the value 100 are masked, and each image "
+        "is multiplied such that its noise is that of the training images, since its unit is not known",
     )
 
 

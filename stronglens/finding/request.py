@@ -26,7 +26,7 @@ def check_request(parameters) -> None:
             raise RunError(f"{parameters.weights_from}: no such file (--weights-from)")
     if parameters.predict:
         from stronglens.finding.outputs import check_record
-        from stronglens.finding.reading import read_bands
+        from stronglens.finding.reading import BandReader
         from stronglens.measuring import check_request
 
-        check_request(parameters, partial(check_record, parameters), read_bands)
+        check_request(parameters, partial(check_record, parameters), BandReader)

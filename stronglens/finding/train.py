@@ -48,6 +48,19 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
     return histories[0]
 
 
+def describe_bands(plan: TrainingPlan) -> dict:
+    """Return the entries on bands in the record of a network: the zero point and the background of each."""
+    manifest, images = plan.dataset.manifest, plan.dataset.images.subset(plan.split["train"])
+    bands = bands_of(manifest)
+    rows = np.unique(np.linspace(0, len(images) - 1, min(len(images), MOST_MEASURED)).astype(int))
+    sample = images[rows].reshape(len(rows), *images.shape[1:3], len(bands))
+    return {
+        "bands": bands,
+        "zero-points": zero_points_of(manifest),
+        "backgrounds": [describe_backgrounds(sample[..., band]) for band in range(len(bands))],
+    }
+
+
 def member_files(parameters) -> list[Path]:
     """Return the files in which the members of a committee are kept until the committee is tested; none for one."""
     path = parameters.model_file
@@ -73,7 +86,7 @@ def _train_one(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[str, 
     counts = np.bincount(plan.truth[plan.split["train"], 0].astype(int), minlength=OUTPUTS)[:OUTPUTS]
     weights = tuple(float(weight) for weight in counts.sum() / (OUTPUTS * counts))
     objective = Classification(OUTPUTS, weights=weights, ignored=DOUBTFUL)
-    return fit_network(plan, fresh, build, objective=objective)
+    return fit_network(plan, fresh, build, objective=objective, record=describe_bands(plan))
 
 
 def _plan_of_member(plan: TrainingPlan, number: int) -> TrainingPlan:
@@ -92,6 +105,6 @@ def _read_published(plan: TrainingPlan) -> dict[str, list[float]]:
     network = build_network(parameters.network, images.shape[1:], None)
     set_published_weights(network, parameters.weights_from, bands_of(dataset.manifest))
     announce(plan, network, f"weights from {parameters.weights_from}, not trained", "not used")
-    record = describe_training(plan, images) | {"weights": parameters.weights_from.name}
+    record = describe_training(plan, images) | describe_bands(plan) | {"weights": parameters.weights_from.name}
     save_network(network, parameters.model_file, record)
     return {}

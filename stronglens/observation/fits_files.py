@@ -85,6 +85,18 @@ def read_fits_shape(path: Path, hdu: str | int | None) -> tuple[int, ...]:
         return _drop_leading_ones(hdus[_choose_hdu(hdus, hdu, str(path), "--hdu", dimensions=3)].shape)
 
 
+def list_extensions(path: Path) -> list[str]:
+    """Return the names of the extensions of a FITS file, in capital letters.
+
+    Raises
+    ------
+    RunError
+        If the file is damaged.
+    """
+    with _open(path, str(path)) as hdus:
+        return [str(one.name or "").upper() for one in hdus]
+
+
 @contextmanager
 def _open(path: Path, name: str, is_cube: bool = False) -> Iterator[Any]:
     """Open a FITS file; any error about it, also within the ``with`` block, becomes a RunError."""

@@ -8,7 +8,6 @@ from small_finder import flags, make_images, table, write_dataset
 
 import model_and_figures
 from stronglens.finding.network import build_network
-from stronglens.finding.train import member_files
 from stronglens.scaling import fit_image_scaling
 from stronglens.training import Classification, fit, load_network
 

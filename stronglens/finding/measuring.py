@@ -1,0 +1,75 @@
+"""Score telescope images, and print what the probabilities assume."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from stronglens.finding.outputs import check_record
+from stronglens.finding.plan import LENS
+from stronglens.finding.reading import BandReader
+from stronglens.measuring import Prediction, measure_files, read_training_images, refuse, write_measurements
+from stronglens.out_of_distribution import TrainingSetComparison
+
+HEADERS = ["P(lens)"]
+CAVEATS = (
+    "P(lens) assumes as many lenses as other galaxies. Where one image in 2,000 is a lens, the odds are 1/1,999 of its.",
+    "It was learned from simulations: real images have more kinds of other galaxies than these.",
+)
+
+
+def measure(parameters, network, record: dict, rebuild, open_simulation) -> None:
+    """Score files with a trained network, and write ``measured.csv`` and a figure.
+
+    Parameters
+    ----------
+    parameters : FindingTraining
+    network : keras.Model
+    record : dict
+        As saved with the network.
+    rebuild, open_simulation
+        Not used: probabilities have no model image.
+
+    Raises
+    ------
+    RunError
+        If the network was trained for another task, or a file cannot be used (after all others were written).
+    UsageError
+        If a flag has an invalid value, does not apply to this network, or names a file that does not exist.
+    """
+    training_images = read_training_images(parameters, record, network)
+    check_record(parameters, record, network)
+    predict = LensPredictor(network, record)
+    results = measure_files(
+        parameters, training_images, predict, HEADERS, flags=["bologna"], make_reader=BandReader
+    )  # fmt: skip
+    captions = [f"P(lens) = {one.values[0]:.3g}" for one in results.kept]
+    write_measurements(parameters, training_images, results, HEADERS, captions, CAVEATS)
+    refuse(results)
+
+
+class LensPredictor:
+    """Predict the probability of images to be lenses, and compare them with the training set.
+
+    Parameters
+    ----------
+    network : keras.Model
+    record : mapping
+        As saved with the network.
+    """
+
+    def __init__(self, network, record: Mapping):
+        self.compare = TrainingSetComparison(network, record)
+
+    def __call__(self, images: np.ndarray) -> list[Prediction]:
+        """Return the predictions for images (N, H, W) or (N, H, W, B), e-/s."""
+        seen, likeness = self.compare(images)
+        return [
+            Prediction(
+                values[LENS : LENS + 1],
+                notes=tuple(one.text for one in likes),
+                percentile=likes[0].percentile,
+                warnings=tuple(one.text for one in likes if one.is_unlike),
+                problem=None if np.isfinite(values).all() else "the network returned NaN or infinity",
+            )
+            for values, likes in zip(seen["output"], likeness, strict=True)
+        ]
