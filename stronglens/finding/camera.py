@@ -137,6 +137,19 @@ class BandCamera:
         is_mean = self.coarse and self.band.pixels == 1  # of 9 pixels
         return self.band.zero_point - (2.5 * np.log10(RATIO**2) if is_mean else 0)
 
+    def describe(self) -> dict:
+        """Return the entry of the band in the manifest of a dataset."""
+        band = self.band
+        return {
+            "zero-point": self.zero_point,
+            "exposure-time": band.exposure_time,
+            "exposures": band.exposures,
+            "sky": band.sky,
+            "read-noise": band.read_noise,
+            "psf-fwhm": band.fwhm,
+            "recorded-pixel-scale": band.pixels * FINE,
+        }
+
     def blur(self, light: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the light (N, n, n) in the pixels of the camera of rendered light (N, F, F), e-/s a fine pixel."""
         kernel, step = self.band.kernel, self.band.pixels
