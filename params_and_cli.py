@@ -71,8 +71,8 @@ class Run(Parameters):
     )
     preset: str | None = text(
         None,
-        help="file of parameter values: slacs (HST ACS F814W), euclid (VIS), or the path of your own .toml file; "
-        "--config and flags override its values",
+        help="file of parameter values: slacs (HST ACS F814W), euclid (VIS), magnet, ou66, ou200, or the path of your "
+        "own .toml file; --config and flags override its values",
     )
     seed: int = number(0, valid=(0, 2**63 - 1), help="seed of all random numbers")
     dataset_dir: Path = text("dataset", recorded=False, help="folder of the simulated dataset")
@@ -441,6 +441,11 @@ class ReconstructionSimulation(Run, Simulation, Machines, reconstruction.LensedG
     """Simulate lensed galaxies, with and without the lens, and write them to dataset/."""
 
 
+@declare(task="finding")
+class FindingSimulation(Run, Simulation, Machines, finding.FindingImages, finding.LensesAndOthers):
+    """Simulate lenses, and galaxies that look like lenses, in the bands of Euclid, and write them to dataset/."""
+
+
 # --------------------------------------------------------------------------------------
 # model_and_figures.py
 # --------------------------------------------------------------------------------------
@@ -595,6 +600,7 @@ COMMANDS = {
         "regression": RegressionSimulation,
         "substructure": SubstructureSimulation,
         "reconstruction": ReconstructionSimulation,
+        "finding": FindingSimulation,
     },
     "model_and_figures.py": {
         "regression": RegressionTraining,
@@ -603,14 +609,11 @@ COMMANDS = {
         "finding": FindingTraining,
     },
 }
+OF_TASKS = {
+    "regression": regression, "substructure": substructure, "reconstruction": reconstruction, "finding": finding,
+}  # fmt: skip
 EXAMPLES = {
-    program: {
-        "regression": regression.EXAMPLES[program],
-        "substructure": substructure.EXAMPLES[program],
-        "reconstruction": reconstruction.EXAMPLES[program],
-        "finding": finding.EXAMPLES[program],
-    }
-    for program in COMMANDS
+    program: {task: OF_TASKS[task].EXAMPLES[program] for task in tasks} for program, tasks in COMMANDS.items()
 }
 
 

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from stronglens.finding.labels import LENS
 from stronglens.finding.outputs import check_record
-from stronglens.finding.plan import LENS
 from stronglens.finding.reading import BandReader
 from stronglens.measuring import Prediction, measure_files, read_training_images, refuse, write_measurements
 from stronglens.out_of_distribution import TrainingSetComparison
 
 HEADERS = ["P(lens)"]
 CAVEATS = (
-    "P(lens) assumes as many lenses as other galaxies. Where one image in 2,000 is a lens, the odds are 1/1,999 of its.",
+    "P(lens) assumes as many lenses as other galaxies. Where one in 2,000 is a lens, divide the odds by 1,999.",
     "It was learned from simulations: real images have more kinds of other galaxies than these.",
 )
 

@@ -5,13 +5,13 @@ import numpy as np
 from stronglens.dataset import split_indices
 from stronglens.execution import Console
 from stronglens.finding.classes import GROUPS
+from stronglens.finding.labels import DOUBTFUL, LENS, NON_LENS
 from stronglens.learning.plan import TrainingPlan, load_training_set
 from stronglens.parameters import RunError, UsageError
 from stronglens.sampling import Stream, generator
 
 GROUP = "group"
 """The column that is learned: the index in ``GROUPS``."""
-NON_LENS, LENS, DOUBTFUL = range(len(GROUPS))
 
 
 def plan_training(parameters, console: Console, rebuild) -> TrainingPlan:
@@ -59,4 +59,4 @@ def plan_training(parameters, console: Console, rebuild) -> TrainingPlan:
 
 def bands_of(entries) -> list[str]:
     """Return the bands of a dataset's images from its manifest, or from the record of a network, in their order."""
-    return list(entries.get("bands") or ["VIS"])
+    return list(entries["bands"])

@@ -1,4 +1,4 @@
-"""Read cut-outs of one or more bands: one file for all bands, a file for each, or the layout of the Bologna challenge."""
+"""Read cut-outs of one or more bands: one file for all bands, a file for each, or the Bologna challenge's folders."""
 
 import re
 from collections.abc import Sequence
@@ -48,8 +48,8 @@ class BandReader(ImageReader):
     - one FITS file with an extension for each band, such as ``VIS_BGSUB`` and ``NIR_Y_BGSUB`` of Euclid's first quick
       release (with the noise in ``VIS_RMS`` ...), or ``VIS`` and ``Y``;
     - ``{band}`` in the path, in ``--hdu``, ``--noise-map`` or ``--mask``: is replaced by the name of the band;
-    - a folder with a folder for each band, ``Band1``, ``Band2`` ... in the order of the network's bands, or ``EUC_VIS``,
-      ``EUC_Y`` ...: files belong together if their names, or the last numbers in their names, are the same.
+    - a folder with a folder for each band, ``Band1``, ``Band2`` ... in the order of the network's bands, or
+      ``EUC_VIS``, ``EUC_Y`` ...: files whose names, or the last numbers in them, are the same belong together.
 
     Parameters
     ----------

@@ -7,16 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stronglens.dataset import Dataset
-from stronglens.finding.classes import KINDS
-from stronglens.finding.plan import GROUP, LENS, NON_LENS
+from stronglens.finding.completeness import EDGES
+from stronglens.finding.labels import LENS, NON_LENS
+from stronglens.finding.plan import GROUP
 from stronglens.learning.train import predict
 from stronglens.parameters import RunError
 from stronglens.simulation.stream import FreshSimulation
 
 KIND = "kind"
-QUANTITIES = ("einstein-radius-sie", "snr", "magnification")
-"""Columns by which scores are divided, if the dataset has them."""
-
 FIRST_OF_FIELD = 10**9
 """Index of the first image of a field: no dataset and no training has as many images."""
 AHEAD = 8
@@ -34,7 +32,7 @@ class Scores:
     group, kind : ndarray (N,) of int
         Indices into ``GROUPS`` and ``KINDS``.
     quantities : dict of str to ndarray (N,)
-        Columns of the dataset, each in its unit.
+        Columns of the dataset by which recall is measured, each in its unit.
     """
 
     probability: np.ndarray
@@ -42,10 +40,11 @@ class Scores:
     kind: np.ndarray
     quantities: dict[str, np.ndarray] = field(default_factory=dict)
 
-    @property
-    def is_lens(self) -> np.ndarray:
-        """Whether an image is a lens: (N,) bool."""
-        return self.group == LENS
+    def of_group(self, group: int) -> "Scores":
+        """Return the scores of a group."""
+        inside = self.group == group
+        quantities = {name: values[inside] for name, values in self.quantities.items()}
+        return Scores(self.probability[inside], self.group[inside], self.kind[inside], quantities)
 
 
 def score_dataset(network, dataset: Dataset, rows: np.ndarray) -> Scores:
@@ -56,10 +55,9 @@ def score_dataset(network, dataset: Dataset, rows: np.ndarray) -> Scores:
     RunError
         If the network returns values that are not finite.
     """
-    names = [name for name in (GROUP, KIND, *QUANTITIES) if name in dataset.columns]
+    names = [name for name in (GROUP, KIND, *EDGES) if name in dataset.columns]
     columns = dict(zip(names, dataset.column_values(names)[rows].T, strict=True))
-    group = columns.pop(GROUP).astype(int)
-    kind = columns.pop(KIND, np.where(group == LENS, 0, KINDS.index("companions"))).astype(int)
+    group, kind = (columns.pop(name).astype(int) for name in (GROUP, KIND))
     probability = predict(network, dataset.images.subset(rows))[:, LENS] if len(rows) else np.empty(0)
     return Scores(_checked(probability), group, kind, columns)
 

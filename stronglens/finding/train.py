@@ -5,13 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
+from stronglens.finding.labels import DOUBTFUL
 from stronglens.finding.network import OUTPUTS, build_network, join_members
-from stronglens.finding.plan import DOUBTFUL, bands_of
+from stronglens.finding.plan import bands_of
 from stronglens.finding.published import set_published_weights
 from stronglens.learning.plan import TrainingPlan
 from stronglens.learning.train import announce, describe_training, fit_network
+from stronglens.observation import describe_backgrounds
 from stronglens.simulation.stream import SimulationStream
 from stronglens.training import Classification, load_network, remove_state, save_network
+
+MOST_MEASURED = 500
+"""Maximum number of training images whose backgrounds are measured."""
 
 
 def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[str, list[float]]:
@@ -52,11 +57,11 @@ def describe_bands(plan: TrainingPlan) -> dict:
     """Return the entries on bands in the record of a network: the zero point and the background of each."""
     manifest, images = plan.dataset.manifest, plan.dataset.images.subset(plan.split["train"])
     bands = bands_of(manifest)
-    rows = np.unique(np.linspace(0, len(images) - 1, min(len(images), MOST_MEASURED)).astype(int))
-    sample = images[rows].reshape(len(rows), *images.shape[1:3], len(bands))
+    sample = images[np.linspace(0, len(images) - 1, min(len(images), MOST_MEASURED)).astype(int)]
+    sample = sample.reshape(*sample.shape[:3], len(bands))
     return {
         "bands": bands,
-        "zero-points": zero_points_of(manifest),
+        "zero-points": [manifest["telescope"]["bands"][band]["zero-point"] for band in bands],
         "backgrounds": [describe_backgrounds(sample[..., band]) for band in range(len(bands))],
     }
 

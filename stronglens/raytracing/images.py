@@ -69,6 +69,8 @@ class ImageRenderer:
         Maximum number of clumps of a source. Scenes then include `clump_columns`; missing clumps have intensity 0.
     refine_source : bool
         Whether pixels around the cusp of the source have more rays (:mod:`stronglens.raytracing.refinement`).
+    piece : int, optional
+        Number of images in a call of the compiled program on a CPU; by default 32, or 8 with perturbers.
 
     Attributes
     ----------
@@ -100,6 +102,7 @@ class ImageRenderer:
         own_light: bool = False,
         clumps: int = 0,
         refine_source: bool = False,
+        piece: int | None = None,
     ):
         if lens_model not in LENS_MODELS:
             raise ValueError(f"lens_model must be one of {', '.join(LENS_MODELS)}, not {lens_model!r}")
@@ -118,7 +121,7 @@ class ImageRenderer:
         self.refine_source = refine_source
         self.chunk_size = chunk_size
         on_cpu = not has_gpu()
-        self.piece = min(_PIECE, chunk_size) if on_cpu else chunk_size
+        self.piece = min(piece or _PIECE, chunk_size) if on_cpu else chunk_size
         if perturbers:
             self.piece = min(_PERTURBED_PIECE if on_cpu else _PIECE, chunk_size)
         self.batch_size = min(batch_size or (4 if on_cpu else chunk_size), self.piece)

@@ -33,7 +33,8 @@ def write_dataset(folder, count=120, bands=2, seed=0):
         "number": count, "image-shape": list(images.shape[1:]), "bands": BANDS[:bands], "image-unit": "e-/s",
         "classes": ["non-lens", "lens", "doubtful"], "parameters": {"task": "finding", "format": "pickle"},
         "versions": {}, "conventions": {}, "origin": {"folder": "made"},
-        "telescope": {"name": "euclid", "pixel-scale": 0.1, "zero-point": 25.72, "psf": None},
+        "telescope": {"name": "euclid", "pixel-scale": 0.1, "zero-point": 25.72, "psf": None,
+                      "bands": {"VIS": {"zero-point": 25.72}, "Y": {"zero-point": 25.04}}},
     }  # fmt: skip
     columns = [Column(name, None, name, name, drawn=False).to_dict() for name in ("group", "kind", "snr")]
     with DatasetWriter(folder, manifest) as writer:

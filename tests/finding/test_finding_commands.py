@@ -38,7 +38,7 @@ def test_report_of_a_committee(committee):
     assert record["bands"] == ["VIS", "Y"]
     assert len(record["split"]["doubtful"]) == 13  # of 120, each ninth
     assert record["familiarity"]
-    assert metrics["others"]
+    assert metrics["more_tests"]
     assert not list(committee.glob("n.member*"))
 
 
