@@ -43,8 +43,25 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
         parameters, training_images, predict, HEADERS, flags=["bologna"], make_reader=BandReader
     )  # fmt: skip
     captions = [f"P(lens) = {one.values[0]:.3g}" for one in results.kept]
-    write_measurements(parameters, training_images, results, HEADERS, captions, CAVEATS)
+    caveats = [*describe_test(record), *CAVEATS]
+    write_measurements(parameters, training_images, results, HEADERS, captions, caveats)
     refuse(results)
+
+
+def describe_test(record: Mapping) -> list[str]:
+    """Return lines on the test of a network, from its record: whether it tells lenses from other galaxies."""
+    try:
+        area, one_per_cent = record["metrics"]["auroc"], record["metrics"]["recall_at_rate"]["0.01"]
+        line = f"On its simulated test images: AUROC {area['value']:.3f}"
+        if area["low"] is not None:
+            line += f" (95 %: {area['low']:.3f} to {area['high']:.3f})"
+        if one_per_cent["value"] is not None:
+            line += f"; at P(lens) > {one_per_cent['threshold']:.3g}, 1 % of non-lenses and {one_per_cent['value']:.0%}"
+            line += " of lenses"
+        is_learned = area["low"] is not None and area["low"] > 0.5
+    except (KeyError, TypeError, ValueError):
+        return ["Unknown whether the network has learned to find lenses: its file contains no test results."]
+    return [f"{line}.", *([] if is_learned else ["NOT LEARNED: P(lens) is not informative."])]
 
 
 class LensPredictor:
