@@ -255,7 +255,7 @@ def _add_companions(arcs, draws: Draws, numbers: np.ndarray, parts: Sequence[np.
 
 
 def _add_nucleus(arcs, draws: Draws, numbers: np.ndarray, place: np.ndarray, part: np.ndarray) -> Draws:
-    """Put a second galaxy beside the first one, of its colours, up to 2 magnitudes fainter and smaller accordingly."""
+    """Split a galaxy in two of the same colours, the second up to 2 magnitudes fainter and smaller accordingly."""
     fainter = 2 * numbers
     distance, angle = arcs["radius"] * (0.4 + 0.6 * place), 2 * np.pi * part[:, 2]
     ellip_x, ellip_y = ellipticity(1 - truncated_rayleigh(part[:, 3], 0.3, 0.8), part[:, 4])
@@ -268,16 +268,18 @@ def _add_nucleus(arcs, draws: Draws, numbers: np.ndarray, place: np.ndarray, par
         "sersic": draws["lens-sersic"],
     }
     columns = {f"companion-1-{name}": column for name, column in values.items()}
-    return columns | {name: draws[lens] + fainter
-                      for name, lens in zip(_magnitudes("companion-1"), _magnitudes("lens"), strict=True)}  # fmt: skip
+    lost = 2.5 * np.log10(1 + 10 ** (-0.4 * fainter))
+    for name, lens in zip(_magnitudes("companion-1"), _magnitudes("lens"), strict=True):
+        columns |= {lens: draws[lens] + lost, name: draws[lens] + lost + fainter}
+    return columns
 
 
 def _add_disk(kind: str, arcs, draws: Draws, share, tilt, turn, numbers: np.ndarray) -> Draws:
     """Give a galaxy a disk with the colours of an arc.
 
     A ring or a tail is as bright as an arc, or up to a magnitude brighter. A spiral or an edge-on disk is brighter than
-    an arc and has at most 80 % of the galaxy's light, which the bulge loses, so that the total stays that of a lens
-    galaxy. Radii are those of arcs, except that of an edge-on disk, which follows the galaxy's.
+    an arc and has at most 80 % of the galaxy's light, which the bulge loses, so that the total in VIS stays that of a
+    lens galaxy. Radii are those of arcs, except that of an edge-on disk, which follows the galaxy's.
     """
     columns = {}
     colours = np.stack([arcs[name] for name in _magnitudes("src")])
@@ -287,9 +289,16 @@ def _add_disk(kind: str, arcs, draws: Draws, share, tilt, turn, numbers: np.ndar
     else:
         bulge = draws["lens-magnitude-vis"]
         most = bulge - 2.5 * np.log10(0.8)
-        brightness = most + share * np.maximum(brightness - 1 - most, 0)
+        brightness = most + share**0.7 * np.maximum(brightness - 1 - most, 0)
         lost = -2.5 * np.log10(1 - 10 ** (-0.4 * (brightness - bulge)))
         columns |= {name: draws[name] + lost for name in _magnitudes("lens")}
+    if kind != "merger":
+        # The bulge keeps its ellipticity and turns to the angle of the disk.
+        size = np.hypot(draws["lens-ellip-x"], draws["lens-ellip-y"])
+        columns |= {
+            "lens-ellip-x": size * np.cos(2 * np.pi * turn),
+            "lens-ellip-y": size * np.sin(2 * np.pi * turn),
+        }
     pick = numbers.T
     # The ellipticity of an edge-on disk gives its angle alone.
     flattest = {"spiral": 0.4, "ring": 0.5, "merger": 0.6, "edge-on": 0.1}[kind]
@@ -310,7 +319,7 @@ def _add_disk(kind: str, arcs, draws: Draws, share, tilt, turn, numbers: np.ndar
         "radius": radius,
         "width": width,
         "arms": 2.0 + (pick[2] > 0.7) if kind == "spiral" else 1.0 + (pick[2] > 0.5),
-        # Of spirals 10 to 35 degrees (Ma 2001, ChJAA 1, 395), of tails 0 to 20.
+        # Of spirals 10 to 35 degrees, of tails 0 to 20.
         "pitch": np.radians(10 + 25 * pick[3]) if kind == "spiral" else np.radians(20 * pick[3]),
         "contrast": {"spiral": 0.5 + 2.5 * pick[4], "ring": 1.5 * pick[4]}.get(kind, pick[4]),
         "phase": 2 * np.pi * pick[5],
