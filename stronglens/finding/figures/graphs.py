@@ -57,8 +57,10 @@ def draw_roc(
         axes.set(xscale="log", xlim=(start, 1), ylim=(0, 1.02))
         axes.set(xlabel="false-positive rate", ylabel="recall of lenses")
         axes.grid(color=PALE, lw=0.6)
-        above = axes.secondary_xaxis("top", functions=(lambda rate: rate * CANDIDATES, lambda n: n / CANDIDATES))
-        above.set_xlabel("false positives among a million galaxies", labelpad=5)
+        above = axes.twiny()
+        above.set(
+            xscale="log", xlim=(start * CANDIDATES, CANDIDATES), xlabel="false positives among a million galaxies"
+        )
         axes.text(
             start * 1.15,
             0.985,

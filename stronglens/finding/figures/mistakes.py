@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
+from scipy.ndimage import uniform_filter
 
 from stronglens.finding.classes import KINDS
 from stronglens.finding.labels import LENS, NON_LENS
@@ -79,7 +80,8 @@ def draw_mistakes(
                 if image.ndim == 2:
                     draw_image(axes, image, pixel_scale, asinh_norm(image), cmap, ticks=False)
                 else:
-                    draw_image(axes, compose_colours(image), pixel_scale, None, None, ticks=False)
+                    axes.imshow(compose_colours(image))
+                    axes.set_axis_off()
                 text = axes.text(0.04, 0.95, typeset_minus(f"{score[row]:.2f}"), transform=axes.transAxes, va="top",
                                  color="white", size=8)  # fmt: skip
                 text.set_path_effects([withStroke(linewidth=1.5, foreground="0.1")])
@@ -98,8 +100,9 @@ def draw_mistakes(
 def compose_colours(image: ArrayLike) -> np.ndarray:
     """Return a colour image of an image of several bands, bluest first.
 
-    The arcsinh stretch of the mean keeps the colours of bright pixels (Lupton et al. 2004, PASP 116, 133). Each band is
-    in units of its noise, and scaled so that the bands have equal brightness on the whole.
+    The arcsinh stretch of the mean keeps colours (Lupton et al. 2004, PASP 116, 133). Each band is scaled to its own
+    brightest pixels. Colours are those of 5 x 5 pixels, so that bands with different point-spread functions give no
+    blue centres.
 
     Parameters
     ----------
@@ -110,17 +113,18 @@ def compose_colours(image: ArrayLike) -> np.ndarray:
     ndarray (H, W, 3), 0 to 1
     """
     image = np.nan_to_num(np.asarray(image, float))
-    middle = np.median(image, axis=(0, 1))
-    image = image - middle
+    image = image - np.median(image, axis=(0, 1))
     channels = image[..., np.linspace(image.shape[-1] - 1, 0, 3).round().astype(int)]
     if image.shape[-1] == 2:
         channels[..., 1] = image.mean(axis=-1)
-    # The mean of the brightest pixels makes the bands equal.
-    channels = channels / np.maximum(np.percentile(channels, 99.5, axis=(0, 1)), 1e-12)
-    mean = channels.mean(axis=-1, keepdims=True)
+    smooth = uniform_filter(channels, (5, 5, 1))
+    scale = np.maximum(np.percentile(smooth, 99.5, axis=(0, 1)), 1e-12)
+    smooth, mean = smooth / scale, (channels / scale).mean(axis=-1, keepdims=True)
     noise = 1.4826 * np.median(np.abs(mean - np.median(mean))) + 1e-12
     stretched = np.arcsinh(np.maximum(mean, 0) / (3 * noise)) / np.arcsinh(np.percentile(mean, 99.8) / (3 * noise))
-    colours = channels * np.divide(stretched, mean, out=np.zeros_like(mean), where=mean > 0)
+    # Colours fade where the smooth light is not much above its own noise.
+    tint = np.maximum(smooth, 0) + noise / 2
+    colours = stretched * tint / tint.mean(axis=-1, keepdims=True)
     return np.clip(colours / np.maximum(colours.max(axis=-1, keepdims=True), 1), 0, 1)
 
 
