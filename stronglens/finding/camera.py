@@ -166,9 +166,7 @@ class BandCamera:
             light = np.take(done, range(first, first + number), axis)
         return light
 
-    def record(
-        self, rate: NDArray[np.float32], generators: Sequence[np.random.Generator]
-    ) -> NDArray[np.float32]:
+    def record(self, rate: NDArray[np.float32], generators: Sequence[np.random.Generator]) -> NDArray[np.float32]:
         """Add noise and put images on the grid.
 
         Noise is Gaussian: with its sky, a pixel has at least 470 electrons.
