@@ -8,7 +8,8 @@ class FindingImages(Parameters):
     """Images and bands of Euclid"""
 
     bands: tuple[str, ...] = names(
-        ("VIS",), help="bands of the images, in this order: any of VIS,Y,J,H. Several bands are the last axis of an image"
+        ("VIS",),
+        help="bands of the images, in this order: any of VIS,Y,J,H. Several bands are the last axis of an image",
     )
     grid_size: int = number(
         66, shortcut="s", unit="pixels", valid=(18, 1024),
@@ -37,8 +38,8 @@ class LensesAndOthers(Parameters):
     )
     compound: str | None = choice(
         None, ("rings", "arcs", "two-lenses"),
-        help="kind of compound lenses, with galaxies at three redshifts. rings, arcs: two sources, both lensed, the "
-        "nearer one with mass, aligned or not; two-lenses: one source behind two galaxies. All lenses are of this kind, "
+        help="kind of compound lenses, with galaxies at three redshifts. rings, arcs: two sources, the nearer one with "
+        "mass, aligned with the lens or not; two-lenses: one source behind two galaxies. All lenses are of this kind "
         "unless --compound-share is given",
     )
     compound_share: float = number(

@@ -134,10 +134,18 @@ class LightRenderer:
         with self._first_use:
             if self._made is None:
                 self._made = ImageRenderer(
-                    ISOTHERMAL, True, (self._side, self._side), FINE, self._over_sampling, padding=self._padding,
-                    chunk_size=self._chunk_size, threads=self._threads, refine_source=self._over_sampling < ENOUGH_RAYS, piece=PIECE,
+                    ISOTHERMAL,
+                    True,
+                    (self._side, self._side),
+                    FINE,
+                    self._over_sampling,
+                    padding=self._padding,
+                    chunk_size=self._chunk_size,
+                    threads=self._threads,
+                    refine_source=self._over_sampling < ENOUGH_RAYS,
+                    piece=PIECE,
                     lens_rays=FEW_RAYS,
-                )  # fmt: skip
+                )
             return self._made
 
 

@@ -114,7 +114,8 @@ class ImageTracer:
         def shine_directly(rays, index):
             return (sum(light.image_2d_from(_grid(rays), xp=jnp).array for light in lights.values()),)
 
-        lens_apart = self.lens_light and self.lens_rays
+        lens_apart = self.lens_light and self.lens_rays is not None
+        together = 2 if self.lens_light and not lens_apart else 1
 
         def trace(rays, index):
             image = shine(trace_in_order(rays, index))
@@ -124,7 +125,7 @@ class ImageTracer:
 
         rays = self.tiles.rays() if perturbers else pixel_centers(self.shape, self.pixel_scale).T
         to_image = self.tiles.to_image if perturbers else lambda image: image.reshape(self.shape)
-        images = self._average(trace, rays, self.over_sampling, 2 if self.lens_light and not lens_apart else 1)
+        images = self._average(trace, rays, self.over_sampling, together)
         if lens_apart:
             images += self._average(shine_directly, rays, self.lens_rays, 1)
         images = [to_image(image) for image in images]
@@ -139,9 +140,9 @@ class ImageTracer:
         return images
 
     def _average(self, trace, rays, side: int, kinds: int):
-        """Return the mean over the ``side`` x ``side`` rays of each pixel, for each of the arrays that ``trace`` returns.
+        """Return the means over the ``side`` x ``side`` rays of each pixel, for the ``kinds`` arrays of ``trace``.
 
-        It is summed one ray of every pixel at a time, to fit in the cache.
+        They are summed one ray of every pixel at a time, to fit in the cache.
         """
         number = side**2
 
