@@ -98,8 +98,8 @@ class Band:
         return np.sqrt((rate + self.sky) / time + self.exposures * self.read_noise**2 / time**2)
 
 
-# As in lenstronomy 1.14.2's Euclid preset, after Euclid Collaboration: Cropper et al. 2025, A&A 697, A2 (VIS), Jahnke et
-# al. 2025, A&A 697, A3 (NISP), and Mellier et al. 2025, A&A 697, A1 (sky).
+# As in lenstronomy 1.14.2's Euclid preset, after Euclid Collaboration: Cropper et al. 2025, A&A 697, A2 (VIS), Jahnke
+# et al. 2025, A&A 697, A3 (NISP), and Mellier et al. 2025, A&A 697, A1 (sky).
 BANDS = {
     band.name: band
     for band in (
@@ -153,8 +153,8 @@ class BandCamera:
     def blur(self, light: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the light (N, n, n) in the pixels of the camera of rendered light (N, F, F), e-/s a fine pixel."""
         kernel, step = self.band.kernel, self.band.pixels
-        # A pixel of the camera is the sum of blurred fine pixels. Zeros in front let the last pixel of the sum be one of
-        # those that are kept.
+        # A pixel of the camera is the sum of blurred fine pixels. Zeros in front let the last pixel of the sum be one
+        # of those that are kept.
         row = np.convolve(kernel, np.ones(step))
         row = np.append(np.zeros((1 - len(row)) % step), row).astype(np.float32)
         edge = step if self._is_interpolated else 0

@@ -40,9 +40,9 @@ class LensesAndOthers(Parameters):
     )
     compound: str | None = choice(
         None, ("rings", "arcs", "two-lenses"),
-        help="kind of compound lenses, with galaxies at three redshifts. rings, arcs: two sources, both lensed, the "
-        "nearer one with mass, aligned or not; two-lenses: one source behind two galaxies. All lenses are of this "
-        "kind, unless --compound-share is given",
+        help="kind of compound lenses, with galaxies at three redshifts. rings, arcs: two sources, the nearer one with "
+        "mass, aligned with the lens or not; two-lenses: one source behind two galaxies. All lenses are of this kind "
+        "unless --compound-share is given",
     )
     compound_share: float = number(
         0.0, valid=(0, 1), help="fraction of the lenses that are compound, of the kind of --compound or of all kinds"

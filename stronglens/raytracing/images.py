@@ -71,6 +71,8 @@ class ImageRenderer:
         Whether pixels around the cusp of the source have more rays (:mod:`stronglens.raytracing.refinement`).
     piece : int, optional
         Number of images in a call of the compiled program on a CPU; by default 32, or 8 with perturbers.
+    lens_rays : int, optional
+        Number of rays along each side of a pixel for the light of the lens; by default ``over_sampling``.
 
     Attributes
     ----------
@@ -103,6 +105,7 @@ class ImageRenderer:
         clumps: int = 0,
         refine_source: bool = False,
         piece: int | None = None,
+        lens_rays: int | None = None,
     ):
         if lens_model not in LENS_MODELS:
             raise ValueError(f"lens_model must be one of {', '.join(LENS_MODELS)}, not {lens_model!r}")
@@ -130,7 +133,7 @@ class ImageRenderer:
         self._tiles = _tiles(self.shape, pixel_scale, over_sampling, perturbers, precision) if perturbers else None
         self._tracer = ImageTracer(
             lens_model, self.columns, lens_light, self.shape, pixel_scale, over_sampling, precision, self.batch_size,
-            integrate_cusp, refine_source, self._tiles,
+            integrate_cusp, refine_source, self._tiles, lens_rays,
         )  # fmt: skip
 
     def __call__(self, scene: Scene, perturbers: Perturbers | None = None) -> tuple[np.ndarray, np.ndarray | None]:

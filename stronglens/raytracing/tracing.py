@@ -42,6 +42,7 @@ class ImageTracer:
     integrate_cusp: bool
     refine_source: bool
     tiles: Tiles | None
+    lens_rays: int | None = None
 
     def render_piece(self, *arrays):
         """Return the images of lenses without perturbers: [source (N, H, W)], and lens (N, H, W) if it has light.
@@ -110,31 +111,43 @@ class ImageTracer:
             grid = _grid(jnp.stack(traced, axis=-1))
             return sum(light.image_2d_from(grid, xp=jnp).array for light in source.values())
 
+        def shine_directly(rays, index):
+            return (sum(light.image_2d_from(_grid(rays), xp=jnp).array for light in lights.values()),)
+
+        lens_apart = self.lens_light and self.lens_rays is not None
+        together = 2 if self.lens_light and not lens_apart else 1
+
         def trace(rays, index):
             image = shine(trace_in_order(rays, index))
-            if not self.lens_light:
+            if not self.lens_light or lens_apart:
                 return (image,)
-            lens = sum(light.image_2d_from(_grid(rays), xp=jnp).array for light in lights.values())
-            return jax.lax.optimization_barrier((image, lens))
+            return jax.lax.optimization_barrier((image, *shine_directly(rays, index)))
 
         rays = self.tiles.rays() if perturbers else pixel_centers(self.shape, self.pixel_scale).T
         to_image = self.tiles.to_image if perturbers else lambda image: image.reshape(self.shape)
-        images = [to_image(image) for image in self._average(trace, rays)]
+        images = self._average(trace, rays, self.over_sampling, together)
+        if lens_apart:
+            images += self._average(shine_directly, rays, self.lens_rays, 1)
+        images = [to_image(image) for image in images]
         if self.refine_source:
             middle = self.over_sampling // 2 * (self.over_sampling + 1)
-            traced = [to_image(axis) for axis in trace_in_order(self._ray_of_pixels(rays, middle), middle)]
+            middle_rays = self._ray_of_pixels(rays, middle, self.over_sampling)
+            traced = [to_image(axis) for axis in trace_in_order(middle_rays, middle)]
             images[0] = refine_image(
                 images[0], traced, lambda rays: trace_back(rays, perturb_anywhere), shine, source["light"],
                 self.pixel_scale, self.over_sampling,
             )  # fmt: skip
         return images
 
-    def _average(self, trace, rays):
-        """Return the mean over the rays of each pixel, one ray of every pixel at a time, to fit in the cache."""
-        number = self.over_sampling**2
+    def _average(self, trace, rays, side: int, kinds: int):
+        """Return the means over the ``side`` x ``side`` rays of each pixel, for the ``kinds`` arrays of ``trace``.
+
+        They are summed one ray of every pixel at a time, to fit in the cache.
+        """
+        number = side**2
 
         def trace_ray(index):
-            return trace(self._ray_of_pixels(rays, index), index)
+            return trace(self._ray_of_pixels(rays, index, side), index)
 
         if number == 1:
             return trace_ray(0)
@@ -143,12 +156,12 @@ class ImageTracer:
             return jax.tree.map(jnp.add, sums, trace_ray(index))
 
         zero = jnp.zeros(rays.shape[1], self.precision)
-        sums = jax.lax.fori_loop(0, number, add_ray, (zero, zero) if self.lens_light else (zero,))
+        sums = jax.lax.fori_loop(0, number, add_ray, (zero,) * kinds)
         return jax.tree.map(lambda total: total / number, sums)
 
-    def _ray_of_pixels(self, centres, index):
-        """Return one ray of every pixel, (R, 2), from the centres (2, R) of the pixels."""
-        offsets = ((np.arange(self.over_sampling) + 0.5) / self.over_sampling - 0.5) * self.pixel_scale
+    def _ray_of_pixels(self, centres, index, side: int):
+        """Return one of ``side`` x ``side`` rays of every pixel, (R, 2), from the centres (2, R) of the pixels."""
+        offsets = ((np.arange(side) + 0.5) / side - 0.5) * self.pixel_scale
         offsets = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 2)
         centres, offsets = jnp.asarray(centres, self.precision), jnp.asarray(offsets, self.precision)
         shifted = jax.lax.optimization_barrier([centres[axis] + offsets[index, axis] for axis in (0, 1)])
