@@ -71,8 +71,8 @@ class Run(Parameters):
     )
     preset: str | None = text(
         None,
-        help="file of parameter values: slacs (HST ACS F814W), euclid (VIS), magnet, ou66, ou200, or the path of your "
-        "own .toml file; --config and flags override its values",
+        help="file of parameter values: slacs (HST ACS F814W), euclid (VIS), magnet, ou66, ou200, ou-vis, ou-j, ou-y, "
+        "ou-h, ou-jyh, or the path of your own .toml file; --config and flags override its values",
     )
     seed: int = number(0, valid=(0, 2**63 - 1), help="seed of all random numbers")
     dataset_dir: Path = text("dataset", recorded=False, help="folder of the simulated dataset")
