@@ -109,6 +109,10 @@ class Cutouts(Parameters):
         help="the files are of the Bologna lens-finding challenge: pixels of the value 100 are masked, and each image "
         "is multiplied such that its noise is that of the training images, since its unit is not known",
     )
+    as_is: bool = switch(
+        help="score the images of a Zarr array (N, H, W) or (N, H, W, B), or of a FITS cube (N, H, W), as they are, at "
+        "the speed of the network: they must have the grid and the unit of the training images. Writes scores.csv",
+    )
 
 
 OVERRIDES: dict = {}

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from stronglens.execution import Console
+from stronglens.finding.cubes import write_scores
 from stronglens.finding.labels import LENS
 from stronglens.finding.outputs import check_record
 from stronglens.finding.reading import BandReader
@@ -38,6 +40,10 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     """
     training_images = read_training_images(parameters, record, network)
     check_record(parameters, record, network)
+    if parameters.as_is:
+        write_scores(parameters, network)
+        Console(parameters.quiet).say("\n".join([*describe_test(record), *CAVEATS]))
+        return
     predict = LensPredictor(network, record)
     results = measure_files(
         parameters, training_images, predict, HEADERS, flags=["bologna"], make_reader=BandReader

@@ -24,7 +24,14 @@ def check_request(parameters) -> None:
             raise UsageError("--weights-from needs no training: it excludes --members and --simulate")
         if not parameters.weights_from.is_file():
             raise RunError(f"{parameters.weights_from}: no such file (--weights-from)")
-    if parameters.predict:
+    if parameters.as_is:
+        from stronglens.finding.cubes import check_cubes
+        from stronglens.network_archive import read_archive
+
+        if not parameters.predict or parameters.bologna:
+            raise UsageError("--as-is applies with --predict only, and not with --bologna")
+        check_cubes(parameters, read_archive(parameters.model_file)[0])
+    elif parameters.predict:
         from stronglens.finding.outputs import check_record
         from stronglens.finding.reading import BandReader
         from stronglens.measuring import check_request

@@ -12,7 +12,7 @@ from stronglens.observation.centring import place_center, read_center
 from stronglens.observation.fits_files import list_extensions
 from stronglens.observation.level import describe_backgrounds, read_background
 from stronglens.observation.noise import measure_noise
-from stronglens.observation.pixels import FILE_ENDINGS, count_planes, is_fits
+from stronglens.observation.pixels import FILE_ENDINGS, count_planes, cube_shape, is_fits, read_block
 from stronglens.observation.preparing import Prepared, prepare
 from stronglens.observation.reading import Observation, find_beside, read_observation
 
@@ -21,6 +21,7 @@ __all__ = [
     "Observation",
     "Prepared",
     "count_planes",
+    "cube_shape",
     "describe_backgrounds",
     "find_beside",
     "is_fits",
@@ -30,6 +31,7 @@ __all__ = [
     "place_center",
     "prepare",
     "read_background",
+    "read_block",
     "read_center",
     "read_observation",
 ]

@@ -146,3 +146,34 @@ def test_scores_are_those_of_the_network(tmp_path, network, images, capsys):
     printed = capsys.readouterr().out
     assert "Unknown whether the network has learned to find lenses" in printed
     assert "no out-of-distribution score" in printed
+
+
+@pytest.mark.command
+def test_arrays_of_images_are_scored_as_they_are(tmp_path, network, capsys):
+    import zarr
+
+    cube = np.random.default_rng(2).normal(size=(300, 24, 24, 2)).astype(np.float32)
+    cube[7, 3, 3, 0] = np.nan
+    zarr.create_array(str(tmp_path / "cube.zarr"), data=cube)
+    flags = [*FLAGS, f"--model-file={network[1]}", f"--figures-dir={tmp_path}", "--as-is", "--predict"]
+    assert model_and_figures.main([*flags, str(tmp_path / "cube.zarr")]) == 0
+    rows = list(csv.DictReader((tmp_path / "scores.csv").read_text().splitlines()))
+    assert [int(row["plane"]) for row in rows] == list(range(300))
+    scores = np.array([float(row["P(lens)"]) for row in rows])
+    assert np.flatnonzero(np.isnan(scores)).tolist() == [7]
+    good = np.isfinite(scores)
+    np.testing.assert_allclose(scores[good], network[0].predict(cube[good], verbose=0)[:, 1], atol=1e-5)
+    first = capsys.readouterr().out.splitlines()[0]
+    assert f"cube.zarr[{np.nanargmax(scores)}]" in first
+    zarr.create_array(str(tmp_path / "other.zarr"), data=cube[..., 0])
+    with pytest.raises(SystemExit):
+        model_and_figures.main([*flags, str(tmp_path / "other.zarr")])
+    assert "has the shape (300, 24, 24); with --as-is it must be (N, 24, 24, 2)" in capsys.readouterr().err
+
+
+def test_planes_of_a_fits_cube_have_their_first_row_at_the_top(tmp_path):
+    from stronglens.observation import read_block
+
+    cube = np.arange(60, dtype=np.float32).reshape(5, 3, 4)
+    fits.PrimaryHDU(cube[:, ::-1]).writeto(tmp_path / "cube.fits")
+    np.testing.assert_array_equal(read_block(tmp_path / "cube.fits", 1, 4), cube[1:4])
