@@ -18,6 +18,8 @@ UNITS = {"ou66": 500, "ou200": 350}
 """Units of the first dense layer of the published networks."""
 SMALLEST_SIDE = {"small": 16, "ou66": 58, "ou200": 116}
 """Minimum side of an image, pixels: one pixel remains after all convolutions."""
+MOVING_MOMENTUM = 0.9
+"""Of the averages that batch normalisation uses in prediction: they follow the weights within tens of steps."""
 DROPOUT = 0.2
 
 
@@ -63,7 +65,7 @@ def build_network(
             x = _convolve(
                 x, filters, side, seeds, f"convolution_{order}", strides=stride, padding="same", use_bias=False
             )
-            x = keras.layers.BatchNormalization(name=f"normalised_{order}")(x)
+            x = keras.layers.BatchNormalization(momentum=MOVING_MOMENTUM, name=f"normalised_{order}")(x)
             x = keras.layers.ReLU(name=f"relu_{order}")(x)
         x = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="mean")(x)
         x = keras.layers.Dropout(dropout, seed=next(seeds), name="dropout")(x)
