@@ -139,8 +139,8 @@ def draw_purity(lenses: np.ndarray, negatives: np.ndarray, prevalences: Sequence
     curve = trade_off(lenses, negatives)
     measured = curve["false_positives"] >= FEWEST_FALSE
     with style():
-        figure = new_figure(2 * SIDE + 1.75, SIDE + 1.75)
-        left, right = (figure.add_axes(inches(figure, at, 1.0, SIDE, SIDE - 0.1)) for at in (0.75, SIDE + 1.5))
+        figure = new_figure(2 * SIDE + 1.75, SIDE + 1.85)
+        left, right = (figure.add_axes(inches(figure, at, 1.15, SIDE, SIDE - 0.1)) for at in (0.75, SIDE + 1.5))
         colours = (BLUE, ORANGE, GREEN, GREY)
         for prevalence, colour in zip(prevalences, colours, strict=False):
             pure = purity(curve["completeness"], curve["false_positive_rate"], prevalence)
@@ -163,13 +163,14 @@ def draw_purity(lenses: np.ndarray, negatives: np.ndarray, prevalences: Sequence
             low, high = (purity(found[one], false[other], shares) for one, other in (("low", "high"), ("high", "low")))
             right.fill_between(shares, low, high, color=colour, alpha=0.18, lw=0)
         for prevalence in prevalences:
-            right.axvline(prevalence, color=GREY, ls="--", lw=0.8, zorder=1)
+            label = "prevalences of the left panel" if prevalence == prevalences[0] else None
+            right.axvline(prevalence, color=GREY, ls="--", lw=0.8, zorder=1, label=label)
         right.set(xlabel="lenses per galaxy", ylabel="purity", xscale="log", xlim=(1e-5, 0.5), ylim=(0, 1.02))
         for axes in (left, right):
             axes.grid(color=PALE, lw=0.6)
             figure.legend(
                 *axes.get_legend_handles_labels(), loc="upper left", handlelength=2.2, labelspacing=0.25,
-                bbox_to_anchor=(axes.get_position().x0 - 0.01, 0.62 / figure.get_figheight()),
+                bbox_to_anchor=(axes.get_position().x0 - 0.01, 0.74 / figure.get_figheight()),
             )  # fmt: skip
         subtitle = f"{len(lenses):,} lenses, {len(negatives):,} non-lenses; dotted: fewer than 10 false positives"
         add_title(figure, "Purity", subtitle)
