@@ -149,6 +149,6 @@ def test_companions_are_as_bright_as_arcs(scenes):
     kinds, draws = scenes
     rows = kinds == KINDS.index("companions")
     flux = sum(10 ** (-0.4 * draws[f"companion-{k}-magnitude-vis"][rows]) for k in (1, 2, 3))
-    arcs = non_lenses._arcs()["src-magnitude-vis"]
+    arcs = non_lenses._arcs(20.0)["src-magnitude-vis"]
     # Medians of 60 galaxies of a scatter of about one magnitude.
     assert abs(np.median(-2.5 * np.log10(flux)) - np.median(arcs)) < 0.5
