@@ -6,8 +6,8 @@ import numpy as np
 from stronglens.lens_models import LENS_MODELS
 from stronglens.raytracing.perturbers import NFWTruncatedSph, Perturbers
 from stronglens.raytracing.scene import (
-    OWN_LIGHT,
     MIDDLE,
+    OWN_LIGHT,
     STOCK,
     Scene,
     build_lens,
