@@ -53,8 +53,24 @@ COLUMNS = {
             "arc-pixels", None, r"N_{\rm pix}",
             "pixels of 0.1 arcsec in which the lensed source in VIS, blurred, exceeds the noise of the sky",
         ),
-        _column("source-images", None, r"N_{\rm images}", "number of images of the centre of the source"),
+        _column("source-images", None, r"N_{\rm images}", "number of images of the source's centre by the lens alone"),
         _column("snr", None, r"{\rm S/N}", "signal-to-noise of the lensed source in VIS, also if the images lack VIS"),
+    )
+}  # fmt: skip
+
+MIDDLE_COLUMNS = {
+    column.name: column
+    for column in (
+        _column("middle-redshift", None, r"z_{\rm middle}", "redshift of the galaxy between lens and source; 0: none"),
+        _column(
+            "middle-einstein-radius", "arcsec", r"\theta_{\rm E,middle}",
+            "its Einstein radius for the source, on the intermediate axis",
+        ),
+        _column("middle-center-x", "arcsec", r"x_{\rm middle}", "its x without the lens", 1),
+        _column("middle-center-y", "arcsec", r"y_{\rm middle}", "its y without the lens", 1),
+        _column("middle-magnitude-vis", "AB mag", r"m_{\rm middle,VIS}", f"its unlensed magnitude; {NO_LIGHT:g}: none"),
+        _column("beta", None, r"\beta", "deflection of its light by the lens, relative to that of the source's light"),
+        _column("middle-snr", None, r"{\rm S/N}_{\rm middle}", "signal-to-noise of its lensed light in VIS"),
     )
 }  # fmt: skip
 

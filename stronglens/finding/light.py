@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from stronglens.finding.camera import FINE
 from stronglens.finding.classes import KINDS
+from stronglens.finding.compounds import COMPOUND_KINDS
 from stronglens.finding.disks import PARAMETERS, disk_brightness
 from stronglens.finding.non_lenses import COMPANIONS, DISKS
 from stronglens.lens_models import ISOTHERMAL
@@ -26,6 +27,7 @@ ENOUGH_RAYS = 4
 """Rays with which the flux of a source is accurate to 1 % without refined pixels around its cusp."""
 
 MASS = ("einstein-radius-sie", "shear-1", "shear-2")
+MIDDLE = ("middle-einstein-radius", "beta")
 SHAPE = ("center-x", "center-y", "ellip-x", "ellip-y", "effect", "sersic")
 
 
@@ -36,7 +38,7 @@ class Light:
     Attributes
     ----------
     component : str
-        Prefix of its magnitudes: ``lens``, ``src``, ``companion-1``, ``disk``.
+        Prefix of its magnitudes: ``lens``, ``src``, ``middle``, ``companion-1``, ``disk``.
     rows : ndarray (M,) int
         Images that have it.
     planes : ndarray (M, F, F) float32
@@ -67,7 +69,7 @@ class LightRenderer:
     def __init__(self, side: int, padding: int, over_sampling: int, chunk_size: int, threads: int | None = None):
         self._side, self._padding, self._over_sampling = side, padding, over_sampling
         self._chunk_size, self._threads = chunk_size, threads
-        self._first_use, self._made = threading.Lock(), None
+        self._first_use, self._made = threading.Lock(), {}
         self._rays = _disk_rays(side + 2 * padding, FEW_RAYS)
 
     def __call__(self, draws: Draws, kinds: NDArray[np.integer]) -> list[Light]:
@@ -76,7 +78,7 @@ class LightRenderer:
         Parameters
         ----------
         draws : dict of column to ndarray (N,)
-            See `non_lenses.draw_scenes`.
+            See `non_lenses.draw_scenes` and `compounds.add_middle`.
         kinds : ndarray (N,) int
 
         Returns
@@ -90,11 +92,18 @@ class LightRenderer:
         # A source and the first companion exclude each other; further companions need another row of the renderer. Both
         # of its slots then have unlensed light.
         behind = np.where(has_source, "src", np.where(has[0], "companion-1", ""))
-        first = self._render(draws, every, np.full(len(every), "lens"), behind)
-        lights = [Light("lens", every, first[1])]
+        side = self._side + 2 * self._padding
+        source, lens = np.empty((2, len(every), side, side), np.float32)
+        lights = [Light("lens", every, lens)]
+        is_compound = np.isin(kinds, COMPOUND_KINDS)
+        for has_middle in (False, True):
+            if len(rows := np.flatnonzero(is_compound == has_middle)):
+                front = np.full(len(rows), "lens")
+                source[rows], lens[rows], *middle = self._render(draws, rows, front, behind[rows], has_middle)
+                lights += [Light("middle", rows, planes) for planes in middle]
         for component in ("src", "companion-1"):
             rows = np.flatnonzero(behind == component)
-            lights.append(Light(component, rows, first[0][rows]))
+            lights.append(Light(component, rows, source[rows]))
         if len(rows := np.flatnonzero(has[1])):
             front, behind = (np.full(len(rows), f"companion-{k}") for k in (2, 3))
             third, second = self._render(draws, rows, front, np.where(has[2][rows], behind, ""))
@@ -105,10 +114,14 @@ class LightRenderer:
             lights.append(Light("disk", disks, np.stack([self._draw_disk(draws, kinds[row], row) for row in disks])))
         return [light for light in lights if len(light.rows)]
 
-    def _render(self, draws: Draws, rows, front, behind) -> tuple[NDArray, NDArray]:
-        """Return the planes behind and in front of the mass; the names of components are ``front`` and ``behind``."""
+    def _render(self, draws: Draws, rows, front, behind, middle: bool = False) -> NDArray[np.float32]:
+        """Return the planes of the components ``behind`` and in ``front`` of the mass, and of a middle galaxy."""
         scene = {name.replace("-", "_"): draws[name][rows] for name in MASS}
-        for slot, components in (("lens", front), ("src", behind)):
+        slots = {"lens": front, "src": behind}
+        if middle:
+            scene |= {name.replace("-", "_"): draws[name][rows] for name in MIDDLE}
+            slots["middle"] = np.full(len(rows), "middle")
+        for slot, components in slots.items():
             shape = {name: np.full(len(rows), float(name in ("effect", "sersic"))) for name in SHAPE}
             for component in np.unique(components[components != ""]):
                 those = components == component
@@ -120,7 +133,7 @@ class LightRenderer:
         is_lensed = behind == "src"
         for name in MASS:
             scene[name.replace("-", "_")] = np.where(is_lensed, scene[name.replace("-", "_")], 0)
-        return self._renderer(scene)
+        return self._renderer(middle).render_planes(scene)
 
     def _draw_disk(self, draws: Draws, kind: int, row: int) -> NDArray[np.float32]:
         parameters = {name: draws[f"disk-{name}"][row] for name in PARAMETERS}
@@ -128,12 +141,11 @@ class LightRenderer:
         side, rays = self._side + 2 * self._padding, FEW_RAYS
         return light.reshape(rays * rays, side, side).mean(axis=0) * np.float32(FINE**2)
 
-    @property
-    def _renderer(self) -> ImageRenderer:
-        """The ray tracer, made on first use, so that parameters are checked without starting JAX."""
+    def _renderer(self, middle: bool) -> ImageRenderer:
+        """Return a ray tracer, made on first use, so that parameters are checked without starting JAX."""
         with self._first_use:
-            if self._made is None:
-                self._made = ImageRenderer(
+            if middle not in self._made:
+                self._made[middle] = ImageRenderer(
                     ISOTHERMAL,
                     True,
                     (self._side, self._side),
@@ -145,8 +157,9 @@ class LightRenderer:
                     refine_source=self._over_sampling < ENOUGH_RAYS,
                     piece=PIECE,
                     lens_rays=FEW_RAYS,
+                    middle=middle,
                 )
-            return self._made
+            return self._made[middle]
 
 
 def _disk_rays(side: int, rays: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -7,13 +7,16 @@ import numpy as np
 
 from stronglens.finding.camera import BANDS, FINE, RATIO, BandCamera
 from stronglens.finding.classes import GROUPS, KINDS
-from stronglens.finding.columns import COLUMNS, CONVENTIONS, NO_LIGHT
+from stronglens.finding.columns import COLUMNS, CONVENTIONS, MIDDLE_COLUMNS, NO_LIGHT
+from stronglens.finding.compounds import COMPOUND_KINDS, add_middle, choose_compounds
 from stronglens.finding.labels import LENS, NON_LENS, label_images
 from stronglens.finding.light import Light, LightRenderer
 from stronglens.finding.multiplicity import count_images
 from stronglens.finding.non_lenses import NONLENS_SHARES, draw_kinds, draw_scenes
 from stronglens.parameters import Column, RunError, UsageError
 from stronglens.sampling import Draws, Stream, generator
+
+MEASURED = ("magnification", "arc-pixels", "source-images", "snr", "middle-snr")
 
 RULE_BAND = "VIS"
 """The band in which the rule for lenses is applied, so that a group does not depend on the bands of a dataset."""
@@ -42,6 +45,7 @@ class FindingSimulator:
         self.parameters = parameters
         self.bands = _check_bands(parameters.bands)
         self.shares = _read_shares(parameters.nonlens_shares)
+        self.compound_share = parameters.compound_share or float(parameters.compound is not None)
         if not any(np.isclose(parameters.pixel_scale, (FINE, RATIO * FINE))):
             raise UsageError(f"--pixel-scale={parameters.pixel_scale:g} must be 0.1 or 0.3 arcsec")
         coarse = parameters.pixel_scale > 2 * FINE
@@ -66,8 +70,8 @@ class FindingSimulator:
 
     @property
     def columns(self) -> dict[str, Column]:
-        """The columns of ``labels.csv``."""
-        return COLUMNS
+        """The columns of ``labels.csv``; those of middle galaxies only in datasets with compound lenses."""
+        return COLUMNS | (MIDDLE_COLUMNS if self.compound_share else {})
 
     def describe(self) -> dict:
         """Return the entries on images and telescope in the manifest of a dataset."""
@@ -110,13 +114,14 @@ class FindingSimulator:
         """
         parameters, indices = self.parameters, np.asarray(indices)
         kinds = draw_kinds(parameters.seed, indices, self.shares, parameters.lens_share)
+        kinds = choose_compounds(parameters.seed, indices, kinds, parameters.compound, self.compound_share)
         side = parameters.grid_size
         images = np.empty((len(indices), side, side, len(self.bands)), np.float32)
-        labels = {name: np.empty(len(indices)) for name in COLUMNS}
+        labels = {name: np.empty(len(indices)) for name in self.columns}
         rejected: Counter[str] = Counter()
         attempts, rows = np.zeros(len(indices), int), np.arange(len(indices))
         while len(rows):
-            draws = draw_scenes(parameters.seed, indices[rows], kinds[rows], attempts[rows], self.field_radius)
+            draws = self.draw(indices[rows], kinds[rows], attempts[rows])
             lights = self.renderer(draws, kinds[rows])
             found = self._measure(draws, lights, kinds[rows])
             reasons = self._refuse(found)
@@ -131,30 +136,45 @@ class FindingSimulator:
                 raise RunError(f"no image accepted in {parameters.tries} tries: {dict(rejected)}; lower --snr-min")
         return images if len(self.bands) > 1 else images[..., 0], labels, rejected
 
+    def draw(self, indices: np.ndarray, kinds: np.ndarray, attempts: np.ndarray) -> Draws:
+        """Draw scenes of N images of given kinds after some rejected attempts, each (N,) int."""
+        seed = self.parameters.seed
+        draws = draw_scenes(seed, indices, kinds, attempts, self.field_radius, self.parameters.snr_min)
+        return add_middle(seed, indices, kinds, attempts, draws) if self.compound_share else draws
+
     def _measure(self, draws: Draws, lights: Sequence[Light], kinds: np.ndarray) -> Draws:
         """Return the columns of images: draws, and what is measured on the light of the source."""
-        source = next((light for light in lights if light.component == "src"), None)
-        measured = {name: np.zeros(len(kinds)) for name in ("magnification", "arc-pixels", "source-images", "snr")}
-        if source is not None:
-            rows, camera, band = source.rows, self._rule_camera, BANDS[RULE_BAND]
-            measured["magnification"][rows] = _sum_pixels(source.planes[:, self._inside, self._inside])
-            measured["source-images"][rows] = count_images({name: values[rows] for name, values in draws.items()})
-            arcs = camera.blur(_weigh(source, draws, band.name))
-            rate = camera.blur(self._sum(draws, lights, band.name, rows))
+        measured = {name: np.zeros(len(kinds)) for name in MEASURED}
+        band = BANDS[RULE_BAND]
+        for light in lights:
+            if light.component not in ("src", "middle"):
+                continue
+            rows = light.rows
+            arcs = self._rule_camera.blur(_weigh(light, draws, band.name))
+            rate = self._rule_camera.blur(self._sum(draws, lights, band.name, rows))
+            snr = np.sqrt(_sum_pixels((arcs / band.deviation(rate)) ** 2))
+            if light.component == "middle":
+                measured["middle-snr"][rows] = snr
+                continue
+            measured["snr"][rows] = snr
+            measured["magnification"][rows] = _sum_pixels(light.planes[:, self._inside, self._inside])
             measured["arc-pixels"][rows] = np.sum(arcs > band.noise, axis=(1, 2))
-            measured["snr"][rows] = np.sqrt(_sum_pixels((arcs / band.deviation(rate)) ** 2))
+            measured["source-images"][rows] = count_images({name: values[rows] for name, values in draws.items()})
         columns = draws | measured | {"kind": kinds.astype(float)}
         columns["group"] = label_images(
             columns["magnification"], columns["arc-pixels"], columns["source-images"], columns["einstein-radius-sie"]
         ).astype(float)
-        return {name: np.where(np.isposinf(columns[name]), NO_LIGHT, columns[name]) for name in COLUMNS}
+        return {name: np.where(np.isposinf(columns[name]), NO_LIGHT, columns[name]) for name in self.columns}
 
     def _refuse(self, found: Draws) -> np.ndarray:
         """Return why images are drawn again, (N,) str: empty if they are not."""
-        is_lens = np.isin(found["kind"], LENS_KINDS)
+        has_two_sources = np.isin(found["kind"], [KINDS.index(kind) for kind in ("compound-rings", "compound-arcs")])
+        is_lens = np.isin(found["kind"], (0, *COMPOUND_KINDS))
         reasons = np.full(len(is_lens), "", dtype="U32")
         reasons[~is_lens & (found["group"] == LENS)] = "single-image-is-a-lens"
         reasons[is_lens & (found["snr"] < self.parameters.snr_min)] = "snr-min"
+        if has_two_sources.any():
+            reasons[has_two_sources & (found["middle-snr"] < self.parameters.snr_min)] = "middle-snr-min"
         reasons[is_lens & (found["group"] == NON_LENS)] = "lens-is-none"
         return reasons
 
@@ -213,6 +233,3 @@ def _read_shares(words: Sequence[str]) -> dict[str, float]:
     if not sum(shares.values()) > 0:
         raise UsageError("--nonlens-shares must have a share above 0")
     return {kind: share for kind, share in shares.items() if share}
-
-
-LENS_KINDS = [KINDS.index(kind) for kind in ("lens", "compound-rings", "compound-arcs", "two-lenses")]
