@@ -34,12 +34,11 @@ def main() -> int:
         few, many = (write_noise(Path(folder) / f"{count}.zarr", count) for count in (number // 10, number))
         in_memory = np.random.default_rng(0).normal(size=(number // 20, SIDE, SIDE)).astype(np.float32)
         network.predict(in_memory[:BATCH], batch_size=BATCH, verbose=0)  # compiles
-        list(score_cube(network, few))
-        memory_few = peak_memory()
         plain, field = [], []
         for _ in range(TURNS):
             plain.append(measure(len(in_memory), lambda: network.predict(in_memory, batch_size=BATCH, verbose=0)))
             field.append(measure(number // 10, lambda: list(score_cube(network, few))))
+        memory_few = peak_memory()
         whole = measure(number, lambda: [None for _ in score_cube(network, many)])
         memory_many = peak_memory()
     names = ("images_a_second", "images_a_cpu_second")
