@@ -71,8 +71,8 @@ class Run(Parameters):
     )
     preset: str | None = text(
         None,
-        help="file of parameter values: slacs (HST ACS F814W), euclid (VIS), magnet, ou66, ou200, or the path of your "
-        "own .toml file; --config and flags override its values",
+        help="file of parameter values: slacs (HST ACS F814W), euclid (VIS), magnet, ou66, ou200, ou-vis, ou-j, ou-y, "
+        "ou-h, ou-jyh, or the path of your own .toml file; --config and flags override its values",
     )
     seed: int = number(0, valid=(0, 2**63 - 1), help="seed of all random numbers")
     dataset_dir: Path = text("dataset", recorded=False, help="folder of the simulated dataset")
@@ -572,6 +572,15 @@ class ReconstructionTraining(Run, reconstruction.ReconstructionLearning, Trainin
     """Train a network that reconstructs sources on dataset/ and draw figures; or reconstruct the sources of images."""
 
 
+@declare(
+    task="finding", learning_rate=0.001, learning_schedule="cosine", batch_size=64, augment="on", epochs=6,
+    model_file=Path("models/finding.keras"),
+)  # fmt: skip
+class FindingTraining(Run, finding.FindingLearning, Training, finding.FieldScores, Machines, Figures, Prediction,
+                      finding.Cutouts):  # fmt: skip
+    """Train a network that finds lenses on dataset/, and draw figures; or score images with a trained network."""
+
+
 # --------------------------------------------------------------------------------------
 # Defaults that depend on a choice
 # --------------------------------------------------------------------------------------
@@ -597,6 +606,7 @@ COMMANDS = {
         "regression": RegressionTraining,
         "substructure": SubstructureTraining,
         "reconstruction": ReconstructionTraining,
+        "finding": FindingTraining,
     },
 }
 OF_TASKS = {

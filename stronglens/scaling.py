@@ -25,6 +25,8 @@ PEAK_FRACTION = 0.01
 BAND_LAG = 4
 # Minimum range of a label in units of its size; a smaller one is lost in the rounding of a float32 network.
 NARROWEST_LABEL = 1e-6
+# Added to the range of an image, electrons/s: a constant image gives 0, not 0 / 0.
+SMALLEST_RANGE = 1e-30
 # Images that are processed at a time; bytes of images that are read at a time, while the next block is prefetched.
 CHUNK = 256
 BLOCK_BYTES = 2**27
@@ -170,6 +172,28 @@ def stretch_images(inputs, scaling: ImageScaling):
     return keras.layers.Normalization(
         axis=None, mean=scaling.mean, variance=scaling.variance, dtype="float32", name="normalised_image"
     )(stretched)
+
+
+def scale_to_range(inputs):
+    """Add the scaling of each band of each image by its own minimum and maximum to a functional network.
+
+    It removes flux and colour, and the brightest object of an image sets the scale.
+
+    Parameters
+    ----------
+    inputs : keras.KerasTensor (batch, H, W) or (batch, H, W, B), electrons/s
+
+    Returns
+    -------
+    keras.KerasTensor of the same shape
+        0 to 1; 0 for a constant image.
+    """
+    import keras
+
+    low = keras.ops.min(inputs, axis=(1, 2), keepdims=True)
+    high = keras.ops.max(inputs, axis=(1, 2), keepdims=True)
+    scaled = (inputs - low) / (high - low + SMALLEST_RANGE)
+    return keras.layers.Activation("linear", dtype="float32", name="normalised_image")(scaled)
 
 
 def restore_labels(outputs, scaling: LabelScaling):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from stronglens.parameters import RunError
-from stronglens.scaling import ImageScaling, stretch_images
+from stronglens.scaling import ImageScaling, scale_to_range, stretch_images
 from stronglens.training import keras, spread_seed
 
 REPORT_CONVOLUTIONS = ((32, 6), (64, 4), (128, 4))  # filters, side of the kernel in pixels
@@ -76,7 +76,8 @@ def open_image(image_shape: tuple[int, ...], image_scaling, smallest_side: int) 
     Parameters
     ----------
     image_shape : (H, W) or (H, W, B), pixels
-    image_scaling : ImageScaling
+    image_scaling : ImageScaling or None
+        None: each band of each image is scaled by its own range (see `scaling.scale_to_range`).
     smallest_side : int, pixels that the network's halvings need
 
     Returns
@@ -96,7 +97,7 @@ def open_image(image_shape: tuple[int, ...], image_scaling, smallest_side: int) 
             f"simulate at least {smallest_side} x {smallest_side} (--grid-size)"
         )
     image = keras.Input(tuple(image_shape), dtype="float32", name="image")
-    x = stretch_images(image, image_scaling)
+    x = scale_to_range(image) if image_scaling is None else stretch_images(image, image_scaling)
     if bands:
         return image, x
     return image, keras.layers.Reshape((height, width, 1), name="channel")(x)

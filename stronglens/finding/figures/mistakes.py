@@ -1,6 +1,7 @@
 """Sheet of the worst mistakes of each kind."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -28,7 +29,7 @@ PANEL, GAP, HEAD = 1.15, 0.06, 0.27
 
 
 def draw_mistakes(
-    images: ArrayLike,
+    images: Any,
     score: np.ndarray,
     group: np.ndarray,
     kind: np.ndarray,
@@ -37,7 +38,7 @@ def draw_mistakes(
     count: int = 6,
     cmap: str = "gray",
     bands: Sequence[str] = ("VIS",),
-    indices: Sequence[int] | None = None,
+    indices: np.ndarray | None = None,
 ) -> Figure:
     """Draw the lenses with the lowest scores and the non-lenses of each kind with the highest scores.
 
@@ -54,7 +55,7 @@ def draw_mistakes(
     cmap : str
         Of images of one band.
     bands : sequence of B str
-    indices : sequence of N int, optional
+    indices : ndarray (N,) int, optional
         Indices of the images in their dataset, written into the panels.
     """
     rows = []
