@@ -31,6 +31,7 @@ How to read a declaration
 from dataclasses import asdict
 from pathlib import Path
 
+from stronglens.finding import declarations as finding
 from stronglens.parameters import (
     Parameters,
     Range,
@@ -55,7 +56,7 @@ PRESETS = Path(__file__).parent / "stronglens" / "presets"
 
 COMPOSITE = ("lens_model", "composite")
 ELLIPSOID = ("lens_model", ("sie", "powerlaw"))
-TASKS = ("regression", "substructure", "reconstruction")
+TASKS = ("regression", "substructure", "reconstruction", "finding")
 
 
 @declare
@@ -66,12 +67,12 @@ class Run(Parameters):
         "regression", TASKS, fixed=True,
         help="what the network learns. regression: properties of lens and source; substructure: the class of the "
         "lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex; reconstruction: the unlensed "
-        "source galaxy. Each task has its own flags",
+        "source galaxy; finding: whether there is a lens. Each task has its own flags",
     )
     preset: str | None = text(
         None,
-        help="file of parameter values: slacs (HST ACS F814W), euclid (VIS), or the path of your own .toml file; "
-        "--config and flags override its values",
+        help="file of parameter values: slacs (HST ACS F814W), euclid (VIS), magnet, ou66, ou200, ou-vis, ou-j, ou-y, "
+        "ou-h, ou-jyh, or the path of your own .toml file; --config and flags override its values",
     )
     seed: int = number(0, valid=(0, 2**63 - 1), help="seed of all random numbers")
     dataset_dir: Path = text("dataset", recorded=False, help="folder of the simulated dataset")
@@ -440,6 +441,11 @@ class ReconstructionSimulation(Run, Simulation, Machines, reconstruction.LensedG
     """Simulate lensed galaxies, with and without the lens, and write them to dataset/."""
 
 
+@declare(task="finding")
+class FindingSimulation(Run, Simulation, Machines, finding.FindingImages, finding.LensesAndOthers):
+    """Simulate lenses, and galaxies that look like lenses, in the bands of Euclid, and write them to dataset/."""
+
+
 # --------------------------------------------------------------------------------------
 # model_and_figures.py
 # --------------------------------------------------------------------------------------
@@ -566,6 +572,15 @@ class ReconstructionTraining(Run, reconstruction.ReconstructionLearning, Trainin
     """Train a network that reconstructs sources on dataset/ and draw figures; or reconstruct the sources of images."""
 
 
+@declare(
+    task="finding", learning_rate=0.001, learning_schedule="cosine", batch_size=64, augment="on", epochs=6,
+    model_file=Path("models/finding.keras"),
+)  # fmt: skip
+class FindingTraining(Run, finding.FindingLearning, Training, finding.FieldScores, Machines, Figures, Prediction,
+                      finding.Cutouts):  # fmt: skip
+    """Train a network that finds lenses on dataset/, and draw figures; or score images with a trained network."""
+
+
 # --------------------------------------------------------------------------------------
 # Defaults that depend on a choice
 # --------------------------------------------------------------------------------------
@@ -578,27 +593,27 @@ OVERRIDES = regression.OVERRIDES | {
     },
     # The relation of velocity dispersion and Einstein radius depends on more than the slope: on the stars' orbits.
     ("lens_model", "powerlaw"): {"einstein_radius_range": Range(0.7, 2.0)},
-} | substructure.OVERRIDES | reconstruction.OVERRIDES
+} | substructure.OVERRIDES | reconstruction.OVERRIDES | finding.OVERRIDES
 
 COMMANDS = {
     "generate_data.py": {
         "regression": RegressionSimulation,
         "substructure": SubstructureSimulation,
         "reconstruction": ReconstructionSimulation,
+        "finding": FindingSimulation,
     },
     "model_and_figures.py": {
         "regression": RegressionTraining,
         "substructure": SubstructureTraining,
         "reconstruction": ReconstructionTraining,
+        "finding": FindingTraining,
     },
 }
+OF_TASKS = {
+    "regression": regression, "substructure": substructure, "reconstruction": reconstruction, "finding": finding,
+}  # fmt: skip
 EXAMPLES = {
-    program: {
-        "regression": regression.EXAMPLES[program],
-        "substructure": substructure.EXAMPLES[program],
-        "reconstruction": reconstruction.EXAMPLES[program],
-    }
-    for program in COMMANDS
+    program: {task: OF_TASKS[task].EXAMPLES[program] for task in tasks} for program, tasks in COMMANDS.items()
 }
 
 

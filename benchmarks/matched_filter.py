@@ -5,8 +5,8 @@ import numpy as np
 import params_and_cli as panel
 from stronglens.dataset import CHUNK_SIZE
 from stronglens.evaluation import classification_metrics
+from stronglens.evaluation.baseline import scalar_baseline, scalar_features
 from stronglens.simulation.chunks import simulator_of
-from stronglens.substructure.baseline import scalar_baseline, scalar_features
 from stronglens.substructure.ceiling import matched_filter_auc
 from stronglens.substructure.class_folders import CLASSES
 from stronglens.substructure.effects import EffectMeasurement

@@ -112,6 +112,25 @@ def isothermal_einstein_radius(velocity_dispersion, z_lens, z_source):
     return 4 * np.pi * ratio**2 * d_lens_source / d_source * ARCSEC_PER_RADIAN
 
 
+def plane_scale(z_lens, z_middle, z_source):
+    """Return beta = D_lm D_s / (D_m D_ls), the deflection by a lens of a nearer source relative to a farther one.
+
+    With two source planes, a deflection angle alpha for the farther source is beta alpha for the nearer one (Schneider,
+    Ehlers & Falco 1992, section 9.1).
+
+    Parameters
+    ----------
+    z_lens, z_middle, z_source : array_like, increasing
+
+    Returns
+    -------
+    ndarray, 0 to 1
+    """
+    _, middle, lens_middle = angular_diameter_distances(z_lens, z_middle)
+    _, source, lens_source = angular_diameter_distances(z_lens, z_source)
+    return lens_middle * source / (middle * lens_source)
+
+
 def point_mass_strength(mass, z_lens, z_source, distances: str = "angular"):
     """Return the square of the Einstein radius of a point mass.
 

@@ -27,6 +27,7 @@ class Stream(IntEnum):
     SOURCE_GALAXY = 5
     OBSERVATION = 6
     LENS_ERROR = 7
+    POPULATION = 8
 
 
 @dataclass(frozen=True)

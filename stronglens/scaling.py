@@ -20,8 +20,13 @@ MEASURED_IMAGES = 1000
 NOISE_FACTOR = 10.0
 # Minimum softening in units of the typical peak. For noise-free images 0.001 and 0.1 gave equally good networks.
 PEAK_FRACTION = 0.01
+# Distance of the pixels whose noise is compared in images with bands, pixels: the noise of a band that was recorded in
+# pixels three times larger is correlated within this distance.
+BAND_LAG = 4
 # Minimum range of a label in units of its size; a smaller one is lost in the rounding of a float32 network.
 NARROWEST_LABEL = 1e-6
+# Added to the range of an image, electrons/s: a constant image gives 0, not 0 / 0.
+SMALLEST_RANGE = 1e-30
 # Images that are processed at a time; bytes of images that are read at a time, while the next block is prefetched.
 CHUNK = 256
 BLOCK_BYTES = 2**27
@@ -33,13 +38,13 @@ class ImageScaling:
 
     Attributes
     ----------
-    softening : float, electrons/s
-        Brightness at the transition from linear to logarithmic.
+    softening : float or tuple (B,) of float, electrons/s
+        Brightness at the transition from linear to logarithmic; one for each band of images with bands.
     mean, variance : float
         Mean and variance of arcsinh(x / softening) over all training pixels.
     """
 
-    softening: float
+    softening: float | tuple[float, ...]
     mean: float
     variance: float
 
@@ -65,11 +70,12 @@ def fit_image_scaling(images: np.ndarray, advance: Callable[[int], None] | None 
     The softening is ten times the pixel noise. The noise of an image is estimated from the median absolute second
     difference of neighbouring pixels, which a galaxy hardly changes, scaled to a Gaussian standard deviation; the
     median over at most a thousand images is used. For noise-free images the softening is at least 1/100 of the median
-    peak of the images.
+    peak of the images. Each band has its own softening; mean and variance are those of all bands together, so that
+    colours are kept.
 
     Parameters
     ----------
-    images : ndarray (N, H, W) float32, electrons/s
+    images : ndarray (N, H, W) or (N, H, W, B) float32, electrons/s
         Training images only; or an object that can be indexed like an array (see `training.StoredBatches`). A thousand
         of its images are read first, then all images once, in blocks.
     advance : callable, optional
@@ -84,10 +90,16 @@ def fit_image_scaling(images: np.ndarray, advance: Callable[[int], None] | None 
     RunError
         If a pixel is not finite, or if all pixels are zero.
     """
-    if len(images.shape) != 3 or not np.prod(images.shape):
-        raise RunError(f"training images have the shape {images.shape}, not (images, rows, columns)")
+    if len(images.shape) not in (3, 4) or not np.prod(images.shape):
+        raise RunError(f"training images have the shape {images.shape}, not (images, rows, columns) or with bands")
     rows = np.linspace(0, len(images) - 1, min(len(images), MEASURED_IMAGES)).astype(int)
-    softening = _measure_softening(images[rows], rows)
+    measured = images[rows]
+    _require_finite(measured, rows)
+    softening: float | tuple[float, ...]
+    if measured.ndim == 3:
+        softening = _measure_softening(measured)
+    else:
+        softening = tuple(_measure_softening(band, BAND_LAG) for band in np.moveaxis(measured, -1, 0))
     count, total, squares = 0, 0.0, 0.0
     for start, block in _read_blocks(images):
         for first in range(0, len(block), CHUNK):
@@ -142,22 +154,46 @@ def stretch_images(inputs, scaling: ImageScaling):
 
     Parameters
     ----------
-    inputs : keras.KerasTensor (batch, H, W), electrons/s
+    inputs : keras.KerasTensor (batch, H, W) or (batch, H, W, B), electrons/s
     scaling : ImageScaling
 
     Returns
     -------
-    keras.KerasTensor (batch, H, W)
+    keras.KerasTensor of the same shape
         Dimensionless, with mean 0 and variance 1 over the training pixels.
     """
     # Imported here, so that stronglens.training can import Keras first, without its start-up messages.
     import keras
 
-    stretched = keras.layers.Rescaling(1 / scaling.softening, dtype="float32", name="softening")(inputs)
+    softening = scaling.softening
+    scale = [1 / of_band for of_band in softening] if isinstance(softening, tuple) else 1 / softening
+    stretched = keras.layers.Rescaling(scale, dtype="float32", name="softening")(inputs)
     stretched = keras.ops.arcsinh(stretched)
     return keras.layers.Normalization(
         axis=None, mean=scaling.mean, variance=scaling.variance, dtype="float32", name="normalised_image"
     )(stretched)
+
+
+def scale_to_range(inputs):
+    """Add the scaling of each band of each image by its own minimum and maximum to a functional network.
+
+    It removes flux and colour, and the brightest object of an image sets the scale.
+
+    Parameters
+    ----------
+    inputs : keras.KerasTensor (batch, H, W) or (batch, H, W, B), electrons/s
+
+    Returns
+    -------
+    keras.KerasTensor of the same shape
+        0 to 1; 0 for a constant image.
+    """
+    import keras
+
+    low = keras.ops.min(inputs, axis=(1, 2), keepdims=True)
+    high = keras.ops.max(inputs, axis=(1, 2), keepdims=True)
+    scaled = (inputs - low) / (high - low + SMALLEST_RANGE)
+    return keras.layers.Activation("linear", dtype="float32", name="normalised_image")(scaled)
 
 
 def restore_labels(outputs, scaling: LabelScaling):
@@ -178,9 +214,8 @@ def restore_labels(outputs, scaling: LabelScaling):
     return keras.layers.Rescaling(list(scaling.deviation), list(scaling.mean), dtype="float32", name="labels")(outputs)
 
 
-def _measure_softening(measured: np.ndarray, rows: Sequence[int]) -> float:
-    _require_finite(measured, rows)
-    noise = float(np.median([_measure_noise(image) for image in measured]))
+def _measure_softening(measured: np.ndarray, lag: int = 1) -> float:
+    noise = float(np.median([_measure_noise(image, lag) for image in measured]))
     peaks = np.abs(measured).max(axis=(1, 2))
     peak = float(np.median(peaks)) or float(peaks.max())
     softening = max(NOISE_FACTOR * noise, PEAK_FRACTION * peak)
@@ -191,10 +226,12 @@ def _measure_softening(measured: np.ndarray, rows: Sequence[int]) -> float:
     return softening
 
 
-def _measure_noise(image: np.ndarray) -> float:
+def _measure_noise(image: np.ndarray, lag: int) -> float:
     # For Gaussian noise, the median of |d| divided by 0.6745 is the standard deviation of d; d = a - 2 b + c has six
     # times the variance of a pixel.
-    second_differences = np.abs(np.diff(image.astype(np.float64), n=2, axis=1))
+    image = image.astype(np.float64)
+    first_differences = image[:, lag:] - image[:, :-lag]
+    second_differences = np.abs(first_differences[:, lag:] - first_differences[:, :-lag])
     if not second_differences.size:
         return 0.0
     return float(np.median(second_differences)) / 0.67449 / np.sqrt(6)
@@ -212,7 +249,7 @@ def _read_blocks(images: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _require_finite(images: np.ndarray, rows: Sequence[int]) -> None:
-    good = np.isfinite(images).all(axis=(1, 2))
+    good = np.isfinite(images).all(axis=tuple(range(1, images.ndim)))
     if not good.all():
         row = rows[int(np.flatnonzero(~good)[0])]
         raise RunError(f"training image {row} has pixels that are not finite: simulate the dataset again")

@@ -29,7 +29,7 @@ ONLY_IN = {
     "autogalaxy": ("raytracing",),
     "autoarray": ("raytracing",),
     "matplotlib": ("plotting", "figures"),
-    "pickle": ("dataset",),
+    "pickle": ("dataset", "published"),
     "zarr": ("dataset",),
     "dask": ("execution",),
     "distributed": ("execution",),

@@ -57,6 +57,7 @@ def test_every_module_of_the_package_is_installed(installed):
     assert python_files(installed) == python_files(ROOT)
     presets = {path.name for path in (ROOT / "stronglens" / "presets").iterdir()}
     assert {path.name for path in (installed / "stronglens" / "presets").iterdir()} == presets != set()
+    assert (installed / "stronglens" / "finding" / "templates.txt").exists()
 
 
 def test_the_wheel_requires_what_requirements_txt_lists(installed):

@@ -94,3 +94,20 @@ def test_label_that_is_not_finite_is_named():
     labels[3] = np.nan
     with pytest.raises(RunError, match="label src-redshift is nan in training image 3"):
         fit_label_scaling(labels, ["src-redshift"])
+
+
+def test_each_band_is_softened_by_its_own_noise_and_colours_are_kept():
+    faint, bright = galaxies(noise=0.1), galaxies(noise=0.1) * np.float32(7)
+    scaling = fit_image_scaling(np.stack([faint, bright], axis=-1))
+    assert scaling.softening[1] == pytest.approx(7 * scaling.softening[0], rel=1e-6)
+    assert scaling.softening[0] == pytest.approx(1, rel=0.2)  # ten times the noise; the curvature adds to it
+    # Both bands have the same mean and variance here, so one band has those of both.
+    stretched = np.arcsinh(faint.astype(float) / scaling.softening[0])
+    assert (scaling.mean, scaling.variance) == pytest.approx((stretched.mean(), stretched.var()), rel=1e-6)
+
+
+def test_noise_of_pixels_three_times_larger_is_measured():
+    noise = np.random.default_rng(0).standard_normal((50, 12, 12)).astype(np.float32)
+    large = noise.repeat(3, axis=1).repeat(3, axis=2)
+    # Neighbours are equal: their second difference is zero in two of three places.
+    assert fit_image_scaling(large[..., None]).softening[0] == pytest.approx(10, rel=0.1)

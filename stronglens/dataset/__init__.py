@@ -4,7 +4,7 @@ Only this package writes arrays to files and reads them.
 """
 
 from stronglens.dataset.conversion import plan_conversion
-from stronglens.dataset.cutouts import is_zarr, read_zarr_plane, zarr_shape
+from stronglens.dataset.cutouts import is_zarr, read_zarr_block, read_zarr_plane, zarr_shape
 from stronglens.dataset.files import checksum, npy_shape, read_image, read_json, read_npy, write_image, write_whole
 from stronglens.dataset.formats import CHUNK_SIZE, chunk_indices
 from stronglens.dataset.image_set import ImageSet
@@ -32,6 +32,7 @@ __all__ = [
     "read_json",
     "read_manifest",
     "read_npy",
+    "read_zarr_block",
     "read_zarr_plane",
     "remove_dataset",
     "split_indices",

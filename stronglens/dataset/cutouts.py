@@ -44,6 +44,20 @@ def read_zarr_plane(path: str | Path, plane: int) -> np.ndarray:
         raise RunError(f"{path}: plane {plane} is damaged ({_first_line(error)})") from None
 
 
+def read_zarr_block(path: str | Path, start: int, stop: int) -> np.ndarray:
+    """Return the planes start to stop of a Zarr array (N, ...).
+
+    Raises
+    ------
+    RunError
+        When the array cannot be read.
+    """
+    try:
+        return np.asarray(_open(path)[start:stop])
+    except Exception as error:  # a damaged chunk can raise any exception
+        raise RunError(f"{path}: planes {start} to {stop - 1} are damaged ({_first_line(error)})") from None
+
+
 def _open(path: str | Path):
     try:
         return _open_once(str(path), Path(path).stat().st_mtime_ns)

@@ -3,6 +3,7 @@
 Both are written and read one chunk at a time, from any number of threads and processes: no two chunks share a file.
 """
 
+import math
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -35,12 +36,12 @@ class PickledImages:
         Folder of the dataset.
     number : int
         Number of images.
-    shape : (H, W), pixels
+    shape : (H, W) or (H, W, B), pixels
     array : str
         Name of the array, and of its folder: ``images``, or another array that the task has.
     """
 
-    def __init__(self, folder: Path, number: int, shape: tuple[int, int], array: str = IMAGES):
+    def __init__(self, folder: Path, number: int, shape: tuple[int, ...], array: str = IMAGES):
         self.folder, self.number, self.shape, self.place = Path(folder), number, tuple(shape), array
 
     def name(self, index: int) -> str:
@@ -50,7 +51,7 @@ class PickledImages:
     @property
     def bytes_an_image(self) -> int:
         """Maximum size of an image on disk, bytes."""
-        return 4096 * -(-(4 * self.shape[0] * self.shape[1] + 160) // 4096)  # in usual file-system blocks
+        return 4096 * -(-(4 * math.prod(self.shape) + 160) // 4096)  # in usual file-system blocks
 
     def describe(self) -> None:
         """Restore the description of the format if it is lost or damaged. Pickle files have none."""
@@ -60,12 +61,12 @@ class PickledImages:
         (self.folder / self.place).mkdir(exist_ok=True)
 
     def write(self, chunk: int, images: np.ndarray) -> None:
-        """Write the images of a chunk, (M, H, W), electrons/s."""
+        """Write the images of a chunk, (M, H, W) or (M, H, W, B), electrons/s."""
         for index, image in zip(chunk_indices(chunk, self.number), images, strict=True):
             write_image(self.folder / self.name(index), image)
 
     def read(self, chunk: int) -> np.ndarray:
-        """Read the images of a chunk: (M, H, W) float32, electrons/s.
+        """Read the images of a chunk: (M, H, W) or (M, H, W, B) float32, electrons/s.
 
         Raises
         ------
@@ -102,12 +103,14 @@ class PickledImages:
 
 
 class ZarrImages:
-    """Images as one compressed Zarr (version 3) array (N, H, W), ``images.zarr/``, with one shard per chunk of work.
+    """Images as one compressed Zarr (version 3) array, ``images.zarr/``, with one shard per chunk of work.
+
+    The array has the shape (N, H, W), or (N, H, W, B) for images of several bands.
 
     Dask, xarray and other Zarr readers can open it. Parameters and methods are those of `PickledImages`.
     """
 
-    def __init__(self, folder: Path, number: int, shape: tuple[int, int], array: str = IMAGES):
+    def __init__(self, folder: Path, number: int, shape: tuple[int, ...], array: str = IMAGES):
         self.folder, self.number, self.shape, self.place = Path(folder), number, tuple(shape), f"{array}.zarr"
 
     def name(self, index: int) -> str:
@@ -115,7 +118,7 @@ class ZarrImages:
 
     @property
     def bytes_an_image(self) -> int:
-        return 4 * self.shape[0] * self.shape[1]  # noise hardly compresses
+        return 4 * math.prod(self.shape)  # noise hardly compresses
 
     def describe(self) -> None:
         if (self.folder / self.place).is_dir():
@@ -126,7 +129,7 @@ class ZarrImages:
                 self._create_array()
 
     def create(self) -> None:
-        for left in (self.folder / self.place).glob("c/*/0/*.partial"):  # of a killed process
+        for left in (self.folder / self.place).glob(f"c/*/{self._inner}*.partial"):  # of a killed process
             left.unlink()
         if not (self.folder / self.place / "zarr.json").exists():
             self._create_array()
@@ -143,7 +146,7 @@ class ZarrImages:
             shards=(CHUNK_SIZE, *self.shape),
             # The fastest codec in a test with noisy images; its size is within 4 % of the smallest.
             compressors=BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),
-            dimension_names=("image", "y", "x"),
+            dimension_names=("image", "y", "x", "band")[: 1 + len(self.shape)],
             zarr_format=3,
             config={"write_empty_chunks": True},  # so that no shard is missing
         )
@@ -170,15 +173,20 @@ class ZarrImages:
             shard = self._shard(chunk)
             for path in (shard, *shard.parent.glob("*.partial")):
                 path.unlink(missing_ok=True)
-            _remove_empty(shard.parent, shard.parent.parent)
+            _remove_empty(*shard.parents[: len(self.shape)])
         (place / "zarr.json").unlink(missing_ok=True)
         _remove_empty(place / "c", place)
 
     def foreign(self, listed: int) -> list[str]:
         return [self.place] if not listed and (self.folder / self.place).exists() else []
 
+    @property
+    def _inner(self) -> str:
+        """Folders of a shard below the one of its chunk; a shard has all pixels and bands of its images."""
+        return "0/" * (len(self.shape) - 1)
+
     def _shard(self, chunk: int) -> Path:
-        return self.folder / self.place / "c" / str(chunk) / "0" / "0"
+        return self.folder / self.place / "c" / str(chunk) / f"{self._inner}0"
 
     @cached_property
     def _array(self):

@@ -25,7 +25,7 @@ LARGEST_SHARE_OF_MEMORY = 0.5
 
 
 class ImageSet:
-    """An array-like set of images (N, H, W), float32, electrons/s, in memory or on disk.
+    """An array-like set of images (N, H, W) or (N, H, W, B), float32, electrons/s, in memory or on disk.
 
     ``images[rows]`` with a number, a slice or an array of numbers returns an ndarray. `subset` returns another set
     without reading images. Checksums are verified whenever images are read. Only one thread at a time may use a set.
@@ -69,7 +69,7 @@ class ImageSet:
         return len(self._rows)
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         return (len(self._rows), *self._source.shape)
 
     @property

@@ -32,7 +32,7 @@ class Dataset:
 
     Attributes
     ----------
-    images : ImageSet (N, H, W) float32, electrons/s
+    images : ImageSet (N, H, W) or (N, H, W, B) float32, electrons/s
         External images have their original unit.
     labels : pandas.DataFrame
         N rows, with the columns in ``columns``, and ``source`` for external images.
@@ -64,7 +64,8 @@ class Dataset:
 
     def describe(self, names) -> dict:
         """Return the record that a network trained on these labels needs to measure other images."""
-        more = ("classes", "image-unit") if "classes" in self.manifest else ()
+        more = ["classes", "image-unit"] if "classes" in self.manifest else []
+        more += ["bands"] if "bands" in self.manifest else []
         return {
             "task": self.manifest["parameters"]["task"],
             "labels": [self.columns[name].to_dict() for name in names],

@@ -52,14 +52,15 @@ class ChunkStore:
     format : {"pickle", "zarr"}
     number : int
         Number of images.
-    shapes : dict of str to (H, W), pixels
-        The arrays of the dataset by name: ``images``, and others that the task has for each image.
+    shapes : dict of str to (H, W) or (H, W, B), pixels
+        The arrays of the dataset by name: ``images``, and others that the task has for each image. Images of several
+        bands have a last axis; its order is ``bands`` in the manifest.
     """
 
     folder: Path
     format: str
     number: int
-    shapes: Mapping[str, tuple[int, int]] = field(hash=False)  # a dict has no hash; workers keep the work by its hash
+    shapes: Mapping[str, tuple[int, ...]] = field(hash=False)  # a dict has no hash; workers keep the work by its hash
 
     @classmethod
     def of(cls, folder: str | Path, manifest: dict) -> "ChunkStore":
@@ -78,8 +79,11 @@ class ChunkStore:
             if not all(name.isidentifier() and name not in (IMAGES, PROGRESS) for name in others):
                 raise ValueError
             shapes = {IMAGES: manifest["image-shape"], **others}
-            sizes = [number, *(size for height, width in shapes.values() for size in (height, width))]
+            sizes = [number, *(size for shape in shapes.values() for size in shape)]
             if kept not in FORMATS or not all(isinstance(size, int) and size > 0 for size in sizes):
+                raise ValueError
+            bands = {name: shape[2:] for name, shape in shapes.items() if len(shape) != 2}
+            if bands and bands != {IMAGES: [len(manifest["bands"])]}:
                 raise ValueError
         except (KeyError, TypeError, ValueError, AttributeError):
             raise RunError(f"{Path(folder) / MANIFEST} is damaged; simulate the dataset again") from None
@@ -93,8 +97,8 @@ class ChunkStore:
         return {name: make(self.folder, self.number, shape, name) for name, shape in self.shapes.items()}
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Shape (H, W) of an image, pixels."""
+    def shape(self) -> tuple[int, ...]:
+        """Shape (H, W) or (H, W, B) of an image, pixels."""
         return self.shapes[IMAGES]
 
     @property
@@ -125,7 +129,7 @@ class ChunkStore:
         Parameters
         ----------
         chunk : int
-        images : ndarray (M, H, W) float32, electrons/s
+        images : ndarray (M, H, W) or (M, H, W, B) float32, electrons/s
             The M images in this chunk.
         columns : dict of column to (M,) values
         rejected : Counter

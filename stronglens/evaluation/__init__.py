@@ -1,4 +1,4 @@
-"""Metrics with confidence intervals and a no-information baseline. NumPy and SciPy only."""
+"""Metrics with confidence intervals and a no-information baseline. NumPy and SciPy only, but for ``baseline.py``."""
 
 from stronglens.evaluation.bins import auc_in_bins
 from stronglens.evaluation.bootstrap import count_draws, draw_resamples, make_entry, undefined

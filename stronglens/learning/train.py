@@ -57,10 +57,7 @@ def fit_network(
         image_scaling = fit_image_scaling(images, measured.advance)
     network = build(images.shape[1:], image_scaling, labels[:, : len(plan.labels)])
     announce(plan, network, f"labels {', '.join(plan.labels)}", "simulated for each epoch" if fresh else "for training")
-    record = dataset.describe(plan.labels) | {"split": {name: rows.tolist() for name, rows in split.items()}}
-    record |= {"background": describe_backgrounds(images)} | choices.pop("record", {})
-    if fresh:
-        record |= {"fresh": fresh.describe(), "split": record["split"] | {"train": []}}
+    record = describe_training(plan, images, fresh) | choices.pop("record", {})
     return fit(
         network,
         learned_from,
@@ -72,6 +69,23 @@ def fit_network(
         **settings_of_fit(parameters),
         **choices,
     )
+
+
+def describe_training(plan: TrainingPlan, images, fresh: SimulationStream | None = None) -> dict:
+    """Return the record of a network: its dataset, the split, and the backgrounds of training images.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    images : ImageSet or ndarray (N, H, W) or (N, H, W, B), electrons/s
+    fresh : SimulationStream, optional
+        New simulations that the network was trained on.
+    """
+    split = {name: rows.tolist() for name, rows in plan.split.items()}
+    has_bands = len(images.shape) == 4  # their backgrounds are not compared with those of other images
+    record = plan.dataset.describe(plan.labels) | {"split": split}
+    record |= {"background": {} if has_bands else describe_backgrounds(images)}
+    return record | ({"fresh": fresh.describe(), "split": split | {"train": []}} if fresh else {})
 
 
 def announce(plan: TrainingPlan, network, outputs: str, source: str = "for training") -> None:

@@ -4,16 +4,20 @@ Tasks decide what their networks predict, and what the predictions are worth.
 """
 
 from stronglens.measuring.files import measure_files
-from stronglens.measuring.images import list_images
+from stronglens.measuring.images import ImageFile, list_images
 from stronglens.measuring.output import refuse, write_measurements
+from stronglens.measuring.reading import ImageReader
 from stronglens.measuring.request import check_request
-from stronglens.measuring.results import MAX_DETAILED, Measurement, Prediction, Results
+from stronglens.measuring.results import MAX_DETAILED, Measurement, Prediction, PreparedImage, Results
 from stronglens.measuring.training_images import TrainingImages, damaged_record, read_training_images
 
 __all__ = [
     "MAX_DETAILED",
+    "ImageFile",
+    "ImageReader",
     "Measurement",
     "Prediction",
+    "PreparedImage",
     "Results",
     "TrainingImages",
     "check_request",

@@ -12,7 +12,7 @@ import numpy as np
 from stronglens.dataset import checksum
 from stronglens.execution import Console
 from stronglens.measuring.figures import MAX_DRAWN
-from stronglens.measuring.images import ImageFile, list_images
+from stronglens.measuring.images import ImageFile
 from stronglens.measuring.output import MAX_REASONS
 from stronglens.measuring.reading import ImageReader
 from stronglens.measuring.results import (
@@ -43,7 +43,7 @@ FLAGS = (
 
 
 def stack_images(prepared: Sequence[PreparedImage]) -> np.ndarray:
-    """Return the pixels of prepared images: (N, H, W) float32, e-/s."""
+    """Return the pixels of prepared images: (N, H, W) or (N, H, W, B) float32, e-/s."""
     return np.stack([one.seen for one in prepared])
 
 
@@ -57,6 +57,7 @@ def measure_files(
     more_rows: Callable[[Measurement], Mapping[str, list]] | None = None,
     flags: Sequence[str] = (),
     collect: Callable[[Sequence[PreparedImage]], Any] = stack_images,
+    make_reader: Callable[..., ImageReader] = ImageReader,
 ) -> Results:
     """Measure every image that can be used, and write ``measured.csv`` row by row.
 
@@ -82,6 +83,8 @@ def measure_files(
         Flags of the task that its measurements depend on: a run is resumed only with the same values.
     collect : callable
         Takes N PreparedImage; returns the input of ``predict``. A network that needs more than the pixels has its own.
+    make_reader : callable
+        Takes the parameters and the training images; returns the reader of the images.
 
     Returns
     -------
@@ -93,8 +96,8 @@ def measure_files(
         If a flag has an invalid value, does not apply to this network, or names a file that does not exist.
     """
     check_cmap(parameters.cmap)
-    read = ImageReader(parameters, training_images)
-    images = list_images(parameters.predict, parameters.planes, parameters.hdu)
+    read = make_reader(parameters, training_images)
+    images = read.list_images()
     read.check_flags(images)
     columns = {"measured": ["file", "path", *(header.split(" [")[0] for header in headers), *COLUMNS, *cells, "notes"]}
     columns |= {name: ["file", "path", *some] for name, some in (more_columns or {}).items()}

@@ -5,10 +5,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from stronglens.measuring.images import ImageFile
+from stronglens.measuring.images import ImageFile, list_images
 from stronglens.measuring.results import PreparedImage
 from stronglens.measuring.training_images import TrainingImages
-from stronglens.observation import find_beside, place_center, prepare, read_background, read_center, read_observation
+from stronglens.observation import (
+    Observation,
+    Prepared,
+    find_beside,
+    place_center,
+    prepare,
+    read_background,
+    read_center,
+    read_observation,
+)
 from stronglens.parameters import RunError, UsageError
 
 NOT_CALIBRATED = "used as it is, like the training images: neither calibrated nor resampled"
@@ -34,6 +43,10 @@ class ImageReader:
         if not training_images.is_calibrated:
             _refuse_calibration(parameters, training_images.is_relative)
         self.center, self.background = read_center(parameters.center), read_background(parameters.background)
+
+    def list_images(self) -> list[ImageFile]:
+        """Return the images that ``--predict`` names (see `images.list_images`)."""
+        return list_images(self.parameters.predict, self.parameters.planes, self.parameters.hdu)
 
     def check_flags(self, images: Sequence[ImageFile]) -> None:
         """Refuse a mask or noise map that exists for none of the images: its name is mistyped.
@@ -64,8 +77,31 @@ class ImageReader:
         RunError, UsageError
             If the image cannot be used (see `read_observation`, `place_center` and `prepare`).
         """
+        training, is_raw = self.training_images, self.training_images.is_external
+        observation = self.observe(image)
+        if is_raw and observation.image.shape != training.shape:
+            raise RunError(
+                f"{observation.name}: the image has {_sides(observation.image.shape)} pixels, the training images have "
+                f"{_sides(training.shape)}; uncalibrated images are not resampled"
+            )
+        centre, notes = (0.0, 0.0), []
+        # The brightest light of a lens whose galaxy was subtracted is an arc: no reason to doubt the centre.
+        if not (is_raw or (training.is_relative and self.center == "image")):
+            field = min(training.shape) * training.pixel_scale
+            centre, notes = place_center(observation, self.center, field, training.max_offset)
+        prepared = self.prepare(observation, centre)
+        if is_raw:
+            notes = [NOT_CALIBRATED]
+        else:
+            notes = [*observation.notes, *notes, *prepared.notes, *training.compare(observation, prepared)]
+        if not keep_pixels:
+            observation = replace(observation, image=np.empty((0, 0)), noise=None, mask=None)
+        return PreparedImage(image, observation, prepared, tuple(notes))
+
+    def observe(self, image: ImageFile) -> Observation:
+        """Read and calibrate an image (see `read_observation`)."""
         parameters, training, is_raw = self.parameters, self.training_images, self.training_images.is_external
-        observation = read_observation(
+        return read_observation(
             image.path,
             name=image.name,
             plane=image.plane,
@@ -80,33 +116,20 @@ class ImageReader:
             background=0.0 if isinstance(self.background, str) else self.background,
             keep_unit=training.is_relative,
         )
-        if is_raw and observation.image.shape != training.shape:
-            raise RunError(
-                f"{observation.name}: the image has {_sides(observation.image.shape)} pixels, the training images have "
-                f"{_sides(training.shape)}; uncalibrated images are not resampled"
-            )
-        centre, notes = (0.0, 0.0), []
-        # The brightest light of a lens whose galaxy was subtracted is an arc: no reason to doubt the centre.
-        if not (is_raw or (training.is_relative and self.center == "image")):
-            field = min(training.shape) * training.pixel_scale
-            centre, notes = place_center(observation, self.center, field, training.max_offset)
-        prepared = prepare(
+
+    def prepare(self, observation: Observation, centre: tuple[float, float]) -> Prepared:
+        """Prepare an observation with the lens at a place (y, x), arcsec (see `observation.prepare`)."""
+        training = self.training_images
+        return prepare(
             observation,
             shape=training.shape,
             pixel_scale=training.pixel_scale,
             zero_point=training.zero_point,
             centre=centre,
-            bad_pixels="refuse" if is_raw else parameters.bad_pixels,
+            bad_pixels="refuse" if training.is_external else self.parameters.bad_pixels,
             subtract_background=self.background == "fit",
             fill=not training.is_relative,
         )
-        if is_raw:
-            notes = [NOT_CALIBRATED]
-        else:
-            notes = [*observation.notes, *notes, *prepared.notes, *training.compare(observation, prepared)]
-        if not keep_pixels:
-            observation = replace(observation, image=np.empty((0, 0)), noise=None, mask=None)
-        return PreparedImage(image, observation, prepared, tuple(notes))
 
 
 def _refuse_calibration(parameters, is_relative: bool) -> None:

@@ -16,7 +16,9 @@ from stronglens.parameters import RunError, StronglensError
 from stronglens.plotting import check_cmap
 
 
-def check_request(parameters, check_task: Callable[[Mapping], object]) -> None:
+def check_request(
+    parameters, check_task: Callable[[Mapping], object], make_reader: Callable[..., ImageReader] = ImageReader
+) -> None:
     """Check flags, the network's record and the images.
 
     Up to ``MAX_DETAILED`` images are all tried; of more images, some are. If none can be used, all reasons are given.
@@ -28,6 +30,8 @@ def check_request(parameters, check_task: Callable[[Mapping], object]) -> None:
     check_task : callable
         Takes the network's record; raises an error if it does not describe outputs of the task, or if the task's own
         flags do not apply to this network.
+    make_reader : callable
+        Takes the parameters and the `TrainingImages`; returns the reader of the images.
 
     Raises
     ------
@@ -39,14 +43,15 @@ def check_request(parameters, check_task: Callable[[Mapping], object]) -> None:
     check_cmap(parameters.cmap)
     read_center(parameters.center)
     read_background(parameters.background)
-    images = list_images(parameters.predict, parameters.planes, parameters.hdu)
     try:
         record, _ = read_archive(parameters.model_file)
     except RunError as error:
+        images = list_images(parameters.predict, parameters.planes, parameters.hdu)
         missing = [str(image) for image in images if not Path(image.path).exists()]
         raise RunError(f"{error}{'; no such file: ' * bool(missing)}{_first(missing)}") from None
-    read = ImageReader(parameters, read_training_images(parameters, record))
+    read = make_reader(parameters, read_training_images(parameters, record))
     check_task(record)
+    images = read.list_images()
     read.check_flags(images)
     tried = np.unique(np.linspace(0, len(images) - 1, len(images) if len(images) <= MAX_DETAILED else MAX_REASONS))
     reasons = []

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -42,6 +42,8 @@ class TrainingImages:
         Range of the noise and of the level of the background; None if unknown.
     max_offset : float or None, arcsec
         Largest distance of a lens from the middle of its image; None if unknown.
+    bands : mapping of str to TrainingImages
+        Description of each band by its name; empty if the record names no bands.
     """
 
     shape: tuple[int, int]
@@ -52,6 +54,7 @@ class TrainingImages:
     noise: tuple[float, float] | None = None
     level: tuple[float, float] | None = None
     max_offset: float | None = None
+    bands: Mapping[str, "TrainingImages"] = field(default_factory=dict)
 
     @property
     def is_calibrated(self) -> bool:
@@ -135,16 +138,22 @@ def read_training_images(parameters, record: Mapping, network=None) -> TrainingI
     if (task := record.get("task")) != parameters.task:
         raise RunError(f"{path} was trained for --task {task}: give that task, or another --model-file")
     try:
-        height, width = (int(side) for side in record["image-shape"])
+        shape = tuple(int(side) for side in record["image-shape"])
+        height, width, *bands = shape
         pixel_scale, zero_point = float(record["pixel-scale"]), record["zero-point"]
         if zero_point is not None or unit == CALIBRATED:
             zero_point = float(zero_point)
-        is_sound = np.isfinite([pixel_scale, zero_point or 0.0]).all() and pixel_scale > 0 and min(height, width) > 0
+        is_sound = (
+            np.isfinite([pixel_scale, zero_point or 0.0]).all()
+            and pixel_scale > 0
+            and min(shape) > 0
+            and len(bands) < 2
+        )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise damaged_record(path) from None
-    if not is_sound or (network is not None and network.inputs[0].shape[1:] != (height, width)):
+    if not is_sound or (network is not None and network.inputs[0].shape[1:] != shape):
         raise damaged_record(path)
-    return TrainingImages(
+    described = TrainingImages(
         shape=(height, width),
         pixel_scale=pixel_scale,
         zero_point=zero_point,
@@ -154,6 +163,7 @@ def read_training_images(parameters, record: Mapping, network=None) -> TrainingI
         level=(0.0, 0.0) if unit == RELATIVE else _background_range(record, "level"),
         max_offset=_max_offset(record),
     )
+    return replace(described, bands=_describe_bands(described, record, path)) if "bands" in record else described
 
 
 def damaged_record(path) -> RunError:
@@ -167,6 +177,27 @@ def _max_offset(record: Mapping) -> float | None:
         return float(np.hypot(*(max(abs(float(low)), abs(float(high))) for low, high in ranges)))
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _describe_bands(described: TrainingImages, record: Mapping, path) -> dict[str, TrainingImages]:
+    """Return the description of each band: the zero point and the background are its own."""
+    try:
+        names, zero_points, backgrounds = (list(record[key]) for key in ("bands", "zero-points", "backgrounds"))
+        if len(names) != (record["image-shape"][2:] or [1])[0] or not all(isinstance(name, str) for name in names):
+            raise ValueError
+        return {
+            name: replace(
+                described,
+                zero_point=float(zero_point),
+                # Headers name one band of a telescope; its record here describes one band too.
+                telescope=described.telescope if described.telescope and described.telescope.band == name else None,
+                noise=_background_range({"background": background}, "noise"),
+                level=_background_range({"background": background}, "level"),
+            )
+            for name, zero_point, background in zip(names, zero_points, backgrounds, strict=True)
+        }
+    except (KeyError, TypeError, ValueError):
+        raise damaged_record(path) from None
 
 
 def _background_range(record: Mapping, quantity: str) -> tuple[float, float] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from stronglens.parameters import RunError
-from stronglens.scaling import ImageScaling, stretch_images
+from stronglens.scaling import ImageScaling, scale_to_range, stretch_images
 from stronglens.training import keras, spread_seed
 
 REPORT_CONVOLUTIONS = ((32, 6), (64, 4), (128, 4))  # filters, side of the kernel in pixels
@@ -70,33 +70,36 @@ def build_backbone(kind: str, image_shape: tuple[int, int], image_scaling: Image
     return image, _add_convnext(x, iter(spread_seed(seed, taken + CONVNEXT_SEEDS)[taken:]))
 
 
-def open_image(image_shape: tuple[int, int], image_scaling, smallest_side: int) -> tuple:
-    """Return the first layers of a network: its input, and the stretched image with a channel.
+def open_image(image_shape: tuple[int, ...], image_scaling, smallest_side: int) -> tuple:
+    """Return the first layers of a network: its input, and the stretched image with one channel or its bands.
 
     Parameters
     ----------
-    image_shape : (H, W), pixels
-    image_scaling : ImageScaling
+    image_shape : (H, W) or (H, W, B), pixels
+    image_scaling : ImageScaling or None
+        None: each band of each image is scaled by its own range (see `scaling.scale_to_range`).
     smallest_side : int, pixels that the network's halvings need
 
     Returns
     -------
-    image : keras.KerasTensor (batch, H, W) float32, electrons/s
-    x : keras.KerasTensor (batch, H, W, 1)
+    image : keras.KerasTensor (batch, H, W) or (batch, H, W, B) float32, electrons/s
+    x : keras.KerasTensor (batch, H, W, 1) or (batch, H, W, B)
 
     Raises
     ------
     RunError
         If the image is smaller.
     """
-    height, width = image_shape
+    height, width, *bands = image_shape
     if min(height, width) < smallest_side:
         raise RunError(
             f"images of {height} x {width} pixels are too small for the network: "
             f"simulate at least {smallest_side} x {smallest_side} (--grid-size)"
         )
-    image = keras.Input((height, width), dtype="float32", name="image")
-    x = stretch_images(image, image_scaling)
+    image = keras.Input(tuple(image_shape), dtype="float32", name="image")
+    x = scale_to_range(image) if image_scaling is None else stretch_images(image, image_scaling)
+    if bands:
+        return image, x
     return image, keras.layers.Reshape((height, width, 1), name="channel")(x)
 
 

@@ -9,9 +9,10 @@ what cannot be known must be given by the user.
 
 from stronglens.dataset import is_zarr
 from stronglens.observation.centring import place_center, read_center
+from stronglens.observation.fits_files import list_extensions
 from stronglens.observation.level import describe_backgrounds, read_background
 from stronglens.observation.noise import measure_noise
-from stronglens.observation.pixels import FILE_ENDINGS, count_planes
+from stronglens.observation.pixels import FILE_ENDINGS, count_planes, cube_shape, is_fits, read_block
 from stronglens.observation.preparing import Prepared, prepare
 from stronglens.observation.reading import Observation, find_beside, read_observation
 
@@ -20,13 +21,17 @@ __all__ = [
     "Observation",
     "Prepared",
     "count_planes",
+    "cube_shape",
     "describe_backgrounds",
     "find_beside",
+    "is_fits",
     "is_zarr",
+    "list_extensions",
     "measure_noise",
     "place_center",
     "prepare",
     "read_background",
+    "read_block",
     "read_center",
     "read_observation",
 ]

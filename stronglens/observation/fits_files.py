@@ -85,6 +85,33 @@ def read_fits_shape(path: Path, hdu: str | int | None) -> tuple[int, ...]:
         return _drop_leading_ones(hdus[_choose_hdu(hdus, hdu, str(path), "--hdu", dimensions=3)].shape)
 
 
+def read_fits_block(path: Path, hdu: str | int | None, start: int, stop: int) -> NDArray[Any]:
+    """Return the planes start to stop of a cube (N, H, W), row 0 at the top. Only these are read.
+
+    Raises
+    ------
+    RunError, UsageError
+        As `read_fits`.
+    """
+    with _open(path, str(path), is_cube=True) as hdus:
+        chosen = hdus[_choose_hdu(hdus, hdu, str(path), "--hdu", dimensions=3)]
+        leading = (0,) * (len(chosen.shape) - 3)
+        planes = _to_physical(chosen.section[(*leading, slice(start, stop))], chosen.header)
+    return planes[:, ::-1]
+
+
+def list_extensions(path: Path) -> list[str]:
+    """Return the names of the extensions of a FITS file, in capital letters.
+
+    Raises
+    ------
+    RunError
+        If the file is damaged.
+    """
+    with _open(path, str(path)) as hdus:
+        return [str(one.name or "").upper() for one in hdus]
+
+
 @contextmanager
 def _open(path: Path, name: str, is_cube: bool = False) -> Iterator[Any]:
     """Open a FITS file; any error about it, also within the ``with`` block, becomes a RunError."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stronglens.dataset import is_zarr, read_npy, read_zarr_plane, zarr_shape
-from stronglens.observation.fits_files import read_fits, read_fits_shape
+from stronglens.dataset import is_zarr, read_npy, read_zarr_block, read_zarr_plane, zarr_shape
+from stronglens.observation.fits_files import read_fits, read_fits_block, read_fits_shape
 from stronglens.observation.shapes import check_array, check_plane, first_line
 from stronglens.parameters import RunError
 
@@ -39,6 +39,34 @@ def count_planes(path: str | Path, hdu: str | int | None = None) -> int | None:
     else:
         return None
     return shape[0] if len(shape) == 3 else None
+
+
+def cube_shape(path: str | Path, hdu: str | int | None = None) -> tuple[int, ...]:
+    """Return the shape of a cube in Zarr or FITS.
+
+    Raises
+    ------
+    RunError, UsageError
+        If it cannot be read, or the file has another format.
+    """
+    path = Path(path)
+    if is_zarr(path):
+        return zarr_shape(path)
+    if is_fits(path) and path.is_file():
+        return read_fits_shape(path, hdu)
+    raise RunError(f"{path}: {'no such file' if not path.exists() else 'neither a Zarr array nor a FITS file'}")
+
+
+def read_block(path: str | Path, start: int, stop: int, hdu: str | int | None = None) -> NDArray[Any]:
+    """Return the planes start to stop of a cube in Zarr, (N, H, W) or (N, H, W, B), or in FITS, (N, H, W).
+
+    Raises
+    ------
+    RunError, UsageError
+        If it cannot be read.
+    """
+    path = Path(path)
+    return read_zarr_block(path, start, stop) if is_zarr(path) else read_fits_block(path, hdu, start, stop)
 
 
 def read_pixels(

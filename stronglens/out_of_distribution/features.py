@@ -23,7 +23,11 @@ BLOCK = 256
 
 
 def build_feature_extractor(network: keras.Model) -> keras.Model:
-    """Return the feature extractor of a network: a model from images (N, H, W), electrons/s, to features (N, F)."""
+    """Return the feature extractor of a network: a model from images (N, H, W[, B]), e-/s, to features (N, F).
+
+    A committee has the features of its first member.
+    """
+    network = first_member(network)
     layers = {layer.name: layer for layer in network.layers}
     if "summary" in layers:
         return keras.Model(network.inputs[0], layers["summary"].output)
@@ -31,10 +35,16 @@ def build_feature_extractor(network: keras.Model) -> keras.Model:
     return keras.Model(network.inputs[0], last.input)
 
 
+def first_member(network: keras.Model) -> keras.Model:
+    """Return the first member of a committee of networks; a single network itself."""
+    return next((layer for layer in network.layers if isinstance(layer, keras.Model)), network)
+
+
 class ImageFeatures:
     """Compute the features of images that the out-of-distribution score uses.
 
-    It is called with images (N, H, W), electrons/s, and returns a dict of ndarray (N, F):
+    It is called with images (N, H, W) or (N, H, W, B), electrons/s, and returns a dict of ndarray (N, F); ``centre``
+    and ``texture`` of each band:
 
     - ``summary``: the features before the network's last layers;
     - ``width``: standard deviations of the posterior in the label space, where the prior has a standard deviation of 1
@@ -54,17 +64,18 @@ class ImageFeatures:
     """
 
     def __init__(self, network: keras.Model, posterior: Any = None):
-        self._parts = {
-            "summary": build_feature_extractor(network).output,
-            "stretched": network.get_layer("normalised_image").output,
-        }
+        extractor, member = build_feature_extractor(network), first_member(network)
+        parts = [extractor.output, member.get_layer("normalised_image").output]
+        if member is not network:
+            parts = keras.Model(member.inputs[0], parts)(network.inputs[0])
+        self._parts = dict(zip(("summary", "stretched"), parts, strict=True))
         if len(network.inputs) == 1:
             self._parts["output"] = network.output
         self._model = keras.Model(network.inputs[0], list(self._parts.values()))
         self._posterior = posterior
 
     def __call__(self, images) -> dict[str, np.ndarray]:
-        """Return the features of images (N, H, W), electrons/s: dict of name to ndarray (N, F)."""
+        """Return the features of images (N, H, W[, B]), electrons/s: dict of name to ndarray (N, F)."""
         found: dict[str, list] = {}
         for start in range(0, len(images), BLOCK):
             for name, values in self._look(images[start : start + BLOCK]).items():
@@ -78,7 +89,11 @@ class ImageFeatures:
             draws = self._posterior.sample(seen["summary"], DRAWS, seed=0, is_common=True)
             points = np.nan_to_num(self._posterior.space.to_space(draws), nan=OUTERMOST)
             seen["width"] = points.clip(-OUTERMOST, OUTERMOST).std(axis=1)
-        return seen | {"centre": find_middle(stretched), "texture": measure_texture(stretched)}
+        bands = np.moveaxis(stretched, -1, 0) if stretched.ndim == 4 else [stretched]
+        return seen | {
+            "centre": np.hstack([find_middle(band) for band in bands]),
+            "texture": np.hstack([measure_texture(band) for band in bands]),
+        }
 
 
 def find_middle(images: np.ndarray) -> np.ndarray:

@@ -73,8 +73,9 @@ def find_task_of_preset(name: str, table: str, folder: Path | None) -> Any:
 
 
 def preset_name(name: str, folder: Path | None) -> str:
-    """Return the name of a preset in lower case; return a path unchanged."""
-    return name.lower() if name.lower() in _known_presets(folder) else name
+    """Return the name of a preset in lower case, with or without its hyphens; return a path unchanged."""
+    known = {preset.replace("-", ""): preset for preset in _known_presets(folder)}
+    return known.get(name.lower().replace("-", ""), name)
 
 
 def read_preset(

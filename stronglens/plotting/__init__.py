@@ -5,6 +5,7 @@ Figures are made without pyplot: they need no display and change no global state
 """
 
 from stronglens.plotting.curves import best_epoch, scale_losses
+from stronglens.plotting.history import draw_history
 from stronglens.plotting.images import (
     DIVERGING,
     PanelGrid,
@@ -52,6 +53,7 @@ __all__ = [
     "caption_size",
     "check_cmap",
     "count_of",
+    "draw_history",
     "draw_image",
     "draw_panels",
     "explain_indices",

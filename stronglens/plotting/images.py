@@ -64,7 +64,7 @@ def draw_image(axes: Axes, image: ArrayLike, pixel_scale: float | None, norm: No
         Whether the axes have ticks.
     """
     image = np.asarray(image)
-    half_y, half_x = (count * (pixel_scale or 1.0) / 2 for count in image.shape)
+    half_y, half_x = (count * (pixel_scale or 1.0) / 2 for count in image.shape[:2])
     artist = axes.imshow(image, cmap=cmap, norm=norm, extent=(-half_x, half_x, -half_y, half_y), aspect="equal")
     # Without antialiasing, noise in images with more pixels than the screen shows moire patterns.
     artist.set_interpolation("antialiased")

@@ -13,7 +13,7 @@ from stronglens.lens_models import LENS_MODELS
 from stronglens.parameters import RunError
 from stronglens.raytracing.ellipsoids import ELLIPSOIDS, sersic_ellipsoids
 from stronglens.raytracing.perturbers import KINDS, Perturbers
-from stronglens.raytracing.scene import OWN_LIGHT, Scene, clump_columns, stack_scene
+from stronglens.raytracing.scene import MIDDLE, OWN_LIGHT, Scene, clump_columns, stack_scene
 from stronglens.raytracing.tiles import Bucket, Tiles
 from stronglens.raytracing.tracing import ImageTracer
 
@@ -69,6 +69,12 @@ class ImageRenderer:
         Maximum number of clumps of a source. Scenes then include `clump_columns`; missing clumps have intensity 0.
     refine_source : bool
         Whether pixels around the cusp of the source have more rays (:mod:`stronglens.raytracing.refinement`).
+    piece : int, optional
+        Number of images in a call of the compiled program on a CPU; by default 32, or 8 with perturbers.
+    lens_rays : int, optional
+        Number of rays along each side of a pixel for the light of the lens; by default ``over_sampling``.
+    middle : bool
+        Whether there is a galaxy between lens and source, with mass and light; scenes then include ``MIDDLE``.
 
     Attributes
     ----------
@@ -100,6 +106,9 @@ class ImageRenderer:
         own_light: bool = False,
         clumps: int = 0,
         refine_source: bool = False,
+        piece: int | None = None,
+        lens_rays: int | None = None,
+        middle: bool = False,
     ):
         if lens_model not in LENS_MODELS:
             raise ValueError(f"lens_model must be one of {', '.join(LENS_MODELS)}, not {lens_model!r}")
@@ -112,13 +121,15 @@ class ImageRenderer:
             raise ValueError(f"own_light does not apply to the lens model {lens_model!r}")
         self.has_stellar_mass = model.mass_follows_light
         self.columns = model.scene_columns + (OWN_LIGHT if own_light else ()) + clump_columns(clumps)
+        self.columns += MIDDLE if middle else ()
+        self.has_middle = middle
         self.lens_light = lens_light
         self.shape = (shape[0] + 2 * padding, shape[1] + 2 * padding)
         self.precision = precision
         self.refine_source = refine_source
         self.chunk_size = chunk_size
         on_cpu = not has_gpu()
-        self.piece = min(_PIECE, chunk_size) if on_cpu else chunk_size
+        self.piece = min(piece or _PIECE, chunk_size) if on_cpu else chunk_size
         if perturbers:
             self.piece = min(_PERTURBED_PIECE if on_cpu else _PIECE, chunk_size)
         self.batch_size = min(batch_size or (4 if on_cpu else chunk_size), self.piece)
@@ -127,7 +138,7 @@ class ImageRenderer:
         self._tiles = _tiles(self.shape, pixel_scale, over_sampling, perturbers, precision) if perturbers else None
         self._tracer = ImageTracer(
             lens_model, self.columns, lens_light, self.shape, pixel_scale, over_sampling, precision, self.batch_size,
-            integrate_cusp, refine_source, self._tiles,
+            integrate_cusp, refine_source, self._tiles, lens_rays, middle,
         )  # fmt: skip
 
     def __call__(self, scene: Scene, perturbers: Perturbers | None = None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -154,10 +165,18 @@ class ImageRenderer:
         ValueError
             When there are more images than in a chunk, or perturbers do not match the images.
         """
+        images = self.render_planes(scene, perturbers)
+        return images[0], images[1] if self.lens_light else None
+
+    def render_planes(self, scene: Scene, perturbers: Perturbers | None = None) -> np.ndarray:
+        """Render N images: ndarray (2 or 3, N, H, W) of the source, the lens if it has light, and the middle galaxy.
+
+        Arguments and errors are those of a call.
+        """
         arrays = self._stack(scene)
         number = len(arrays[0])
         # One array instead of two: it is large enough for NumPy's huge pages, which reduce costly page faults.
-        images = np.empty((1 + self.lens_light, number, *self.shape), self.precision)
+        images = np.empty((1 + self.lens_light + self.has_middle, number, *self.shape), self.precision)
         is_finite = np.ones(number, bool)
 
         def render_piece(piece):
@@ -170,7 +189,7 @@ class ImageRenderer:
 
         list(self._threads.map(render_piece, self._cut(number, number, perturbers)))
         _refuse_broken(is_finite)
-        return images[0], images[1] if self.lens_light else None
+        return images
 
     def render_on_device(
         self, scene: Scene, perturbers: Perturbers | None = None

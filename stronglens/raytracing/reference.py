@@ -6,10 +6,12 @@ import numpy as np
 from stronglens.lens_models import LENS_MODELS
 from stronglens.raytracing.perturbers import NFWTruncatedSph, Perturbers
 from stronglens.raytracing.scene import (
+    MIDDLE,
     OWN_LIGHT,
     STOCK,
     Scene,
     build_lens,
+    build_middle,
     build_source,
     clump_columns,
     count_clumps,
@@ -27,6 +29,7 @@ def render_with_tracer(
     pixel_scale: float,
     over_sampling: int,
     perturbers: Perturbers | None = None,
+    redshifts: np.ndarray | None = None,
 ) -> np.ndarray:
     """Render images one by one with PyAutoLens's own profiles, in float64.
 
@@ -44,14 +47,17 @@ def render_with_tracer(
         Number of rays along each side of every pixel.
     perturbers : Perturbers, optional
         Perturbers of N lenses.
+    redshifts : ndarray (N, 3), optional
+        Of lens, middle galaxy and source. With them, a scene includes ``MIDDLE``; its ``beta`` is not used.
 
     Returns
     -------
     ndarray (N, H, W) float64
-        Sum of source and lens; row 0 is at the top.
+        Sum of all light; row 0 is at the top.
     """
     grid = al.Grid2D.uniform(shape, pixel_scale, over_sample_size=over_sampling)
-    further = *(name for name in OWN_LIGHT if name in scene), *clump_columns(count_clumps(scene))
+    middle = MIDDLE if redshifts is not None else ()
+    further = *middle, *(name for name in OWN_LIGHT if name in scene), *clump_columns(count_clumps(scene))
     columns = LENS_MODELS[lens_model].scene_columns + further
     images = []
     with np.errstate():
@@ -63,9 +69,11 @@ def render_with_tracer(
             if perturbers is not None:
                 masses = masses | build_perturbers(perturbers, row)
             profiles = masses | lights if lens_light else masses
-            lens = al.Galaxy(_REDSHIFTS[0], **profiles)
-            source = al.Galaxy(_REDSHIFTS[1], **build_source(one, STOCK))
-            images.append(al.Tracer([lens, source]).image_2d_from(grid).native.array)
+            z_lens, *z_middle, z_source = _REDSHIFTS if redshifts is None else redshifts[row].tolist()
+            galaxies = [al.Galaxy(z_lens, **profiles), al.Galaxy(z_source, **build_source(one, STOCK))]
+            galaxies += [al.Galaxy(z, **dict(zip(("mass", "light"), build_middle(one, STOCK), strict=True)))
+                         for z in z_middle]  # fmt: skip
+            images.append(al.Tracer(galaxies, cosmology=_planck_2018()).image_2d_from(grid).native.array)
     return np.array(images)
 
 
@@ -79,6 +87,11 @@ def build_perturbers(perturbers: Perturbers, row: int) -> dict[str, al.mp.MassPr
             profile = al.mp.NFWTruncatedSph((y, x), halo.kappa_s, *radii)
         profiles[f"perturber_{number}"] = profile
     return profiles
+
+
+def _planck_2018():
+    """Return astropy's Planck18 for PyAutoLens, whose default is of 2015."""
+    return al.cosmo.FlatLambdaCDM(H0=67.66, Om0=0.30966, m_nu=[0.0, 0.0, 0.06])
 
 
 def _without_light(scene: dict, masses: dict) -> dict:

@@ -27,6 +27,14 @@ OWN_LIGHT = ("light_ellip_x", "light_ellip_y")
 """Additional columns of a lens whose light and mass have different ellipticities."""
 
 
+MIDDLE = (
+    "middle_center_x", "middle_center_y", "middle_ellip_x", "middle_ellip_y", "middle_intensity", "middle_effect",
+    "middle_sersic", "middle_einstein_radius", "beta",
+)  # fmt: skip
+"""Additional columns of a galaxy between lens and source: its unlensed place, its light, its Einstein radius for the
+source on the intermediate axis, and the lens's deflection of its light relative to that of the source."""
+
+
 def columns_of_clump(clump: int) -> tuple[str, str, str, str]:
     """Return the columns of a clump in the source, counted from 1: centre, central intensity and sigma.
 
@@ -119,6 +127,21 @@ def build_lens(lens_model: str, scene: Scene, classes: ProfileClasses, **bulge) 
         ),
     }
     return stars | {"halo": classes.halo(centre, scene["halo_kappa"], scene["halo_radius"])}, stars
+
+
+def build_middle(scene: Scene, classes: ProfileClasses) -> tuple[al.mp.MassProfile, al.LightProfile]:
+    """Build the isothermal mass and the light of a galaxy between lens and source, with one ellipticity."""
+    centre = scene["middle_center_y"], scene["middle_center_x"]
+    ell_comps = scene["middle_ellip_y"], scene["middle_ellip_x"]
+    mass = classes.isothermal(centre, ell_comps, _mean_radius(scene["middle_einstein_radius"], ell_comps))
+    light = classes.light(
+        centre=centre,
+        ell_comps=ell_comps,
+        intensity=scene["middle_intensity"],
+        effective_radius=scene["middle_effect"],
+        sersic_index=scene["middle_sersic"],
+    )
+    return mass, light
 
 
 def build_source(scene: Scene, classes: ProfileClasses) -> dict[str, al.LightProfile]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from stronglens.raytracing.cusp import integrate_block, replace_block
 from stronglens.raytracing.refinement import refine_image
-from stronglens.raytracing.scene import FAST, build_lens, build_source
+from stronglens.raytracing.scene import FAST, build_lens, build_middle, build_source
 from stronglens.raytracing.tiles import PARTS, Tiles
 
 
@@ -29,6 +29,8 @@ class ImageTracer:
         Number of images in one vectorised step.
     tiles : Tiles or None
         Tiles for lenses with perturbers.
+    middle : bool
+        Whether there is a galaxy between lens and source; scenes then include ``MIDDLE``.
     """
 
     lens_model: str
@@ -42,9 +44,11 @@ class ImageTracer:
     integrate_cusp: bool
     refine_source: bool
     tiles: Tiles | None
+    lens_rays: int | None = None
+    middle: bool = False
 
     def render_piece(self, *arrays):
-        """Return the images of lenses without perturbers: [source (N, H, W)], and lens (N, H, W) if it has light.
+        """Return the images of lenses without perturbers, each (N, H, W): source, lens if it has light, middle galaxy.
 
         Parameters
         ----------
@@ -90,6 +94,7 @@ class ImageTracer:
     def _render_image(self, *row, perturbers=None):
         scene, masses, lights = self._build_lens(*row)
         source = build_source(scene, FAST)
+        middle_mass, middle_light = build_middle(scene, FAST) if self.middle else (None, None)
 
         perturb, perturb_anywhere = self.tiles.sum_deflections(*perturbers) if perturbers else (None, None)
 
@@ -101,6 +106,12 @@ class ImageTracer:
             if perturb:
                 angles = [one + other for one, other in zip(angles, perturb(rays), strict=True)]
             traced = [rays[:, axis] - angles[axis] for axis in (0, 1)]
+            if self.middle:
+                # Angles are those for the source. The middle galaxy is nearer: the lens deflects its light by less.
+                nearer = [rays[:, axis] - scene["beta"] * angles[axis] for axis in (0, 1)]
+                nearer = jax.lax.optimization_barrier(nearer)
+                pairs = middle_mass.deflections_yx_2d_from(_grid(jnp.stack(nearer, axis=-1)), xp=jnp).array
+                traced = [*(one - pairs[:, axis] for axis, one in enumerate(traced)), *nearer]
             return jax.lax.optimization_barrier(traced)
 
         def trace_in_order(rays, index):
@@ -110,31 +121,45 @@ class ImageTracer:
             grid = _grid(jnp.stack(traced, axis=-1))
             return sum(light.image_2d_from(grid, xp=jnp).array for light in source.values())
 
+        def shine_directly(rays, index):
+            return (sum(light.image_2d_from(_grid(rays), xp=jnp).array for light in lights.values()),)
+
+        lens_apart = self.lens_light and self.lens_rays is not None
+
         def trace(rays, index):
-            image = shine(trace_in_order(rays, index))
-            if not self.lens_light:
-                return (image,)
-            lens = sum(light.image_2d_from(_grid(rays), xp=jnp).array for light in lights.values())
-            return jax.lax.optimization_barrier((image, lens))
+            traced = trace_in_order(rays, index)
+            images = [shine(traced[:2])]
+            if self.lens_light and not lens_apart:
+                images += shine_directly(rays, index)
+            if self.middle:
+                images.append(middle_light.image_2d_from(_grid(jnp.stack(traced[2:], axis=-1)), xp=jnp).array)
+            return jax.lax.optimization_barrier(tuple(images)) if len(images) > 1 else tuple(images)
 
         rays = self.tiles.rays() if perturbers else pixel_centers(self.shape, self.pixel_scale).T
         to_image = self.tiles.to_image if perturbers else lambda image: image.reshape(self.shape)
-        images = [to_image(image) for image in self._average(trace, rays)]
+        together = 1 + bool(self.lens_light and not lens_apart) + self.middle
+        images = [to_image(image) for image in self._average(trace, rays, self.over_sampling, together)]
+        if lens_apart:
+            images.insert(1, to_image(*self._average(shine_directly, rays, self.lens_rays, 1)))
         if self.refine_source:
             middle = self.over_sampling // 2 * (self.over_sampling + 1)
-            traced = [to_image(axis) for axis in trace_in_order(self._ray_of_pixels(rays, middle), middle)]
+            middle_rays = self._ray_of_pixels(rays, middle, self.over_sampling)
+            traced = [to_image(axis) for axis in trace_in_order(middle_rays, middle)[:2]]
             images[0] = refine_image(
-                images[0], traced, lambda rays: trace_back(rays, perturb_anywhere), shine, source["light"],
+                images[0], traced, lambda rays: trace_back(rays, perturb_anywhere)[:2], shine, source["light"],
                 self.pixel_scale, self.over_sampling,
             )  # fmt: skip
         return images
 
-    def _average(self, trace, rays):
-        """Return the mean over the rays of each pixel, one ray of every pixel at a time, to fit in the cache."""
-        number = self.over_sampling**2
+    def _average(self, trace, rays, side: int, kinds: int):
+        """Return the means over the ``side`` x ``side`` rays of each pixel, for the ``kinds`` arrays of ``trace``.
+
+        They are summed one ray of every pixel at a time, to fit in the cache.
+        """
+        number = side**2
 
         def trace_ray(index):
-            return trace(self._ray_of_pixels(rays, index), index)
+            return trace(self._ray_of_pixels(rays, index, side), index)
 
         if number == 1:
             return trace_ray(0)
@@ -143,12 +168,12 @@ class ImageTracer:
             return jax.tree.map(jnp.add, sums, trace_ray(index))
 
         zero = jnp.zeros(rays.shape[1], self.precision)
-        sums = jax.lax.fori_loop(0, number, add_ray, (zero, zero) if self.lens_light else (zero,))
+        sums = jax.lax.fori_loop(0, number, add_ray, (zero,) * kinds)
         return jax.tree.map(lambda total: total / number, sums)
 
-    def _ray_of_pixels(self, centres, index):
-        """Return one ray of every pixel, (R, 2), from the centres (2, R) of the pixels."""
-        offsets = ((np.arange(self.over_sampling) + 0.5) / self.over_sampling - 0.5) * self.pixel_scale
+    def _ray_of_pixels(self, centres, index, side: int):
+        """Return one of ``side`` x ``side`` rays of every pixel, (R, 2), from the centres (2, R) of the pixels."""
+        offsets = ((np.arange(side) + 0.5) / side - 0.5) * self.pixel_scale
         offsets = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 2)
         centres, offsets = jnp.asarray(centres, self.precision), jnp.asarray(offsets, self.precision)
         shifted = jax.lax.optimization_barrier([centres[axis] + offsets[index, axis] for axis in (0, 1)])

@@ -154,7 +154,7 @@ def _image_shape(path: Path) -> tuple[int, int]:
     return shape
 
 
-def _read_image(path: Path, shape: tuple[int, int]) -> np.ndarray:
+def _read_image(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """Read an image (H, W) as float32."""
     stored = read_npy(path, (shape, (1, *shape), (*shape, 1)))
     with np.errstate(over="ignore"):

@@ -14,13 +14,13 @@ from stronglens.evaluation import (
     classification_metrics,
     classification_table,
 )
+from stronglens.evaluation.baseline import scalar_baseline, scalar_features
 from stronglens.learning.plan import TrainingPlan
 from stronglens.learning.train import predict
 from stronglens.out_of_distribution import ImageFeatures, describe_training_set
 from stronglens.parameters import RunError
 from stronglens.plotting import save_figure
 from stronglens.substructure import figures
-from stronglens.substructure.baseline import scalar_baseline, scalar_features
 from stronglens.substructure.ceiling import MeasuredEffects, matched_filter_auc, measure_effects, share_of_ceiling
 from stronglens.training import load_network, save_network
 

@@ -72,14 +72,14 @@ def move_images(images: np.ndarray, symmetries: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    images : ndarray (n, H, H)
+    images : ndarray (n, H, H) or (n, H, H, B)
     symmetries : ndarray (n,) of int, 0 to 7
         Symmetry s is s % 4 rotations by 90 degrees, in the direction of `numpy.rot90`; for s >= 4 followed by a flip
         of the columns.
 
     Returns
     -------
-    ndarray (n, H, H)
+    ndarray of the same shape
     """
     moved = np.empty_like(images)
     for symmetry in range(SYMMETRIES):

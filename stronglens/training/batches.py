@@ -78,7 +78,7 @@ class Batches(keras.utils.PyDataset):
         self.epoch, self.started = epoch, True
 
     def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return images (n, H, W), electrons/s, and targets (n, T) of positions start to stop of the epoch, float32."""
+        """Return images (n, H, W[, B]), electrons/s, and targets (n, T) of positions start to stop, float32."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ class StoredBatches(Batches):
 
     Parameters
     ----------
-    images : ndarray (N, H, W) float32, electrons/s
+    images : ndarray (N, H, W) or (N, H, W, B) float32, electrons/s
         Or an object with ``shape`` and ``len`` that can be indexed with a slice or an array of rows. If it has
         ``prefetch(rows)``, this is called with the rows of the next window, one window ahead; the rows of a batch are
         always among those of the last two calls. If it has ``digest``, this identifies its content.
@@ -206,10 +206,10 @@ class SimulatedBatches(Batches):
     Parameters
     ----------
     source
-        A stream with the attributes ``number``, images in an epoch; ``shape``, (H, W); ``chunk_size``; ``digest``, its
-        identity; and the method ``request(k)``, which returns a `concurrent.futures.Future` of chunk k: images
-        (chunk_size, H, W) float32 in electrons/s and labels (chunk_size, L + C). A repeated request of a chunk gives
-        the same data.
+        A stream with the attributes ``number``, images in an epoch; ``shape``, (H, W) or (H, W, B); ``chunk_size``;
+        ``digest``, its identity; and the method ``request(k)``, which returns a `concurrent.futures.Future` of chunk k:
+        images (chunk_size, H, W[, B]) float32 in electrons/s and labels (chunk_size, L + C). A repeated request of a
+        chunk gives the same data.
     network, label_names, batch_size, multiple, objective, augment, pairs
         See `StoredBatches`.
     epochs : int

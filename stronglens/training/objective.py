@@ -91,16 +91,30 @@ class Classification(_BeforeLastLayer):
         Label smoothing s: the target probability is 1 - s + s / classes for the true class and s / classes for each
         other class (Szegedy et al. 2016, CVPR, section 7). Validation uses it too, so that the two losses are
         comparable.
+    weights : tuple of float
+        Weight of each class in the loss; empty: 1.
+    ignored : int, optional
+        A label that is not a class: its images have the weight 0 (only with ``weights``).
     """
 
     classes: int
     label_smoothing: float = 0.0
+    weights: tuple[float, ...] = ()
+    ignored: int | None = None
 
     shown = ("loss", "accuracy")
 
     def describe(self) -> dict:
         """Return the settings that must not change when a training is resumed."""
-        return {"the loss": f"cross-entropy of {self.classes} classes", "--label-smoothing": self.label_smoothing}
+        weighted = {"the weights of the classes": list(self.weights)} if self.weights else {}
+        described = {"the loss": f"cross-entropy of {self.classes} classes", "--label-smoothing": self.label_smoothing}
+        return described | weighted
+
+    def arrange(self, images: np.ndarray, targets: np.ndarray) -> tuple:
+        """Return the inputs, the targets and, with weights of the classes, the weights of a batch."""
+        if not self.weights:
+            return images, targets
+        return images, targets, targets @ np.asarray(self.weights, np.float32)
 
     def encode(self, network: keras.Model, labels: np.ndarray, split: str) -> np.ndarray:
         """One-hot encode class indices.
@@ -130,13 +144,14 @@ class Classification(_BeforeLastLayer):
         if labels.shape[1:] != (1,):
             raise ValueError(f"a classification has one label, the index of the class, not {labels.shape[1:]}")
         numbers = labels[:, 0]
-        wrong = np.flatnonzero(~np.isin(numbers, np.arange(self.classes)))
+        targets = (numbers[:, None] == np.arange(self.classes)).astype(np.float32)
+        wrong = np.flatnonzero(~targets.any(axis=1) & (numbers != self.ignored))
         if wrong.size:
             raise RunError(
                 f"the {split} labels have the value {numbers[wrong[0]]:g} in row {wrong[0]}, which is not a class: "
                 f"classes are whole numbers from 0 to {self.classes - 1}"
             )
-        return np.eye(self.classes, dtype=np.float32)[numbers.astype(int)]
+        return targets
 
     def loss(self) -> keras.losses.Loss:
         """Return the loss function."""

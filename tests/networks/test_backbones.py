@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stronglens.networks import build_backbone, head_seeds
+from stronglens.networks.backbones import open_image
 from stronglens.parameters import RunError
 from stronglens.regression.network import build_network, convolution_activations
 from stronglens.scaling import ImageScaling, fit_image_scaling, fit_label_scaling
@@ -70,6 +71,14 @@ def test_three_layers_show_what_it_sees(kind, first):
     network = build_network((32, 48), SCALING, fit_label_scaling(np.eye(3), "abc"), kind=kind)
     seen = convolution_activations(network, np.ones((32, 48)))
     assert [maps.shape for maps in seen] == [first, (8, 12, 64), (4, 6, 128)]
+
+
+def test_bands_are_the_channels_of_a_network_each_with_its_softening():
+    image, x = open_image((8, 9, 2), ImageScaling((0.01, 0.1), mean=0.5, variance=4.0), 8)
+    stretched = keras.Model(image, x)(np.full((1, 8, 9, 2), 0.1, np.float32))
+    assert stretched.shape == (1, 8, 9, 2)
+    expected = (np.arcsinh([10, 1]) - 0.5) / 2
+    np.testing.assert_allclose(stretched[0, 3, 4], expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", NEW)

@@ -106,7 +106,10 @@ def test_a_preset_s_name_ignores_case():
 
 
 def test_an_unknown_preset_is_refused_with_those_there_are():
-    with pytest.raises(UsageError, match=r"euclid, magnet, slacs, or the path of a \.toml file; received slac$"):
+    with pytest.raises(
+        UsageError,
+        match=r"euclid, magnet, .*, ou-vis, ou-y, ou200, ou66, slacs, or the path of a \.toml file; received slac$",
+    ):
         read("--preset=slac")
     with pytest.raises(UsageError, match=r"none\.toml: file not found"):
         read("--preset=none.toml")

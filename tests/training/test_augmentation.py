@@ -37,6 +37,13 @@ def test_each_image_goes_by_its_own_symmetry():
         assert np.array_equal(moved[row], move_images(images[row : row + 1], symmetries[row : row + 1])[0])
 
 
+def test_all_bands_of_an_image_move_together():
+    images = np.random.default_rng(0).normal(size=(8, 5, 5, 3)).astype(np.float32)
+    moved = move_images(images, np.arange(8))
+    for band in range(3):
+        assert np.array_equal(moved[..., band], move_images(images[..., band], np.arange(8)))
+
+
 def test_symmetries_depend_on_seed_and_epoch_and_come_equally_often():
     drawn = draw_symmetries(8000, 1, 1)
     assert np.array_equal(drawn, draw_symmetries(8000, 1, 1))

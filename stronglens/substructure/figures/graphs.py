@@ -1,4 +1,4 @@
-"""Figures of a classifier: ROC curves, confusion matrix, reliability and training history."""
+"""Figures of a classifier: ROC curves, confusion matrix and reliability."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,13 +11,10 @@ from stronglens.evaluation import roc_curve
 from stronglens.plotting import (
     BLUE,
     GREY,
-    ORANGE,
     add_title,
-    best_epoch,
     inches,
     new_figure,
     plain_text,
-    scale_losses,
     style,
 )
 from stronglens.substructure.figures.look import count_text, entry_text, line_style
@@ -160,60 +157,6 @@ def draw_reliability(metrics: Mapping) -> Figure:
         subtitle = f"calibration error {entry_text(metrics['calibration_error'])}{expected}"
         add_title(figure, "Reliability", subtitle)
     return figure
-
-
-def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw loss and accuracy of training and validation by epoch, and mark the best epoch.
-
-    Parameters
-    ----------
-    history : mapping of str to sequence of E float
-        ``loss`` and optionally ``accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate`` (Keras's names). Values
-        that are not finite are omitted.
-    """
-    history = {key: np.asarray(values, dtype=float) for key, values in history.items()}
-    with style():
-        figure = new_figure(9.6, 3.9)
-        best = best_epoch(history)
-        for place, (key, text) in enumerate((("loss", "cross-entropy (loss)"), ("accuracy", "accuracy"))):
-            axes = figure.add_axes(inches(figure, 0.75 + 4.6 * place, 0.55, 3.85, 2.5))
-            drawn = []
-            for name, label, colour in ((key, "training", BLUE), (f"val_{key}", "validation", ORANGE)):
-                values = history.get(name, np.empty(0))
-                if not np.isfinite(values).any():
-                    continue
-                epochs = np.arange(1, len(values) + 1)
-                axes.plot(epochs, values, color=colour, label=label, marker="o" if len(values) < 25 else "", ms=3.5)
-                drawn.append(values[np.isfinite(values)])
-            if best is not None and drawn:
-                axes.axvline(best, color=GREY, lw=0.8, ls="--", zorder=0, label=f"best epoch: {best}")
-            scale_losses(axes, drawn)
-            if key == "accuracy":
-                axes.set_yscale("linear")
-                axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")
-            axes.set(xlabel="epoch", ylabel=text)
-            axes.grid(color="0.92", lw=0.6)
-            if drawn:
-                axes.legend(loc="best")
-            else:
-                axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", color=GREY)
-        add_title(figure, "Training history", _describe_training(history, best))
-    return figure
-
-
-def _describe_training(history: Mapping[str, np.ndarray], best: int | None) -> str:
-    if best is None:
-        return "no finite loss"
-    key = "val_loss" if "val_loss" in history else "loss"
-    kind = "validation" if key == "val_loss" else "training"
-    text = f"{count_text(len(history[key]), 'epoch')}; lowest {kind} loss {history[key][best - 1]:.4g} in epoch {best}"
-    accuracy = history.get(key.replace("loss", "accuracy"), np.empty(0))
-    if len(accuracy) >= best and np.isfinite(accuracy[best - 1]):
-        text += f" with accuracy {accuracy[best - 1]:.1%}"
-    rates = history.get("learning_rate", np.empty(0))
-    if len(rates) and np.isfinite(rates).all():
-        text += f"; learning rate {rates[0]:.2g}" + (f" to {rates[-1]:.2g}" if rates[-1] != rates[0] else "")
-    return text
 
 
 def _wilson_interval(share: np.ndarray, count: np.ndarray, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 
-from stronglens.substructure.baseline import scalar_baseline, scalar_features
+from stronglens.evaluation.baseline import scalar_baseline, scalar_features
 
 CLASSES = ["no", "sphere", "vortex"]
 
