@@ -47,9 +47,9 @@ def write_dataset(folder, count=120, bands=2, seed=0):
 
 
 def flags(folder, dataset, *more):
-    """Flags of a training of two short epochs."""
+    """Flags of a training of one short epoch."""
     places = [f"--dataset-dir={dataset}", f"--figures-dir={folder / 'figures'}", f"--model-file={folder / 'n.keras'}"]
-    return ["--task=finding", *places, "-e=2", "-b=16", "--test-split=0.2", *more]
+    return ["--task=finding", *places, "-e=1", "-b=32", "--test-split=0.2", *more]
 
 
 def table(path):

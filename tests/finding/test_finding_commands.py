@@ -64,7 +64,7 @@ def test_published_networks_overfit_few_images(tmp_path):
     groups = groups[groups < 2, None].astype(float)
     network = build_network("ou66", images.shape[1:], fit_image_scaling(images), seed=1, dropout=0.0)
     history = fit(
-        network, (images, groups), None, label_names=["group"], model_file=tmp_path / "n.keras", epochs=20,
+        network, (images, groups), None, label_names=["group"], model_file=tmp_path / "n.keras", epochs=12,
         learning_rate=1e-3, objective=Classification(2), batch_size=16, quiet=True,
     )  # fmt: skip
     assert history["accuracy"][-1] == 1
