@@ -147,7 +147,7 @@ class BandCamera:
             "sky": band.sky,
             "read-noise": band.read_noise,
             "psf-fwhm": band.fwhm,
-            "recorded-pixel-scale": band.pixels * FINE,
+            "recorded-pixel-scale": round(band.pixels * FINE, 1),
         }
 
     def blur(self, light: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -150,7 +150,7 @@ class FindingSimulator:
             if light.component not in ("src", "middle"):
                 continue
             rows = light.rows
-            arcs = self._rule_camera.blur(_weigh(light, draws, band.name))
+            arcs = self._rule_camera.blur(light.planes) * _flux(light, draws, band.name)[:, None, None]
             rate = self._rule_camera.blur(self._sum(draws, lights, band.name, rows))
             snr = np.sqrt(_sum_pixels((arcs / band.deviation(rate)) ** 2))
             if light.component == "middle":
@@ -189,21 +189,21 @@ class FindingSimulator:
         return np.stack(seen, axis=-1)
 
     def _sum(self, draws: Draws, lights: Sequence[Light], band: str, rows: np.ndarray) -> np.ndarray:
-        """Return the light of all components of the images in some increasing rows, (M, F, F), e-/s."""
-        lens = lights[0].planes  # of all images
-        total = np.zeros((len(rows), *lens.shape[1:]), np.float32)
+        """Return the light of all components of the images in some rows, (M, F, F), e-/s."""
+        total = np.zeros((len(rows), *lights[0].planes.shape[1:]), np.float32)
+        place = dict(zip(rows.tolist(), total, strict=True))
         for light in lights:
-            kept = np.isin(light.rows, rows)
-            part = Light(light.component, light.rows[kept], light.planes[kept])
-            total[np.searchsorted(rows, part.rows)] += _weigh(part, draws, band)
+            # One image at a time, since large images do not fit in the cache together.
+            for row, plane, flux in zip(light.rows.tolist(), light.planes, _flux(light, draws, band), strict=True):
+                if row in place:
+                    place[row] += flux * plane
         return total
 
 
-def _weigh(light: Light, draws: Draws, band: str) -> np.ndarray:
-    """Return the planes of a component times its flux in a band, e-/s."""
+def _flux(light: Light, draws: Draws, band: str) -> np.ndarray:
+    """Return the fluxes (M,) of a component in a band, e-/s."""
     magnitude = draws[f"{light.component}-magnitude-{band.lower()}"][light.rows]
-    flux = 10 ** (0.4 * (BANDS[band].zero_point - magnitude))
-    return light.planes * flux.astype(np.float32)[:, None, None]
+    return (10 ** (0.4 * (BANDS[band].zero_point - magnitude))).astype(np.float32)
 
 
 def _sum_pixels(images: np.ndarray) -> np.ndarray:
