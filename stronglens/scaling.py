@@ -63,7 +63,12 @@ class LabelScaling:
     deviation: tuple[float, ...]
 
 
-def fit_image_scaling(images: np.ndarray, advance: Callable[[int], None] | None = None) -> ImageScaling:
+def fit_image_scaling(
+    images: np.ndarray,
+    advance: Callable[[int], None] | None = None,
+    noise_factor: float = NOISE_FACTOR,
+    peak_fraction: float = PEAK_FRACTION,
+) -> ImageScaling:
     """Fit the stretch of images on the training split.
 
     An arcsinh stretch is linear below its softening and logarithmic above (Lupton, Gunn & Szalay 1999, AJ 118, 1406).
@@ -80,6 +85,8 @@ def fit_image_scaling(images: np.ndarray, advance: Callable[[int], None] | None 
         of its images are read first, then all images once, in blocks.
     advance : callable, optional
         Called with the number of images that were read since the last call; the total is N.
+    noise_factor, peak_fraction : float
+        The softening in units of the noise, and its minimum in units of the typical peak.
 
     Returns
     -------
@@ -97,9 +104,10 @@ def fit_image_scaling(images: np.ndarray, advance: Callable[[int], None] | None 
     _require_finite(measured, rows)
     softening: float | tuple[float, ...]
     if measured.ndim == 3:
-        softening = _measure_softening(measured)
+        softening = _measure_softening(measured, noise_factor, peak_fraction)
     else:
-        softening = tuple(_measure_softening(band, BAND_LAG) for band in np.moveaxis(measured, -1, 0))
+        bands = np.moveaxis(measured, -1, 0)
+        softening = tuple(_measure_softening(band, noise_factor, peak_fraction, BAND_LAG) for band in bands)
     count, total, squares = 0, 0.0, 0.0
     for start, block in _read_blocks(images):
         for first in range(0, len(block), CHUNK):
@@ -214,11 +222,11 @@ def restore_labels(outputs, scaling: LabelScaling):
     return keras.layers.Rescaling(list(scaling.deviation), list(scaling.mean), dtype="float32", name="labels")(outputs)
 
 
-def _measure_softening(measured: np.ndarray, lag: int = 1) -> float:
+def _measure_softening(measured: np.ndarray, noise_factor: float, peak_fraction: float, lag: int = 1) -> float:
     noise = float(np.median([_measure_noise(image, lag) for image in measured]))
     peaks = np.abs(measured).max(axis=(1, 2))
     peak = float(np.median(peaks)) or float(peaks.max())
-    softening = max(NOISE_FACTOR * noise, PEAK_FRACTION * peak)
+    softening = max(noise_factor * noise, peak_fraction * peak)
     if not softening > 0:
         raise RunError(
             "every training image is empty (all pixels are zero): simulate the dataset with brighter sources"

@@ -1,6 +1,7 @@
 """Training of the finding task: one network, or the members of a committee one after the other."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,16 @@ from stronglens.finding.published import set_published_weights
 from stronglens.learning.plan import TrainingPlan
 from stronglens.learning.train import announce, describe_training, fit_network
 from stronglens.observation import describe_backgrounds
+from stronglens.scaling import fit_image_scaling
 from stronglens.simulation.stream import SimulationStream
 from stronglens.training import Classification, load_network, remove_state, save_network
 
 MOST_MEASURED = 500
 """Maximum number of training images whose backgrounds are measured."""
+
+
+SMALLEST_FRACTION = 1e-4
+"""Minimum softening of the stretch in units of the typical peak: below ten times the noise of the brightest images."""
 
 
 def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[str, list[float]]:
@@ -91,7 +97,9 @@ def _train_one(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[str, 
     counts = np.bincount(plan.truth[plan.split["train"], 0].astype(int), minlength=OUTPUTS)[:OUTPUTS]
     weights = tuple(float(weight) for weight in counts.sum() / (OUTPUTS * counts))
     objective = Classification(OUTPUTS, weights=weights, ignored=DOUBTFUL)
-    return fit_network(plan, fresh, build, objective=objective, record=describe_bands(plan))
+    # The noise of each band sets its softening, not the peak, so that the bands have the same scale.
+    fit_scaling = partial(fit_image_scaling, peak_fraction=SMALLEST_FRACTION)
+    return fit_network(plan, fresh, build, fit_scaling, objective=objective, record=describe_bands(plan))
 
 
 def _plan_of_member(plan: TrainingPlan, number: int) -> TrainingPlan:

@@ -21,7 +21,11 @@ BLOCK_BYTES = 2**27
 
 
 def fit_network(
-    plan: TrainingPlan, fresh: SimulationStream | None, build: Callable, **choices
+    plan: TrainingPlan,
+    fresh: SimulationStream | None,
+    build: Callable,
+    fit_scaling: Callable = fit_image_scaling,
+    **choices,
 ) -> dict[str, list[float]]:
     """Train a network on a dataset's training images, or on new simulations.
 
@@ -32,6 +36,8 @@ def fit_network(
         New simulations to train on; the stored images are then used for validation and test only.
     build : callable, (image shape, image scaling, (M, L) labels) -> keras.Model
         Builds the untrained network. The labels are those that the scaling is fitted to.
+    fit_scaling : callable
+        Fits the scaling of the images, as `scaling.fit_image_scaling`.
     **choices
         Other arguments of `training.fit`; ``record`` is added to the record of the network.
 
@@ -54,7 +60,7 @@ def fit_network(
         images, labels = fresh.first()
         learned_from = fresh
     with plan.console.progress(len(images), "measuring the images") as measured:
-        image_scaling = fit_image_scaling(images, measured.advance)
+        image_scaling = fit_scaling(images, measured.advance)
     network = build(images.shape[1:], image_scaling, labels[:, : len(plan.labels)])
     announce(plan, network, f"labels {', '.join(plan.labels)}", "simulated for each epoch" if fresh else "for training")
     record = describe_training(plan, images, fresh) | choices.pop("record", {})
