@@ -23,8 +23,8 @@ EINSTEIN_RADII = (0.5, 2.6)
 """Limits of the Einstein radius, arcsec, on the intermediate axis."""
 
 LENS_REDSHIFTS = (0.05, 2.0)
-SOURCE_MAGNITUDES = (20.0, 26.5)
-"""Unlensed, in VIS. The redshift distribution of the sources is fitted down to 25.5 and extrapolated beyond."""
+SOURCE_MAGNITUDES = (20.0, 25.5)
+"""Unlensed, in VIS: the range in which counts and redshifts of the sources were fitted. Fainter sources are left out."""
 
 SIGMA_STAR, ALPHA, BETA = 161.0, 2.32, 2.67
 """Velocity dispersions, km/s, of early-type galaxies (Choi, Park & Vogeley 2007, ApJ 658, 884)."""
@@ -243,7 +243,7 @@ def _pair_tables(radii: tuple[float, float]):
     low, high = LENS_REDSHIFTS
     z_lens = np.arange(low + 0.025, high, 0.05)
     z_source = np.arange(0.125, LAST_REDSHIFT, 0.05)
-    magnitudes = np.linspace(*SOURCE_MAGNITUDES, 27)
+    magnitudes = np.linspace(*SOURCE_MAGNITUDES, 23)
     counts = source_counts(magnitudes, z_source)
     edges = cosmology.comoving_distance(np.append(z_lens - 0.025, z_lens[-1] + 0.025))
     volume = np.diff(edges**3)
