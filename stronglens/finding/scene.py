@@ -88,13 +88,15 @@ class FindingSimulator:
             "conventions": CONVENTIONS,
         }
 
-    def simulate(self, indices: Sequence[int]) -> tuple[np.ndarray, Draws, Counter]:
+    def simulate(self, indices: Sequence[int], without: Sequence[str] = ()) -> tuple[np.ndarray, Draws, Counter]:
         """Simulate images. Each depends on the seed and its own index alone.
 
         Parameters
         ----------
         indices : sequence of N int
             At most a chunk.
+        without : sequence of str
+            Components that are drawn and measured, but not in the images, such as ``src``.
 
         Returns
         -------
@@ -122,7 +124,8 @@ class FindingSimulator:
             reasons = self._refuse(found)
             rejected.update(reasons[reasons != ""].tolist())
             accepted = reasons == ""
-            images[rows[accepted]] = self._observe(draws, lights, indices[rows], accepted)
+            shown = [light for light in lights if light.component not in without]
+            images[rows[accepted]] = self._observe(draws, shown, indices[rows], accepted)
             for name, values in labels.items():
                 values[rows[accepted]] = found[name][accepted]
             rows = rows[~accepted]
