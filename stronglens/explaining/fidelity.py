@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy.stats import rankdata, spearmanr
 
+from stronglens.explaining.bands import background_noise, mean_band
 from stronglens.explaining.maps import METHODS, Settings, permuted_weights, why_refused
-from stronglens.explaining.occlusion import background_noise, blur, occlude, patch_corners
+from stronglens.explaining.occlusion import blur, occlude, patch_corners
 from stronglens.explaining.outputs import Output
 
 CONTROLS = ("random", "brightness", "mean-mask")
@@ -145,7 +146,7 @@ def compare_maps(
 
 def make_controls(images: np.ndarray, masks: np.ndarray | None, seed: int) -> dict[str, np.ndarray]:
     """Return the maps (N, H, W) of the three controls; without masks there are two."""
-    light = images if images.ndim == 3 else images.sum(axis=-1)
+    light = mean_band(images)
     controls = {"random": np.random.default_rng(seed).random(light.shape), "brightness": light}
     if masks is not None and len(masks) > 1:
         controls["mean-mask"] = (masks.sum(axis=0) - masks) / (len(masks) - 1)
@@ -179,8 +180,7 @@ def describe_fidelity(found: Mapping, name: str) -> str:
 
 
 def _mask(image: np.ndarray, effect: np.ndarray) -> np.ndarray:
-    noise = background_noise(image if image.ndim == 2 else image.mean(axis=-1))
-    return np.abs(effect if effect.ndim == 2 else effect.mean(axis=-1)) > NOTICED * noise
+    return np.abs(mean_band(effect)) > NOTICED * background_noise(mean_band(image))
 
 
 def _localise(maps: np.ndarray, masks: np.ndarray | None) -> tuple[float, float, float]:

@@ -8,6 +8,8 @@ import numpy as np
 
 from stronglens.dataset import load_dataset
 from stronglens.execution import Console
+from stronglens.explaining.ascent import noise_start
+from stronglens.explaining.names import NOISE
 from stronglens.explaining.request import is_index
 from stronglens.measuring import TrainingImages
 from stronglens.parameters import RunError, UsageError
@@ -67,6 +69,31 @@ def read_images(
     if indices:
         found += _read_stored(parameters, record, indices, rebuild, open_simulation, twins, console)
     return found
+
+
+def noise_images(parameters, record) -> list[ExplainedImage]:
+    """Return one image of noise like that of the network's training images."""
+    deviation = background_of(record)
+    image = noise_start(tuple(record["image-shape"]), deviation, parameters.seed)[0]
+    return [ExplainedImage("from noise", NOISE, image)]
+
+
+def background_of(record) -> np.ndarray:
+    """Return the noise of the background of a network's training images, (1,) or (B,), e-/s.
+
+    Raises
+    ------
+    RunError
+        If the record does not contain it.
+    """
+    known = record.get("backgrounds") or [record.get("background")]
+    try:
+        deviation = np.array([np.sqrt(np.prod([float(end) for end in one["noise"]])) for one in known])
+    except (KeyError, TypeError, ValueError):
+        deviation = np.zeros(1)
+    if not (np.isfinite(deviation) & (deviation > 0)).all():
+        raise RunError("the network's record does not contain the noise of its training images: train it again")
+    return deviation
 
 
 def _read_stored(parameters, record, indices, rebuild, open_simulation, twins, console) -> list[ExplainedImage]:

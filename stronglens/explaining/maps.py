@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 from scipy.ndimage import map_coordinates
 
+from stronglens.explaining.bands import noise_of_bands
 from stronglens.explaining.gradients import value_and_gradient
 from stronglens.explaining.layers import (
     PassPositive,
@@ -22,7 +23,7 @@ from stronglens.explaining.layers import (
     insert,
     is_rectified,
 )
-from stronglens.explaining.occlusion import background_noise, make_fill, occlude
+from stronglens.explaining.occlusion import make_fill, occlude
 from stronglens.explaining.outputs import Output, scoring
 from stronglens.parameters import UsageError
 from stronglens.training import keras
@@ -55,6 +56,13 @@ class Settings:
     steps: int = 64
     layer: str | None = None
     seed: int = 0
+
+
+def settings_of(parameters) -> Settings:
+    """Return the settings of the maps that the flags give."""
+    return Settings(
+        parameters.patch, parameters.stride, parameters.fill, parameters.steps, parameters.layer, parameters.seed
+    )
 
 
 def occlusion(output: Output, images, settings: Settings, twins=None) -> np.ndarray:
@@ -114,9 +122,7 @@ def smoothgrad(output: Output, images, settings: Settings, twins=None) -> np.nda
     maps = []
     for number, image in enumerate(images):
         copies = np.random.default_rng([settings.seed, number]).standard_normal((COPIES, *image.shape))
-        bands = image.reshape(*image.shape[:2], -1)
-        deviation = np.array([background_noise(bands[..., band]) for band in range(bands.shape[-1])])
-        noise = copies * (deviation if image.ndim == 3 else deviation[0])
+        noise = copies * (noise_of_bands(image) if image.ndim == 3 else noise_of_bands(image)[0])
         maps.append(_gradients(output, (image + noise).astype(np.float32)).mean(axis=0))
     return _sum_bands(np.stack(maps))
 

@@ -8,3 +8,8 @@ ASCENTS = ("class-image", "deep-dream", "kernels")
 METHODS = ("all", *MAPS, *ASCENTS, "activations")
 NOISE = "noise"
 """Word of ``--explain`` from which an ascent starts."""
+
+
+def chosen_maps(method: str) -> tuple[str, ...]:
+    """Return the maps that ``--method`` names: all of them for ``all``."""
+    return MAPS if method == "all" else (method,)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from stronglens.explaining.bands import noise_of_bands
 from stronglens.explaining.outputs import Output
 
 FILLS = ("zero", "blur", "noise", "twin")
@@ -21,10 +22,9 @@ def patch_corners(side: int, patch: int, stride: int) -> list[int]:
     return corners if corners[-1] == last else [*corners, last]
 
 
-def background_noise(image: np.ndarray) -> float:
-    """Return the standard deviation of an image's faint pixels, from their median absolute second difference."""
-    steps = np.diff(np.asarray(image, float), 2, axis=0)
-    return float(np.median(np.abs(steps)) / 0.6745 / np.sqrt(6))
+def count_patches(image: np.ndarray, patch: int, stride: int | None) -> int:
+    """Return the number of patches of an image (H, W[, B])."""
+    return int(np.prod([len(patch_corners(side, patch, stride or patch)) for side in image.shape[:2]]))
 
 
 def blur(image: np.ndarray) -> np.ndarray:
@@ -53,8 +53,7 @@ def make_fill(image: np.ndarray, fill: str, twin: np.ndarray | None = None, seed
     if fill == "zero":
         return np.zeros_like(image)
     bands = image.reshape(*image.shape[:2], -1)
-    deviation = np.array([background_noise(bands[..., band]) for band in range(bands.shape[-1])])
-    noise = np.random.default_rng(seed).standard_normal(bands.shape) * deviation
+    noise = np.random.default_rng(seed).standard_normal(bands.shape) * noise_of_bands(image)
     return noise.reshape(image.shape).astype(np.float32)
 
 

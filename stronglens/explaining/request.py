@@ -11,11 +11,6 @@ def wants_explanation(parameters) -> bool:
     return bool(getattr(parameters, "explain", ()) or getattr(parameters, "explain_test", 0))
 
 
-def chosen_methods(method: str) -> tuple[str, ...]:
-    """Return the methods that ``--method`` names: all maps for ``all``."""
-    return MAPS if method == "all" else (method,)
-
-
 def is_index(word: str) -> bool:
     """Return whether a word of ``--explain`` is the index of an image in the dataset."""
     return word.isdecimal()

@@ -1,5 +1,6 @@
 """Figure of all maps of one image."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,6 +9,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from stronglens.explaining.bands import mean_band
 from stronglens.plotting import (
     BLUE,
     GREY,
@@ -83,7 +85,7 @@ def draw_page(
                 _write_refusal(axes, refused[name])
                 continue
             if name == "image":
-                light = image if image.ndim == 2 else image.mean(axis=-1)
+                light = mean_band(image)
                 draw_image(axes, light, pixel_scale, asinh_norm(light), cmap)
             else:
                 draw_image(axes, maps[name], pixel_scale, map_norm(maps[name]), TOWARDS)
@@ -110,8 +112,6 @@ def map_norm(values: np.ndarray) -> Normalize:
 
 
 def _write_refusal(axes: Axes, reason: str) -> None:
-    import textwrap
-
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_facecolor("0.96")
