@@ -87,11 +87,10 @@ def climb(
         image = (unit * np.sinh(u)).astype(np.float32)
         frames.append(image)
         shift = random.integers(-SHIFT, SHIFT + 1, 2)
-        moved = np.roll(image, shift, axis=(1, 2))
-        value, slope = value_and_gradient(score, moved)
-        values.append(value)
+        values.append(keras.ops.convert_to_numpy(score(keras.ops.convert_to_tensor(image))))
         if step == settings.steps:
             break
+        slope = value_and_gradient(score, np.roll(image, shift, axis=(1, 2)))[1]
         slope = np.roll(slope, -shift, axis=(1, 2)) * unit * np.cosh(u)
         slope = slope / (np.sqrt(np.mean(slope**2, axis=axes, keepdims=True)) + 1e-30)
         slope = slope - settings.total_variation * variation_gradient(u) - settings.l2 * (u - reference)
@@ -126,11 +125,12 @@ def dream_score(head: keras.Model, layer: str | None) -> Callable:
 
 
 def kernel_score(head: keras.Model, layer: str | None, kernels: np.ndarray) -> Callable:
-    """Return the mean of one feature map of a layer for each image (Erhan et al. 2009, Montreal report 1341)."""
+    """Return one feature map of a layer for each image, in its middle (Erhan et al. 2009, Montreal report 1341)."""
     found = find_layer(head, layer).output
     maps = keras.Model(head.inputs, found)
     chosen = np.eye(found.shape[-1], dtype=np.float32)[kernels]
-    return lambda images: keras.ops.sum(keras.ops.mean(maps(images, training=False), axis=(1, 2)) * chosen, axis=-1)
+    row, column = (side // 2 for side in found.shape[1:3])
+    return lambda images: keras.ops.sum(maps(images, training=False)[:, row, column] * chosen, axis=-1)
 
 
 def output_score(heads) -> Callable:

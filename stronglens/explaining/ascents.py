@@ -11,7 +11,7 @@ from stronglens.explaining.bands import mean_band, noise_of_bands
 from stronglens.explaining.figures.animation import write_ascent
 from stronglens.explaining.figures.ascents import draw_ascent, draw_feature_maps, draw_kernels
 from stronglens.explaining.images import ExplainedImage, background_of
-from stronglens.explaining.layers import activations, feature_layers, find_layer
+from stronglens.explaining.layers import activations, feature_layers, find_layer, has_activation
 from stronglens.explaining.names import NOISE
 from stronglens.explaining.outputs import Output
 from stronglens.explaining.pages import write_arrays
@@ -124,7 +124,8 @@ def explain_feature_maps(parameters, output: Output, one: ExplainedImage, pixel_
     console : Console
     """
     head = output.heads[0]
-    layers = [layer for layer in feature_layers(head) if not isinstance(layer, keras.layers.Dropout)]
+    layers = feature_layers(head)
+    layers = [layer for layer in layers if has_activation(layer)] or layers
     if parameters.layer is not None:
         layers = [find_layer(head, parameters.layer)]
     chosen = [layers[k] for k in np.unique(np.linspace(0, len(layers) - 1, LAYERS).round().astype(int))]

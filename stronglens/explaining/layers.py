@@ -74,19 +74,25 @@ def find_layer(head: keras.Model, name: str | None) -> keras.layers.Layer:
 
 def activation_names(head: keras.Model) -> set[str]:
     """Return the names of the activation functions in a head, without linear ones."""
-    names = set()
-    for layer in head.layers:
-        if isinstance(layer, keras.layers.ReLU):
-            names.add("relu")
-        elif activation := getattr(layer, "activation", None):
-            names.add(getattr(activation, "__name__", str(activation)))
-    return names - {"linear", "softmax"}
+    return {name_of_activation(layer) for layer in head.layers} - {"linear"}
+
+
+def name_of_activation(layer) -> str:
+    """Return the name of a layer's activation function."""
+    if isinstance(layer, keras.layers.ReLU):
+        return "relu"
+    activation = getattr(layer, "activation", None)
+    return "linear" if activation is None else getattr(activation, "__name__", str(activation))
+
+
+def has_activation(layer) -> bool:
+    """Return whether a layer ends with an activation function that is not linear."""
+    return name_of_activation(layer) != "linear"
 
 
 def is_rectified(layer) -> bool:
     """Return whether a layer ends with a ReLU."""
-    activation = getattr(layer, "activation", None)
-    return isinstance(layer, keras.layers.ReLU) or getattr(activation, "__name__", "") == "relu"
+    return name_of_activation(layer) == "relu"
 
 
 def insert(head: keras.Model, where: Callable[[object], bool], make: Callable[[], keras.layers.Layer]) -> keras.Model:

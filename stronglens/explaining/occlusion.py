@@ -93,9 +93,8 @@ def occlude(
         for row in patch_corners(height, patch, stride or patch)
         for column in patch_corners(width, patch, stride or patch)
     ]
-    start = output.score(image[None])[0]
     changes = np.concatenate(
-        [start - _score(output, some, advance) for some in _replaced(image, filled, corners, patch)]
+        [_compare(output, image, some, advance) for some in _replaced(image, filled, corners, patch)]
     )
     total, count = np.zeros((height, width)), np.zeros((height, width))
     for (row, column), change in zip(corners, changes, strict=True):
@@ -115,7 +114,8 @@ def _replaced(image, filled, corners, patch: int) -> Iterator[np.ndarray]:
         yield copies
 
 
-def _score(output: Output, images: np.ndarray, advance) -> np.ndarray:
-    scores = output.score(images)
+def _compare(output: Output, image: np.ndarray, images: np.ndarray, advance) -> np.ndarray:
+    # The image itself is in the same batch: a network rounds batches of other sizes differently.
+    scores = output.score(np.concatenate([image[None], images]))
     advance(len(images))
-    return scores
+    return scores[0] - scores[1:]

@@ -6,8 +6,8 @@ import numpy as np
 
 from stronglens.training import keras
 
-BATCH_BYTES = 2**26
-"""Images that are given to a network at a time, bytes."""
+BATCH = 128
+"""Images that are given to a network at a time."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,10 @@ class Output:
 
     def score(self, images: np.ndarray) -> np.ndarray:
         """Return the numbers of images (N, H, W[, B]), e-/s: ndarray (N,) float32."""
-        block = max(1, BATCH_BYTES // images[0].nbytes)
         parts = []
-        for start in range(0, len(images), block):
-            some = images[start : start + block]
-            parts.append(np.mean([head.predict(some, batch_size=256, verbose=0)[:, 0] for head in self.heads], axis=0))
+        for start in range(0, len(images), BATCH):
+            some = images[start : start + BATCH]
+            parts.append(np.mean([head.predict_on_batch(some)[:, 0] for head in self.heads], axis=0))
         return np.concatenate(parts)
 
     def probability(self, images: np.ndarray) -> np.ndarray:

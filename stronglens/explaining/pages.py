@@ -122,15 +122,12 @@ def _write_lines(tested: Mapping, name: str) -> list[str]:
         return ["not tested: --explain-test"]
     line = describe_fidelity(tested, name)
     head, _, tail = line.partition(": ")
-    lines = [tail]
-    at_random = tested[name]["rho_random"]
+    verdicts, at_random = [], tested[name]["rho_random"]
     if not tested[name]["is_better"]:
-        lines.append("no better than brightness")
-    elif at_random is not None and abs(at_random) > LARGEST_RANDOM:
-        lines.append("fails: it changes too little with random weights")
-    else:
-        lines.append(head)
-    return lines
+        verdicts.append("no better than brightness")
+    if at_random is not None and abs(at_random) > LARGEST_RANDOM:
+        verdicts.append("fails with random weights")
+    return [typeset_minus(tail), "; ".join(verdicts) or head]
 
 
 def _describe_test(tested: Mapping) -> list[str]:

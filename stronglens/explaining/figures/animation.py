@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import Normalize
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from stronglens.atomic import replacing
 from stronglens.explaining.bands import mean_band
@@ -20,7 +20,7 @@ MOST_FRAMES = 90
 FRAME = 80
 LAST = 1500
 """Duration of a frame and of the last one, ms."""
-BAR = 18
+BAR = 24
 """Height of the line of text, screen pixels."""
 FRAME_COLOUR = (98, 210, 255)
 
@@ -92,7 +92,7 @@ def _frame(colours: np.ndarray, row: int, column: int, patch: int, side: int) ->
     top, left, size = row * factor, column * factor, patch * factor
     inside = np.zeros(colours.shape[:2], bool)
     inside[top : top + size, left : left + size] = True
-    inside[top + 2 : top + size - 2, left + 2 : left + size - 2] = False
+    inside[top + 3 : top + size - 3, left + 3 : left + size - 3] = False
     colours[inside] = FRAME_COLOUR
 
 
@@ -102,7 +102,7 @@ def _join(panels: Sequence[np.ndarray], text: str) -> Image.Image:
     joined = np.concatenate(parts, axis=1)
     whole = Image.new("RGB", (joined.shape[1], joined.shape[0] + BAR), "white")
     whole.paste(Image.fromarray(joined), (0, BAR))
-    ImageDraw.Draw(whole).text((4, 3), text, fill="black")
+    ImageDraw.Draw(whole).text((4, 4), text, fill="black", font=ImageFont.load_default(14))
     return whole
 
 

@@ -48,25 +48,27 @@ def draw_ascent(
     columns = len(panels) + (not is_noise) + 1
     width = 0.5 + columns * (SIDE + GAP) + 0.45
     with style():
-        figure = new_figure(width, 0.95 + SIDE + 0.75)
+        figure = new_figure(width, 0.72 + SIDE + 0.62)
         height = figure.get_figheight()
         norm = asinh_norm(frames[-1])
         for place, (name, image) in enumerate(panels):
-            axes = figure.add_axes(inches(figure, 0.5 + place * (SIDE + GAP), 0.75, SIDE, SIDE))
+            axes = figure.add_axes(inches(figure, 0.5 + place * (SIDE + GAP), 0.62, SIDE, SIDE))
             draw_image(axes, image, pixel_scale, norm, cmap)
             axes.set_title(name, loc="left", fontsize=9, pad=3)
             axes.tick_params(labelleft=place == 0)
+            if place == 0:
+                axes.set_ylabel("y [arcsec]", labelpad=1)
         if not is_noise:
-            axes = figure.add_axes(inches(figure, 0.5 + len(panels) * (SIDE + GAP), 0.75, SIDE, SIDE))
+            axes = figure.add_axes(inches(figure, 0.5 + len(panels) * (SIDE + GAP), 0.62, SIDE, SIDE))
             added = frames[-1] - frames[0]
             draw_image(axes, added, pixel_scale, map_norm(added), TOWARDS)
             axes.set_title("added (blue), removed (red)", loc="left", fontsize=9, pad=3)
             axes.tick_params(labelleft=False)
-        axes = figure.add_axes(inches(figure, 0.9 + (columns - 1) * (SIDE + GAP), 0.75, SIDE - 0.1, SIDE))
+        axes = figure.add_axes(inches(figure, 0.9 + (columns - 1) * (SIDE + GAP), 0.62, SIDE - 0.1, SIDE))
         axes.plot(np.arange(len(values)), values, color=BLUE)
         axes.set_xlabel("step", labelpad=1)
         axes.set_title(what, loc="left", fontsize=9, pad=3)
-        fit_text(figure, 0.15 / width, 0.28 / height, note, 7.6, 5.5, va="top", color="0.25")
+        fit_text(figure, 0.15 / width, 0.26 / height, note, 7.6, 5.5, va="top", color="0.25")
         add_title(figure, plain_text(title))
     return figure
 

@@ -92,6 +92,8 @@ def draw_page(
                 if outline is not None:
                     _outline(axes, outline, pixel_scale)
             axes.tick_params(labelleft=column == 0, labelbottom=False)
+            if column == 0:
+                axes.set_ylabel("y [arcsec]", labelpad=1)
             for number, line in enumerate(lines.get(name, ())):
                 at = left / width, (bottom - 0.08 - 0.14 * number) / height
                 colour = RED if line.startswith(("no better", "fails")) else GREY
