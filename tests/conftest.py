@@ -25,7 +25,7 @@ absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 
 
 TASKS = ("reconstruction", "regression", "substructure")
-FOLDERS = ("networks", "out_of_distribution", "raytracing", "simulation", "training", *TASKS)
+FOLDERS = ("explaining", "networks", "out_of_distribution", "raytracing", "simulation", "training", *TASKS)
 FILES = ("test_benchmarks.py", "test_telescope_on_device.py")
 COMPILING = {Path(__file__).parent / name for name in FOLDERS + FILES}
 """Folders and files of tests that compile programs of TensorFlow or JAX, which takes seconds each."""

@@ -19,6 +19,8 @@ CURVE = 16
 """Steps of a deletion curve."""
 NOTICED = 1.0
 """Light that is looked for, in standard deviations of the background, is in the mask above this."""
+MOST_RANDOM = 16
+"""Images whose maps are compared with those of the network with permuted weights."""
 LARGEST_RANDOM = 0.1
 """Largest correlation of a map with that of the network with permuted weights."""
 
@@ -115,8 +117,9 @@ def compare_maps(
         if not maps[name].any():
             refused[name] = f"{METHODS[name].title} is zero everywhere: every weighted feature map lowers the output"
             del maps[name]
+    few = slice(MOST_RANDOM)
     with permuted_weights(output, settings.seed):
-        random_maps = {name: METHODS[name].make(output, images, settings, twins) for name in maps}
+        random_maps = {name: METHODS[name].make(output, images[few], settings, twins[few]) for name in maps}
     maps |= make_controls(images, masks, settings.seed)
     ends = output.score(images), output.score(twins)
     direction = np.sign(ends[0] - ends[1])
@@ -129,7 +132,7 @@ def compare_maps(
         at_random = [np.nan]
         if name in random_maps:
             others = sum_blocks(random_maps[name], settings.patch)
-            at_random = [_correlate(one, other) for one, other in zip(blocks, others, strict=True)]
+            at_random = [_correlate(one, other) for one, other in zip(blocks[few], others, strict=True)]
         levels = {fill: _level(output, curves[fill][name], *ends) for fill in ("zero", "twin")}
         found[name] = Fidelity(
             *measured[name],

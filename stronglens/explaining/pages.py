@@ -81,6 +81,11 @@ def explain_image(
     path = save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
     write_arrays(folder / f"{stem}.npz", {"image": one.image, "score": output.score(one.image[None])} | maps)
     console.say(f"{one.name}: {output.title} = {number}")
+    if "integrated-gradients" in maps:
+        total, ends = maps["integrated-gradients"].sum(), output.score(np.stack([one.image, np.zeros_like(one.image)]))
+        console.say(
+            f"  integrated gradients: their sum is {total:.4g}, the change of the output {ends[0] - ends[1]:.4g}"
+        )
     for title, reason in refused.items():
         console.say(f"  {title}: {reason}")
     console.say(f"Figure: {path}; arrays: {stem}.npz")
