@@ -47,8 +47,8 @@ class Fidelity:
     milliseconds : float
         CPU time of a map.
     images : int
-    is_better : bool
-        Whether the deletion by the twin is lower than that of brightness, with 95 % confidence.
+    follows_better, deletes_better : bool
+        Whether rho is larger, and the deletion by the twin lower, than those of brightness, with 95 % confidence.
     """
 
     share: float
@@ -60,7 +60,20 @@ class Fidelity:
     rho_random: float
     milliseconds: float
     images: int
-    is_better: bool
+    follows_better: bool
+    deletes_better: bool
+
+    @property
+    def verdicts(self) -> list[str]:
+        """What is wrong with the maps; empty if nothing is."""
+        found = []
+        if not (self.follows_better or self.deletes_better):
+            found.append("no better than brightness")
+        elif not (self.follows_better and self.deletes_better):
+            found.append(f"{'deletion' if self.follows_better else 'rho'} no better than brightness")
+        if abs(self.rho_random) > LARGEST_RANDOM:
+            found.append("fails with random weights")
+        return found
 
     def to_dict(self) -> dict:
         """Return plain data for JSON: None for NaN."""
@@ -91,22 +104,25 @@ def compare_maps(
     methods : sequence of str
         Keys of `METHODS`.
     advance : callable
-        Called with the number of images whose truth was computed since the last call.
+        Called with the number of maps that were computed since the last call; the total is N (1 + M).
 
     Returns
     -------
     found : dict of str to Fidelity
-        By method or control.
+        By method or control; ``truth`` is the map of the truth itself, the best that a map can be.
     refused : dict of str to str
         Methods without maps, and why.
     """
-    truth = []
+    truth, heat = [], []
     for image, twin in zip(images, twins, strict=True):
-        truth.append(occlude(output, image, twin, settings.patch)[0])
+        changes, values, _ = occlude(output, image, twin, settings.patch)
+        truth.append(changes)
+        heat.append(values)
         advance(1)
     masks = None if effects is None else np.stack([_mask(*one) for one in zip(images, effects, strict=True)])
     maps, spent, refused = {}, {}, {}
     for name in methods:
+        advance(len(images))
         if reason := why_refused(output, name):
             refused[name] = reason
             continue
@@ -120,12 +136,13 @@ def compare_maps(
     few = slice(MOST_RANDOM)
     with permuted_weights(output, settings.seed):
         random_maps = {name: METHODS[name].make(output, images[few], settings, twins[few]) for name in maps}
-    maps |= make_controls(images, masks, settings.seed)
+    maps |= make_controls(images, masks, settings.seed) | {"truth": np.stack(heat)}
     ends = output.score(images), output.score(twins)
     direction = np.sign(ends[0] - ends[1])
     measured = {name: _localise(values * direction[:, None, None], masks) for name, values in maps.items()}
     curves = _delete(output, images, twins, maps, direction, settings.patch)
-    found = {}
+    found, light = {}, sum_blocks(maps["brightness"], settings.patch)
+    bright = [_correlate(one, other) for one, other in zip(light, truth, strict=True)]
     for name, values in maps.items():
         blocks = sum_blocks(values, settings.patch)
         followed = [_correlate(one, other) for one, other in zip(blocks, truth, strict=True)]
@@ -142,7 +159,8 @@ def compare_maps(
             rho_random=_mean(at_random),
             milliseconds=spent.get(name, np.nan),
             images=len(images),
-            is_better=_is_lower(levels["twin"], _level(output, curves["twin"]["brightness"], *ends)),
+            follows_better=_is_lower(np.array(bright), np.array(followed)),
+            deletes_better=_is_lower(levels["twin"], _level(output, curves["twin"]["brightness"], *ends)),
         )
     return found, refused
 
@@ -173,13 +191,18 @@ def blurred(images: np.ndarray) -> np.ndarray:
     return np.stack([blur(image) for image in images])
 
 
-def describe_fidelity(found: Mapping, name: str) -> str:
-    """Return the line beneath a map, from the test's record: dict of method to `Fidelity.to_dict`."""
-    one, brightness = found[name], found["brightness"]
-    line = f"follows what the network does: rho {one['rho']:.2f}, brightness {brightness['rho']:.2f}"
-    if one["rho_random"] is not None:
-        line += f"; random weights {one['rho_random']:.2f}"
-    return line
+def from_dict(entries: Mapping) -> Fidelity:
+    """Return what `Fidelity.to_dict` wrote."""
+    return Fidelity(**{name: np.nan if value is None else value for name, value in entries.items()})
+
+
+def describe_fidelity(found: Mapping[str, Mapping], name: str) -> list[str]:
+    """Return the lines beneath a map, from the record of a test: dict of method to `Fidelity.to_dict`."""
+    one, brightness = from_dict(found[name]), from_dict(found["brightness"])
+    others = f"brightness {brightness.rho:.2f}"
+    if np.isfinite(one.rho_random):
+        others += f"; random weights {one.rho_random:.2f}"
+    return [f"follows the network: rho {one.rho:.2f}", others, *one.verdicts]
 
 
 def _mask(image: np.ndarray, effect: np.ndarray) -> np.ndarray:
@@ -240,7 +263,7 @@ def _level(output: Output, scores: np.ndarray, start: np.ndarray, end: np.ndarra
 
 
 def _is_lower(levels: np.ndarray, others: np.ndarray) -> bool:
-    gain = others - levels
+    gain = (others - levels)[np.isfinite(others - levels)]
     if len(gain) < 2 or not gain.any():
         return False
     return bool(gain.mean() > 1.96 * gain.std(ddof=1) / np.sqrt(len(gain)))

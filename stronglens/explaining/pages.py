@@ -7,7 +7,7 @@ import numpy as np
 from stronglens.atomic import replacing
 from stronglens.execution import Console
 from stronglens.explaining.bands import background_noise, mean_band
-from stronglens.explaining.fidelity import LARGEST_RANDOM, describe_fidelity
+from stronglens.explaining.fidelity import describe_fidelity
 from stronglens.explaining.figures.animation import write_occlusion
 from stronglens.explaining.figures.page import draw_page
 from stronglens.explaining.images import ExplainedImage
@@ -125,14 +125,7 @@ def _write_lines(tested: Mapping, name: str) -> list[str]:
     """Return what is written beneath a map: the numbers of its test."""
     if name not in tested:
         return ["not tested: --explain-test"]
-    line = describe_fidelity(tested, name)
-    head, _, tail = line.partition(": ")
-    verdicts, at_random = [], tested[name]["rho_random"]
-    if not tested[name]["is_better"]:
-        verdicts.append("no better than brightness")
-    if at_random is not None and abs(at_random) > LARGEST_RANDOM:
-        verdicts.append("fails with random weights")
-    return [typeset_minus(tail), "; ".join(verdicts) or head]
+    return [typeset_minus(line) for line in describe_fidelity(tested, name)]
 
 
 def _describe_test(tested: Mapping) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from stronglens.dataset import load_dataset, write_whole
 from stronglens.execution import Console
-from stronglens.explaining.fidelity import LARGEST_RANDOM, blurred, compare_maps
+from stronglens.explaining.fidelity import blurred, compare_maps, from_dict
 from stronglens.explaining.maps import settings_of
 from stronglens.explaining.names import MAPS, chosen_maps
 from stronglens.explaining.outputs import Output
@@ -66,15 +66,15 @@ def test_outputs(
         if len(images) < 2:
             console.say(f"{output.name}: fewer than two images with the right answer; not tested")
             continue
-        with console.progress(len(images), f"replacing blocks, {output.name}") as progress:
+        methods = chosen_maps(parameters.method)
+        with console.progress(len(images) * (1 + len(methods)), f"testing {output.name}", "maps") as progress:
             found, refused = compare_maps(
-                output, images, others, effects, settings_of(parameters), chosen_maps(parameters.method),
-                progress.advance,
-            )  # fmt: skip
-        methods = {name: one.to_dict() for name, one in found.items()}
-        tested[output.name] = {"images": len(images), "words": words, "patch": parameters.patch, "methods": methods}
-        _print_table(output, methods, refused, len(images), console)
-        rows += [{"output": output.name, "method": name, **one} for name, one in methods.items()]
+                output, images, others, effects, settings_of(parameters), methods, progress.advance
+            )
+        measured = {name: one.to_dict() for name, one in found.items()}
+        tested[output.name] = {"images": len(images), "words": words, "patch": parameters.patch, "methods": measured}
+        _print_table(output, measured, refused, len(images), console)
+        rows += [{"output": output.name, "method": name, **one} for name, one in measured.items()]
     if not tested:
         raise RunError("no output could be tested: too few images have the right answer")
     folder = parameters.figures_dir
@@ -103,6 +103,8 @@ def _simulate_tests(parameters, simulation, outputs, open_simulation, twins, con
             work = partial(twins.simulate_twins, simulation)
             made = executor.submit(work, range(start, start + CHUNK)).result()
             scores = {output.name: output.score(made["images"]) for output in outputs}
+            if ALL not in made["answers"]:  # an output that answers no image cannot be tested
+                wanted = {name: number * (name in made["answers"]) for name, number in wanted.items()}
             for name, kept in found.items():
                 is_right = (made["answers"] == ALL) | ((made["answers"] == name) & (scores[name] > 0))
                 rows = np.flatnonzero(is_right)[: wanted[name] - len(kept)]
@@ -134,16 +136,12 @@ def _share_images(number: int, outputs: Sequence[Output]) -> dict[str, int]:
 
 def _print_table(output: Output, methods: Mapping, refused: Mapping, number: int, console: Console) -> None:
     console.say(f"\n{output.title}, {number} images")
-    console.say(f"{'map':24}" + "".join(f"{title:>16}" for title in COLUMNS.values()))
+    console.say(f"{'map':24}" + "".join(f"{title:>13}" for title in COLUMNS.values()))
     for name, one in methods.items():
         cells = [one[key] for key in COLUMNS]
         texts = ["-" if value is None else f"{value:.3f}" if key != "milliseconds" else f"{value:.0f}"
                  for key, value in zip(COLUMNS, cells, strict=True)]  # fmt: skip
-        note = ""
-        if name in MAPS:
-            note = "" if one["is_better"] else "  no better than brightness"
-            if one["rho_random"] is not None and abs(one["rho_random"]) > LARGEST_RANDOM:
-                note += "  fails with random weights"
-        console.say(f"{name:24}" + "".join(f"{text:>16}" for text in texts) + note)
+        note = "".join(f"  {verdict}" for verdict in from_dict(one).verdicts) if name in MAPS else ""
+        console.say(f"{name:24}" + "".join(f"{text:>13}" for text in texts) + note)
     for name, reason in refused.items():
         console.say(f"{name}: {reason}")

@@ -13,7 +13,7 @@ WORDS = "without the lensed source"
 
 
 def simulate_twins(parameters, indices: Sequence[int], as_stored: bool = False) -> dict[str, np.ndarray]:
-    """Simulate lenses with and without the lensed source, with the same random numbers of the noise.
+    """Simulate lenses with and without the lensed source, with the same noise.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ def simulate_twins(parameters, indices: Sequence[int], as_stored: bool = False) 
 
     Returns
     -------
-    dict of ``images`` and ``twins`` to ndarray (N, H, W) or (N, H, W, B) float32, e-/s; ``effects``, their difference
-    without noise; ``answers`` (N,) of str, the output to explain, empty where the twin is the image
+    dict of ``images`` and ``twins`` to ndarray (N, H, W) or (N, H, W, B) float32, e-/s; ``effects``, their
+    difference; ``answers`` (N,) of str, the output to explain, empty where the twin is the image
     """
     if not as_stored:
         parameters = replace(parameters, lens_share=1.0)

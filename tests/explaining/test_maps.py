@@ -140,6 +140,7 @@ def test_fills(output):
         assert METHODS["occlusion"].make(output, images, replace(Settings(), fill=fill)).any()
 
 
+@pytest.mark.slow
 @pytest.mark.command
 def test_both_backends_agree(tmp_path):
     """To 1e-5 of the largest value: rounding of float32 in two libraries. An occlusion is a difference of outputs."""

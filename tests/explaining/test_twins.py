@@ -14,6 +14,7 @@ def make(task, **values):
     return panel.COMMANDS["generate_data.py"][task].of(panel.OVERRIDES, **values)
 
 
+@pytest.mark.slow
 def test_twins_of_finding_lack_the_source():
     parameters = make("finding", grid_size=18, over_sampling=1, generated_number=8)
     found = finding_twins(parameters, range(4))
@@ -35,6 +36,7 @@ def test_twins_of_regression_lack_the_source():
     np.testing.assert_allclose(found["images"] - found["twins"], found["effects"], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_twins_of_substructure_are_smooth():
     parameters = make(
         "substructure", grid_size=32, pixel_scale=0.1, over_sampling=1, subhalo_mass_min=1e8, generated_number=6

@@ -26,7 +26,7 @@ from stronglens.plotting import (
 
 TOWARDS = "RdBu"
 """Colour map of the maps: blue above zero, white at zero, red below."""
-SIDE, GAP, LEFT, BELOW, ABOVE = 1.78, 0.16, 0.5, 0.45, 0.24
+SIDE, GAP, LEFT, BELOW, ABOVE = 1.78, 0.16, 0.5, 0.66, 0.24
 """Of a panel, in inches: its side, the gap to the next, the left margin, the lines below and the title above."""
 COLUMNS = 5
 CEILING = 99.5
@@ -55,8 +55,8 @@ def draw_page(
     title, subtitle : str
     image : ndarray (H, W) or (H, W, B), e-/s
     maps : dict of title to ndarray (H, W)
-    lines : dict of title to sequence of at most 2 str
-        Lines below a map.
+    lines : dict of title to sequence of str
+        Lines below a map, at most 4.
     refused : dict of title to str
         Methods without a map, and why.
     ends : (str, str)
@@ -95,9 +95,9 @@ def draw_page(
             if column == 0:
                 axes.set_ylabel("y [arcsec]", labelpad=1)
             for number, line in enumerate(lines.get(name, ())):
-                at = left / width, (bottom - 0.08 - 0.14 * number) / height
-                colour = RED if line.startswith(("no better", "fails")) else GREY
-                fit_text(figure, *at, line, 7.2, 5.0, SIDE + 0.1, va="top", color=colour)
+                at = left / width, (bottom - 0.06 - 0.125 * number) / height
+                colour = RED if "no better" in line or line.startswith("fails") else GREY
+                fit_text(figure, *at, line, 7.0, 5.0, SIDE + 0.1, va="top", color=colour)
         _add_bar(figure, ends, foot)
         for number, line in enumerate(caveats):
             fit_text(
