@@ -585,13 +585,13 @@ class Explanation(Parameters):
     layer: str | None = text(None, help="layer of Grad-CAM, of a dream and of kernels; by default the last one")
     steps: int = number(64, valid=(1, 10_000), help="steps of integrated gradients and of an ascent")
     step_size: float = number(
-        0.03, valid=(1e-6, 10),
+        0.05, valid=(1e-6, 10),
         help="step of an ascent: RMS change of the arcsinh of the pixels in units of ten times the noise",
     )
     total_variation: float = number(
         0.3, valid=(0, 1000), help="weight against differences of neighbouring pixels in an ascent"
     )
-    l2: float = number(0.02, valid=(0, 1000), help="weight against light in an ascent")
+    l2: float = number(1.0, valid=(0, 1000), help="weight against changes of the start in an ascent")
 
 
 @declare

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from stronglens.explaining.gradients import value_and_gradient
 from stronglens.explaining.layers import find_layer
@@ -20,6 +21,8 @@ FAINTEST, BRIGHTEST = -3.0, 100.0
 ascent starts may be brighter."""
 SHIFT = 2
 """Largest shift of the image before each step, pixels: without it, patterns of single pixels grow."""
+SMOOTHING = 1.0
+"""Standard deviation of the Gaussian that each step is smoothed with, pixels: about that of point-spread functions."""
 EDGE = 0.1
 """Rounding of the total variation, so that it has a gradient at zero."""
 
@@ -41,9 +44,9 @@ class Climb:
     """
 
     steps: int = 64
-    step_size: float = 0.03
+    step_size: float = 0.05
     total_variation: float = 0.3
-    l2: float = 0.02
+    l2: float = 1.0
     seed: int = 0
 
 
@@ -92,6 +95,7 @@ def climb(
             break
         slope = value_and_gradient(score, np.roll(image, shift, axis=(1, 2)))[1]
         slope = np.roll(slope, -shift, axis=(1, 2)) * unit * np.cosh(u)
+        slope = gaussian_filter(slope, (0, SMOOTHING, SMOOTHING, *(0,) * (slope.ndim - 3)))
         slope = slope / (np.sqrt(np.mean(slope**2, axis=axes, keepdims=True)) + 1e-30)
         slope = slope - settings.total_variation * variation_gradient(u) - settings.l2 * (u - reference)
         u = np.clip(u + settings.step_size * slope, low, high)

@@ -131,7 +131,7 @@ def compare_maps(
         maps[name] = METHODS[name].make(output, images, settings, twins)
         spent[name] = 1000 * (time.process_time() - start) / len(images)
         if not maps[name].any():
-            refused[name] = f"{METHODS[name].title} is zero everywhere: every weighted feature map lowers the output"
+            refused[name] = "zero everywhere: every weighted feature map lowers the output"
             del maps[name]
     few = slice(MOST_RANDOM)
     with permuted_weights(output, settings.seed):

@@ -196,7 +196,7 @@ def why_refused(output: Output, name: str) -> str | None:
     others = sorted(set().union(*(activation_names(head) for head in output.heads)) - {"relu"})
     if not others:
         return None
-    return f"{METHODS[name].title} means nothing without ReLU: this network has {', '.join(others)}"
+    return f"means nothing without ReLU: this network has {', '.join(others)}"
 
 
 def require_rectified(output: Output) -> None:
@@ -207,7 +207,7 @@ def require_rectified(output: Output) -> None:
     UsageError
     """
     if reason := why_refused(output, "guided-backpropagation"):
-        raise UsageError(reason)
+        raise UsageError(f"guided back-propagation {reason}")
 
 
 @contextmanager

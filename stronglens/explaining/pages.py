@@ -61,7 +61,7 @@ def explain_image(
             maps[name] = values
             lines[METHODS[name].title] = _write_lines(tested.get("methods", {}), name)
     if not maps:
-        raise RunError(f"{one.name}: {next(iter(refused.values()))}")
+        raise RunError("; ".join(f"{one.name}, {title}: {reason}" for title, reason in refused.items()))
     drawn, number = {METHODS[name].title: values for name, values in maps.items()}, describe_number(output, one.image)
     outline, subtitle = None, f"{output.title} = {number}"
     if one.effect is not None and twin is not None:
