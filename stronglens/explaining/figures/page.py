@@ -26,8 +26,8 @@ from stronglens.plotting import (
 
 TOWARDS = "RdBu"
 """Colour map of the maps: blue above zero, white at zero, red below."""
-SIDE, GAP, LEFT, BELOW, ABOVE = 1.78, 0.16, 0.5, 0.66, 0.24
-"""Of a panel, in inches: its side, the gap to the next, the left margin, the lines below and the title above."""
+SIDE, GAP, LEFT, ABOVE, LINE = 1.78, 0.16, 0.5, 0.24, 0.125
+"""Of a panel, in inches: its side, the gap to the next, the left margin, the title above, and a line below."""
 COLUMNS = 5
 CEILING = 99.5
 """Percentile of a map's absolute values that has the full colour."""
@@ -72,7 +72,8 @@ def draw_page(
     rows = -(-(len(titles) + 1) // COLUMNS)
     columns = min(COLUMNS, len(titles) + 1)
     width = max(LEFT + columns * (SIDE + GAP) + 0.1, 6.3)
-    step, foot = SIDE + ABOVE + BELOW, 0.5 + 0.16 * len(caveats)
+    most = max((len(some) for some in lines.values()), default=0)
+    step, foot = SIDE + ABOVE + 0.18 + LINE * most, 0.5 + 0.16 * len(caveats)
     with style():
         figure = new_figure(width, 0.72 + rows * step + foot)
         height = figure.get_figheight()
@@ -95,7 +96,7 @@ def draw_page(
             if column == 0:
                 axes.set_ylabel("y [arcsec]", labelpad=1)
             for number, line in enumerate(lines.get(name, ())):
-                at = left / width, (bottom - 0.06 - 0.125 * number) / height
+                at = left / width, (bottom - 0.06 - LINE * number) / height
                 colour = RED if "no better" in line or line.startswith("fails") else GREY
                 fit_text(figure, *at, line, 7.0, 5.0, SIDE + 0.1, va="top", color=colour)
         _add_bar(figure, ends, foot)
