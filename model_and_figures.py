@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train a network on ``dataset/`` and draw figures; measure images with a trained network. See ``--help``."""
+"""Train a network on ``dataset/`` and draw figures; apply or explain a trained network. See ``--help``."""
 
 import sys
 from functools import partial
@@ -7,6 +7,7 @@ from importlib import import_module
 
 import params_and_cli as panel
 from stronglens.execution import Console, check_machines, exit_codes, open_executor, require_folder
+from stronglens.explaining.request import wants_explanation
 from stronglens.parameters import from_manifest, parse_command
 
 
@@ -26,7 +27,12 @@ def main(arguments: list[str] | None = None) -> int:
         check_machines(parameters.workers, parameters.scheduler)
         load(parameters, "request").check_request(parameters)
         require_folder(parameters.figures_dir, "--figures-dir")
-        (measure if parameters.predict else train)(parameters)
+        if wants_explanation(parameters):
+            apply(parameters, "explaining", "explain")
+        elif parameters.predict:
+            apply(parameters, "measuring", "measure")
+        else:
+            train(parameters)
     return 0
 
 
@@ -45,14 +51,14 @@ def train(parameters) -> None:
     console.say(f"Network: {parameters.model_file}")
 
 
-def measure(parameters) -> None:
-    """Measure telescope images with the trained network."""
+def apply(parameters, module: str, function: str) -> None:
+    """Apply the trained network: measure telescope images, or explain what the network responds to."""
     from stronglens.training import load_network
 
-    measuring = load(parameters, "measuring")  # its network's layers must be known before the file is opened
+    task = load(parameters, module)  # its network's layers must be known before the file is opened
     network, record = load_network(parameters.model_file)
     elsewhere = partial(open_executor, 1)  # PyAutoLens's JAX needs a process without TensorFlow
-    measuring.measure(parameters, network, record, rebuild, elsewhere)
+    getattr(task, function)(parameters, network, record, rebuild, elsewhere)
 
 
 def rebuild(entries):

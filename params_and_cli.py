@@ -550,8 +550,53 @@ class Prediction(Parameters):
 
 
 @declare
+class Explanation(Parameters):
+    """Explanation of a trained network (no training)"""
+
+    explain: tuple[str, ...] = names(
+        (), many=True,
+        help="images to explain: files as for --predict, or indices of images in the dataset; noise: start an ascent "
+        "from noise",
+    )
+    explain_test: int = number(
+        0, valid=(0, 10_000), unit="images",
+        help="test whether the maps are true, on this number of simulated images (48 are enough): each block is "
+        "replaced by that of the same image without what is looked for. 0: no test",
+    )
+    method: str = text(
+        "all",
+        help="all, one page of all maps; or gradient, input-x-gradient, integrated-gradients, smoothgrad, occlusion, "
+        "grad-cam, guided-backpropagation, guided-grad-cam: one map; class-image: the image that raises the output "
+        "most; deep-dream: the image that excites a layer; kernels: images that excite each kernel of a layer; "
+        "activations: the feature maps of the layers",
+    )
+    output: str | None = text(
+        None, help="label or class to explain; by default the first label, or the most probable class"
+    )
+    patch: int = number(3, unit="pixels", valid=(1, 1024), help="side of the patches of an occlusion")
+    stride: int | None = number(
+        None, unit="pixels", valid=(1, 1024), help="distance of neighbouring patches; by default their side"
+    )
+    fill: str = choice(
+        "zero", ("zero", "blur", "noise", "twin"),
+        help="what replaces a patch: no light; the blurred image; noise; the same image without what is looked for, "
+        "which needs an image of a simulated dataset",
+    )
+    layer: str | None = text(None, help="layer of Grad-CAM, of a dream and of kernels; by default the last one")
+    steps: int = number(64, valid=(1, 10_000), help="steps of integrated gradients and of an ascent")
+    step_size: float = number(
+        0.05, valid=(1e-6, 10),
+        help="step of an ascent: RMS change of the arcsinh of the pixels in units of ten times the noise",
+    )
+    total_variation: float = number(
+        0.3, valid=(0, 1000), help="weight against differences of neighbouring pixels in an ascent"
+    )
+    l2: float = number(1.0, valid=(0, 1000), help="weight against changes of the start in an ascent")
+
+
+@declare
 class RegressionTraining(Run, regression.RegressionLearning, Training, Machines, Figures, Prediction,
-                         regression.PosteriorMeasuring):  # fmt: skip
+                         regression.PosteriorMeasuring, Explanation):  # fmt: skip
     """Train a network on dataset/ to measure lenses, and draw figures; or measure images with a trained network."""
 
 
@@ -559,7 +604,8 @@ class RegressionTraining(Run, regression.RegressionLearning, Training, Machines,
     task="substructure", learning_rate=0.001, learning_schedule="cosine", batch_size=64, augment="on",
     model_file=Path("models/substructure.keras"),
 )  # fmt: skip
-class SubstructureTraining(Run, substructure.SubstructureLearning, Training, Machines, Figures, Prediction):
+class SubstructureTraining(Run, substructure.SubstructureLearning, Training, Machines, Figures, Prediction,
+                           Explanation):  # fmt: skip
     """Train a network on dataset/ to find substructure, and draw figures; or classify images with a trained network."""
 
 
@@ -577,7 +623,7 @@ class ReconstructionTraining(Run, reconstruction.ReconstructionLearning, Trainin
     model_file=Path("models/finding.keras"),
 )  # fmt: skip
 class FindingTraining(Run, finding.FindingLearning, Training, finding.FieldScores, Machines, Figures, Prediction,
-                      finding.Cutouts):  # fmt: skip
+                      finding.Cutouts, Explanation):  # fmt: skip
     """Train a network that finds lenses on dataset/, and draw figures; or score images with a trained network."""
 
 

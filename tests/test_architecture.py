@@ -21,7 +21,7 @@ CONTRACT = {  # of each task, by module: the function that shared code calls, or
     "report": "write_report",
     "measuring": "measure",
 }
-OPTIONAL = {"foreign": "plan_foreign"}
+OPTIONAL = {"foreign": "plan_foreign", "explaining": "explain", "twins": "simulate_twins"}
 
 ONLY_IN = {
     "argparse": (),
@@ -49,6 +49,7 @@ JOIN = {  # packages that join others for every task
     "simulation": {"sampling", "cosmology", "raytracing", "telescope", "dataset", "execution"},
     "learning": {"simulation", "dataset", "observation", "scaling", "training", "execution", "plotting"},
     "measuring": {"observation", "dataset", "plotting", "execution", "network_archive"},
+    "explaining": {"dataset", "measuring", "plotting", "training", "execution"},
 }
 
 

@@ -166,7 +166,12 @@ class BandCamera:
             light = np.take(done, range(first, first + number), axis)
         return light
 
-    def record(self, rate: NDArray[np.float32], generators: Sequence[np.random.Generator]) -> NDArray[np.float32]:
+    def record(
+        self,
+        rate: NDArray[np.float32],
+        generators: Sequence[np.random.Generator],
+        shown: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
         """Add noise and put images on the grid.
 
         Noise is Gaussian: with its sky, a pixel has at least 470 electrons.
@@ -176,6 +181,8 @@ class BandCamera:
         rate : ndarray (N, n, n), e-/s in a pixel of the camera
             Light after the blur.
         generators : sequence of N numpy.random.Generator
+        shown : ndarray of the shape of ``rate``, optional
+            Light that the noise of ``rate`` is added to, by default ``rate``.
 
         Returns
         -------
@@ -188,7 +195,7 @@ class BandCamera:
         noise *= self.band.deviation(rate)
         if self.band.pixels == 1:
             noise = smooth(noise)
-        image = rate + noise
+        image = (rate if shown is None else shown) + noise
         if self._is_interpolated:
             for axis in (1, 2):
                 image = np.take(upfirdn(BETWEEN, image, up=RATIO, axis=axis), range(4, 4 + self.side), axis)

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from stronglens.explaining.request import check_explanation
 from stronglens.learning.plan import check_flags
 from stronglens.parameters import RunError, UsageError
 
@@ -17,6 +18,7 @@ def check_request(parameters) -> None:
         When the network or an image cannot be used, or the file of weights does not exist.
     """
     check_flags(parameters)
+    check_explanation(parameters)
     if parameters.weights_from:
         if parameters.network == "small" or parameters.input != "minmax":
             raise UsageError("--weights-from needs --network=ou66 or ou200, and --input=minmax: the published scaling")

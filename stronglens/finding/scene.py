@@ -92,13 +92,16 @@ class FindingSimulator:
             "conventions": CONVENTIONS,
         }
 
-    def simulate(self, indices: Sequence[int]) -> tuple[np.ndarray, Draws, Counter]:
+    def simulate(self, indices: Sequence[int], without: Sequence[str] = ()) -> tuple[np.ndarray, Draws, Counter]:
         """Simulate images. Each depends on the seed and its own index alone.
 
         Parameters
         ----------
         indices : sequence of N int
             At most a chunk.
+        without : sequence of str
+            Components that are drawn and measured, but not in the images, such as ``src``. The noise is that of the
+            images with them.
 
         Returns
         -------
@@ -127,7 +130,7 @@ class FindingSimulator:
             reasons = self._refuse(found)
             rejected.update(reasons[reasons != ""].tolist())
             accepted = reasons == ""
-            images[rows[accepted]] = self._observe(draws, lights, indices[rows], accepted)
+            images[rows[accepted]] = self._observe(draws, lights, indices[rows], accepted, without)
             for name, values in labels.items():
                 values[rows[accepted]] = found[name][accepted]
             rows = rows[~accepted]
@@ -178,14 +181,20 @@ class FindingSimulator:
         reasons[is_lens & (found["group"] == NON_LENS)] = "lens-is-none"
         return reasons
 
-    def _observe(self, draws: Draws, lights: Sequence[Light], indices: np.ndarray, accepted: np.ndarray) -> np.ndarray:
-        """Return the images (M, H, W, B) of accepted rows."""
+    def _observe(
+        self, draws: Draws, lights: Sequence[Light], indices: np.ndarray, accepted: np.ndarray, without: Sequence[str]
+    ) -> np.ndarray:
+        """Return the images (M, H, W, B) of accepted rows, without some components."""
         rows = np.flatnonzero(accepted)
+        shown = [light for light in lights if light.component not in without]
         seen = []
         for name, camera in self.cameras.items():
             key = list(BANDS).index(name)  # the noise of a band does not depend on the other bands
             noise = [generator(self.parameters.seed, Stream.NOISE, int(index), key) for index in indices[rows]]
-            seen.append(camera.record(camera.blur(self._sum(draws, lights, name, rows)), noise))
+            rate = camera.blur(self._sum(draws, lights, name, rows))
+            seen.append(
+                camera.record(rate, noise, camera.blur(self._sum(draws, shown, name, rows)) if without else None)
+            )
         return np.stack(seen, axis=-1)
 
     def _sum(self, draws: Draws, lights: Sequence[Light], band: str, rows: np.ndarray) -> np.ndarray:

@@ -142,6 +142,28 @@ class Posterior:
             out[start : start + block] = np.clip(found.astype(np.float32), *self.space.float32_bounds)
         return out
 
+    def carry_tensors(self, base, summaries):
+        """Return points of the label space that can be differentiated.
+
+        Parameters
+        ----------
+        base : tensor (M, D)
+            Of the normal distribution.
+        summaries : tensor (M, F)
+
+        Returns
+        -------
+        tensor (M, D)
+        """
+        if self.kind == "flow":
+            return self._head(base, conditions=summaries, inverse=True)
+        return _carry_normal(self._head(summaries), base, self.dimensions)
+
+    @property
+    def head(self) -> keras.layers.Layer:
+        """The layer that computes the density."""
+        return self._head
+
     def _draw(self, random: np.random.Generator, summaries: np.ndarray, period: int | None) -> np.ndarray:
         """Return a sample (N, D) of the transformed labels for each summary; ``period`` repeats the random numbers."""
 
@@ -167,6 +189,15 @@ class Posterior:
         diagonal = np.arange(self.dimensions)
         factor[:, diagonal, diagonal] = np.exp(log_diagonal)
         return mean + np.linalg.solve(factor, base[..., None].astype(np.float64))[..., 0]
+
+
+def _carry_normal(numbers, base, dimensions: int):
+    """Return points (M, D) of a normal distribution for tensors: its numbers (M, F), and a base (M, D)."""
+    ops = keras.ops
+    mean, log_diagonal, lower = ops.split(numbers, [dimensions, 2 * dimensions], axis=-1)
+    lower = ops.tril(ops.reshape(lower, (-1, dimensions, dimensions)), k=-1)
+    factor = lower + ops.expand_dims(ops.exp(log_diagonal), -1) * ops.eye(dimensions)
+    return mean + ops.solve_triangular(factor, ops.expand_dims(base, -1), lower=True)[..., 0]
 
 
 def _add_flow(point, summary, dimensions: int, seed: int):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from stronglens.explaining.request import check_explanation
 from stronglens.learning.plan import check_flags
 from stronglens.parameters import UsageError
 
@@ -17,6 +18,7 @@ def check_request(parameters) -> None:
         When the network or an image cannot be used.
     """
     check_flags(parameters)
+    check_explanation(parameters)
     given = [name for name in ("published", "coolest") if getattr(parameters, name)]
     if given and not parameters.predict:
         raise UsageError(f"--{given[0]} applies to measured images only; use it with --predict")

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from stronglens.explaining.request import check_explanation
 from stronglens.learning.plan import check_flags
 
 
@@ -16,6 +17,7 @@ def check_request(parameters) -> None:
         When the network or an image cannot be used.
     """
     check_flags(parameters)
+    check_explanation(parameters)
     if parameters.predict:
         from stronglens.measuring import check_request
         from stronglens.substructure.outputs import read_classes
