@@ -24,7 +24,7 @@ EINSTEIN_RADII = (0.5, 2.6)
 
 LENS_REDSHIFTS = (0.05, 2.0)
 SOURCE_MAGNITUDES = (20.0, 25.5)
-"""Unlensed, in VIS: the range in which counts and redshifts of the sources were fitted. Fainter sources are left out."""
+"""Unlensed, in VIS: the range in which counts and redshifts of the sources were fitted; none are fainter."""
 
 SIGMA_STAR, ALPHA, BETA = 161.0, 2.32, 2.67
 """Velocity dispersions, km/s, of early-type galaxies (Choi, Park & Vogeley 2007, ApJ 658, 884)."""
