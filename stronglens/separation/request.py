@@ -1,0 +1,28 @@
+"""Check the flags of the separation task before slow libraries are loaded."""
+
+from collections.abc import Mapping
+
+from stronglens.learning.plan import check_flags
+from stronglens.parameters import UsageError
+
+
+def check_request(parameters) -> None:
+    """Check that flags are compatible and, with ``--predict``, that network and images can be used.
+
+    Raises
+    ------
+    UsageError, RunError
+    """
+    check_flags(parameters)
+    if parameters.simulate or parameters.mixed_precision:
+        flag = "--simulate" if parameters.simulate else "--mixed-precision"
+        raise UsageError(f"{flag} is not available with --task=separation")
+    if parameters.predict:
+        from stronglens.measuring import check_request
+
+        def check_task(record: Mapping) -> None:
+            from stronglens.separation.outputs import read_camera
+
+            read_camera(parameters, record)
+
+        check_request(parameters, check_task)
