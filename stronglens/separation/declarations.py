@@ -18,7 +18,7 @@ OVERRIDES: dict = {}
 
 EXAMPLES = {
     "generate_data.py": (
-        ("4,000 images with the light and the mass that they are made of", "generate_data.py --task=separation -n=4000"),
+        ("4,000 images with the light and mass that make them", "generate_data.py --task=separation -n=4000"),
         (
             "isothermal lenses whose light and mass are not aligned",
             "generate_data.py --task=separation --lens-model=sie --light-ellip-offset-var=0.1 -n=4000",

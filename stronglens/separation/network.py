@@ -1,7 +1,8 @@
 """Networks that separate an image into noise, source and lens.
 
-Each draws the noise and the source, in units of the noise. The lens's light is what remains of the image: image - noise
-- source. A network that drew the lens itself would have to copy a bright image exactly.
+They are U-Nets (Ronneberger, Fischer & Brox 2015, MICCAI). Each draws the noise and the source, in units of the noise.
+The lens's light is what remains of the image: image - noise - source. A network that drew the lens itself would have to
+copy a bright image exactly.
 """
 
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ def build_network(kind: str, shape: tuple[int, int], image_scaling: ImageScaling
     kind : {"unet"}
     shape : (H, W), pixels
     image_scaling : ImageScaling
-        Of one of its two inputs, arcsinh-stretched light; the other is the light in units of the noise.
+        Of one of its views of the image (`_open_views`).
     camera : Camera
     seed : int
 
@@ -43,9 +44,7 @@ def build_network(kind: str, shape: tuple[int, int], image_scaling: ImageScaling
     ops, seeds = keras.ops, iter(spread_seed(seed, 40))
     image = keras.Input(shape, dtype="float32", name="image")
     light, times = open_units(image, camera)
-    stretched = stretch_images(image, image_scaling)
-    x = ops.stack([light * BRIGHT, stretched], axis=-1)
-    x = _add_unet(x, shape, seeds)
+    x = _add_unet(_open_views(light, stretch_images(image, image_scaling)), shape, seeds)
     x = keras.layers.Activation("linear", dtype="float32", name=UNITS)(x)
     noise, source = (ops.squeeze(plane, axis=-1) for plane in ops.split(x, 2, axis=-1))
     planes = [_restore(units, times, camera) for units in (light - noise, source)]
@@ -67,6 +66,21 @@ def open_units(image, camera: Camera) -> tuple:
     return 2.0 * ops.sqrt(ops.maximum(image * times + zero, 0.0)) - 2.0 * root, times
 
 
+def _open_views(light, stretched):
+    """Return the views of an image that a network starts with, (B, H, W, 5).
+
+    Two show bright and faint light; one is arcsinh-stretched at the noise; one is the difference from the mean of 3 x 3
+    pixels, most of which is noise; and one the difference from the image turned by 180 degrees, in which a centred lens
+    cancels.
+    """
+    ops = keras.ops
+    channel = ops.expand_dims(light, axis=-1)
+    mean = keras.layers.AveragePooling2D(3, 1, padding="same", data_format="channels_last", name="around")(channel)
+    turned = ops.arcsinh(light - ops.flip(light, axis=(1, 2)))
+    views = [light * BRIGHT, stretched, ops.arcsinh(light), ops.arcsinh(light - ops.squeeze(mean, axis=-1)), turned]
+    return ops.stack(views, axis=-1)
+
+
 def _restore(units, times, camera: Camera):
     """Return e-/s from units of the noise, as `Camera.to_light`."""
     ops = keras.ops
@@ -77,7 +91,7 @@ def _restore(units, times, camera: Camera):
 
 
 def _add_unet(x, shape: tuple[int, int], seeds: Iterator[int]):
-    """Return (B, H, W, 2) from (B, H, W, 2): a U-Net (Ronneberger et al. 2015) with a summary of the whole image."""
+    """Return (B, H, W, 2) from views (B, H, W, V): a U-Net with a summary of the image."""
     halvings = len(FILTERS) - 1
     missing = [-side % 2**halvings for side in shape]
     margins = [(some // 2, some - some // 2) for some in missing]
@@ -96,9 +110,8 @@ def _add_unet(x, shape: tuple[int, int], seeds: Iterator[int]):
     shared = keras.layers.Dense(FILTERS[-1], kernel_initializer=start, name="shared")(summary)
     x = x + keras.layers.Reshape((1, 1, FILTERS[-1]), name="everywhere")(shared)
     for level in reversed(range(halvings)):
-        x = keras.layers.UpSampling2D(2, data_format="channels_last", interpolation="bilinear", name=f"double_{level}")(
-            x
-        )
+        double = keras.layers.UpSampling2D(2, "channels_last", "bilinear", name=f"double_{level}")
+        x = double(x)
         x = keras.layers.Concatenate(name=f"join_{level}")([x, kept[level]])
         x = _convolve(_convolve(x, FILTERS[level], seeds, f"up_{level}_1"), FILTERS[level], seeds, f"up_{level}_2")
     x = _convolve(x, 2, seeds, "planes", side=1, activation=None, scale=0.01)

@@ -146,7 +146,7 @@ def _tables(metrics: Mapping) -> list[str]:
     lines = [f"Test on {metrics['images']} images of the {metrics['set']} set, with 95 % bootstrap intervals"]
     titles = {"denoising": "all light, without noise", "source": "light of the source", "lens": "light of the lens"}
     for part, title in titles.items():
-        rows = [(title, "PSNR [dB]", "95 % interval", "in noise units", "SSIM")]
+        rows: list[tuple[str, ...]] = [(title, "PSNR [dB]", "95 % interval", "in noise units", "SSIM")]
         for name, found in metrics[part].items():
             psnr, units, ssim = (found[key] for key in ("psnr", "psnr_in_units", "ssim"))
             between = "-" if psnr["low"] is None else f"{psnr['low']:.1f}-{psnr['high']:.1f}"

@@ -28,7 +28,7 @@ RESIDUALS = Normalize(-5, 5)
 def draw_separated(
     test: TestSet,
     separated: Separated,
-    chosen: Sequence[int],
+    chosen: Sequence[int] | np.ndarray,
     pixel_scale: float,
     title: str,
     subtitle: str,
@@ -59,13 +59,14 @@ def draw_separated(
         figure = new_figure(width, height)
         for row, place in enumerate(chosen):
             bottom = height - TOP - (row + 1) * SIDE - row * GAP
-            light = _stretch(test.images[place], noise[place])
-            source = _stretch(np.stack([test.source[place], separated.source[place]]), noise[place])
+            light = stretch_light(test.images[place], noise[place])
+            source = stretch_light(np.stack([test.source[place], separated.source[place]]), noise[place])
             panels = (
                 (test.images, light), (separated.denoised, light), (separated.source, source), (test.source, source),
                 (separated.lens, light), (test.lens, light), (residuals, RESIDUALS),
             )  # fmt: skip
-            caption = f"#{test.rows[place]}\nS/N {test.snr[place]:.0f}\nsource: {psnr[place]:.1f} dB\nflux × {flux[place]:.2f}"
+            caption = f"#{test.rows[place]}\nS/N {test.snr[place]:.0f}\n"
+            caption += f"source: {psnr[place]:.1f} dB\nflux × {flux[place]:.2f}"
             middle = (bottom + SIDE / 2) / height
             figure.text((LEFT - 0.1) / width, middle, caption, ha="right", va="center", size=7.5, linespacing=1.4)
             for column, (images, norm) in enumerate(panels):
@@ -79,15 +80,15 @@ def draw_separated(
         add_colour_bar(figure, inches(figure, left + 0.02, bottom, 0.09, SIDE), RESIDUALS, DIVERGING, "")
         side = test.images.shape[2] * pixel_scale
         note = (
-            f"panels are {side:.3g} arcsec wide; in each row image, denoised and lens have one stretch, and both sources "
-            "another; #: index in the dataset"
+            f"panels are {side:.3g} arcsec wide; in each row image, denoised and lens have one stretch, and both "
+            "sources another; #: index in the dataset"
         )
         fit_text(figure, LEFT / width, 0.12 / height, note, 7.5, 6.0, color="0.35")
         add_title(figure, title, subtitle)
     return figure
 
 
-def _stretch(images: np.ndarray, noise: float) -> AsinhNorm:
+def stretch_light(images: np.ndarray, noise: float) -> AsinhNorm:
     """Return a stretch that is linear at the noise of the sky."""
     peak = float(np.percentile(images, 99.9))
     return AsinhNorm(2 * noise, vmin=-2 * noise, vmax=max(peak, 5 * noise))
