@@ -591,7 +591,7 @@ class FindingTraining(Run, finding.FindingLearning, Training, finding.FieldScore
 
 
 @declare(
-    task="separation", learning_rate=0.002, learning_schedule="cosine", batch_size=16, augment="on", epochs=12,
+    task="separation", learning_rate=0.002, learning_schedule="cosine", batch_size=16, augment="on", epochs=10,
     model_file=Path("models/separation.keras"),
 )  # fmt: skip
 class SeparationTraining(Run, separation.SeparationLearning, Training, Machines, Figures, Prediction):

@@ -67,17 +67,17 @@ def open_units(image, camera: Camera) -> tuple:
 
 
 def _open_views(light, stretched):
-    """Return the views of an image that a network starts with, (B, H, W, 5).
+    """Return the views of an image that a network starts with, (B, H, W, 6).
 
     Two show bright and faint light; one is arcsinh-stretched at the noise; one is the difference from the mean of 3 x 3
-    pixels, most of which is noise; and one the difference from the image turned by 180 degrees, in which a centred lens
-    cancels.
+    pixels, most of which is noise; and two are the difference from the image turned by 180 degrees, in which a centred
+    lens cancels.
     """
     ops = keras.ops
     channel = ops.expand_dims(light, axis=-1)
     mean = keras.layers.AveragePooling2D(3, 1, padding="same", data_format="channels_last", name="around")(channel)
-    turned = ops.arcsinh(light - ops.flip(light, axis=(1, 2)))
-    views = [light * BRIGHT, stretched, ops.arcsinh(light), ops.arcsinh(light - ops.squeeze(mean, axis=-1)), turned]
+    sharp, turned = light - ops.squeeze(mean, axis=-1), light - ops.flip(light, axis=(1, 2))
+    views = [light * BRIGHT, stretched, *(ops.arcsinh(one) for one in (light, sharp, turned)), turned * BRIGHT]
     return ops.stack(views, axis=-1)
 
 
