@@ -1,13 +1,14 @@
-"""Batches of images with their noise and their sources, for training and validation."""
+"""Batches of images with their noise and their sources, or their convergence, for training and validation."""
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 
 from stronglens.dataset import Dataset, checksum
 from stronglens.sampling import Stream, generator
-from stronglens.separation.arrays import LENS, SOURCE
+from stronglens.separation.arrays import CONVERGENCE, LENS, SOURCE
 from stronglens.separation.camera import Camera, true_times
 from stronglens.telescope import add_noise
 from stronglens.training.augmentation import draw_symmetries, move_images
@@ -30,10 +31,10 @@ def make_targets(images: np.ndarray, rate: np.ndarray, source: np.ndarray, camer
     return np.stack([noise, camera.to_units(source, times)], axis=-1).astype(np.float32)
 
 
-class SeparationBatches(Batches):
-    """Batches of images and of their noise and sources.
+class LightBatches(Batches):
+    """Base class: batches of images, and what they are made of.
 
-    Training images get new noise in every epoch; those of validation are the stored ones.
+    Training images get new noise in every epoch; those of validation are the stored ones. A subclass gives the targets.
 
     Parameters
     ----------
@@ -79,10 +80,8 @@ class SeparationBatches(Batches):
 
     def read(self, start, stop):
         rows = self._order(self.epoch)[start:stop]
-        source, lens = self.source[rows], self.lens[rows]
-        if self.augment:
-            symmetries = self._symmetries(self.epoch)[rows]
-            source, lens = move_images(source, symmetries), move_images(lens, symmetries)
+        symmetries = self._symmetries(self.epoch)[rows] if self.augment else None
+        source, lens = (_moved(light[rows], symmetries) for light in (self.source, self.lens))
         rate = source + lens
         if self.is_training:
             generators = [generator(self.seed, Stream.OBSERVATION, self.epoch + 1, int(row)) for row in self.rows[rows]]
@@ -90,9 +89,53 @@ class SeparationBatches(Batches):
             images = add_noise(rate, self.camera.telescope(), generators, times)
         else:
             images = self.images[rows]
-        return images, make_targets(images, rate, source, self.camera)
+        return images, self.targets(images, rate, source, rows, symmetries)
+
+    def targets(self, images, rate, source, rows: np.ndarray, symmetries: np.ndarray | None) -> np.ndarray:
+        """Return the targets of images (N, H, W), e-/s.
+
+        Parameters
+        ----------
+        images, rate, source : ndarray (N, H, W), e-/s
+            As given to the network; all light without noise; that of the source.
+        rows : ndarray (N,) of int
+            Places of the images in the set.
+        symmetries : ndarray (N,) of int or None
+            By which the images were moved.
+        """
+        raise NotImplementedError
 
     def _order_epoch(self, epoch):
         if not self.is_training:
             return np.arange(self.number)
         return shuffle_rows(len(self.rows), self.seed, epoch + 1, len(self.rows), 1)[: self.number]
+
+
+class SeparationBatches(LightBatches):
+    """Batches of images and of their noise and sources. Parameters are those of `LightBatches`."""
+
+    def targets(self, images, rate, source, rows, symmetries):
+        return make_targets(images, rate, source, self.camera)
+
+
+class ConvergenceBatches(LightBatches):
+    """Batches of images and of the logarithms of their convergence.
+
+    Parameters
+    ----------
+    encode : callable
+        Takes ln kappa (N, H, W), returns what the network learns.
+    dataset, ...
+        Others are those of `LightBatches`.
+    """
+
+    def __init__(self, encode: Callable[[np.ndarray], np.ndarray], dataset: Dataset, rows: np.ndarray, *args, **others):
+        super().__init__(dataset, rows, *args, **others)
+        self.encode, self.maps = encode, dataset.others[CONVERGENCE].subset(rows)
+
+    def targets(self, images, rate, source, rows, symmetries):
+        return self.encode(np.log(_moved(self.maps[rows], symmetries))).astype(np.float32)
+
+
+def _moved(images: np.ndarray, symmetries: np.ndarray | None) -> np.ndarray:
+    return images if symmetries is None else move_images(images, symmetries)

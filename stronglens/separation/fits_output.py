@@ -1,7 +1,7 @@
-"""Write the separated light of a measured image as a FITS file."""
+"""Write the separated light or the convergence of a measured image as a FITS file."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +14,20 @@ from stronglens.parameters import RunError
 CAMERA = {"telescope": "TELESCOP", "instrument": "INSTRUME", "filter": "FILTER"}
 """Keywords of what the header of the file says about the camera."""
 
+DIMENSIONLESS = ("CONVERGENCE", "SIGMA_LN")
+"""Extensions without a unit."""
+
 
 def write_planes(
     path: Path,
     one: Measurement,
+    planes: Mapping[str, np.ndarray],
     training_images: TrainingImages,
     hdu: str | None,
     cards: Mapping[str, tuple[str | float, str]],
+    comments: Sequence[str],
 ) -> Path:
-    """Write a FITS file with the light without noise, source, lens, residual, and the input of the network.
+    """Write a FITS file with images of one lens, each in an extension.
 
     Each extension has the world coordinates of the file that was measured, if it has some.
 
@@ -30,13 +35,15 @@ def write_planes(
     ----------
     path : Path
     one : Measurement
-        Of a `SeparationPrediction`.
+    planes : mapping of str to ndarray (H, W)
+        By the name of the extension; in e-/s, but for those in `DIMENSIONLESS`.
     training_images : TrainingImages
         Of the network: they set pixel scale and zero point.
     hdu : str or None
         Extension of the file that was read.
     cards : mapping of keyword to (value, comment)
         More entries of the primary header.
+    comments : sequence of str
 
     Returns
     -------
@@ -50,15 +57,11 @@ def write_planes(
     from astropy.io import fits
 
     primary = fits.PrimaryHDU()
-    source, lens, chi2 = map(float, one.values)
     y, x = one.prepared.centre
     percentile = one.prediction.percentile
     entries: dict[str, tuple[str | float | None, str]] = {
         "FILE": (_ascii(one.name)[-60:], ""),
         **{CAMERA[key]: (_ascii(value)[:60], "") for key, value in one.observation.camera.items() if key in CAMERA},
-        "SRCFLUX": (source, "[electron/s] of the source, all pixels"),
-        "LENSFLUX": (lens, "[electron/s] of the lens, all pixels"),
-        "CHI2": (chi2, "(RESIDUAL / noise)^2 per pixel"),
         "UNLIKE": (percentile, "percentile of out-of-distribution score"),
         "FIELD_X": (x, "[arcsec] field's centre from the file's, right"),
         "FIELD_Y": (y, "[arcsec] up"),
@@ -66,19 +69,21 @@ def write_planes(
     }
     for key, (value, comment) in entries.items():
         primary.header[key] = (value, comment)
-    primary.header["COMMENT"] = "SOURCE + LENS + RESIDUAL = IMAGE, the input; DENOISED = SOURCE + LENS."
-    for text in one.prediction.warnings:
-        primary.header["COMMENT"] = f"warning: {_ascii(text)}"
+    for text in (*comments, *(f"warning: {text}" for text in one.prediction.warnings)):
+        primary.header["COMMENT"] = _ascii(text)
     header = _read_coordinates(one, training_images, hdu)
-    header["BUNIT"] = "electron/s"
     header["PIXSCALE"] = training_images.pixel_scale, "[arcsec]"
-    if training_images.zero_point is not None:
-        header["MAGZERO"] = training_images.zero_point, "[mag] AB, of 1 electron/s"
-    planes = {**one.prediction.planes, "IMAGE": one.seen, "NOISE": one.prediction.deviation}
-    hdus = [fits.ImageHDU(np.flipud(pixels).astype(np.float32), header.copy(), name) for name, pixels in planes.items()]
+    hdus = [primary]
+    for name, pixels in planes.items():
+        extension = fits.ImageHDU(np.flipud(pixels).astype(np.float32), header.copy(), name)
+        if name not in DIMENSIONLESS:
+            extension.header["BUNIT"] = "electron/s"
+            if training_images.zero_point is not None:
+                extension.header["MAGZERO"] = training_images.zero_point, "[mag] AB, of 1 electron/s"
+        hdus.append(extension)
     try:
         with replacing(path) as aside:
-            fits.HDUList([primary, *hdus]).writeto(aside, overwrite=True)
+            fits.HDUList(hdus).writeto(aside, overwrite=True)
     except OSError as error:
         raise RunError(f"{path}: not writable ({error.strerror or error})") from None
     return path

@@ -22,16 +22,19 @@ BRIGHT = 0.05
 
 SUMMARY = 64
 
+TRUNK, TRUNK_BLOCKS, BRANCH_BLOCKS = 24, 4, 2
+"""Filters and blocks of `add_branches`."""
+
 
 def build_network(kind: str, shape: tuple[int, int], image_scaling: ImageScaling, camera: Camera, seed: int):
     """Build an untrained network.
 
     Parameters
     ----------
-    kind : {"unet"}
+    kind : {"unet", "branched"}
     shape : (H, W), pixels
     image_scaling : ImageScaling
-        Of one of its views of the image (`_open_views`).
+        Of one of its views of the image (`open_views`).
     camera : Camera
     seed : int
 
@@ -44,7 +47,8 @@ def build_network(kind: str, shape: tuple[int, int], image_scaling: ImageScaling
     ops, seeds = keras.ops, iter(spread_seed(seed, 40))
     image = keras.Input(shape, dtype="float32", name="image")
     light, times = open_units(image, camera)
-    x = _add_unet(_open_views(light, stretch_images(image, image_scaling)), shape, seeds)
+    x = open_views(light, stretch_images(image, image_scaling))
+    x = add_branches(x, seeds) if kind == "branched" else add_unet(x, shape, seeds)
     x = keras.layers.Activation("linear", dtype="float32", name=UNITS)(x)
     noise, source = (ops.squeeze(plane, axis=-1) for plane in ops.split(x, 2, axis=-1))
     planes = [_restore(units, times, camera) for units in (light - noise, source)]
@@ -66,7 +70,7 @@ def open_units(image, camera: Camera) -> tuple:
     return 2.0 * ops.sqrt(ops.maximum(image * times + zero, 0.0)) - 2.0 * root, times
 
 
-def _open_views(light, stretched):
+def open_views(light, stretched):
     """Return the views of an image that a network starts with, (B, H, W, 6).
 
     Two show bright and faint light; one is arcsinh-stretched at the noise; one is the difference from the mean of 3 x 3
@@ -90,7 +94,7 @@ def _restore(units, times, camera: Camera):
     return (above * above - zero) / times
 
 
-def _add_unet(x, shape: tuple[int, int], seeds: Iterator[int]):
+def add_unet(x, shape: tuple[int, int], seeds: Iterator[int]):
     """Return (B, H, W, 2) from views (B, H, W, V): a U-Net with a summary of the image."""
     halvings = len(FILTERS) - 1
     missing = [-side % 2**halvings for side in shape]
@@ -116,6 +120,32 @@ def _add_unet(x, shape: tuple[int, int], seeds: Iterator[int]):
         x = _convolve(_convolve(x, FILTERS[level], seeds, f"up_{level}_1"), FILTERS[level], seeds, f"up_{level}_2")
     x = _convolve(x, 2, seeds, "planes", side=1, activation=None, scale=0.01)
     return keras.layers.Cropping2D(margins, data_format="channels_last", name="field")(x)
+
+
+def add_branches(x, seeds: Iterator[int]):
+    """Return (B, H, W, 2) from views (B, H, W, V): a trunk of residual blocks, then a branch for each of two planes.
+
+    The arrangement is that of Reiman & Goehre (2019, MNRAS 485, 2617), whose blocks have batch normalisation. Each of
+    their branches draws a galaxy; here one draws the noise and one the source.
+    """
+    x = _convolve(x, TRUNK, seeds, "enter")
+    for block in range(TRUNK_BLOCKS):
+        x = _add_residual(x, seeds, f"trunk_{block}")
+    summary = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="mean")(x)
+    summary = keras.layers.Activation("linear", name="summary")(summary)
+    x = x + keras.layers.Reshape((1, 1, TRUNK), name="everywhere")(summary)
+    planes = []
+    for name in ("noise", "source"):
+        branch = x
+        for block in range(BRANCH_BLOCKS):
+            branch = _add_residual(branch, seeds, f"{name}_{block}")
+        planes.append(_convolve(branch, 1, seeds, name, activation=None, scale=0.01))
+    return keras.layers.Concatenate(name="field")(planes)
+
+
+def _add_residual(x, seeds: Iterator[int], name: str):
+    branch = _convolve(x, TRUNK, seeds, f"{name}_1")
+    return x + _convolve(branch, TRUNK, seeds, f"{name}_2", activation=None, scale=0.1)
 
 
 def _convolve(x, filters: int, seeds: Iterator[int], name: str, side: int = 3, activation="relu", scale: float = 2.0):

@@ -18,6 +18,7 @@ from stronglens.separation import figures
 from stronglens.separation.arrays import LENS, SOURCE
 from stronglens.separation.camera import Camera
 from stronglens.separation.evaluation import NETWORK, Separated, TestSet, evaluate
+from stronglens.separation.map_report import write_map_report
 from stronglens.separation.metrics import flux_ratio
 from stronglens.separation.network import DENOISED
 from stronglens.separation.network import SOURCE as SOURCE_PLANE
@@ -52,6 +53,8 @@ def separate(network, images) -> Separated:
 def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     """Test the network of the best epoch and write ``metrics.json``, ``predictions.csv`` and all figures.
 
+    Of a network for the convergence, see `map_report.write_map_report`.
+
     Parameters
     ----------
     plan : TrainingPlan
@@ -68,6 +71,8 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     RunError
         If the network gives values that are not finite.
     """
+    if plan.parameters.map == "convergence":
+        return write_map_report(plan, history)
     parameters, console, folder = plan.parameters, plan.console, plan.parameters.figures_dir
     network, record = load_network(parameters.model_file)
     rows, name = plan.test

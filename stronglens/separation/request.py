@@ -17,6 +17,9 @@ def check_request(parameters) -> None:
     if parameters.simulate or parameters.mixed_precision:
         flag = "--simulate" if parameters.simulate else "--mixed-precision"
         raise UsageError(f"{flag} is not available with --task=separation")
+    unfit = "branched" if parameters.map == "convergence" else "components"
+    if parameters.network == unfit and not parameters.predict:
+        raise UsageError(f"--network={unfit} does not apply to --map={parameters.map}")
     if parameters.predict:
         from stronglens.measuring import check_request
 

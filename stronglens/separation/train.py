@@ -11,6 +11,7 @@ from stronglens.learning.train import announce, describe_training, settings_of_f
 from stronglens.scaling import fit_image_scaling
 from stronglens.separation.batches import SeparationBatches
 from stronglens.separation.camera import Camera
+from stronglens.separation.convergence import train_map
 from stronglens.separation.network import UNITS, build_network
 from stronglens.simulation.stream import SimulationStream
 from stronglens.training import fit, keras
@@ -68,7 +69,7 @@ class PlaneError(keras.metrics.Mean):
 
 
 def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[str, list[float]]:
-    """Train the chosen network.
+    """Train the chosen network to separate light, or to map the convergence.
 
     Parameters
     ----------
@@ -85,6 +86,8 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
     RunError, UsageError
         See `training.fit`.
     """
+    if plan.parameters.map == "convergence":
+        return train_map(plan)
     parameters, dataset, split = plan.parameters, plan.dataset, plan.split
     camera, images = Camera.of(dataset.manifest), dataset.images.subset(plan.split["train"])
     with plan.console.progress(len(images), "measuring the images") as measured:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from stronglens.plotting import (
     BLUE,
@@ -28,6 +30,10 @@ FEWEST = 8
 """Images for a median, at least."""
 
 OTHERS = (ORANGE, GREEN, "#8c6bb1", "#c9a227", "#b05c8e", "#6b8e23")
+
+
+ROUND = tuple(factor * 10.0**power for power in range(5) for factor in (1, 2, 5))
+"""Ticks of signal-to-noise ratios."""
 
 
 def draw_flux(fluxes: Mapping[str, tuple[np.ndarray, np.ndarray]], snr: np.ndarray, note: str) -> Figure:
@@ -65,7 +71,8 @@ def draw_flux(fluxes: Mapping[str, tuple[np.ndarray, np.ndarray]], snr: np.ndarr
             below.set(xlabel=f"true flux of the {part} [e⁻/s]", ylabel="ratio")
             below.yaxis.set_label_coords(-0.155, 0.5)
             above.yaxis.set_label_coords(-0.155, 0.5)
-        add_colour_bar(figure, inches(figure, 8.3, 0.75, 0.12, 3.2), norm, "viridis", "S/N of the source")
+        bar = add_colour_bar(figure, inches(figure, 8.3, 0.75, 0.12, 3.2), norm, "viridis", "S/N of the source")
+        bar.set_ticks([value for value in ROUND if norm.vmin <= value <= norm.vmax])
         add_title(figure, "Flux of source and lens", f"sum over all pixels of the field; {note}")
     return figure
 
@@ -95,9 +102,9 @@ def draw_psnr(values: Mapping[str, Mapping[str, np.ndarray]], snr: np.ndarray) -
                     look["color"] = next(colours)
                 axes.plot(middle, [np.median(found[one]) for one in parts], marker="o", ms=3, label=name, **look)
             axes.plot(snr, values[part][NETWORK], ".", color=BLUE, ms=2, alpha=0.35, zorder=0)
-            axes.set(xscale="log", xlabel="S/N of the lensed source", ylabel="PSNR [dB]" if place == 0 else "")
+            axes.set(xlabel="S/N of the lensed source", ylabel="PSNR [dB]" if place == 0 else "")
+            scale_snr(axes)
             axes.set_title(title, size=9)
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.grid(color="0.92", lw=0.6)
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.19), ncol=3 if place == 0 else 2, fontsize=7.5)
         add_title(
@@ -134,3 +141,11 @@ def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
         subtitle = "training images get new noise in every epoch; validation images are the stored ones"
         add_title(figure, "Training history", subtitle)
     return figure
+
+
+def scale_snr(axes: Axes) -> None:
+    """Give the x axis, of signal-to-noise ratios, a logarithmic scale with ticks at 1, 2 and 5 times powers of ten."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
