@@ -9,20 +9,19 @@ same image of a source scaled by lambda. The maps are those of the lens models o
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
 from stronglens.learning.plan import TrainingPlan
-from stronglens.learning.train import announce, describe_training, predict, settings_of_fit
+from stronglens.learning.train import predict
 from stronglens.networks import build_backbone
-from stronglens.scaling import fit_image_scaling, stretch_images
+from stronglens.scaling import ImageScaling, stretch_images
 from stronglens.separation.arrays import CONVERGENCE
-from stronglens.separation.batches import ConvergenceBatches
+from stronglens.separation.batches import Encode
 from stronglens.separation.camera import Camera
 from stronglens.separation.network import add_unet, open_units, open_views
-from stronglens.training import fit, keras, load_network, save_network, spread_seed
+from stronglens.training import keras, load_network, save_network, spread_seed
 
 LOGARITHM = "logarithm"
 """Layer with the mean and the logarithm of the variance of what a network learns."""
@@ -139,7 +138,7 @@ def build_components(shape, image_scaling, components: MapComponents, seed: int)
     return keras.Model(image, ops.stack(list(planes), axis=-1), name="components")
 
 
-def build_pixels(shape, image_scaling, components: MapComponents, camera: Camera, seed: int) -> keras.Model:
+def build_pixels(shape, image_scaling, mean: float, camera: Camera, seed: int) -> keras.Model:
     """Build a U-Net that draws ln kappa and its variance pixel by pixel: (B, H, W, 2), `MAP` and `SIGMA`."""
     ops = keras.ops
     image = keras.Input(shape, dtype="float32", name="image")
@@ -147,59 +146,31 @@ def build_pixels(shape, image_scaling, components: MapComponents, camera: Camera
     x = add_unet(open_views(light, stretch_images(image, image_scaling)), shape, iter(spread_seed(seed, 40)))
     x = keras.layers.Activation("linear", dtype="float32", name=LOGARITHM)(x)
     middle, log_variance = (ops.squeeze(part, axis=-1) for part in ops.split(x, 2, axis=-1))
-    mean = float(components.mean.mean())
-    return keras.Model(image, ops.stack([ops.exp(middle + mean), ops.exp(log_variance * 0.5)], axis=-1), name="unet")
-
-
-def train_map(plan: TrainingPlan) -> dict[str, list[float]]:
-    """Train the chosen network on maps of the convergence, and calibrate its uncertainty on validation images.
-
-    Parameters
-    ----------
-    plan : TrainingPlan
-
-    Returns
-    -------
-    dict of str to list of float, one value per epoch
-        See `training.fit`.
-
-    Raises
-    ------
-    RunError, UsageError
-        See `training.fit`.
-    """
-    parameters, dataset, split = plan.parameters, plan.dataset, plan.split
-    camera, images = Camera.of(dataset.manifest), dataset.images.subset(split["train"])
-    image_scaling = fit_image_scaling(images)
-    components = MapComponents.of(dataset.others[CONVERGENCE][split["train"][:MOST_LEARNED]])
-    if parameters.network == "components":
-        network = build_components(images.shape[1:], image_scaling, components, parameters.seed)
-        encode = components.encode
-    else:
-        network = build_pixels(images.shape[1:], image_scaling, components, camera, parameters.seed)
-        mean = components.mean.mean()
-
-        def encode(logs):
-            return logs - mean
-
-    announce(plan, network, "map of the convergence")
-    objective = GaussianError()
-    make = partial(ConvergenceBatches, encode, dataset, camera=camera, objective=objective, seed=parameters.seed)
-
-    def train(batch_size, multiple):
-        augment = parameters.augment == "on"
-        return make(split["train"], batch_size=batch_size, multiple=multiple, is_training=True, augment=augment)
-
-    def valid(batch_size, multiple):
-        return make(split["valid"], batch_size=batch_size, multiple=multiple)
-
-    record = describe_training(plan, images)
-    record |= {"network": parameters.network, "map": CONVERGENCE, "noise-model": camera.to_dict()}
-    history = fit(
-        network, train, valid, label_names=(), objective=objective, record=record, **settings_of_fit(parameters)
+    return keras.Model(
+        image, ops.stack([ops.exp(middle + float(mean)), ops.exp(log_variance * 0.5)], axis=-1), name="unet"
     )
-    network, record = load_network(parameters.model_file)
-    planes = predict(network, dataset.images.subset(split["valid"]))
-    errors = np.abs(np.log(planes[..., MAP] / dataset.others[CONVERGENCE][split["valid"]])) / planes[..., SIGMA]
-    save_network(network, parameters.model_file, record | {"sigma-factor": float(np.quantile(errors, 0.6827))})
-    return history
+
+
+def build_map_network(plan: TrainingPlan, image_scaling: ImageScaling, camera: Camera) -> tuple[keras.Model, Encode]:
+    """Return the chosen network, untrained, and what it learns of a map."""
+    parameters, shape = plan.parameters, plan.dataset.images.shape[1:]
+    components = MapComponents.of(plan.dataset.others[CONVERGENCE][plan.split["train"][:MOST_LEARNED]])
+    if parameters.network == "components":
+        network = build_components(shape, image_scaling, components, parameters.seed)
+        return network, lambda images, truths: _encode(components.encode, truths)
+    mean = components.mean.mean()
+    network = build_pixels(shape, image_scaling, mean, camera, parameters.seed)
+    return network, lambda images, truths: _encode(lambda logs: logs - mean, truths)
+
+
+def calibrate(plan: TrainingPlan) -> None:
+    """Write the factor to the network's file by which its standard deviations contain 68 % of validation pixels."""
+    path, rows = plan.parameters.model_file, plan.split["valid"]
+    network, record = load_network(path)
+    planes = predict(network, plan.dataset.images.subset(rows))
+    errors = np.abs(np.log(planes[..., MAP] / plan.dataset.others[CONVERGENCE][rows])) / planes[..., SIGMA]
+    save_network(network, path, record | {"sigma-factor": float(np.quantile(errors, 0.6827))})
+
+
+def _encode(encode, truths) -> np.ndarray:
+    return encode(np.log(truths[CONVERGENCE])).astype(np.float32)

@@ -1,17 +1,16 @@
 """Training of the separation task."""
 
 from dataclasses import dataclass
-from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from stronglens.learning.plan import TrainingPlan
 from stronglens.learning.train import announce, describe_training, settings_of_fit
 from stronglens.scaling import fit_image_scaling
-from stronglens.separation.batches import SeparationBatches
+from stronglens.separation.batches import FreshBatches, LightBatches, encode_light
 from stronglens.separation.camera import Camera
-from stronglens.separation.convergence import train_map
+from stronglens.separation.convergence import GaussianError, build_map_network, calibrate
 from stronglens.separation.network import UNITS, build_network
 from stronglens.simulation.stream import SimulationStream
 from stronglens.training import fit, keras
@@ -74,7 +73,8 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
     Parameters
     ----------
     plan : TrainingPlan
-    fresh : None
+    fresh : SimulationStream, optional
+        New simulations to train on; the stored images are then used for validation and test only.
 
     Returns
     -------
@@ -86,23 +86,39 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
     RunError, UsageError
         See `training.fit`.
     """
-    if plan.parameters.map == "convergence":
-        return train_map(plan)
     parameters, dataset, split = plan.parameters, plan.dataset, plan.split
-    camera, images = Camera.of(dataset.manifest), dataset.images.subset(plan.split["train"])
+    camera = Camera.of(dataset.manifest)
+    images = fresh.first()[0] if fresh else dataset.images.subset(split["train"])
     with plan.console.progress(len(images), "measuring the images") as measured:
         image_scaling = fit_image_scaling(images, measured.advance)
-    network = build_network(parameters.network, images.shape[1:], image_scaling, camera, parameters.seed)
-    announce(plan, network, "noise and source of each pixel")
-    objective = SeparationError()
-    make = partial(SeparationBatches, dataset, camera=camera, objective=objective, seed=parameters.seed)
+    record = {"network": parameters.network, "noise-model": camera.to_dict()}
+    is_map = parameters.map == "convergence"
+    objective: Any
+    if is_map:
+        network, encode = build_map_network(plan, image_scaling, camera)
+        objective, outputs = GaussianError(), "map of the convergence"
+        record["map"] = parameters.map
+    else:
+        network = build_network(parameters.network, images.shape[1:], image_scaling, camera, parameters.seed)
+        encode, objective, outputs = encode_light(camera), SeparationError(), "noise and source of each pixel"
+    announce(plan, network, outputs, "simulated for each epoch" if fresh else "for training")
+    ways = {"objective": objective, "seed": parameters.seed}
 
     def train(batch_size, multiple):
         augment = parameters.augment == "on"
-        return make(split["train"], batch_size=batch_size, multiple=multiple, is_training=True, augment=augment)
+        if fresh:
+            more = {"augment": augment, "epochs": parameters.epochs}
+            return FreshBatches(fresh, encode, batch_size, multiple, **ways, **more)
+        more = {"augment": augment, "is_training": True}
+        return LightBatches(dataset, split["train"], encode, camera, batch_size, multiple, **ways, **more)
 
     def valid(batch_size, multiple):
-        return make(split["valid"], batch_size=batch_size, multiple=multiple)
+        return LightBatches(dataset, split["valid"], encode, camera, batch_size, multiple, **ways)
 
-    record = describe_training(plan, images) | {"network": parameters.network, "noise-model": camera.to_dict()}
-    return fit(network, train, valid, label_names=(), objective=objective, record=record, **settings_of_fit(parameters))
+    record = describe_training(plan, images, fresh) | record
+    history = fit(
+        network, train, valid, label_names=(), objective=objective, record=record, **settings_of_fit(parameters)
+    )
+    if is_map:
+        calibrate(plan)
+    return history

@@ -30,6 +30,7 @@ SIDE, GAP, LEFT, TOP, BOTTOM = 1.35, 0.06, 1.0, 0.95, 0.55
 SHOWN = 5
 ERRORS = Normalize(-0.3, 0.3)
 KAPPA = LogNorm(0.1, 5)
+KAPPA_TICKS = (0.1, 0.2, 0.5, 1, 2, 5)
 
 
 def draw_maps(test: Any, errors: np.ndarray, pixel_scale: float, cmap: str = "magma") -> Figure:
@@ -81,7 +82,7 @@ def draw_maps(test: Any, errors: np.ndarray, pixel_scale: float, cmap: str = "ma
         add_colour_bar(figure, inches(figure, left, bottom, 0.09, SIDE), ERRORS, DIVERGING, "")
         if len(chosen) > 1:
             below = inches(figure, left, bottom - SIDE - 0.14, 0.09, SIDE)
-            add_colour_bar(figure, below, KAPPA, "viridis", "convergence")
+            add_colour_bar(figure, below, KAPPA, "viridis", "convergence").set_ticks(KAPPA_TICKS)
         note = "white: convergence 1. The maps have the mass sheet of the simulated lens models"
         fit_text(figure, LEFT / width, 0.12 / height, note, 7.5, 6.0, width - 3.6 - LEFT, color="0.35")
         add_title(

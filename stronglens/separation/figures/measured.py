@@ -23,7 +23,7 @@ from stronglens.plotting import (
     write_warnings,
 )
 from stronglens.separation.figures.images import RESIDUALS, stretch_light
-from stronglens.separation.figures.maps import KAPPA
+from stronglens.separation.figures.maps import KAPPA, KAPPA_TICKS
 
 PANEL, GAP, LEFT = 2.0, 0.08, 0.25
 """Side of a panel, gap between panels that share a stretch, left margin, inches."""
@@ -102,7 +102,9 @@ def _draw_groups(
                 draw_image(axes, image, pixel_scale, norm, colours, ticks=False)
                 axes.set_title(title, size=9, pad=3, loc="left")
                 left += PANEL + GAP
-            add_colour_bar(figure, inches(figure, left - 0.02, bottom, 0.1, PANEL), norm, colours, unit)
+            bar = add_colour_bar(figure, inches(figure, left - 0.02, bottom, 0.1, PANEL), norm, colours, unit)
+            if norm is KAPPA:
+                bar.set_ticks(KAPPA_TICKS)
             left += BAR - GAP
         side = one.seen.shape[1] * pixel_scale
         for line, text in enumerate([f"field of {side:.3g} arcsec; {note}", *notes]):
