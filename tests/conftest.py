@@ -24,7 +24,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 
 
-TASKS = ("reconstruction", "regression", "substructure")
+TASKS = ("reconstruction", "regression", "separation", "substructure")
 FOLDERS = ("networks", "out_of_distribution", "raytracing", "simulation", "training", *TASKS)
 FILES = ("test_benchmarks.py", "test_telescope_on_device.py")
 COMPILING = {Path(__file__).parent / name for name in FOLDERS + FILES}

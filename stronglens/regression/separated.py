@@ -8,11 +8,16 @@ import numpy as np
 
 from stronglens.dataset import Dataset, ImageSet, checksum
 from stronglens.execution import Console
+from stronglens.learning.plan import TrainingPlan
 from stronglens.network_archive import read_archive
+from stronglens.observation import describe_backgrounds
 from stronglens.parameters import RunError, UsageError
 
 SEPARATED_BY = "separated-by"
 """Entry in a network's record: the checksum of the separating network's file."""
+
+OBSERVED = "observed"
+"""Name of the images that were separated."""
 
 SOURCE_PLANE, BATCH = 1, 256
 
@@ -54,6 +59,14 @@ def identify(path: Path) -> str:
     return checksum(path.read_bytes())
 
 
+def describe_separation(plan: TrainingPlan) -> dict:
+    """Return the entries of a network's record: the separating network, and the backgrounds before the separation."""
+    if not plan.parameters.separate:
+        return {}
+    observed = plan.dataset.others[OBSERVED].subset(plan.split["train"])
+    return {SEPARATED_BY: identify(plan.parameters.separate), "background": describe_backgrounds(observed)}
+
+
 def open_separator(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from images (N, H, W), e-/s, to the light of their sources.
 
@@ -76,7 +89,7 @@ def open_separator(path: Path) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def separate_dataset(dataset: Dataset, path: Path, console: Console) -> Dataset:
-    """Return a dataset with the light of the sources in place of the images.
+    """Return a dataset with the light of the sources in place of the images, which become the array `OBSERVED`.
 
     Raises
     ------
@@ -94,4 +107,4 @@ def separate_dataset(dataset: Dataset, path: Path, console: Console) -> Dataset:
             parts.append(separate(images[start : start + BATCH]))
             progress.advance(len(parts[-1]))
     identity = checksum(f"{images.digest} {identify(path)}".encode())
-    return replace(dataset, images=ImageSet.of(np.concatenate(parts), identity))
+    return replace(dataset, images=ImageSet.of(np.concatenate(parts), identity), others={OBSERVED: images})

@@ -37,8 +37,8 @@ def test_maps_agree_with_pyautolens(lens_model):
     (found,) = convergence_maps(lens_model, scene, SHAPE, PIXEL)
     expected = stock_map(lens_model, 20)
     error = np.abs(found / expected - 1)
-    # The mean of 20 x 20 positions is itself inaccurate in the pixel with the centre, where the convergence is infinite,
-    # and by 1e-3 beside it.
+    # The mean of 20 x 20 positions is itself inaccurate in the pixel with the centre, where the convergence is
+    # infinite, and by 1e-3 beside it.
     error[12, 10] = 0
     assert error.max() < 2e-3
     error[11:14, 9:12] = 0

@@ -7,7 +7,7 @@ import pytest
 from small_separation import simulation, simulator
 
 from stronglens.dataset import load_dataset
-from stronglens.lens_models import LENS_MODELS
+from stronglens.lens_models import ISOTHERMAL, LENS_MODELS
 from stronglens.parameters import UsageError
 from stronglens.separation.camera import Camera
 from stronglens.separation.evaluation import TestSet as SeparationSet
@@ -15,7 +15,9 @@ from stronglens.separation.scene import SeparationSimulator
 from stronglens.simulation.lens_simulator import LensSimulator
 
 
-@pytest.mark.parametrize("lens_model", LENS_MODELS)
+@pytest.mark.parametrize(
+    "lens_model", [name if name == ISOTHERMAL else pytest.param(name, marks=pytest.mark.slow) for name in LENS_MODELS]
+)
 def test_truths_add_up_to_the_image_and_its_noise(lens_model):
     """Also of images that were drawn again, with exposure times of their own."""
     made = simulator(lens_model=lens_model, magnification_min=6.0, snr_range=None, snr_min=30.0)
@@ -43,7 +45,7 @@ def test_the_images_are_those_of_the_regression_task():
 
 def test_dataset_has_the_arrays(small_separation):
     manifest = json.loads((small_separation / "manifest.json").read_text())
-    assert manifest["arrays"] == dict.fromkeys(("source", "lens", "convergence"), [24, 24])
+    assert manifest["arrays"] == {name: [24, 24] for name in ("source", "lens", "convergence")}
     dataset = load_dataset(small_separation, "separation")
     test = SeparationSet.of(dataset, np.arange(60))
     assert np.mean(test.residuals(test.rate) ** 2) == pytest.approx(1, abs=0.02)  # 34,560 pixels
