@@ -15,20 +15,22 @@ from stronglens.out_of_distribution.features import ImageFeatures
 from stronglens.parameters import RunError
 from stronglens.plotting import save_figure
 from stronglens.separation import figures
-from stronglens.separation.arrays import LENS, SOURCE
-from stronglens.separation.camera import Camera
+from stronglens.separation.arrays import SOURCE
 from stronglens.separation.evaluation import NETWORK, Separated, TestSet, evaluate
 from stronglens.separation.map_report import write_map_report
-from stronglens.separation.metrics import flux_ratio
+from stronglens.separation.metrics import flux_ratio, peak_ratio
 from stronglens.separation.network import DENOISED
 from stronglens.separation.network import SOURCE as SOURCE_PLANE
 from stronglens.separation.yardsticks import (
     MOST_LEARNED,
     MOST_TUNED,
+    Components,
     denoise,
     make_yardsticks,
+    subtract_lens_model,
     subtract_symmetric_part,
     tune,
+    tune_lens_model,
 )
 from stronglens.training import load_network, save_network
 
@@ -82,11 +84,12 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     separated = separate(network, test.images)
     if not (np.isfinite(separated.denoised).all() and np.isfinite(separated.source).all()):
         raise RunError(f"the network in {parameters.model_file} gives NaN or infinite values; train it again")
-    denoised, strengths = _denoise_otherwise(plan, test)
-    best = max(denoised, key=lambda name: -np.mean((test.in_units(denoised[name]) - test.in_units(test.rate)) ** 2))
+    denoised, subtracted, strengths = _separate_otherwise(plan, test)
+    best = max(denoised, key=lambda name: peak_ratio(denoised[name], test.rate).mean())
     sources = {
         "image - 180° minimum": subtract_symmetric_part(test.images),
         f"{best} - 180° minimum": subtract_symmetric_part(denoised[best]),
+        "image - PCA lens model": subtracted,
     }
     metrics, values = evaluate(test, separated, denoised, sources, parameters.seed)
     metrics |= {"set": name, "network": parameters.network, "strengths": strengths}
@@ -128,22 +131,34 @@ def draw_all(plan: TrainingPlan, test: TestSet, separated: Separated, values: Ma
     }  # fmt: skip
 
 
-def _denoise_otherwise(plan: TrainingPlan, test: TestSet) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Return the test images as classical methods denoise them, by name, and the strength of each."""
-    dataset, split = plan.dataset, plan.split
-    camera = Camera.of(dataset.manifest)
+def _separate_otherwise(
+    plan: TrainingPlan, test: TestSet
+) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, float]]:
+    """Return what classical methods make of the test images.
+
+    Returns
+    -------
+    denoised : dict of title to ndarray (N, H, W), e-/s
+    source : ndarray (N, H, W), e-/s
+        Images minus a lens model of principal components.
+    strengths : dict of name to float
+        The strength of each method that is best on validation images.
+    """
+    dataset, split, camera = plan.dataset, plan.split, test.camera
     training = dataset.images[split["train"][:MOST_LEARNED]]
-    yardsticks = make_yardsticks(camera.to_units(training, camera.exposure_times(training)))
-    rows = split["valid"][:MOST_TUNED]
-    strengths = tune(
-        yardsticks, dataset.images[rows], dataset.others[SOURCE][rows] + dataset.others[LENS][rows], camera
-    )
-    with plan.console.progress(len(yardsticks), "denoising otherwise", unit="methods") as progress:
-        denoised = {}
+    components = Components(camera.to_units(training, camera.exposure_times(training)))
+    yardsticks = make_yardsticks(components)
+    valid = TestSet.of(dataset, split["valid"][:MOST_TUNED])
+    strengths = tune(yardsticks, valid.images, valid.rate, camera)
+    denoised = {}
+    with plan.console.progress(len(yardsticks) + 1, "separating otherwise", unit="methods") as progress:
         for name, yardstick in yardsticks.items():
             denoised[yardstick.title] = denoise(yardstick, strengths[name], test.images, camera)
             progress.advance(1)
-    return denoised, strengths
+        strengths["lens-components"] = number = tune_lens_model(components, valid.images, valid.source, camera)
+        source = subtract_lens_model(components, number, test.images, camera)
+        progress.advance(1)
+    return denoised, source, strengths
 
 
 def _tables(metrics: Mapping) -> list[str]:

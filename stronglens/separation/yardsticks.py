@@ -15,6 +15,9 @@ from stronglens.separation.metrics import peak_ratio
 MOST_TUNED, MOST_LEARNED = 40, 1000
 """Validation images on which strengths are chosen, and training images whose components are computed, at most."""
 
+OUTLIER, TURNS = 2.0, 12
+"""Of a lens model: standard deviations above the fit from which a pixel counts less, and number of fits."""
+
 
 @dataclass(frozen=True)
 class Yardstick:
@@ -34,20 +37,20 @@ class Yardstick:
     strengths: Sequence[float]
 
 
-def make_yardsticks(training: np.ndarray) -> dict[str, Yardstick]:
+def make_yardsticks(components: "Components") -> dict[str, Yardstick]:
     """Return the methods by name.
 
     Parameters
     ----------
-    training : ndarray (M, H, W)
-        Training images in units of the noise, for the components of ``pca``.
+    components : Components
+        Of training images in units of the noise, for ``pca``.
     """
     return {
         "gaussian": Yardstick("Gaussian", _gaussian, (0.4, 0.5, 0.6, 0.8, 1.0)),
         "wiener": Yardstick("Wiener, 3x3", _wiener, (0.3, 0.5, 1.0, 2.0)),
         "tv": Yardstick("total variation", _total_variation, (0.2, 0.35, 0.5, 0.7, 1.0)),
         "nl-means": Yardstick("NL-means", _nl_means, (0.4, 0.6, 0.8, 1.0, 1.3)),
-        "pca": Yardstick("PCA", Components(training), (16, 32, 64, 128, 256)),
+        "pca": Yardstick("PCA", components, (16, 32, 64, 128, 256)),
     }
 
 
@@ -94,6 +97,36 @@ class Components:
         axes = self.axes[: int(strength)]
         flat = units.reshape(len(units), -1) - self.mean
         return (self.mean + (flat @ axes.T) @ axes).reshape(units.shape)
+
+
+LENS_COMPONENTS = (8, 16, 32, 64)
+"""Numbers of components of a lens model, from which one is chosen."""
+
+
+def subtract_lens_model(components: Components, number: int, images: np.ndarray, camera: Camera) -> np.ndarray:
+    """Return images (N, H, W), e-/s, minus a lens of principal components that positive outliers hardly change.
+
+    The idea is that of Joseph et al. (2014, A&A 566, A63). The components are those of all training images. Pixels that
+    are brighter than the fit by more than `OUTLIER` have less weight in the next of `TURNS` fits.
+    """
+    times = camera.exposure_times(images)
+    axes = components.axes[:number]
+    lenses = np.empty((len(images), axes.shape[1]))
+    for lens, values in zip(lenses, camera.to_units(images, times).reshape(len(images), -1), strict=True):
+        above, weight = values - components.mean, np.ones(axes.shape[1])
+        for _ in range(TURNS):
+            weighted = axes * weight
+            fit = np.linalg.solve(weighted @ axes.T + 1e-9 * np.eye(number), weighted @ above) @ axes
+            weight = (OUTLIER / np.maximum(above - fit, OUTLIER)) ** 2
+        lens[:] = components.mean + fit
+    return images - camera.to_light(lenses.reshape(images.shape), times)
+
+
+def tune_lens_model(components: Components, images: np.ndarray, source: np.ndarray, camera: Camera) -> int:
+    """Return the number of components with the highest mean PSNR of the sources of validation images."""
+    numbers = [number for number in LENS_COMPONENTS if number <= len(components.axes)] or [len(components.axes)]
+    found = [subtract_lens_model(components, number, images, camera) for number in numbers]
+    return numbers[int(np.argmax([peak_ratio(one, source).mean() for one in found]))]
 
 
 def _gaussian(units, sigma):

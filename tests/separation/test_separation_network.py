@@ -8,7 +8,13 @@ from stronglens.separation.camera import Camera
 from stronglens.separation.convergence import MAP, SIGMA, MapComponents, build_components
 from stronglens.separation.metrics import flux_ratio, peak_ratio
 from stronglens.separation.network import DENOISED, SOURCE, UNITS, build_network
-from stronglens.separation.yardsticks import denoise, make_yardsticks, subtract_symmetric_part
+from stronglens.separation.yardsticks import (
+    Components,
+    denoise,
+    make_yardsticks,
+    subtract_lens_model,
+    subtract_symmetric_part,
+)
 from stronglens.telescope import add_noise
 from stronglens.training import keras
 
@@ -73,7 +79,18 @@ def test_a_centred_lens_has_no_asymmetric_part():
 
 def test_classical_methods_reduce_the_noise():
     images, light = some_images()
-    yardsticks = make_yardsticks(CAMERA.to_units(light, CAMERA.exposure_times(light)))
+    yardsticks = make_yardsticks(Components(CAMERA.to_units(light, CAMERA.exposure_times(light))))
     before = peak_ratio(images, light).mean()
     for name, strength in (("wiener", 1.0), ("tv", 0.35), ("nl-means", 0.8), ("pca", 2)):
         assert peak_ratio(denoise(yardsticks[name], strength, images, CAMERA), light).mean() > before + 1, name
+
+
+def test_a_lens_model_of_components_leaves_the_source():
+    """A small bright source does not change the lens much: its pixels are outliers."""
+    images, light = some_images()
+    components = Components(CAMERA.to_units(light, CAMERA.exposure_times(light)))
+    images[:, 2:5, 3:6] += 2
+    source = subtract_lens_model(components, 2, images, CAMERA)
+    assert source[:, 2:5, 3:6] == pytest.approx(2, abs=0.2)  # the noise of a pixel is 0.03
+    source[:, 2:5, 3:6] = 0
+    assert np.abs(source.mean(axis=(1, 2))).max() < 0.01
