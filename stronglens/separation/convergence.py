@@ -26,7 +26,7 @@ from stronglens.training import keras, load_network, save_network, spread_seed
 LOGARITHM = "logarithm"
 """Layer with the mean and the logarithm of the variance of what a network learns."""
 
-MOST_COMPONENTS, MOST_LEARNED = 12, 2000
+MOST_COMPONENTS, MOST_LEARNED = 12, 500
 """Components of the maps, at most, and training maps that they are computed from."""
 
 MAP, SIGMA = 0, 1
