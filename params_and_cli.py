@@ -48,6 +48,7 @@ from stronglens.parameters import (
 )
 from stronglens.reconstruction import declarations as reconstruction
 from stronglens.regression import declarations as regression
+from stronglens.separation import declarations as separation
 from stronglens.substructure import declarations as substructure
 from stronglens.telescopes import TELESCOPES
 
@@ -56,7 +57,7 @@ PRESETS = Path(__file__).parent / "stronglens" / "presets"
 
 COMPOSITE = ("lens_model", "composite")
 ELLIPSOID = ("lens_model", ("sie", "powerlaw"))
-TASKS = ("regression", "substructure", "reconstruction", "finding")
+TASKS = ("regression", "substructure", "reconstruction", "finding", "separation")
 
 
 @declare
@@ -67,7 +68,8 @@ class Run(Parameters):
         "regression", TASKS, fixed=True,
         help="what the network learns. regression: properties of lens and source; substructure: the class of the "
         "lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex; reconstruction: the unlensed "
-        "source galaxy; finding: whether there is a lens. Each task has its own flags",
+        "source galaxy; finding: whether there is a lens; separation: noise, and the light of lens and source. Each "
+        "task has its own flags",
     )
     preset: str | None = text(
         None,
@@ -446,6 +448,13 @@ class FindingSimulation(Run, Simulation, Machines, finding.FindingImages, findin
     """Simulate lenses, and galaxies that look like lenses, in the bands of Euclid, and write them to dataset/."""
 
 
+@declare(task="separation")
+class SeparationSimulation(
+    Run, Simulation, Machines, Telescope, LensGalaxy, CompositeLens, EllipsoidLens, SourceGalaxy, SourceClumps, Cuts
+):
+    """Simulate lenses with the noise-free light of lens and source and the convergence, and write them to dataset/."""
+
+
 # --------------------------------------------------------------------------------------
 # model_and_figures.py
 # --------------------------------------------------------------------------------------
@@ -627,6 +636,14 @@ class FindingTraining(Run, finding.FindingLearning, Training, finding.FieldScore
     """Train a network that finds lenses on dataset/, and draw figures; or score images with a trained network."""
 
 
+@declare(
+    task="separation", learning_rate=0.002, learning_schedule="cosine", batch_size=16, augment="on", epochs=10,
+    model_file=Path("models/separation.keras"),
+)  # fmt: skip
+class SeparationTraining(Run, separation.SeparationLearning, Training, Machines, Figures, Prediction):
+    """Train a network on dataset/ that separates noise, source and lens, and draw figures; or separate images."""
+
+
 # --------------------------------------------------------------------------------------
 # Defaults that depend on a choice
 # --------------------------------------------------------------------------------------
@@ -639,7 +656,7 @@ OVERRIDES = regression.OVERRIDES | {
     },
     # The relation of velocity dispersion and Einstein radius depends on more than the slope: on the stars' orbits.
     ("lens_model", "powerlaw"): {"einstein_radius_range": Range(0.7, 2.0)},
-} | substructure.OVERRIDES | reconstruction.OVERRIDES | finding.OVERRIDES
+} | substructure.OVERRIDES | reconstruction.OVERRIDES | finding.OVERRIDES | separation.OVERRIDES
 
 COMMANDS = {
     "generate_data.py": {
@@ -647,16 +664,19 @@ COMMANDS = {
         "substructure": SubstructureSimulation,
         "reconstruction": ReconstructionSimulation,
         "finding": FindingSimulation,
+        "separation": SeparationSimulation,
     },
     "model_and_figures.py": {
         "regression": RegressionTraining,
         "substructure": SubstructureTraining,
         "reconstruction": ReconstructionTraining,
         "finding": FindingTraining,
+        "separation": SeparationTraining,
     },
 }
 OF_TASKS = {
     "regression": regression, "substructure": substructure, "reconstruction": reconstruction, "finding": finding,
+    "separation": separation,
 }  # fmt: skip
 EXAMPLES = {
     program: {task: OF_TASKS[task].EXAMPLES[program] for task in tasks} for program, tasks in COMMANDS.items()

@@ -38,6 +38,7 @@ ADMITTED = frozenset((
     "TruncatedNormal", "Zeros", "Ones", "Constant", "Orthogonal", "VarianceScaling", "L1", "L2", "L1L2",
     "Split", "Tril", "Exp", "Square", "Sum", "Matmul", "ExpandDims", "Squeeze", "__tensor__",
     "Min", "Max", "Divide", "TrueDivide",
+    "Sqrt", "Absolute", "Maximum", "Median", "Stack", "GetItem", "__slice__", "Flip", "Cropping2D",
     "SeedGenerator",
 ))
 # fmt: on

@@ -53,6 +53,11 @@ class ImageSet:
         """Return an array of a store, which is read from disk on access."""
         return cls(_Disk(store, checksums, array), np.arange(store.number))
 
+    @classmethod
+    def of(cls, images: np.ndarray, digest: str) -> "ImageSet":
+        """Return images (N, H, W) float32 that are in memory, with their identity."""
+        return cls(_Memory(images, digest), np.arange(len(images)))
+
     def loaded(self, advance: Callable[[int], None] | None = None) -> "ImageSet":
         """Return a copy of a stored set in memory; call ``advance(n)`` after n more images are read."""
         source = self._source

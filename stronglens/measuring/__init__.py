@@ -3,7 +3,7 @@
 Tasks decide what their networks predict, and what the predictions are worth.
 """
 
-from stronglens.measuring.files import measure_files
+from stronglens.measuring.files import measure_files, stack_images
 from stronglens.measuring.images import ImageFile, list_images
 from stronglens.measuring.output import refuse, write_measurements
 from stronglens.measuring.reading import ImageReader
@@ -26,5 +26,6 @@ __all__ = [
     "measure_files",
     "read_training_images",
     "refuse",
+    "stack_images",
     "write_measurements",
 ]

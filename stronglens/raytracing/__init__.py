@@ -18,6 +18,7 @@ import autolens  # noqa: E402, F401
 _root.handlers[:] = _handlers
 _root.setLevel(_level)
 
+from stronglens.raytracing.convergence import convergence_maps  # noqa: E402
 from stronglens.raytracing.einstein_radius import einstein_radius, sersic_flux, source_flux_in_field  # noqa: E402
 from stronglens.raytracing.images import ImageRenderer, has_gpu  # noqa: E402
 from stronglens.raytracing.perturbers import (  # noqa: E402
@@ -34,6 +35,7 @@ __all__ = [
     "Perturbers",
     "clump_columns",
     "columns_of_clump",
+    "convergence_maps",
     "einstein_radius",
     "enclosed_strength",
     "has_gpu",

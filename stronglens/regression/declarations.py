@@ -25,6 +25,11 @@ class RegressionLearning(Parameters):
         help="network architecture. report: three convolutional layers; resnet: a small residual network; convnext: a "
         "small ConvNeXt",
     )
+    separate: Path | None = text(
+        None,
+        help="network of --task=separation that takes the noise and the lens's light off all images first, in training "
+        "and with --predict; it must have been trained on images of the same camera and another seed",
+    )
 
 
 @declare

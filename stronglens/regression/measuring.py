@@ -1,7 +1,7 @@
 """Measure labels of telescope images, and print what the numbers assume."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 
 import numpy as np
@@ -9,9 +9,11 @@ import numpy as np
 from stronglens.measuring import (
     MAX_DETAILED,
     Measurement,
+    PreparedImage,
     measure_files,
     read_training_images,
     refuse,
+    stack_images,
     write_measurements,
 )
 from stronglens.parameters import Column
@@ -21,6 +23,7 @@ from stronglens.regression.lens_posteriors import LensPosteriors
 from stronglens.regression.outputs import read_labels
 from stronglens.regression.posterior import Posterior
 from stronglens.regression.prediction import LabelPredictor
+from stronglens.regression.separated import open_separator
 
 MEDIANS = "median $\\pm$ standard deviation"
 """Heading of a posterior's numbers beside an image."""
@@ -67,7 +70,8 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
         cells=["learned"],
         more_columns=lenses.table if lenses else None,
         more_rows=lenses.rows if lenses else None,
-        flags=["posterior-draws"],
+        flags=["posterior-draws", "separate"],
+        collect=_collect(parameters),
     )
     captions, doubtful = _captions(results.kept, columns, verdicts)
     caveats = [*_wrapped(describe_verdicts(verdicts)), *_caveats(columns, posterior is not None)]
@@ -80,6 +84,14 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
         with open_simulation() if lenses.why_no_model is None else nullcontext() as executor:
             problems = lenses.write(posteriors, executor)
     refuse(results, problems)
+
+
+def _collect(parameters) -> Callable[[Sequence[PreparedImage]], np.ndarray]:
+    """Return what makes the input of the network from prepared images: their pixels, or the light of the sources."""
+    if not parameters.separate:
+        return stack_images
+    separate = open_separator(parameters.separate)
+    return lambda prepared: separate(stack_images(prepared))
 
 
 def _captions(

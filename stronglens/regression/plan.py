@@ -7,6 +7,7 @@ from stronglens.execution import Console
 from stronglens.learning.plan import TrainingPlan, find_partner_columns, load_training_set, require_isotropy
 from stronglens.lens_models import LENS_MODELS
 from stronglens.parameters import Column, RunError, labels_table
+from stronglens.regression.separated import separate_dataset
 from stronglens.sampling import Stream, generator
 
 
@@ -32,6 +33,8 @@ def plan_training(parameters, console: Console, rebuild) -> TrainingPlan:
         When the dataset lacks a label or has too few images, or augmentation does not suit it.
     """
     dataset, made_with = load_training_set(parameters, console, rebuild)
+    if parameters.separate:
+        dataset = separate_dataset(dataset, parameters.separate, console)
     truth = dataset.column_values(parameters.labels)
     split = split_indices(
         dataset.manifest["number"],

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from stronglens.explaining.request import check_explanation
 from stronglens.learning.plan import check_flags
 from stronglens.parameters import UsageError
+from stronglens.regression.separated import check_separation, identify
 
 
 def check_request(parameters) -> None:
@@ -24,12 +25,17 @@ def check_request(parameters) -> None:
         raise UsageError(f"--{given[0]} applies to measured images only; use it with --predict")
     if parameters.coolest and not parameters.published:
         raise UsageError("--coolest needs the redshifts of lens and source; give --published a table with them")
+    if parameters.separate:
+        if parameters.simulate:
+            raise UsageError("--separate and --simulate exclude each other: new simulations are not separated")
+        identify(parameters.separate)
     if parameters.predict:
         from stronglens.measuring import check_request
         from stronglens.regression.outputs import read_labels
 
         def check_task(record: Mapping) -> None:
             read_labels(parameters, record)
+            check_separation(parameters, record)
             if given and not record.get("posterior"):
                 raise UsageError(f"--{given[0]} needs a network with posteriors; train one with --posterior=flow")
 

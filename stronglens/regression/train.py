@@ -6,6 +6,7 @@ from stronglens.networks import build_backbone
 from stronglens.regression.label_space import LOWER_BOUNDS, LabelSpace
 from stronglens.regression.network import build_network
 from stronglens.regression.posterior import build_posterior, dimensions_of
+from stronglens.regression.separated import describe_separation
 from stronglens.scaling import fit_label_scaling
 from stronglens.simulation.stream import SimulationStream
 from stronglens.training import Density
@@ -21,7 +22,7 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
         label_scaling = fit_label_scaling(labels, plan.labels)
         return build_network(shape, image_scaling, label_scaling, parameters.seed, parameters.network)
 
-    return fit_network(plan, fresh, build)
+    return fit_network(plan, fresh, build, record=describe_separation(plan))
 
 
 def _train_posterior(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[str, list[float]]:
@@ -41,5 +42,5 @@ def _train_posterior(plan: TrainingPlan, fresh: SimulationStream | None) -> dict
         fresh,
         build,
         objective=Density(space, dimensions_of(parameters.posterior, len(columns)), parameters.seed),
-        record={"posterior": parameters.posterior, "label-space": space.to_dict()},
+        record={"posterior": parameters.posterior, "label-space": space.to_dict()} | describe_separation(plan),
     )

@@ -161,6 +161,11 @@ class LensSimulator:
         RunError
             When no draw is accepted in the maximum number of tries.
         """
+        images, labels, rejected = self._simulate(indices)
+        return images, {name: labels[name] for name in self.columns}, rejected
+
+    def _simulate(self, indices: Sequence[int]) -> tuple[np.ndarray, Draws, Counter]:
+        """Like `simulate`, with all that was measured on the noiseless images among the labels."""
         sampler = self.draw(indices)
         rate, labels = self._observe(sampler.draws, indices)
         while True:
@@ -174,7 +179,7 @@ class LensSimulator:
             rate = _replace_rows(rate, rows, again)
             labels = {name: _replace_rows(values, rows, found[name]) for name, values in labels.items()}
         images = self._add_noise(rate, indices, labels.get("exposure-time"), labels.get("peak-noise"))
-        return images, {name: labels[name] for name in self.columns}, sampler.rejected
+        return images, labels, sampler.rejected
 
     def draw(self, indices: Sequence[int]) -> Sampler:
         """Draw the parameters of images, subject to the rules that do not need the rendered image."""

@@ -62,7 +62,7 @@ class SimulationStream:
         self._chunks: OrderedDict[int, Future] = OrderedDict()
 
     def request(self, chunk: int) -> Future:
-        """Return a future of a chunk: images (chunk_size, H, W) float32, electrons/s, and labels (chunk_size, L)."""
+        """Return a future of a chunk: see `FreshSimulation`."""
         if chunk not in self._chunks:
             self._chunks[chunk] = self._executor.submit(self._work, chunk)
             while len(self._chunks) > KEPT:
@@ -73,7 +73,7 @@ class SimulationStream:
         """Return the first images of the stream and their labels; at most 1024 or an epoch."""
         number = min(self.number, MEASURED)
         chunks = [self.request(chunk) for chunk in range(-(-number // CHUNK_SIZE))]
-        images, labels = zip(*(chunk.result() for chunk in chunks), strict=True)
+        images, labels, *_ = zip(*(chunk.result() for chunk in chunks), strict=True)
         return np.concatenate(images)[:number], np.concatenate(labels)[:number]
 
     def describe(self) -> dict:
@@ -101,8 +101,12 @@ class FreshSimulation:
     first: int
     labels: tuple[str, ...]
 
-    def __call__(self, chunk: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return a chunk: images (chunk_size, H, W) float32, electrons/s, and labels (chunk_size, L)."""
-        start = self.first + chunk * CHUNK_SIZE
-        images, columns, _ = simulator_of(self.make, self.parameters).simulate(range(start, start + CHUNK_SIZE))
-        return images, np.stack([columns[label] for label in self.labels], axis=1)
+    def __call__(self, chunk: int) -> tuple:
+        """Return a chunk: images (chunk_size, H, W) float32, electrons/s, and labels (chunk_size, L).
+
+        A third entry has the other arrays by name, if the simulator makes some.
+        """
+        indices = range(self.first + chunk * CHUNK_SIZE, self.first + (chunk + 1) * CHUNK_SIZE)
+        images, columns, _, *others = simulator_of(self.make, self.parameters).simulate(indices)
+        labels = [np.asarray(columns[label])[:, None] for label in self.labels]
+        return images, np.concatenate([np.empty((len(images), 0)), *labels], axis=1), *others

@@ -1,0 +1,43 @@
+"""Parameters that only the separation task has."""
+
+from stronglens.parameters import Parameters, choice, declare
+
+
+@declare
+class SeparationLearning(Parameters):
+    """The network"""
+
+    map: str = choice(
+        "light", ("light", "convergence"),
+        help="what the network maps. light: noise, source and lens; convergence: the mass of the lens",
+    )
+    network: str = choice(
+        "unet", ("unet", "branched", "components"),
+        help="network architecture. unet: a U-Net that draws the noise and the source; the lens's light is what "
+        "remains of the image; or that draws the convergence pixel by pixel; branched: a trunk with one branch for the "
+        "noise and one for the source (Reiman & Goehre 2019), slower; components: the principal components of a map of "
+        "the convergence, and their uncertainties",
+    )
+
+
+OVERRIDES = {
+    ("map", "convergence"): {"network": "components", "learning_rate": 0.001, "batch_size": 32, "epochs": 20},
+}
+
+EXAMPLES = {
+    "generate_data.py": (
+        ("4,000 images with the light and mass that make them", "generate_data.py --task=separation -n=4000"),
+        (
+            "isothermal lenses whose light and mass are not aligned",
+            "generate_data.py --task=separation --lens-model=sie --light-ellip-offset-var=0.1 -n=4000",
+        ),
+    ),
+    "model_and_figures.py": (
+        ("train a network on dataset/ and test it", "model_and_figures.py --task=separation"),
+        (
+            "map the convergence of lenses",
+            "model_and_figures.py --task=separation --map=convergence --model-file=models/convergence.keras",
+        ),
+        ("separate telescope images", "model_and_figures.py --task=separation --predict lens.fits"),
+    ),
+}

@@ -1,0 +1,30 @@
+"""Check the flags of the separation task before slow libraries are loaded."""
+
+from collections.abc import Mapping
+
+from stronglens.learning.plan import check_flags
+from stronglens.parameters import UsageError
+
+
+def check_request(parameters) -> None:
+    """Check that flags are compatible and, with ``--predict``, that network and images can be used.
+
+    Raises
+    ------
+    UsageError, RunError
+    """
+    check_flags(parameters)
+    if parameters.mixed_precision:
+        raise UsageError("--mixed-precision is not available with --task=separation: 16 bits are too few for its units")
+    unfit = "branched" if parameters.map == "convergence" else "components"
+    if parameters.network == unfit and not parameters.predict:
+        raise UsageError(f"--network={unfit} does not apply to --map={parameters.map}")
+    if parameters.predict:
+        from stronglens.measuring import check_request
+
+        def check_task(record: Mapping) -> None:
+            from stronglens.separation.outputs import read_camera
+
+            read_camera(parameters, record)
+
+        check_request(parameters, check_task)

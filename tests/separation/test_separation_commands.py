@@ -1,0 +1,117 @@
+"""The task with both commands: training, report, measured files."""
+
+import json
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+
+import model_and_figures
+from stronglens.dataset import load_dataset
+from stronglens.separation import network, report
+
+pytestmark = pytest.mark.command
+
+
+def train(small_separation, folder, kind):
+    """Train a network for light or for the convergence for an epoch, with its report."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "MOST_TUNED", 3)
+        patch.setattr(network, "FILTERS", (4, 8, 8, 8))  # an epoch of the real one takes seconds
+        command(folder, kind, f"--dataset-dir={small_separation}", f"--map={kind}", "-e=1")
+
+
+@pytest.fixture(scope="module")
+def trained(small_separation, tmp_path_factory):
+    """A folder with a network for light and its report."""
+    folder = tmp_path_factory.mktemp("separation")
+    train(small_separation, folder, "light")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mapped(small_separation, tmp_path_factory):
+    """A folder with a network for the convergence and its report."""
+    folder = tmp_path_factory.mktemp("convergence")
+    train(small_separation, folder, "convergence")
+    return folder
+
+
+def command(folder, kind, *arguments):
+    files = [f"--figures-dir={folder / kind}", f"--model-file={folder / kind}.keras", "--quiet"]
+    assert model_and_figures.main(["--task=separation", *map(str, arguments), *files]) == 0
+
+
+@pytest.fixture(scope="module")
+def image_file(small_separation, tmp_path_factory):
+    """An image of the dataset in a larger FITS file, with world coordinates."""
+    image = load_dataset(small_separation, "separation").images[0]
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [150.0, 2.0], [12.5, 20.5]
+    wcs.wcs.cdelt = [-0.2 / 3600, 0.2 / 3600]
+    header = wcs.to_header()
+    header["BUNIT"], header["MAGZERO"], header["INSTRUME"] = "electron/s", 25.72, "VIS"
+    path = tmp_path_factory.mktemp("files") / "lens.fits"
+    fits.PrimaryHDU(np.pad(np.flipud(image), 4), header).writeto(path)
+    return path
+
+
+def test_report(trained):
+    metrics = json.loads((trained / "light" / "metrics.json").read_text())
+    assert metrics["images"] == 6
+    methods = {"image", "Gaussian", "Wiener, 3x3", "total variation", "NL-means", "PCA", "network"}
+    assert metrics["denoising"].keys() == methods
+    psnr = metrics["source"]["network"]["psnr"]
+    assert psnr["low"] <= psnr["value"] <= psnr["high"]
+    for name in ("separated", "worst", "flux", "psnr", "history"):
+        assert (trained / "light" / f"{name}.png").stat().st_size > 10_000
+    assert len((trained / "light" / "predictions.csv").read_text().splitlines()) == 7
+
+
+@pytest.mark.slow
+def test_report_of_the_convergence(mapped):
+    metrics = json.loads((mapped / "convergence" / "metrics.json").read_text())
+    assert metrics["error"]["components of the truth"]["value"] < 0.05 < metrics["error"]["mean map"]["value"]
+    assert 0.2 < metrics["coverage_of_68"]["value"] < 1
+    assert (mapped / "convergence" / "convergence.png").exists()
+
+
+def test_measured_light_adds_up_and_keeps_the_coordinates(trained, image_file):
+    command(trained, "light", "--predict", image_file)
+    (path,) = (trained / "light").glob("separated_*lens.fits")
+    with fits.open(path) as hdus:
+        parts = hdus["SOURCE"].data + hdus["LENS"].data + hdus["RESIDUAL"].data
+        assert parts == pytest.approx(hdus["IMAGE"].data, abs=1e-6)
+        assert hdus["IMAGE"].data == pytest.approx(fits.getdata(image_file)[4:-4, 4:-4], rel=1e-5, abs=1e-7)
+        assert hdus["SOURCE"].header["BUNIT"] == "electron/s"
+        assert hdus[0].header["INSTRUME"] == "VIS"
+        here = np.array(WCS(hdus["SOURCE"].header).all_pix2world(3, 5, 0))
+    there = np.array(WCS(fits.getheader(image_file)).all_pix2world(7, 9, 0))
+    assert here == pytest.approx(there, abs=1e-9)
+    assert path.with_suffix(".png").exists()
+
+
+@pytest.mark.slow
+def test_measured_convergence(mapped, image_file):
+    command(mapped, "convergence", "--predict", image_file)
+    (path,) = (mapped / "convergence").glob("convergence_*lens.fits")
+    with fits.open(path) as hdus:
+        assert (hdus["CONVERGENCE"].data > 0).all()
+        assert "BUNIT" not in hdus["CONVERGENCE"].header
+        assert "Mass-sheet" in str(hdus[0].header["COMMENT"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--network=components"], "--network=components does not apply to --map=light"),
+        (["--map=convergence", "--network=branched"], "--network=branched does not apply to --map=convergence"),
+        (["--mixed-precision"], "--mixed-precision is not available"),
+    ],
+)
+def test_refusals(flags, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        model_and_figures.main(["--task=separation", *flags])
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
