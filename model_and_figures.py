@@ -38,7 +38,8 @@ def train(parameters) -> None:
     from stronglens.learning.train import open_stream
     from stronglens.training import remove_state
 
-    with open_stream(plan, load(parameters, "simulator").make_simulator, panel.PROGRAM_VERSION) as stream:
+    make = load(plan.made_with, "simulator").make_simulator if plan.made_with else None  # the dataset's own
+    with open_stream(plan, make, panel.PROGRAM_VERSION) as stream:
         history = load(parameters, "train").train_network(plan, stream)
     load(parameters, "report").write_report(plan, history)
     remove_state(parameters.model_file)  # kept until here, so that a run killed in the report need not train again

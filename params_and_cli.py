@@ -32,6 +32,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stronglens.finding import declarations as finding
+from stronglens.generation import declarations as generation
 from stronglens.parameters import (
     Parameters,
     Range,
@@ -56,7 +57,7 @@ PRESETS = Path(__file__).parent / "stronglens" / "presets"
 
 COMPOSITE = ("lens_model", "composite")
 ELLIPSOID = ("lens_model", ("sie", "powerlaw"))
-TASKS = ("regression", "substructure", "reconstruction", "finding")
+TASKS = ("regression", "substructure", "reconstruction", "finding", "generation")
 
 
 @declare
@@ -67,7 +68,8 @@ class Run(Parameters):
         "regression", TASKS, fixed=True,
         help="what the network learns. regression: properties of lens and source; substructure: the class of the "
         "lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex; reconstruction: the unlensed "
-        "source galaxy; finding: whether there is a lens. Each task has its own flags",
+        "source galaxy; finding: whether there is a lens; generation: to compress the images of any of these datasets, "
+        "and to generate new ones. Each task has its own flags",
     )
     preset: str | None = text(
         None,
@@ -581,6 +583,14 @@ class FindingTraining(Run, finding.FindingLearning, Training, finding.FieldScore
     """Train a network that finds lenses on dataset/, and draw figures; or score images with a trained network."""
 
 
+@declare(
+    task="generation", learning_rate=0.001, learning_schedule="cosine", batch_size=128, augment="on", epochs=100,
+    model_file=Path("models/generation.keras"),
+)  # fmt: skip
+class GenerationTraining(Run, generation.GenerationLearning, Training, Machines, Figures, Prediction):
+    """Train a network that compresses the images of dataset/, and draw figures; or compress images."""
+
+
 # --------------------------------------------------------------------------------------
 # Defaults that depend on a choice
 # --------------------------------------------------------------------------------------
@@ -593,7 +603,7 @@ OVERRIDES = regression.OVERRIDES | {
     },
     # The relation of velocity dispersion and Einstein radius depends on more than the slope: on the stars' orbits.
     ("lens_model", "powerlaw"): {"einstein_radius_range": Range(0.7, 2.0)},
-} | substructure.OVERRIDES | reconstruction.OVERRIDES | finding.OVERRIDES
+} | substructure.OVERRIDES | reconstruction.OVERRIDES | finding.OVERRIDES | generation.OVERRIDES
 
 COMMANDS = {
     "generate_data.py": {
@@ -607,10 +617,12 @@ COMMANDS = {
         "substructure": SubstructureTraining,
         "reconstruction": ReconstructionTraining,
         "finding": FindingTraining,
+        "generation": GenerationTraining,
     },
 }
 OF_TASKS = {
     "regression": regression, "substructure": substructure, "reconstruction": reconstruction, "finding": finding,
+    "generation": generation,
 }  # fmt: skip
 EXAMPLES = {
     program: {task: OF_TASKS[task].EXAMPLES[program] for task in tasks} for program, tasks in COMMANDS.items()

@@ -73,7 +73,9 @@ def check_flags(parameters) -> None:
         raise UsageError("--warm-up does not apply with --learning-schedule=exponential; give only one")
 
 
-def load_training_set(parameters, console: Console, rebuild: Callable[[Mapping[str, Any]], Any]) -> tuple[Dataset, Any]:
+def load_training_set(
+    parameters, console: Console, rebuild: Callable[[Mapping[str, Any]], Any], any_task: bool = False
+) -> tuple[Dataset, Any]:
     """Load the dataset of a training.
 
     Parameters
@@ -83,6 +85,8 @@ def load_training_set(parameters, console: Console, rebuild: Callable[[Mapping[s
     console : Console
     rebuild : callable
         Takes the parameters in a manifest and returns the Parameters of a simulation.
+    any_task : bool
+        Whether the dataset may be made for another task.
 
     Returns
     -------
@@ -98,12 +102,13 @@ def load_training_set(parameters, console: Console, rebuild: Callable[[Mapping[s
         When the colour map does not exist, or ``--simulate`` is given for a dataset that was not simulated.
     """
     check_cmap(parameters.cmap)
-    manifest = read_manifest(parameters.dataset_dir, parameters.task)
+    task = None if any_task else parameters.task
+    manifest = read_manifest(parameters.dataset_dir, task)
     made_with = rebuild(manifest["parameters"]) if "origin" not in manifest else None
     if made_with is None and parameters.simulate:
         raise UsageError("--simulate needs a dataset that generate_data.py has simulated; this one was converted")
     with console.progress(manifest["number"], "loading") as progress:
-        dataset = load_dataset(parameters.dataset_dir, parameters.task, progress.advance)
+        dataset = load_dataset(parameters.dataset_dir, task, progress.advance)
     if not dataset.images.in_memory:
         size = describe_bytes(dataset.images.nbytes)
         console.say(f"The images ({size}) do not fit in memory: reading them from disk during training")

@@ -1,0 +1,21 @@
+"""What a network of this task gives, from the record that is saved with it."""
+
+from collections.abc import Mapping
+
+from stronglens.measuring import damaged_record
+
+
+def check_record(parameters, record: Mapping, network=None) -> None:
+    """Check that a record, and a network, have the outputs of the task.
+
+    Raises
+    ------
+    RunError
+        If the record is damaged.
+    """
+    is_sound = isinstance(record.get("latents"), int) and isinstance(record.get("stretch"), dict)
+    if network is not None:
+        names = {layer.name for layer in network.layers}
+        is_sound &= {"encoder", "decoder"} <= names and len(network.inputs) == 1
+    if not is_sound:
+        raise damaged_record(parameters.model_file)
