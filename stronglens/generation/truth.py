@@ -31,16 +31,15 @@ class NoiselessSimulation:
     make: Callable
     parameters: Any
 
-    def __call__(self, indices: Sequence[int], draws: dict[str, np.ndarray]) -> np.ndarray | None:
+    def __call__(self, piece: tuple[Sequence[int], dict[str, np.ndarray]]) -> np.ndarray | None:
         """Return images (n, H, W), e-/s, with the telescope's blur; None if the simulator does not give them.
 
         Parameters
         ----------
-        indices : sequence of n int
-            At most a chunk.
-        draws : dict of column to ndarray (n,)
-            Rows of ``labels.csv``.
+        piece : (indices, draws)
+            n ints, at most a chunk; dict of column to ndarray (n,), their rows of ``labels.csv``.
         """
+        indices, draws = piece
         simulator = simulator_of(self.make, self.parameters)
         if not hasattr(simulator, "noiseless"):
             return None
@@ -77,7 +76,7 @@ def simulate_truth(plan: TrainingPlan, rows: np.ndarray) -> np.ndarray | None:
         starts = range(0, len(rows), CHUNK_SIZE)
         parts = [slice(start, start + CHUNK_SIZE) for start in starts]
         draws = [{name: values.to_numpy() for name, values in columns.iloc[part].items()} for part in parts]
-        futures = [executor.submit(work, rows[part], of_part) for part, of_part in zip(parts, draws, strict=True)]
+        futures = [executor.submit(work, (rows[part], of_part)) for part, of_part in zip(parts, draws, strict=True)]
         images = []
         for future in futures:
             images.append(future.result())
