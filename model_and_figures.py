@@ -26,7 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
         check_machines(parameters.workers, parameters.scheduler)
         load(parameters, "request").check_request(parameters)
         require_folder(parameters.figures_dir, "--figures-dir")
-        (measure if parameters.predict else train)(parameters)
+        applies_network = parameters.predict or getattr(parameters, "sample", 0)
+        (measure if applies_network else train)(parameters)
     return 0
 
 
@@ -47,7 +48,7 @@ def train(parameters) -> None:
 
 
 def measure(parameters) -> None:
-    """Measure telescope images with the trained network."""
+    """Measure telescope images with the trained network, or generate images."""
     from stronglens.training import load_network
 
     measuring = load(parameters, "measuring")  # its network's layers must be known before the file is opened

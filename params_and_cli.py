@@ -482,6 +482,9 @@ class Training(Parameters):
         help="train on new simulations in each epoch instead of the stored training images; validation and test use "
         "stored images"
     )
+    use_generated: bool = switch(
+        help="train on a dataset of images that a network has generated (--task=generation --sample)"
+    )
     resume: bool = switch(recorded=False, help="resume an interrupted training or measurement")
     model_file: Path = text("models/regression.keras", help="file of the trained network")
 
@@ -587,8 +590,9 @@ class FindingTraining(Run, finding.FindingLearning, Training, finding.FieldScore
     task="generation", learning_rate=0.001, learning_schedule="cosine", batch_size=128, augment="on", epochs=100,
     model_file=Path("models/generation.keras"),
 )  # fmt: skip
-class GenerationTraining(Run, generation.GenerationLearning, Training, Machines, Figures, Prediction):
-    """Train a network that compresses the images of dataset/, and draw figures; or compress images."""
+class GenerationTraining(Run, generation.GenerationLearning, Training, generation.GenerationSampling, Machines, Figures,
+                         Prediction):  # fmt: skip
+    """Train a network that compresses and generates images, and draw figures; or write new images; or compress some."""
 
 
 # --------------------------------------------------------------------------------------

@@ -79,6 +79,18 @@ def describe_compression(metrics: Mapping, kind: str, latents: int) -> list[str]
     return [f"Images from {latents} codes", *lines]
 
 
+def describe_by_latents(by_latents: Mapping[int, Mapping], kind: str) -> list[str]:
+    """Return a table of the errors of several numbers of codes, from `compression_metrics` of each."""
+    against = "truth" if all("truth" in metrics for metrics in by_latents.values()) else "image"
+    what = "noise-free images" if against == "truth" else "the images"
+    lines = [f"RMS error against {what}, by the number of codes", f"{'codes':>5}  {kind:>11}  {'PCA':>7}  ratio"]
+    for latents, metrics in sorted(by_latents.items()):
+        ours, theirs, ratio = (metrics[against][name] for name in ("network", "pca", "ratio"))
+        interval = "" if ratio["low"] is None else f" [{ratio['low']:.3f}, {ratio['high']:.3f}]"
+        lines.append(f"{latents:>5}  {ours['value']:>11.4f}  {theirs['value']:>7.4f}  {ratio['value']:.3f}{interval}")
+    return lines
+
+
 def find_inactive(codes: np.ndarray, log_variance: np.ndarray, threshold: float = 0.01) -> np.ndarray:
     """Return which codes of a variational network do not depend on the image.
 

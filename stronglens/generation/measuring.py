@@ -4,11 +4,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from stronglens.execution import Console
 from stronglens.generation.components import stretch
 from stronglens.generation.compression import squared_errors
+from stronglens.generation.generated import write_generated
 from stronglens.generation.network import codes_of
-from stronglens.generation.outputs import check_record
+from stronglens.generation.outputs import check_record, sampler_of
 from stronglens.generation.report import scaling_of
+from stronglens.generation.sampler import Sampler
 from stronglens.measuring import Prediction, measure_files, read_training_images, refuse, write_measurements
 
 ERROR = "rms-error"
@@ -19,7 +22,7 @@ CAVEATS = (
 
 
 def measure(parameters, network, record: dict, rebuild, open_simulation) -> None:
-    """Write the codes of files to ``measured.csv``, and a figure.
+    """Write the codes of files to ``measured.csv``, and a figure; or, with ``--sample``, a dataset of new images.
 
     Parameters
     ----------
@@ -37,6 +40,9 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     UsageError
         If a flag has an invalid value, does not apply to this network, or names a file that does not exist.
     """
+    if parameters.sample:
+        _write_samples(parameters, network, record)
+        return
     training_images = read_training_images(parameters, record, network)
     check_record(parameters, record, network)
     headers = [ERROR, *(f"code-{number + 1}" for number in range(record["latents"]))]
@@ -46,6 +52,15 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     captions = [f"{ERROR} {one.values[0]:.3g}" for one in results.kept]
     write_measurements(parameters, training_images, results, headers, captions, caveats)
     refuse(results)
+
+
+def _write_samples(parameters, network, record: Mapping) -> None:
+    check_record(parameters, record, network)
+    sampler = Sampler(sampler_of(parameters, record), record["latents"], parameters.model_file)
+    write_generated(
+        network, record, sampler, parameters.sample_dir, parameters.sample, parameters.seed, parameters.sample_format,
+        Console(parameters.quiet), parameters.force,
+    )  # fmt: skip
 
 
 class CodePredictor:

@@ -19,6 +19,9 @@ KINDS = ("pca", "lecture", "autoencoder", "vae")
 VARIATIONAL = ("vae",)
 """Networks whose encoder gives a distribution of the codes."""
 
+ON_PIXELS = ("lecture",)
+"""Networks that work on stretched pixels, not on principal components."""
+
 FIRST_LOG_VARIANCE = -3.0
 """Logarithm of the variance of a code in an untrained network; the codes of PCA have the variance 1."""
 

@@ -10,24 +10,33 @@ from scipy.stats import norm
 
 from stronglens.dataset import write_whole
 from stronglens.generation import figures
+from stronglens.generation.comparison import Ruler, compare, describe_comparison, find_collapse
 from stronglens.generation.components import Components, fit_components, stretch, unstretch
 from stronglens.generation.compression import (
     compression_metrics,
+    describe_by_latents,
     describe_compression,
     find_inactive,
     squared_errors,
 )
+from stronglens.generation.generated import generate_images
 from stronglens.generation.network import decode, encode
+from stronglens.generation.request import read_numbers
+from stronglens.generation.sampler import Sampler, draw_condition, sampler_path
+from stronglens.generation.train import file_of
 from stronglens.generation.truth import MOST_TRUTHS, simulate_truth
 from stronglens.learning.plan import TrainingPlan
 from stronglens.parameters import RunError
 from stronglens.plotting import save_figure
 from stronglens.scaling import ImageScaling
-from stronglens.training import keras, load_network, save_network
+from stronglens.training import keras, load_network, remove_state, save_network
 
 SHOWN_LABELS = ("einstein-radius", "einstein-radius-sie", "src-center-x", "src-center-y", "magnification", "snr",
                 "lens-effect")  # fmt: skip
 """Labels in the figure of codes, if the dataset has them; at most six."""
+
+MOST_COMPARED, FEWEST_COMPARED = 2000, 50
+"""Largest and smallest number of new images that are compared with real ones."""
 
 GRID = 15
 """Images along each side of the figure of two codes."""
@@ -79,13 +88,25 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
         lines.append(describe_inactive(inactive))
     for line in ["", *lines, ""]:
         say(line)
+    by_latents = measure_others(plan, scaling, components, images, truth, kept) | {latents: metrics["compression"]}
+    if len(by_latents) > 1:
+        metrics["compression-by-latents"] = by_latents
+        for line in [*describe_by_latents(by_latents, kind), ""]:
+            say(line)
+    samples = None
+    if record.get("sampler") and images.ndim == 3:
+        samples = compare_samples(plan, network, record, components, metrics)
     folder = parameters.figures_dir
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     write_whole(folder / "codes.csv", _table(dataset, rows, codes, log_variance))
     save_network(network, parameters.model_file, record | {"metrics": metrics})
     drawn = draw_all(plan, network, components, scaling, rows, images, restored, codes, log_variance, history)
+    drawn |= samples or {}
+    if len(by_latents) > 1:
+        drawn["errors"] = figures.draw_errors(by_latents, kind)
     for stem, figure in drawn.items():
         save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
+    remove_state(sampler_path(parameters.model_file))  # kept until here, as that of the network
     say(f"Figures: {folder}/ ({', '.join(drawn)}; metrics.json, codes.csv)")
     return metrics
 
@@ -144,6 +165,21 @@ def measure_compression(
     return compression_metrics(*errors, squared_errors(pixels[kept], clean), seed)
 
 
+def measure_others(plan: TrainingPlan, scaling, components, images, truth, kept) -> dict[int, dict]:
+    """Return `measure_compression` of the networks of ``--more-latents``, by their number of codes."""
+    parameters, found = plan.parameters, {}
+    for latents in read_numbers(parameters.more_latents):
+        path = file_of(parameters.model_file, latents)
+        network, record = load_network(path)
+        restored = network.predict(images, batch_size=256, verbose=0)
+        found[latents] = measure_compression(
+            scaling, components, latents, images, restored, truth, kept, parameters.seed
+        )
+        save_network(network, path, record | {"metrics": {"compression": found[latents]}})
+        remove_state(path)
+    return found
+
+
 def describe_inactive(inactive: np.ndarray) -> str:
     """Return a line on codes (L,) bool that do not depend on the image."""
     if not inactive.any():
@@ -152,6 +188,50 @@ def describe_inactive(inactive: np.ndarray) -> str:
     if inactive.all():
         return "Collapse: no code depends on the image, and the decoder gives the same image for all"
     return f"Inactive codes, which do not depend on the image: {names} ({inactive.sum()} of {len(inactive)})"
+
+
+def compare_samples(plan: TrainingPlan, network, record: Mapping, components: Components, metrics: dict) -> dict:
+    """Generate images, compare them with real ones, print the numbers, and return the figures by file stem.
+
+    As many images are generated as there are test images, and compared with these; the same number of validation images
+    gives the numbers that equal distributions would have.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    network : keras.Model
+    record : mapping
+        Of the network.
+    components : Components
+    metrics : dict
+        Its entry ``samples`` is added.
+    """
+    parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
+    rows, held_out = plan.test[0], plan.split["valid"]
+    number = min(len(rows), len(held_out), MOST_COMPARED)
+    if number < FEWEST_COMPARED or plan.test[1] != "test":
+        say(f"New images are not compared with real ones: that takes {FEWEST_COMPARED} test and validation images")
+        return {}
+    sampler = Sampler(record["sampler"], record["latents"], parameters.model_file)
+    labels = draw_condition(record["sampler"], number, parameters.seed)
+    generated = generate_images(network, sampler, record["origin"], number, parameters.seed, labels)
+    test, valid = dataset.images[rows[:number]], dataset.images[held_out[:number]]
+    scale = dataset.manifest["telescope"]["pixel-scale"]
+    ruler = Ruler(scaling_of(record), components, scale, test)
+    real, other, found = ruler(test), ruler(valid), ruler(generated)
+    train = dataset.images[plan.split["train"][:MOST_COMPARED]]
+    training = ruler(train).components
+    ours, floor = (compare(one, real, training, other.components, parameters.seed) for one in (found, other))
+    metrics["samples"] = {"sampler": sampler.kind, "number": number, "generated": ours, "real": floor}
+    say(f"{number} new images (--sampler={sampler.kind}) against as many test images, and real against real")
+    collapse = find_collapse(ours)
+    for line in [*describe_comparison(ours, floor), *([collapse] if collapse else []), ""]:
+        say(line)
+    subtitle = f"--network={parameters.network}, {record['latents']} codes, --sampler={sampler.kind}"
+    return {
+        "samples": figures.draw_samples(test[:12], generated[:12], scale, parameters.cmap, subtitle),
+        "statistics": figures.draw_statistics(found, real, other, ruler.edges, subtitle),
+    }
 
 
 def draw_all(

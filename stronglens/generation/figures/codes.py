@@ -16,9 +16,9 @@ from stronglens.plotting import (
     count_of,
     inches,
     new_figure,
+    plain_text,
     style,
     symbol_of,
-    unit_of,
 )
 
 MOST_POINTS = 3000
@@ -41,7 +41,7 @@ def draw_latents(codes: np.ndarray, pair: tuple[int, int], labels: np.ndarray, c
     across = min(3, max(1, len(columns)))
     down = -(-max(1, len(columns)) // across)
     with style():
-        step_x, step_y = 3.45, 2.95
+        step_x, step_y = 3.75, 2.95
         figure = new_figure(0.6 + across * step_x, 0.85 + down * step_y)
         for place, column in enumerate(columns):
             row, column_number = divmod(place, across)
@@ -55,7 +55,8 @@ def draw_latents(codes: np.ndarray, pair: tuple[int, int], labels: np.ndarray, c
                 ScalarMappable(norm, "viridis"), cax=figure.add_axes(inches(figure, left + 2.42, up, 0.1, 2.35))
             )
             bar.outline.set_linewidth(0.5)
-            axes.set_title(f"{symbol_of(column)}{unit_of(column)} ({column.name})", size=8.5, loc="left", pad=3)
+            unit = f" [{plain_text(column.unit)}]" if column.unit else ""
+            axes.set_title(f"{symbol_of(column)}{unit} ({column.name})", size=8.5, loc="left", pad=3)
         add_title(
             figure, "Codes of the images, by label", f"{count_of(len(codes), 'test image')}; no label was learned"
         )

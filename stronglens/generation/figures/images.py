@@ -98,3 +98,34 @@ def draw_grid(images: np.ndarray, pixel_scale: float, cmap: str, title: str, sub
         add_colour_bar(figure, box, norm, cmap, "e-/s per pixel")
         add_title(figure, title, subtitle)
     return figure
+
+
+def draw_samples(real: np.ndarray, generated: np.ndarray, pixel_scale: float, cmap: str, subtitle: str) -> Figure:
+    """Draw real images beside generated ones, all in the same stretch.
+
+    Parameters
+    ----------
+    real, generated : ndarray (N, H, W), electrons/s
+    pixel_scale : float, arcsec
+    cmap : str
+    subtitle : str
+    """
+    with style():
+        columns = 4
+        down = -(-len(real) // columns)
+        step, left, top, bottom, between = PANEL + GAP, 0.15, 1.05, 0.15, 0.35
+        half = columns * step
+        figure = new_figure(left + 2 * half + between + 0.95, top + bottom + down * step)
+        norm = asinh_norm(np.concatenate([real, generated]))
+        for side, (title, images) in enumerate((("real (test images)", real), ("generated", generated))):
+            across = left + side * (half + between)
+            up = (bottom + down * step + 0.05) / figure.get_figheight()
+            figure.text(across / figure.get_figwidth(), up, title, size=9.5, weight="bold")
+            for place, image in enumerate(images):
+                row, column = divmod(place, columns)
+                box = inches(figure, across + column * step, bottom + (down - 1 - row) * step, PANEL, PANEL)
+                draw_image(figure.add_axes(box), image, pixel_scale, norm, cmap, ticks=False)
+        box = inches(figure, left + 2 * half + between, bottom, 0.13, down * step - GAP)
+        add_colour_bar(figure, box, norm, cmap, "e-/s per pixel")
+        add_title(figure, "Real and generated images", subtitle)
+    return figure
