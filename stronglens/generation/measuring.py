@@ -9,8 +9,7 @@ from stronglens.generation.components import stretch
 from stronglens.generation.compression import squared_errors
 from stronglens.generation.generated import write_generated
 from stronglens.generation.network import codes_of
-from stronglens.generation.outputs import check_record, sampler_of
-from stronglens.generation.report import scaling_of
+from stronglens.generation.outputs import check_record, sampler_of, scaling_of
 from stronglens.generation.sampler import Sampler
 from stronglens.measuring import Prediction, measure_files, read_training_images, refuse, write_measurements
 

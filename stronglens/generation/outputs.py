@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
+from stronglens.generation.components import Components
 from stronglens.measuring import damaged_record
 from stronglens.parameters import RunError
+from stronglens.scaling import ImageScaling
 
 
 def check_record(parameters, record: Mapping, network=None) -> None:
@@ -36,3 +40,22 @@ def sampler_of(parameters, record: Mapping) -> dict:
     if not sampler:
         raise RunError(f"the network in {parameters.model_file} has no sampler: train it with --sampler=flow")
     return sampler
+
+
+def scaling_of(record: Mapping) -> ImageScaling:
+    """Return the stretch of images in the record of a network."""
+    stretch = dict(record["stretch"])
+    if isinstance(stretch["softening"], list):
+        stretch["softening"] = tuple(stretch["softening"])
+    return ImageScaling(**stretch)
+
+
+def components_of(network) -> Components | None:
+    """Return the principal components that a network works on; None if it does not."""
+    decoder = network.get_layer("decoder")
+    names = {layer.name for layer in decoder.layers}
+    if "pixels_of_components" not in names:
+        return None
+    kernel, mean = decoder.get_layer("pixels_of_components").get_weights()
+    deviation = np.linalg.norm(kernel, axis=1)
+    return Components(mean, kernel / deviation[:, None], deviation)

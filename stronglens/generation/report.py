@@ -3,40 +3,29 @@
 import csv
 import io
 import json
-from collections.abc import Mapping
 
 import numpy as np
 from scipy.stats import norm
 
 from stronglens.dataset import write_whole
 from stronglens.generation import figures
-from stronglens.generation.comparison import Ruler, compare, describe_comparison, find_collapse
 from stronglens.generation.components import Components, fit_components, stretch, unstretch
-from stronglens.generation.compression import (
-    compression_metrics,
-    describe_by_latents,
-    describe_compression,
-    find_inactive,
-    squared_errors,
-)
-from stronglens.generation.generated import generate_images
+from stronglens.generation.compression import describe_by_latents, describe_compression, find_inactive
 from stronglens.generation.network import decode, encode
-from stronglens.generation.request import read_numbers
-from stronglens.generation.sampler import Sampler, draw_condition, sampler_path
-from stronglens.generation.train import file_of
+from stronglens.generation.outputs import components_of, scaling_of
+from stronglens.generation.sampler import sampler_path
+from stronglens.generation.testing_compression import measure_compression, measure_others
+from stronglens.generation.testing_samples import compare_samples
 from stronglens.generation.truth import MOST_TRUTHS, simulate_truth
 from stronglens.learning.plan import TrainingPlan
 from stronglens.parameters import RunError
 from stronglens.plotting import save_figure
 from stronglens.scaling import ImageScaling
-from stronglens.training import keras, load_network, remove_state, save_network
+from stronglens.training import load_network, remove_state, save_network
 
 SHOWN_LABELS = ("einstein-radius", "einstein-radius-sie", "src-center-x", "src-center-y", "magnification", "snr",
                 "lens-effect")  # fmt: skip
 """Labels in the figure of codes, if the dataset has them; at most six."""
-
-MOST_COMPARED, FEWEST_COMPARED = 2000, 50
-"""Largest and smallest number of new images that are compared with real ones."""
 
 GRID = 15
 """Images along each side of the figure of two codes."""
@@ -111,75 +100,6 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     return metrics
 
 
-def scaling_of(record: Mapping) -> ImageScaling:
-    """Return the stretch of images in the record of a network."""
-    stretch = dict(record["stretch"])
-    if isinstance(stretch["softening"], list):
-        stretch["softening"] = tuple(stretch["softening"])
-    return ImageScaling(**stretch)
-
-
-def components_of(network: keras.Model) -> Components | None:
-    """Return the principal components that a network works on; None if it does not."""
-    decoder = network.get_layer("decoder")
-    names = {layer.name for layer in decoder.layers}
-    if "pixels_of_components" not in names:
-        return None
-    kernel, mean = decoder.get_layer("pixels_of_components").get_weights()
-    deviation = np.linalg.norm(kernel, axis=1)
-    return Components(mean, kernel / deviation[:, None], deviation)
-
-
-def measure_compression(
-    scaling: ImageScaling,
-    components: Components,
-    latents: int,
-    images: np.ndarray,
-    restored: np.ndarray,
-    truth: np.ndarray | None,
-    kept: np.ndarray,
-    seed: int,
-) -> dict:
-    """Compare the network with principal components (see `compression_metrics`).
-
-    Parameters
-    ----------
-    scaling : ImageScaling
-    components : Components
-    latents : int
-        Number of components that the network is compared with.
-    images, restored : ndarray (N, H, W[, C]), electrons/s
-    truth : ndarray (T, H, W[, C]) or None, electrons/s
-        Images ``kept`` without noise.
-    kept : ndarray (T,) of int
-    seed : int
-    """
-    pixels, ours = stretch(images, scaling), stretch(restored, scaling)
-    theirs = components.restore(components.project(pixels)[:, :latents])
-    errors = [{"image": squared_errors(one, pixels)} for one in (ours, theirs)]
-    if truth is None:
-        return compression_metrics(*errors, None, seed)
-    clean = stretch(truth, scaling)
-    for found, one in zip(errors, (ours, theirs), strict=True):
-        found["truth"] = squared_errors(one[kept], clean)
-    return compression_metrics(*errors, squared_errors(pixels[kept], clean), seed)
-
-
-def measure_others(plan: TrainingPlan, scaling, components, images, truth, kept) -> dict[int, dict]:
-    """Return `measure_compression` of the networks of ``--more-latents``, by their number of codes."""
-    parameters, found = plan.parameters, {}
-    for latents in read_numbers(parameters.more_latents):
-        path = file_of(parameters.model_file, latents)
-        network, record = load_network(path)
-        restored = network.predict(images, batch_size=256, verbose=0)
-        found[latents] = measure_compression(
-            scaling, components, latents, images, restored, truth, kept, parameters.seed
-        )
-        save_network(network, path, record | {"metrics": {"compression": found[latents]}})
-        remove_state(path)
-    return found
-
-
 def describe_inactive(inactive: np.ndarray) -> str:
     """Return a line on codes (L,) bool that do not depend on the image."""
     if not inactive.any():
@@ -188,50 +108,6 @@ def describe_inactive(inactive: np.ndarray) -> str:
     if inactive.all():
         return "Collapse: no code depends on the image, and the decoder gives the same image for all"
     return f"Inactive codes, which do not depend on the image: {names} ({inactive.sum()} of {len(inactive)})"
-
-
-def compare_samples(plan: TrainingPlan, network, record: Mapping, components: Components, metrics: dict) -> dict:
-    """Generate images, compare them with real ones, print the numbers, and return the figures by file stem.
-
-    As many images are generated as there are test images, and compared with these; the same number of validation images
-    gives the numbers that equal distributions would have.
-
-    Parameters
-    ----------
-    plan : TrainingPlan
-    network : keras.Model
-    record : mapping
-        Of the network.
-    components : Components
-    metrics : dict
-        Its entry ``samples`` is added.
-    """
-    parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
-    rows, held_out = plan.test[0], plan.split["valid"]
-    number = min(len(rows), len(held_out), MOST_COMPARED)
-    if number < FEWEST_COMPARED or plan.test[1] != "test":
-        say(f"New images are not compared with real ones: that takes {FEWEST_COMPARED} test and validation images")
-        return {}
-    sampler = Sampler(record["sampler"], record["latents"], parameters.model_file)
-    labels = draw_condition(record["sampler"], number, parameters.seed)
-    generated = generate_images(network, sampler, record["origin"], number, parameters.seed, labels)
-    test, valid = dataset.images[rows[:number]], dataset.images[held_out[:number]]
-    scale = dataset.manifest["telescope"]["pixel-scale"]
-    ruler = Ruler(scaling_of(record), components, scale, test)
-    real, other, found = ruler(test), ruler(valid), ruler(generated)
-    train = dataset.images[plan.split["train"][:MOST_COMPARED]]
-    training = ruler(train).components
-    ours, floor = (compare(one, real, training, other.components, parameters.seed) for one in (found, other))
-    metrics["samples"] = {"sampler": sampler.kind, "number": number, "generated": ours, "real": floor}
-    say(f"{number} new images (--sampler={sampler.kind}) against as many test images, and real against real")
-    collapse = find_collapse(ours)
-    for line in [*describe_comparison(ours, floor), *([collapse] if collapse else []), ""]:
-        say(line)
-    subtitle = f"--network={parameters.network}, {record['latents']} codes, --sampler={sampler.kind}"
-    return {
-        "samples": figures.draw_samples(test[:12], generated[:12], scale, parameters.cmap, subtitle),
-        "statistics": figures.draw_statistics(found, real, other, ruler.edges, subtitle),
-    }
 
 
 def draw_all(
@@ -295,7 +171,7 @@ def unband(images: np.ndarray) -> np.ndarray:
 
 def _two_largest(network, codes: np.ndarray) -> tuple[int, int]:
     """Return the two codes that change the image most, over their range among the images."""
-    middle, low, high = np.median(codes, axis=0), *np.quantile(codes, (0.1, 0.9), axis=0)
+    low, middle, high = np.quantile(codes, (0.1, 0.5, 0.9), axis=0)
     points = np.tile(middle, (2, codes.shape[1], 1)).astype(np.float32)
     for number in range(codes.shape[1]):
         points[:, number, number] = low[number], high[number]

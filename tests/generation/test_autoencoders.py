@@ -8,7 +8,8 @@ from stronglens.generation.components import fit_components, stretch
 from stronglens.generation.compression import compression_metrics, find_inactive
 from stronglens.generation.network import KINDS, build_network, decode, encode
 from stronglens.generation.objective import PointBatches, Reconstruction
-from stronglens.generation.report import components_of, describe_inactive
+from stronglens.generation.outputs import components_of
+from stronglens.generation.report import describe_inactive
 from stronglens.scaling import fit_image_scaling
 from stronglens.training import fit, keras, load_network
 

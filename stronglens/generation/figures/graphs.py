@@ -111,10 +111,9 @@ def draw_errors(by_latents: Mapping[int, Mapping], kind: str) -> Figure:
             for name, colour in (("pca", GREY), ("network", BLUE)):
                 entries = [by_latents[number][against][name] for number in numbers]
                 values = np.array([entry["value"] for entry in entries])
-                ends = [
-                    [entry[end] if entry[end] is not None else np.nan for entry in entries] for end in ("low", "high")
-                ]
-                spread = np.abs(np.array(ends, dtype=float) - values)
+                # An undefined end is None, which becomes NaN.
+                ends = np.array([[entry[end] for entry in entries] for end in ("low", "high")], dtype=float)
+                spread = np.abs(ends - values)
                 label = "PCA" if name == "pca" else kind
                 axes.errorbar(numbers, values, spread, color=colour, marker="o", ms=4, capsize=2, label=label)
             if noise:

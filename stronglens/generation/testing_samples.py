@@ -1,0 +1,58 @@
+"""Test of new images: numbers and figures beside real images."""
+
+from collections.abc import Mapping
+
+from stronglens.generation import figures
+from stronglens.generation.comparison import Ruler, compare, describe_comparison, find_collapse
+from stronglens.generation.components import Components
+from stronglens.generation.generated import generate_images
+from stronglens.generation.outputs import scaling_of
+from stronglens.generation.sampler import Sampler, draw_condition
+from stronglens.learning.plan import TrainingPlan
+
+MOST_COMPARED, FEWEST_COMPARED = 2000, 50
+"""Largest and smallest number of new images that are compared with real ones."""
+
+
+def compare_samples(plan: TrainingPlan, network, record: Mapping, components: Components, metrics: dict) -> dict:
+    """Generate images, compare them with real ones, print the numbers, and return the figures by file stem.
+
+    As many images are generated as there are test images, and compared with these; the same number of validation images
+    gives the numbers that equal distributions would have.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    network : keras.Model
+    record : mapping
+        Of the network.
+    components : Components
+    metrics : dict
+        Its entry ``samples`` is added.
+    """
+    parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
+    rows, held_out = plan.test[0], plan.split["valid"]
+    number = min(len(rows), len(held_out), MOST_COMPARED)
+    if number < FEWEST_COMPARED or plan.test[1] != "test":
+        say(f"New images are not compared with real ones: that takes {FEWEST_COMPARED} test and validation images")
+        return {}
+    sampler = Sampler(record["sampler"], record["latents"], parameters.model_file)
+    labels = draw_condition(record["sampler"], number, parameters.seed)
+    generated = generate_images(network, sampler, record["origin"], number, parameters.seed, labels)
+    test, valid = dataset.images[rows[:number]], dataset.images[held_out[:number]]
+    scale = dataset.manifest["telescope"]["pixel-scale"]
+    ruler = Ruler(scaling_of(record), components, scale, test)
+    real, other, found = ruler(test), ruler(valid), ruler(generated)
+    train = dataset.images[plan.split["train"][:MOST_COMPARED]]
+    training = ruler(train).components
+    ours, floor = (compare(one, real, training, other.components, parameters.seed) for one in (found, other))
+    metrics["samples"] = {"sampler": sampler.kind, "number": number, "generated": ours, "real": floor}
+    say(f"{number} new images (--sampler={sampler.kind}) against as many test images, and real against real")
+    collapse = find_collapse(ours)
+    for line in [*describe_comparison(ours, floor), *([collapse] if collapse else []), ""]:
+        say(line)
+    subtitle = f"--network={parameters.network}, {record['latents']} codes, --sampler={sampler.kind}"
+    return {
+        "samples": figures.draw_samples(test[:12], generated[:12], scale, parameters.cmap, subtitle),
+        "statistics": figures.draw_statistics(found, real, other, ruler.edges, subtitle),
+    }
