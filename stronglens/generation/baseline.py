@@ -1,12 +1,17 @@
-"""Simple models of scikit-learn: a mixture of normal distributions, and a classifier that tells samples apart."""
+"""Simple models of scikit-learn: mixture of normal distributions, Gaussian process, classifier of two samples."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.metrics import roc_auc_score
 from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
 
 MIXTURE = 16
 """Most normal distributions in a mixture."""
@@ -95,6 +100,37 @@ def tell_apart(one: np.ndarray, other: np.ndarray, seed: int) -> float:
     scores = np.empty(len(truth))
     for fold in range(FOLDS):
         classifier = HistGradientBoostingClassifier(max_iter=60, learning_rate=0.1, random_state=seed)
-        classifier.fit(features[folds != fold], truth[folds != fold])
-        scores[folds == fold] = classifier.predict_proba(features[folds == fold])[:, 1]
+        with threadpool_limits(1):  # on a busy machine, several threads wait for each other far longer than they work
+            classifier.fit(features[folds != fold], truth[folds != fold])
+            scores[folds == fold] = classifier.predict_proba(features[folds == fold])[:, 1]
     return float(roc_auc_score(truth, scores))
+
+
+def fit_process(points: np.ndarray, labels: np.ndarray, seed: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Fit a Gaussian process with a Gaussian kernel and noise, whose sizes maximise the likelihood.
+
+    Parameters
+    ----------
+    points : ndarray (N, D)
+    labels : ndarray (N,)
+    seed : int
+
+    Returns
+    -------
+    callable
+        Takes points (M, D), returns labels (M,).
+    """
+    mean, deviation = points.mean(axis=0), np.maximum(points.std(axis=0), 1e-12)
+    kernel = ConstantKernel(1.0, (1e-2, 1e4)) * RBF(np.sqrt(points.shape[1]), (0.1, 1e3)) + WhiteKernel(0.1, (1e-6, 10))
+    process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a size at the end of its range is a good answer
+        process.fit((points - mean) / deviation, labels)
+    return lambda others: process.predict((others - mean) / deviation)
+
+
+def load_iris() -> tuple[np.ndarray, np.ndarray]:
+    """Return the lengths (150, 4), cm, and the species (150,) of Fisher's (1936) Iris flowers."""
+    from sklearn.datasets import load_iris
+
+    return load_iris(return_X_y=True)

@@ -10,9 +10,10 @@ class GenerationLearning(Parameters):
     """What compresses the images"""
 
     network: str = choice(
-        "vae", ("vae", "autoencoder", "pca", "lecture"),
-        help="vae: variational autoencoder; autoencoder: without its prior on the codes; pca: principal components, "
-        "not trained; lecture: dense layers with 32 ReLU codes, for comparison. vae and autoencoder begin as pca",
+        "vae", ("vae", "autoencoder", "conv-vae", "conv-autoencoder", "pca", "lecture"),
+        help="vae: variational autoencoder; autoencoder: without its prior on the codes; conv-vae and "
+        "conv-autoencoder: with convolutions on the pixels; pca: principal components, not trained; lecture: dense "
+        "layers with 32 ReLU codes, for comparison. vae and autoencoder begin as pca",
     )
     latents: int = number(
         10, shortcut="lat", valid=(1, 256), help="number of codes (latents) that an image is compressed to"
@@ -22,6 +23,17 @@ class GenerationLearning(Parameters):
         help="other numbers of codes: the network is also trained with each of them, to compare errors (such as "
         "2,4,6,10)",
     )
+    few_labels: str | None = text(
+        None,
+        help="label to predict from the codes of 50, 200 and 1000 training images, beside components and a network "
+        "from scratch (such as einstein-radius)",
+    )
+    spectra: Path | None = text(
+        None,
+        help="folder of spectra to compress instead of images: SDSS's spec-*.fits, 6dFGS's .fits, or .npz with flux "
+        "and wavelength; autoencoders are compared with principal components",
+    )
+    example: str | None = choice(None, ("iris",), help="iris: compress the flowers of a textbook example, not images")
     components: int = number(
         256, valid=(2, 2048),
         help="number of principal components of the images that the dense networks work on",

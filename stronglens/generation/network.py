@@ -6,21 +6,25 @@ from codes to an image without noise. The dense networks work on principal compo
 ones begin as the leading components, and the hidden layers' outputs as zero, so that an untrained network is PCA.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from stronglens.generation.components import Components
+from stronglens.parameters import UsageError
 from stronglens.scaling import ImageScaling, stretch_images
 from stronglens.training import keras, spread_seed
 
-KINDS = ("pca", "lecture", "autoencoder", "vae")
-VARIATIONAL = ("vae",)
+KINDS = ("pca", "lecture", "autoencoder", "vae", "conv-autoencoder", "conv-vae")
+VARIATIONAL = ("vae", "conv-vae")
 """Networks whose encoder gives a distribution of the codes."""
 
-ON_PIXELS = ("lecture",)
+ON_PIXELS = ("lecture", "conv-autoencoder", "conv-vae")
 """Networks that work on stretched pixels, not on principal components."""
+
+FILTERS = 16, 32, 64
+"""Filters of the convolutional networks; each layer halves the sides of the image."""
 
 FIRST_LOG_VARIANCE = -3.0
 """Logarithm of the variance of a code in an untrained network; the codes of PCA have the variance 1."""
@@ -82,16 +86,19 @@ def build_network(
     -------
     Parts
     """
-    seeds = iter(spread_seed(seed, 4 * depth + 16))
+    seeds = iter(spread_seed(seed, 2 * depth + 16))
     image = keras.Input(shape, dtype="float32", name="image")
     code = keras.Input((latents,), dtype="float32", name="code")
     x = keras.layers.Reshape((int(np.prod(shape)),), name="pixels")(stretch_images(image, scaling))
-    if kind == "lecture":
-        compress, restore = _build_lecture(x.shape[1], latents, limits, seeds)
+    if kind in ON_PIXELS:
+        if kind == "lecture":
+            compress, restore = _build_lecture(x.shape[1], latents, limits, seeds)
+        else:
+            compress, restore = _build_convolutional(kind, shape, latents, width, seeds)
         light = restore(code)
     else:
         x = _add_projection(x, components)
-        compress, restore = _build_dense(kind, components, latents, width, depth, seeds)
+        compress, restore = build_dense(kind, components, latents, width, depth, seeds)
         light = _add_reconstruction(restore(code), components)
     encoder = keras.Model(image, compress(x), name="encoder")
     decoder = keras.Model(code, _add_light(light, shape, scaling), name="decoder")
@@ -121,21 +128,29 @@ def decode(network: keras.Model, codes: np.ndarray) -> np.ndarray:
     return network.get_layer("decoder").predict(codes, batch_size=256, verbose=0)
 
 
-def _build_dense(kind: str, components: Components, latents: int, width: int, depth: int, seeds: Iterator[int]):
+def build_dense(
+    kind: str, components: Components, latents: int, width: int, depth: int, seeds: Iterator[int], activation="silu"
+) -> tuple[keras.Model, keras.Model]:
+    """Build the inner parts of a dense network: from coefficients of components to codes, and back (see `Parts`).
+
+    Without hidden layers (``depth=0``) both are linear.
+    """
     number = len(components.deviation)
     point, code = keras.Input((number,), name="point"), keras.Input((latents,), name="code")
     identity = np.eye(number, dtype=np.float32)
     mean = _linear(point, identity[:, :latents], "linear_code")
     restored = _linear(code, identity[:latents], "linear_point")
-    if kind == "pca":
+    if kind == "pca" or not depth:
         return keras.Model(point, mean, name="compress"), keras.Model(code, restored, name="restore")
     damping = (components.deviation / components.deviation[0]) ** DAMPING
-    hidden = _add_hidden(keras.layers.Rescaling(damping.tolist(), name="damping")(point), width, depth, seeds, "in")
+    hidden = _add_hidden(
+        keras.layers.Rescaling(damping.tolist(), name="damping")(point), width, depth, seeds, activation, "in"
+    )
     mean = keras.layers.Add(name="mean")([mean, _zeros(hidden, latents, "mean_correction")])
     outputs = mean
     if kind in VARIATIONAL:
         outputs = [mean, _zeros(hidden, latents, "log_variance", FIRST_LOG_VARIANCE)]
-    hidden = _add_hidden(code, width, depth, seeds, "out")
+    hidden = _add_hidden(code, width, depth, seeds, activation, "out")
     correction = keras.layers.Rescaling((1 / damping).tolist(), name="undamping")(_zeros(hidden, number, "correction"))
     restored = keras.layers.Add(name="restored")([restored, correction])
     return keras.Model(point, outputs, name="compress"), keras.Model(code, restored, name="restore")
@@ -149,6 +164,42 @@ def _build_lecture(pixels: int, latents: int, limits: tuple[float, float], seeds
     y = _dense(code, pixels, "sigmoid", seeds, "sigmoid")
     y = keras.layers.Rescaling(high - low, low, name="from_unit")(y)
     return keras.Model(point, x, name="compress"), keras.Model(code, y, name="restore")
+
+
+def _build_convolutional(kind: str, shape: tuple[int, ...], latents: int, width: int, seeds: Iterator[int]):
+    bands, shrink = (shape[2] if len(shape) == 3 else 1), 2 ** len(FILTERS)
+    if any(side % shrink for side in shape[:2]):
+        raise UsageError(f"--network={kind} needs images whose sides are multiples of {shrink} pixels, not {shape[:2]}")
+    small = [side // shrink for side in shape[:2]]
+    pixels = int(np.prod(shape))
+    point, code = keras.Input((pixels,), name="point"), keras.Input((latents,), name="code")
+
+    def convolve(layer, x, filters, name, activation="silu"):
+        initial = keras.initializers.GlorotUniform(seed=next(seeds))
+        how = {"strides": 2, "padding": "same", "data_format": "channels_last", "kernel_initializer": initial}
+        return layer(filters, 3, activation=activation, name=name, **how)(x)
+
+    x = keras.layers.Reshape((*shape[:2], bands), name="bands")(point)
+    for number, filters in enumerate(FILTERS, start=1):
+        x = convolve(keras.layers.Conv2D, x, filters, f"stage_{number}")
+    x = keras.layers.Reshape((small[0] * small[1] * FILTERS[-1],), name="flat")(x)
+    x = _dense(x, width, "silu", seeds, "dense")
+    outputs = mean = _dense(x, latents, "linear", seeds, "mean")
+    if kind in VARIATIONAL:
+        outputs = [mean, _zeros(x, latents, "log_variance", FIRST_LOG_VARIANCE)]
+    y = _dense(code, width, "silu", seeds, "dense")
+    y = _dense(y, small[0] * small[1] * FILTERS[-1], "silu", seeds, "unflat")
+    y = keras.layers.Reshape((*small, FILTERS[-1]), name="small")(y)
+    for number, filters in enumerate((*FILTERS[-2::-1], bands), start=1):
+        activation = "silu" if number < len(FILTERS) else "linear"
+        y = convolve(keras.layers.Conv2DTranspose, y, filters, f"stage_{number}", activation)
+    y = keras.layers.Reshape((pixels,), name="pixels")(y)
+    return keras.Model(point, outputs, name="compress"), keras.Model(code, y, name="restore")
+
+
+def add_components(components: Components) -> tuple[Callable, Callable]:
+    """Return what adds the fixed layers to a network: from values to coefficients of components, and back."""
+    return (lambda x: _add_projection(x, components)), (lambda x: _add_reconstruction(x, components))
 
 
 def _add_projection(x, components: Components):
@@ -168,9 +219,9 @@ def _add_light(x, shape: tuple[int, ...], scaling: ImageScaling):
     return keras.layers.Rescaling(scale, dtype="float32", name="light")(keras.ops.sinh(x))
 
 
-def _add_hidden(x, width: int, depth: int, seeds: Iterator[int], name: str):
+def _add_hidden(x, width: int, depth: int, seeds: Iterator[int], activation: str, name: str):
     for number in range(1, depth + 1):
-        x = _dense(x, width, "silu", seeds, f"hidden_{name}_{number}")
+        x = _dense(x, width, activation, seeds, f"hidden_{name}_{number}")
     return x
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from stronglens.generation.network import Parts
 from stronglens.training import keras
-from stronglens.training.augmentation import draw_symmetries
+from stronglens.training.augmentation import SYMMETRIES, draw_symmetries, move_images
 from stronglens.training.batches import Batches
 from stronglens.training.order import shuffle_rows
 from stronglens.training.state import digest_array
@@ -125,18 +125,26 @@ class PointBatches(Batches):
     objective : Reconstruction
     seed : int, optional
         None for validation: stored order, and the same noise in each epoch.
+    shape : (H, W) or (H, W, C), optional
+        Points are pixels of such images, stored once (S = 1), and turned and flipped in each epoch.
     """
 
-    def __init__(self, points, residual, batch_size: int, multiple: int, objective: Reconstruction, seed=None):
+    def __init__(
+        self, points, residual, batch_size: int, multiple: int, objective: Reconstruction, seed=None, shape=None
+    ):
         super().__init__(points.shape[1] - points.shape[1] % multiple, batch_size, multiple, objective)
-        self.points, self.residual, self.seed = points, residual, seed
+        self.points, self.residual, self.seed, self.shape = points, residual, seed, shape
         split = "validation" if seed is None else "training"
         self.settings = {f"the {split} images": digest_array(points)}
         self._drawn: tuple[int, tuple] | None = None
 
     def read(self, start, stop):
         rows, symmetries, noise = (part[start:stop] for part in self._draw())
-        points = self.points[symmetries, rows]
+        if self.shape:
+            images = self.points[0, rows].reshape(len(rows), *self.shape)
+            points, symmetries = move_images(images, symmetries).reshape(len(rows), -1), np.zeros_like(symmetries)
+        else:
+            points = self.points[symmetries, rows]
         inputs = {"point": points}
         if self.objective.is_variational:
             inputs["noise"] = noise
@@ -150,7 +158,7 @@ class PointBatches(Batches):
             rows, symmetries = np.arange(number), np.zeros(number, int)
             if self.seed is not None:
                 rows = shuffle_rows(number, seed, epoch, number, 1)
-                symmetries = draw_symmetries(number, seed, epoch) % len(self.points)
+                symmetries = draw_symmetries(number, seed, epoch) % (SYMMETRIES if self.shape else len(self.points))
             random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(NOISE_STREAM, epoch)))
             noise = random.standard_normal((number, self.objective.latents), np.float32)
             self._drawn = drawn = epoch, (rows, symmetries, noise)

@@ -4,6 +4,7 @@ import numpy as np
 
 from stronglens.dataset import split_indices
 from stronglens.execution import Console
+from stronglens.generation.rows import plan_rows
 from stronglens.learning.plan import TrainingPlan, load_training_set, require_isotropy
 from stronglens.sampling import Stream, generator
 
@@ -30,9 +31,13 @@ def plan_training(parameters, console: Console, rebuild) -> TrainingPlan:
     UsageError
         When the dataset has too few images, or augmentation does not suit it.
     """
+    if parameters.spectra or parameters.example:
+        return plan_rows(parameters, console)
     dataset, made_with = load_training_set(parameters, console, rebuild, any_task=True)
     if parameters.augment == "on":
         require_isotropy(dataset.columns.values())
+    asked = [*parameters.condition, *([parameters.few_labels] if parameters.few_labels else [])]
+    dataset.column_values(asked)  # refuses labels that the dataset does not have
     number = len(dataset.images)
     random = generator(parameters.seed, Stream.SPLIT)
     split = split_indices(number, parameters.valid_split, parameters.test_split, random, test=dataset.test_images)

@@ -11,8 +11,10 @@ from stronglens.dataset import write_whole
 from stronglens.generation import figures
 from stronglens.generation.components import Components, fit_components, stretch, unstretch
 from stronglens.generation.compression import describe_by_latents, describe_compression, find_inactive
+from stronglens.generation.few_labels import describe_few_labels, measure_few_labels
 from stronglens.generation.network import decode, encode
 from stronglens.generation.outputs import components_of, scaling_of
+from stronglens.generation.rows import report_rows
 from stronglens.generation.sampler import sampler_path
 from stronglens.generation.testing_compression import measure_compression, measure_others
 from stronglens.generation.testing_samples import compare_samples
@@ -50,6 +52,8 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     RunError
         If the network gives values that are not finite.
     """
+    if plan.parameters.spectra or plan.parameters.example:
+        return report_rows(plan, history)
     parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
     network, record = load_network(parameters.model_file)
     rows, name = plan.test
@@ -81,6 +85,10 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     if len(by_latents) > 1:
         metrics["compression-by-latents"] = by_latents
         for line in [*describe_by_latents(by_latents, kind), ""]:
+            say(line)
+    if parameters.few_labels:
+        metrics["few-labels"] = measure_few_labels(plan, network, scaling, components, codes, images)
+        for line in [*describe_few_labels(metrics["few-labels"], parameters.few_labels), ""]:
             say(line)
     samples = None
     if record.get("sampler") and images.ndim == 3:

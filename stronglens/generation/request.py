@@ -26,6 +26,8 @@ def check_request(parameters) -> None:
             "with one component for each code"
         )
     check_sampler(parameters)
+    if parameters.spectra and parameters.example:
+        raise UsageError("--spectra and --example exclude each other; give only one")
     read_numbers(parameters.more_latents)
     if parameters.sample and parameters.predict:
         raise UsageError("--sample and --predict exclude each other; give only one")
@@ -53,7 +55,7 @@ def check_sampler(parameters) -> None:
     ------
     UsageError
     """
-    if parameters.sampler == "prior" and parameters.network in ("autoencoder", "lecture"):
+    if parameters.sampler == "prior" and parameters.network in ("autoencoder", "conv-autoencoder", "lecture"):
         raise UsageError(f"--sampler=prior does not apply: the codes of --network={parameters.network} have no prior")
     if parameters.condition and parameters.sampler not in ("flow", "gmm"):
         raise UsageError(f"--condition does not apply with --sampler={parameters.sampler}; use flow or gmm")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from stronglens.generation import figures
 from stronglens.generation.comparison import Ruler, compare, describe_comparison, find_collapse
 from stronglens.generation.components import Components
+from stronglens.generation.few_labels import measure_asked
 from stronglens.generation.generated import generate_images
 from stronglens.generation.outputs import scaling_of
 from stronglens.generation.sampler import Sampler, draw_condition
@@ -12,6 +13,9 @@ from stronglens.learning.plan import TrainingPlan
 
 MOST_COMPARED, FEWEST_COMPARED = 2000, 50
 """Largest and smallest number of new images that are compared with real ones."""
+
+MOST_ASKED = 1000
+"""Training images from whose codes labels are measured."""
 
 
 def compare_samples(plan: TrainingPlan, network, record: Mapping, components: Components, metrics: dict) -> dict:
@@ -48,8 +52,19 @@ def compare_samples(plan: TrainingPlan, network, record: Mapping, components: Co
     ours, floor = (compare(one, real, training, other.components, parameters.seed) for one in (found, other))
     metrics["samples"] = {"sampler": sampler.kind, "number": number, "generated": ours, "real": floor}
     say(f"{number} new images (--sampler={sampler.kind}) against as many test images, and real against real")
-    collapse = find_collapse(ours)
-    for line in [*describe_comparison(ours, floor), *([collapse] if collapse else []), ""]:
+    lines, collapse = describe_comparison(ours, floor), find_collapse(ours)
+    if names := record["sampler"]["condition"]:
+        truth = dataset.column_values(names)
+        learned = plan.split["train"][:MOST_ASKED]
+        sets = (dataset.images[learned], truth[learned]), (generated, labels), (test, truth[rows[:number]])
+        asked = measure_asked(network, *sets, names, parameters.seed)
+        metrics["samples"]["asked"] = asked
+        lines += [
+            f"{name}, measured less asked for: RMS {one['generated']:.3f}, bias {one['bias']:+.3f} standard "
+            f"deviations; of real images {one['real']:.3f}"
+            for name, one in asked.items()
+        ]
+    for line in [*lines, *([collapse] if collapse else []), ""]:
         say(line)
     subtitle = f"--network={parameters.network}, {record['latents']} codes, --sampler={sampler.kind}"
     return {

@@ -12,6 +12,7 @@ from stronglens.generation.generated import describe_origin
 from stronglens.generation.network import ON_PIXELS, VARIATIONAL, build_network
 from stronglens.generation.objective import PointBatches, Reconstruction
 from stronglens.generation.request import read_numbers
+from stronglens.generation.rows import train_rows
 from stronglens.generation.sampler import fit_sampler
 from stronglens.learning.plan import TrainingPlan
 from stronglens.learning.train import announce, describe_training, settings_of_fit
@@ -41,6 +42,8 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
         See `training.fit`.
     """
     parameters, console = plan.parameters, plan.console
+    if parameters.spectra or parameters.example:
+        return train_rows(plan)
     train = plan.dataset.images.subset(plan.split["train"])
     is_symmetric = parameters.augment == "on"
     with console.progress(2 * len(train), "measuring the images") as progress:
@@ -86,7 +89,7 @@ class _NetworkFit:
         self.kind = plan.parameters.network
         self.images = {name: plan.dataset.images.subset(plan.split[name]) for name in ("train", "valid")}
         self.on_pixels = self.kind in ON_PIXELS
-        self.symmetries = SYMMETRIES if plan.parameters.augment == "on" and not self.on_pixels else 1
+        self.is_symmetric = plan.parameters.augment == "on"
 
     def __call__(self, parameters) -> dict[str, list[float]]:
         shape = self.images["train"].shape[1:]
@@ -104,18 +107,19 @@ class _NetworkFit:
         objective = Reconstruction(parts, weights, pixels, parameters.latents, self.kind in VARIATIONAL)
 
         def make(name: str, seed: int | None):
+            turned = shape if self.on_pixels and self.is_symmetric and seed is not None else None
             return lambda batch_size, multiple: PointBatches(
-                *self._points[name], batch_size, multiple, objective, seed
-            )  # fmt: skip
+                *self._points[name], batch_size, multiple, objective, seed, turned
+            )
 
         return fit(
             parts.network, make("train", parameters.seed), make("valid", None), label_names=(), objective=objective,
-            record=record, augment=self.symmetries > 1, **settings_of_fit(parameters),
+            record=record, augment=self.is_symmetric, **settings_of_fit(parameters),
         )  # fmt: skip
 
     @cached_property
     def _points(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        symmetries = {"train": self.symmetries, "valid": 1}
+        symmetries = {"train": SYMMETRIES if self.is_symmetric and not self.on_pixels else 1, "valid": 1}
         return {
             name: project_images(images, self.scaling, self._project, symmetries[name])
             for name, images in self.images.items()
