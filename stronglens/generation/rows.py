@@ -19,12 +19,12 @@ from stronglens.learning.plan import TrainingPlan
 from stronglens.learning.train import settings_of_fit
 from stronglens.plotting import save_figure
 from stronglens.sampling import Stream, generator
-from stronglens.training import fit, keras, load_network, remove_state, spread_seed
+from stronglens.training import fit, keras, load_network, remove_state, save_network, spread_seed
 
 KINDS = "linear", "relu", "vae"
 """Autoencoders that are compared: linear layers; with hidden ReLU layers; variational, with hidden SiLU layers."""
 
-NUMBERS, NUMBERS_OF_IRIS = (2, 4, 6, 10), (1, 2)
+NUMBERS, NUMBERS_OF_IRIS = (2, 4, 6, 10), (1, 2, 3)
 """Numbers of codes."""
 
 MOST_COMPONENTS, SHARE = 64, 4
@@ -34,6 +34,10 @@ FILLINGS = 20
 """Rounds in which masked numbers are filled by components that are fitted again."""
 
 RIDGE = 1e-3
+
+EQUAL = 0.01
+"""Width of the interval of a ratio below which an error is said to be that of PCA, if the interval contains 1."""
+
 RESAMPLES, LEVEL = 1000, 0.95
 
 
@@ -151,7 +155,8 @@ def report_rows(plan: TrainingPlan, history: Mapping) -> dict:
         some = {kind: restored[kind, shown][:4] for kind in ("pca", "vae")}
         names = [rows.names[row] for row in test[:4]]
         drawn["spectra"] = figures.draw_spectra(rows.axis, values[:4], is_good[:4], some, names, shown)
-    network, _ = load_network(_file_of(parameters, "vae", numbers[min(1, len(numbers) - 1)]))
+    network, record = load_network(_file_of(parameters, "vae", shown))
+    save_network(network, parameters.model_file, record)
     codes = np.asarray(codes_of(network.get_layer("encoder").predict(filled.astype(np.float32), verbose=0)))
     drawn["codes"] = figures.draw_row_codes(components.project(filled), codes, rows.classes)
     for kind in KINDS:
@@ -246,5 +251,7 @@ def _describe(one: Mapping) -> str:
     ratio = one["ratio"]
     if ratio["low"] is None:
         return f"{one['rms']:.4f}"
-    tells = "" if not ratio["low"] <= 1 <= ratio["high"] else " too few to tell"
+    tells = ""
+    if ratio["low"] <= 1 <= ratio["high"]:
+        tells = " as PCA" if ratio["high"] - ratio["low"] < EQUAL else " too few to tell"
     return f"{ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]{tells}"

@@ -92,6 +92,7 @@ def test_a_trained_network_is_better_than_pca_and_comes_back_from_its_file(kind,
     assert set(history) >= {"loss", "rms", "val_rms"} | ({"divergence"} if kind == "vae" else set())
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(images, scaling, components, tmp_path, monkeypatch):
     whole = build("vae", scaling, components)
     train(whole, "vae", components, scaling, images, tmp_path / "whole.keras", epochs=3)

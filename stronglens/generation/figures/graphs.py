@@ -79,8 +79,11 @@ def draw_statistics(found: Measured, real: Measured, other: Measured, edges: np.
             axes.set_xlabel("brightness [stretched units]")
         pixels.set(title="Pixels", ylabel="pixels of an image in a bin")
         peaks.set(title="Peaks", ylabel="local maxima of an image in a bin")
+        ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200) if tick <= frequency[-1]]
         for axes in (power, cross):
             axes.set_xscale("log")
+            axes.set_xticks(ticks, [str(tick) for tick in ticks])
+            axes.minorticks_off()
             axes.set_xlabel("cycles over the image")
         power.set(yscale="log", title="Power spectrum, less the mean image", ylabel="power")
         cross.set(title="Cross power of different images", ylabel="cross power / power of real images")
