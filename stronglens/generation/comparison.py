@@ -1,6 +1,6 @@
 """How generated images differ from real ones; each number beside real images against other real ones."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +42,8 @@ class Measured:
     statistics : dict of str to ndarray (N,)
     components : ndarray (N, F)
         Leading principal components, in units of the deviation of the first.
+    features : ndarray (N, F)
+        Of a lens network, in standard deviations of the real images; the components without one.
     power, cross_power : ndarray (K,)
         Of the stretched images, less their mean; and of pairs of different images.
     peaks, pixels : ndarray (B,)
@@ -50,6 +52,7 @@ class Measured:
 
     statistics: dict[str, np.ndarray]
     components: np.ndarray
+    features: np.ndarray
     power: np.ndarray
     cross_power: np.ndarray
     peaks: np.ndarray
@@ -66,11 +69,24 @@ class Ruler:
         Of the training images.
     pixel_scale : float, arcsec
     real : ndarray (N, H, W), electrons/s
-        They set the mean image and the bins of brightness.
+        They set the mean image, the bins of brightness, and the scale of features.
+    extract : callable, optional
+        Takes images (N, H, W), electrons/s; returns their features (N, F) in a lens network.
     """
 
-    def __init__(self, scaling: ImageScaling, components: Components, pixel_scale: float, real: np.ndarray):
+    def __init__(
+        self,
+        scaling: ImageScaling,
+        components: Components,
+        pixel_scale: float,
+        real: np.ndarray,
+        extract: Callable[[np.ndarray], np.ndarray] | None = None,
+    ):
         self.scaling, self.components, self.pixel_scale = scaling, components, pixel_scale
+        self.extract = extract
+        if extract:
+            features = extract(real)
+            self.centre, self.spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-9)
         pixels = stretch(real, scaling)
         self.mean = pixels.mean(axis=0)
         self.edges = np.linspace(*np.percentile(pixels, (0.01, 99.99)), 41)
@@ -81,9 +97,12 @@ class Ruler:
         number = min(FEATURES, len(self.components.deviation))
         relative = self.components.deviation[:number] / self.components.deviation[0]
         maps = (pixels - self.mean).reshape(images.shape)
+        components = self.components.project(pixels)[:, :number] * relative
+        features = (self.extract(images) - self.centre) / self.spread if self.extract else components
         return Measured(
             measure_statistics(images, self.pixel_scale),
-            self.components.project(pixels)[:, :number] * relative,
+            components,
+            features,
             power_spectrum(maps)[1],
             power_spectrum(maps, np.roll(maps, 1, axis=0))[1],
             count_peaks(pixels.reshape(images.shape), self.edges),
@@ -109,7 +128,7 @@ def compare(found: Measured, real: Measured, training: np.ndarray, held_out: np.
     dict
         ``wasserstein`` of each statistic, in standard deviations, and their ``mean-wasserstein`` (profiles count as
         one); ``auc-statistics``, ``auc-components``: see `baseline.tell_apart`; ``precision``, ``recall``
-        (Kynkäänniemi et al. 2019, NeurIPS), ``density``, ``coverage`` (Naeem et al. 2020, ICML) of the components;
+        (Kynkäänniemi et al. 2019, NeurIPS), ``density``, ``coverage`` (Naeem et al. 2020, ICML) of the features;
         ``kernel-distance``: see `kernel_distance`; ``power-large-scales``, ``power-all``: mean relative difference of
         the power spectra; ``cross-power``: mean absolute cross power over the power of real images; ``peaks``,
         ``pixels``: sum of the absolute differences of the counts, over the real ones; ``nearest-training``: median
@@ -127,8 +146,8 @@ def compare(found: Measured, real: Measured, training: np.ndarray, held_out: np.
         "mean-wasserstein": float(np.mean([*single, np.mean(profile)])),
         "auc-statistics": tell_apart(stack(found.statistics), stack(real.statistics), seed),
         "auc-components": tell_apart(found.components, real.components, seed),
-        **neighbourhoods(real.components, found.components),
-        "kernel-distance": kernel_distance(real.components, found.components),
+        **neighbourhoods(real.features, found.features),
+        "kernel-distance": kernel_distance(real.features, found.features),
         "power-large-scales": float(relative[:LARGE_SCALES].mean()),
         "power-all": float(relative.mean()),
         "cross-power": float(np.mean(np.abs(found.cross_power) / real.power)),

@@ -57,6 +57,11 @@ class GenerationSampling(Parameters):
         (), many=True,
         help="labels that new images can be asked for; the sampler (flow or gmm) is then conditional on them",
     )
+    features_from: Path | None = text(
+        None,
+        help="trained network of another task, on whose features of images precision, recall, density, coverage and "
+        "kernel distance are measured; without it, on principal components",
+    )
     sample: int = number(
         0, valid=(0, 10_000_000), recorded=False,
         help="number of new images to write, with the trained network in --model-file (no training)",

@@ -119,12 +119,14 @@ def fit_rows(plan: TrainingPlan) -> tuple[Components, np.ndarray]:
 def project_good(components: Components, values: np.ndarray, is_good: np.ndarray, number: int | None = None):
     """Return the coefficients (N, K) of rows (N, P), from their good numbers alone, by regularised least squares."""
     axes = (components.axes * components.deviation[:, None])[:number].astype(float)
-    found = np.empty((len(values), len(axes)))
-    for row, (one, good) in enumerate(zip(values, is_good, strict=True)):
-        some = axes[:, good]
-        ridge = RIDGE * np.trace(some @ some.T) / len(axes) * np.eye(len(axes))
-        ridge = 0 * ridge if good.all() else ridge
-        found[row] = np.linalg.solve(some @ some.T + ridge, some @ (one - components.mean)[good])
+    right = np.where(is_good, values - components.mean, 0.0) @ axes.T
+    whole = axes @ axes.T
+    found = np.linalg.solve(whole, right.T).T
+    for row in np.flatnonzero(~is_good.all(axis=1)):
+        bad = axes[:, ~is_good[row]]
+        normal = whole - bad @ bad.T
+        ridge = RIDGE * np.trace(normal) / len(axes) * np.eye(len(axes))
+        found[row] = np.linalg.solve(normal + ridge, right[row])
     return found
 
 

@@ -1,6 +1,9 @@
 """Test of new images: numbers and figures beside real images."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
 
 from stronglens.generation import figures
 from stronglens.generation.comparison import Ruler, compare, describe_comparison, find_collapse
@@ -10,6 +13,9 @@ from stronglens.generation.generated import generate_images
 from stronglens.generation.outputs import scaling_of
 from stronglens.generation.sampler import Sampler, draw_condition
 from stronglens.learning.plan import TrainingPlan
+from stronglens.out_of_distribution import build_feature_extractor
+from stronglens.parameters import RunError
+from stronglens.training import load_network
 
 MOST_COMPARED, FEWEST_COMPARED = 2000, 50
 """Largest and smallest number of new images that are compared with real ones."""
@@ -45,7 +51,8 @@ def compare_samples(plan: TrainingPlan, network, record: Mapping, components: Co
     generated = generate_images(network, sampler, record["origin"], number, parameters.seed, labels)
     test, valid = dataset.images[rows[:number]], dataset.images[held_out[:number]]
     scale = dataset.manifest["telescope"]["pixel-scale"]
-    ruler = Ruler(scaling_of(record), components, scale, test)
+    extract = read_extractor(parameters.features_from, test.shape[1:]) if parameters.features_from else None
+    ruler = Ruler(scaling_of(record), components, scale, test, extract)
     real, other, found = ruler(test), ruler(valid), ruler(generated)
     train = dataset.images[plan.split["train"][:MOST_COMPARED]]
     training = ruler(train).components
@@ -71,3 +78,18 @@ def compare_samples(plan: TrainingPlan, network, record: Mapping, components: Co
         "samples": figures.draw_samples(test[:12], generated[:12], scale, parameters.cmap, subtitle),
         "statistics": figures.draw_statistics(found, real, other, ruler.edges, subtitle),
     }
+
+
+def read_extractor(path: Path, shape: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what computes the features of images (N, H, W) in a trained network of another task.
+
+    Raises
+    ------
+    RunError
+        If there is no such network, or it takes images of another shape.
+    """
+    network, _ = load_network(path)
+    extractor = build_feature_extractor(network)
+    if tuple(extractor.input_shape[1:]) != shape:
+        raise RunError(f"the network in {path} takes images of {extractor.input_shape[1:]} pixels, not {shape}")
+    return lambda images: extractor.predict(images, batch_size=256, verbose=0)
