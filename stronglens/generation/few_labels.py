@@ -111,7 +111,7 @@ def _learn_from_scratch(
 ) -> np.ndarray:
     image, features = build_backbone("report", images.shape[1:], scaling, seed)
     start = keras.initializers.GlorotUniform(seed=seed)
-    network = keras.Model(image, keras.layers.Dense(1, kernel_initializer=start)(features))
+    network = keras.Model(image, keras.layers.Dense(1, kernel_initializer=start, name="label")(features))
     network.compile(keras.optimizers.Adam(3e-4), loss="mean_squared_error")
     random = np.random.default_rng(seed)
     mean, deviation = labels.mean(), labels.std()
