@@ -125,6 +125,17 @@ def fit_components(
     return Components(mean.astype(np.float32), np.ascontiguousarray(axes), deviation.astype(np.float32))
 
 
+def components_of(network) -> Components | None:
+    """Return the principal components that a network works on; None if it does not."""
+    decoder = network.get_layer("decoder")
+    names = {layer.name for layer in decoder.layers}
+    if "pixels_of_components" not in names:
+        return None
+    kernel, mean = decoder.get_layer("pixels_of_components").get_weights()
+    deviation = np.linalg.norm(kernel, axis=1)
+    return Components(mean, kernel / deviation[:, None], deviation)
+
+
 def _orders_of_pixels(shape: tuple[int, ...]) -> np.ndarray:
     """Return the order of the pixels (8, P) after each rotation and flip."""
     numbers = np.arange(np.prod(shape)).reshape(1, *shape)

@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from stronglens.generation.components import Components
 from stronglens.measuring import damaged_record
 from stronglens.parameters import RunError
 from stronglens.scaling import ImageScaling
@@ -48,14 +45,3 @@ def scaling_of(record: Mapping) -> ImageScaling:
     if isinstance(stretch["softening"], list):
         stretch["softening"] = tuple(stretch["softening"])
     return ImageScaling(**stretch)
-
-
-def components_of(network) -> Components | None:
-    """Return the principal components that a network works on; None if it does not."""
-    decoder = network.get_layer("decoder")
-    names = {layer.name for layer in decoder.layers}
-    if "pixels_of_components" not in names:
-        return None
-    kernel, mean = decoder.get_layer("pixels_of_components").get_weights()
-    deviation = np.linalg.norm(kernel, axis=1)
-    return Components(mean, kernel / deviation[:, None], deviation)

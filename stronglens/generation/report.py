@@ -9,11 +9,11 @@ from scipy.stats import norm
 
 from stronglens.dataset import write_whole
 from stronglens.generation import figures
-from stronglens.generation.components import Components, fit_components, stretch, unstretch
+from stronglens.generation.components import Components, components_of, fit_components, stretch, unstretch
 from stronglens.generation.compression import describe_by_latents, describe_compression, find_inactive
 from stronglens.generation.few_labels import describe_few_labels, measure_few_labels
 from stronglens.generation.network import decode, encode
-from stronglens.generation.outputs import components_of, scaling_of
+from stronglens.generation.outputs import scaling_of
 from stronglens.generation.rows import report_rows
 from stronglens.generation.sampler import sampler_path
 from stronglens.generation.testing_compression import measure_compression, measure_others

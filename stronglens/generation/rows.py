@@ -30,8 +30,8 @@ NUMBERS, NUMBERS_OF_IRIS = (2, 4, 6, 10), (1, 2, 3)
 MOST_COMPONENTS, SHARE = 64, 4
 """Largest number of components that networks work on, and training rows for each: fewer rows determine fewer."""
 
-FILLINGS = 20
-"""Rounds in which masked numbers are filled by components that are fitted again."""
+FILLINGS, SETTLED = 10, 1e-3
+"""Most rounds in which masked numbers are filled by components that are fitted again, and the change that ends them."""
 
 RIDGE = 1e-3
 
@@ -110,8 +110,10 @@ def fit_rows(plan: TrainingPlan) -> tuple[Components, np.ndarray]:
     if not rows.is_good.all():
         for _ in range(FILLINGS):
             restored = components.restore(project_good(components, rows.values[train], rows.is_good[train]))
-            filled = np.where(rows.is_good[train], rows.values[train], restored)
+            before, filled = filled, np.where(rows.is_good[train], rows.values[train], restored)
             components = _decompose(filled, number)
+            if np.abs(filled - before).max() < SETTLED:
+                break
     restored = components.restore(project_good(components, rows.values, rows.is_good))
     return components, np.where(rows.is_good, rows.values, restored)
 
@@ -225,9 +227,15 @@ def _file_of(parameters, kind: str, latents: int):
 
 def _decompose(filled: np.ndarray, number: int) -> Components:
     mean = filled.mean(axis=0)
-    _, values, axes = np.linalg.svd(filled - mean, full_matrices=False)
-    deviation = np.maximum(values[:number] / np.sqrt(len(filled)), 1e-6)
-    return Components(mean.astype(np.float32), axes[:number].astype(np.float32), deviation.astype(np.float32))
+    away = filled - mean
+    is_wide = len(filled) < filled.shape[1]
+    squares, vectors = np.linalg.eigh(away @ away.T if is_wide else away.T @ away)  # the smaller one
+    values = np.sqrt(np.maximum(squares[::-1][:number], 1e-10))
+    axes = vectors[:, ::-1][:, :number].T
+    if is_wide:
+        axes = axes @ away / values[:, None]
+    deviation = np.maximum(values / np.sqrt(len(filled)), 1e-6)
+    return Components(mean.astype(np.float32), axes.astype(np.float32), deviation.astype(np.float32))
 
 
 def _errors(restored: np.ndarray, values: np.ndarray, is_good: np.ndarray) -> np.ndarray:

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from small_images import SIDE, draw_spots
 
-from stronglens.generation.components import fit_components, stretch
+from stronglens.generation.components import components_of, fit_components, stretch
 from stronglens.generation.compression import compression_metrics, find_inactive
 from stronglens.generation.network import KINDS, build_network, codes_of
 from stronglens.generation.objective import PointBatches, Reconstruction
-from stronglens.generation.outputs import components_of
 from stronglens.generation.report import describe_inactive
 from stronglens.scaling import fit_image_scaling
 from stronglens.training import fit, keras, load_network
