@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         require_folder(parameters.figures_dir, "--figures-dir")
         if wants_explanation(parameters):
             apply(parameters, "explaining", "explain")
-        elif parameters.predict:
+        elif parameters.predict or getattr(parameters, "sample", 0):
             apply(parameters, "measuring", "measure")
         else:
             train(parameters)
@@ -44,7 +44,8 @@ def train(parameters) -> None:
     from stronglens.learning.train import open_stream
     from stronglens.training import remove_state
 
-    with open_stream(plan, load(parameters, "simulator").make_simulator, panel.PROGRAM_VERSION) as stream:
+    make = load(plan.made_with, "simulator").make_simulator if plan.made_with else None  # the dataset's own
+    with open_stream(plan, make, panel.PROGRAM_VERSION) as stream:
         history = load(parameters, "train").train_network(plan, stream)
     load(parameters, "report").write_report(plan, history)
     remove_state(parameters.model_file)  # kept until here, so that a run killed in the report need not train again
@@ -52,7 +53,7 @@ def train(parameters) -> None:
 
 
 def apply(parameters, module: str, function: str) -> None:
-    """Apply the trained network: measure telescope images, or explain what the network responds to."""
+    """Apply the trained network: measure telescope images, generate images, or explain what the network responds to."""
     from stronglens.training import load_network
 
     task = load(parameters, module)  # its network's layers must be known before the file is opened

@@ -32,6 +32,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stronglens.finding import declarations as finding
+from stronglens.generation import declarations as generation
 from stronglens.parameters import (
     Parameters,
     Range,
@@ -57,7 +58,7 @@ PRESETS = Path(__file__).parent / "stronglens" / "presets"
 
 COMPOSITE = ("lens_model", "composite")
 ELLIPSOID = ("lens_model", ("sie", "powerlaw"))
-TASKS = ("regression", "substructure", "reconstruction", "finding", "separation")
+TASKS = ("regression", "substructure", "reconstruction", "finding", "separation", "generation")
 
 
 @declare
@@ -68,8 +69,9 @@ class Run(Parameters):
         "regression", TASKS, fixed=True,
         help="what the network learns. regression: properties of lens and source; substructure: the class of the "
         "lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex; reconstruction: the unlensed "
-        "source galaxy; finding: whether there is a lens; separation: noise, and the light of lens and source. Each "
-        "task has its own flags",
+        "source galaxy; finding: whether there is a lens; separation: noise, and the light of lens and source; "
+        "generation: to compress the images of any of these datasets, and to generate new ones. Each task has its own "
+        "flags",
     )
     preset: str | None = text(
         None,
@@ -489,6 +491,9 @@ class Training(Parameters):
         help="train on new simulations in each epoch instead of the stored training images; validation and test use "
         "stored images"
     )
+    use_generated: bool = switch(
+        help="train on a dataset of images that a network has generated (--task=generation --sample)"
+    )
     resume: bool = switch(recorded=False, help="resume an interrupted training or measurement")
     model_file: Path = text("models/regression.keras", help="file of the trained network")
 
@@ -644,6 +649,15 @@ class SeparationTraining(Run, separation.SeparationLearning, Training, Machines,
     """Train a network on dataset/ that separates noise, source and lens, and draw figures; or separate images."""
 
 
+@declare(
+    task="generation", learning_rate=0.001, learning_schedule="cosine", batch_size=128, augment="on", epochs=100,
+    model_file=Path("models/generation.keras"),
+)  # fmt: skip
+class GenerationTraining(Run, generation.GenerationLearning, Training, generation.GenerationSampling, Machines, Figures,
+                         Prediction):  # fmt: skip
+    """Train a network that compresses and generates images, and draw figures; or write new images; or compress some."""
+
+
 # --------------------------------------------------------------------------------------
 # Defaults that depend on a choice
 # --------------------------------------------------------------------------------------
@@ -656,7 +670,7 @@ OVERRIDES = regression.OVERRIDES | {
     },
     # The relation of velocity dispersion and Einstein radius depends on more than the slope: on the stars' orbits.
     ("lens_model", "powerlaw"): {"einstein_radius_range": Range(0.7, 2.0)},
-} | substructure.OVERRIDES | reconstruction.OVERRIDES | finding.OVERRIDES | separation.OVERRIDES
+} | substructure.OVERRIDES | reconstruction.OVERRIDES | finding.OVERRIDES | separation.OVERRIDES | generation.OVERRIDES
 
 COMMANDS = {
     "generate_data.py": {
@@ -672,11 +686,12 @@ COMMANDS = {
         "reconstruction": ReconstructionTraining,
         "finding": FindingTraining,
         "separation": SeparationTraining,
+        "generation": GenerationTraining,
     },
 }
 OF_TASKS = {
     "regression": regression, "substructure": substructure, "reconstruction": reconstruction, "finding": finding,
-    "separation": separation,
+    "separation": separation, "generation": generation,
 }  # fmt: skip
 EXAMPLES = {
     program: {task: OF_TASKS[task].EXAMPLES[program] for task in tasks} for program, tasks in COMMANDS.items()

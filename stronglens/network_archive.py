@@ -25,7 +25,7 @@ LARGEST_TEXT = 256_000_000  # maximum bytes of config.json or stronglens.json, w
 # fmt: off
 ADMITTED = frozenset((
     "Functional", "InputLayer", "DTypePolicy", "__keras_tensor__",
-    "Rescaling", "Normalization", "Arcsinh", "Reshape", "Permute", "Flatten", "Activation", "ReLU", "LeakyReLU",
+    "Rescaling", "Normalization", "Arcsinh", "Sinh", "Reshape", "Permute", "Flatten", "Activation", "ReLU", "LeakyReLU",
     "PReLU", "ELU", "Softmax",
     "Conv1D", "Conv2D", "Conv2DTranspose", "SeparableConv2D", "DepthwiseConv2D", "Dense", "Dropout",
     "SpatialDropout2D",

@@ -28,6 +28,7 @@ class Stream(IntEnum):
     OBSERVATION = 6
     LENS_ERROR = 7
     POPULATION = 8
+    GENERATED = 9
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 
-TASKS = ("finding", "reconstruction", "regression", "separation", "substructure")
+TASKS = ("finding", "generation", "reconstruction", "regression", "separation", "substructure")
 FOLDERS = ("explaining", "networks", "out_of_distribution", "raytracing", "simulation", "training", *TASKS)
 FILES = ("test_benchmarks.py", "test_telescope_on_device.py")
 COMPILING = {Path(__file__).parent / name for name in FOLDERS + FILES}

@@ -124,14 +124,14 @@ def settings_of_fit(parameters) -> dict:
 
 
 @contextmanager
-def open_stream(plan: TrainingPlan, make: Callable, program_version: str) -> Iterator[SimulationStream | None]:
+def open_stream(plan: TrainingPlan, make: Callable | None, program_version: str) -> Iterator[SimulationStream | None]:
     """Start processes that simulate training images.
 
     Parameters
     ----------
     plan : TrainingPlan
-    make : callable
-        Makes the task's simulator.
+    make : callable or None
+        Makes the simulator of the dataset; None if it was not simulated.
     program_version : str
 
     Yields
@@ -151,6 +151,7 @@ def open_stream(plan: TrainingPlan, make: Callable, program_version: str) -> Ite
     workers = 0 if parameters.scheduler else max(1, parameters.workers)  # JAX and TensorFlow need separate processes
     describe = partial(describe_environment, program_version)
     with open_executor(workers, parameters.scheduler, describe, plan.console) as executor:
+        assert make  # load_training_set refuses --simulate otherwise
         stored, number = plan.dataset.manifest["number"], len(plan.split["train"])
         yield SimulationStream(make, plan.made_with, stored, number, plan.label_columns, executor)
 

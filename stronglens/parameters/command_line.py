@@ -55,6 +55,8 @@ def parse_command(
     """
     tasks = commands[program]
     task, is_typed = _find_task(tasks, argv, program, presets)
+    if task not in tasks:
+        raise UsageError(f"{program} has no --task={task}, which learns from datasets of the tasks {', '.join(tasks)}")
     others = {f"--task={name}": cls for name, cls in tasks.items() if name != task}
     for other in (name for name in commands if name != program):
         by_task = sorted(commands[other].items(), key=lambda item: item[0] != task)

@@ -12,7 +12,7 @@ import numpy as np
 from stronglens.out_of_distribution import build_feature_extractor
 from stronglens.parameters import RunError
 from stronglens.regression.label_space import LabelSpace
-from stronglens.training import FLOW, import_bayesflow, keras, spread_seed
+from stronglens.training import FLOW, import_bayesflow, keras, seed_flow, spread_seed
 
 KINDS = ("flow", "gaussian")
 POINTS_AT_ONCE = 50_000
@@ -206,22 +206,8 @@ def _add_flow(point, summary, dimensions: int, seed: int):
 
     flow = CouplingFlow(**FLOW, name="flow")
     flow.build((1, dimensions), (1, summary.shape[-1]))
-    _seed_flow(flow, seed)
+    seed_flow(flow, spread_seed(seed, 1)[0])
     return flow(point, conditions=summary, density=True)[1]
-
-
-def _seed_flow(flow, seed: int) -> None:
-    """Initialise the weights of a flow from a seed; BayesFlow uses Keras's global random numbers."""
-    random = np.random.default_rng(spread_seed(seed, 1)[0])
-    for variable in flow.weights:
-        if variable.name == "kernel" and variable.path.split("/")[-2] != "output_projector":
-            limit = np.sqrt(6 / sum(variable.shape))  # Glorot & Bengio 2010, AISTATS
-            variable.assign(random.uniform(-limit, limit, variable.shape).astype(np.float32))
-    for layer in flow.invertible_layers:
-        if hasattr(layer, "forward_indices"):
-            order = random.permutation(layer.forward_indices.shape[0])
-            layer.forward_indices.assign(order)
-            layer.inverse_indices.assign(np.argsort(order))
 
 
 def _add_gaussian(point, summary, dimensions: int, seed: int):

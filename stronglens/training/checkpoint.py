@@ -34,6 +34,11 @@ class Checkpoint(keras.callbacks.Callback):
         Shows whether the training has diverged.
     log_dir : Path, optional
         Folder of the logs.
+
+    Attributes
+    ----------
+    trained : keras.Model
+        The network in training, or a copy of it in another precision. An objective may train a part of it only.
     """
 
     def __init__(
@@ -47,7 +52,7 @@ class Checkpoint(keras.callbacks.Callback):
     ):
         super().__init__()
         self.state, self.model_file, self.record = state, model_file, record
-        self.progress = progress
+        self.progress, self.trained = progress, network
         self.logs = None if log_dir is None else TrainingLogs(Path(log_dir), is_new=not state.epochs)
         # An older network file is replaced when the training is finished. Until then the state has the best weights.
         self.spares_older = Path(model_file).exists()
@@ -75,7 +80,7 @@ class Checkpoint(keras.callbacks.Callback):
             epoch + 1 if best else state.best_epoch,
             _read(model.variables),
             _read(model.optimizer.variables),
-            model.get_weights() if best else state.best,
+            self.trained.get_weights() if best else state.best,
         )
         if self.logs is not None:
             self.logs.write(state.history)

@@ -179,7 +179,7 @@ def fit(
         with parallel(devices):
             clip = {"clipped_at": objective.clipped_at}
             make = functools.partial(make_optimizer, optimizer, rate, momentum, weight_decay, **clip)
-            core = _prepare(network, objective, make, mixed_precision, sharing, state)
+            core, checkpoint.trained = _prepare(network, objective, make, mixed_precision, sharing, state)
             _run(core, batches, checks, epochs, progress, checkpoint)
         state = checkpoint.state
         if progress.diverged:
@@ -193,8 +193,9 @@ def fit(
     return {name: list(numbers) for name, numbers in state.history.items()}
 
 
-def _prepare(network, objective, make, mixed_precision, sharing, state) -> keras.Model:
-    # Returns the part of the network that the objective trains; with 16 bits or several devices, of a copy.
+def _prepare(network, objective, make, mixed_precision, sharing, state) -> tuple[keras.Model, keras.Model]:
+    # Returns the part of the network that the objective trains, and the network; with 16 bits or several devices, of a
+    # copy.
     policy = compute_policy(mixed_precision)
     trained = network if policy == "float32" and sharing == 1 else copy_network(network, policy)
     core = objective.core(trained)
@@ -204,7 +205,7 @@ def _prepare(network, objective, make, mixed_precision, sharing, state) -> keras
     core.compile(optimizer, loss=objective.loss(), metrics=objective.metrics(), jit_compile=objective.jit_compile)
     optimizer.build(core.trainable_variables)
     _restore(core, optimizer, state)
-    return core
+    return core, trained
 
 
 def _run(core, batches, checks, epochs, progress, checkpoint) -> None:

@@ -1,0 +1,1 @@
+"""Task: compress images to a few numbers, and generate new images."""

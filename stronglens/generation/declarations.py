@@ -1,0 +1,87 @@
+"""Parameters that only the generation task has."""
+
+from pathlib import Path
+
+from stronglens.parameters import Parameters, choice, declare, names, number, switch, text
+
+
+@declare
+class GenerationLearning(Parameters):
+    """What compresses the images"""
+
+    network: str = choice(
+        "vae", ("vae", "autoencoder", "conv-vae", "conv-autoencoder", "pca", "lecture"),
+        help="vae: variational autoencoder; autoencoder: without its prior on the codes; conv-vae and "
+        "conv-autoencoder: with convolutions on the pixels; pca: principal components, not trained; lecture: dense "
+        "layers with 32 ReLU codes, for comparison. vae and autoencoder begin as pca",
+    )
+    latents: int = number(
+        10, shortcut="lat", valid=(1, 256), help="number of codes (latents) that an image is compressed to"
+    )
+    more_latents: tuple[str, ...] = names(
+        (), many=True,
+        help="other numbers of codes: the network is also trained with each of them, to compare errors (such as "
+        "2,4,6,10)",
+    )
+    few_labels: str | None = text(
+        None,
+        help="label to predict from the codes of 50, 200 and 1000 training images, beside components and a network "
+        "from scratch (such as einstein-radius)",
+    )
+    spectra: Path | None = text(
+        None,
+        help="folder of spectra to compress instead of images: SDSS's spec-*.fits, 6dFGS's .fits, or .npz with flux "
+        "and wavelength; autoencoders are compared with principal components",
+    )
+    example: str | None = choice(None, ("iris",), help="iris: compress the flowers of a textbook example, not images")
+    components: int = number(
+        256, valid=(2, 2048),
+        help="number of principal components of the images that the dense networks work on",
+    )
+    width: int = number(256, valid=(1, 4096), help="units of each hidden layer")
+    depth: int = number(2, valid=(1, 16), help="hidden layers of the encoder and of the decoder")
+
+
+@declare
+class GenerationSampling(Parameters):
+    """New images"""
+
+    sampler: str = choice(
+        "flow", ("flow", "gmm", "prior", "none"),
+        help="distribution that codes of new images are drawn from. flow: a normalising flow (BayesFlow), fitted to "
+        "the codes of the training images; gmm: a mixture of normal distributions; prior: the prior of a vae; none: no "
+        "new images",
+    )
+    sampler_epochs: int = number(60, valid=(1, 100_000), help="epochs of the training of the flow")
+    condition: tuple[str, ...] = names(
+        (), many=True,
+        help="labels that new images can be asked for; the sampler (flow or gmm) is then conditional on them",
+    )
+    features_from: Path | None = text(
+        None,
+        help="trained network of another task, on whose features of images precision, recall, density, coverage and "
+        "kernel distance are measured; without it, on principal components",
+    )
+    sample: int = number(
+        0, valid=(0, 10_000_000), recorded=False,
+        help="number of new images to write, with the trained network in --model-file (no training)",
+    )
+    sample_dir: Path = text("generated", recorded=False, help="folder of the dataset that --sample writes")
+    sample_format: str = choice("pickle", ("pickle", "zarr"), help="storage format of the dataset that --sample writes")
+    force: bool = switch(recorded=False, help="replace the dataset in --sample-dir")
+
+
+OVERRIDES = {("network", "lecture"): {"latents": 32}}
+
+EXAMPLES = {
+    "model_and_figures.py": (
+        ("compress the images of dataset/ to ten codes", "model_and_figures.py --task=generation"),
+        ("write 1000 new images, as a dataset", "model_and_figures.py --task=generation --sample=1000"),
+        (
+            "error against the number of codes",
+            "model_and_figures.py --task=generation --latents=32 --more-latents=2,4,6,10",
+        ),
+        ("principal components alone", "model_and_figures.py --task=generation --network=pca"),
+        ("images of another task", "model_and_figures.py --task=generation --dataset-dir=substructure"),
+    ),
+}
