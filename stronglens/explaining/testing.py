@@ -18,7 +18,7 @@ from stronglens.parameters import RunError
 
 FIRST = 2 * 10**9
 """Index of the first image of a test: no dataset and no training reaches it."""
-CHUNK, MOST_CHUNKS = 64, 40
+CHUNK, MOST_CHUNKS = 64, 20
 """Images that are simulated at once, and the largest number of such chunks."""
 ALL = "*"
 """Answer of an image that tests every output."""
