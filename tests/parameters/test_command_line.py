@@ -113,7 +113,7 @@ def test_labels_are_a_list_with_commas():
         (["-n=1_000"], "--generated-number must be a whole number"),
         (["-n=1.5"], "received 1.5"),
         (["--force=1"], "--force must be true or false; received 1"),
-        (["--task=sorting"], "--task must be regression, substructure or reconstruction; received sorting"),
+        (["--task=sorting"], "--task must be regression, substructure, reconstruction, finding or separation; received sorting"),
         (["--dataset-dir="], "--dataset-dir must be a path that is not empty"),
         (["--dataset-dir=\udcff"], "--dataset-dir must be a path without control characters"),  # no UTF-8: not for JSON
         (["-er=1"], "does not apply with --lens-model=composite; omit it or use --lens-model=sie or powerlaw"),
@@ -217,7 +217,7 @@ def test_a_flag_of_the_other_command_is_named_as_such(program, argv, line):
         ("generate_data.py", ["--ceiling-images=1"], "belongs to model_and_figures.py --task=substructure"),
         ("model_and_figures.py", ["--network=resnet34"], "--network must be report, resnet or convnext"),
         ("model_and_figures.py", ["--task=substructure", "--network=report"], "resnet34, resnet18 or bottleneck"),
-        ("model_and_figures.py", ["--task=sorting"], "substructure or reconstruction; received sorting"),
+        ("model_and_figures.py", ["--task=sorting"], "finding or separation; received sorting"),
         ("model_and_figures.py", ["--task"], "--task needs a value"),
     ],
 )  # fmt: skip
