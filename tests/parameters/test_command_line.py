@@ -113,7 +113,8 @@ def test_labels_are_a_list_with_commas():
         (["-n=1_000"], "--generated-number must be a whole number"),
         (["-n=1.5"], "received 1.5"),
         (["--force=1"], "--force must be true or false; received 1"),
-        (["--task=sorting"], "--task must be regression, substructure, reconstruction, finding or separation; received sorting"),
+        (["--task=sorting"], "--task must be regression, substructure, reconstruction, "
+            "finding or separation; received sorting"),
         (["--dataset-dir="], "--dataset-dir must be a path that is not empty"),
         (["--dataset-dir=\udcff"], "--dataset-dir must be a path without control characters"),  # no UTF-8: not for JSON
         (["-er=1"], "does not apply with --lens-model=composite; omit it or use --lens-model=sie or powerlaw"),
