@@ -46,10 +46,10 @@ def make_yardsticks(components: "Components") -> dict[str, Yardstick]:
         Of training images in units of the noise, for ``pca``.
     """
     return {
-        "gaussian": Yardstick("Gaussian", _gaussian, (0.4, 0.5, 0.6, 0.8, 1.0)),
-        "wiener": Yardstick("Wiener, 3x3", _wiener, (0.3, 0.5, 1.0, 2.0)),
-        "tv": Yardstick("total variation", _total_variation, (0.2, 0.35, 0.5, 0.7, 1.0)),
-        "nl-means": Yardstick("NL-means", _nl_means, (0.4, 0.6, 0.8, 1.0, 1.3)),
+        "gaussian": Yardstick("Gaussian", _gaussian, (0.3, 0.35, 0.4, 0.5, 0.7)),
+        "wiener": Yardstick("Wiener, 3x3", _wiener, (1.0, 2.0, 4.0, 8.0, 16.0)),
+        "tv": Yardstick("total variation", _total_variation, (0.35, 0.5, 0.7, 1.0, 1.4)),
+        "nl-means": Yardstick("NL-means", _nl_means, (0.8, 1.0, 1.3, 1.6, 2.0)),
         "pca": Yardstick("PCA", components, (16, 32, 64, 128, 256)),
     }
 
