@@ -18,6 +18,8 @@ MIXTURE = 16
 
 FOLDS = 4
 
+# Libraries are limited to one thread: on a busy machine, several wait for each other far longer than they work.
+
 
 def fit_mixture(points: np.ndarray, seed: int) -> dict[str, Any]:
     """Fit a mixture of normal distributions with full covariances.
@@ -100,7 +102,7 @@ def tell_apart(one: np.ndarray, other: np.ndarray, seed: int) -> float:
     scores = np.empty(len(truth))
     for fold in range(FOLDS):
         classifier = HistGradientBoostingClassifier(max_iter=60, learning_rate=0.1, random_state=seed)
-        with threadpool_limits(1):  # on a busy machine, several threads wait for each other far longer than they work
+        with threadpool_limits(1):
             classifier.fit(features[folds != fold], truth[folds != fold])
             scores[folds == fold] = classifier.predict_proba(features[folds == fold])[:, 1]
     return float(roc_auc_score(truth, scores))
@@ -123,7 +125,7 @@ def fit_process(points: np.ndarray, labels: np.ndarray, seed: int) -> Callable[[
     mean, deviation = points.mean(axis=0), np.maximum(points.std(axis=0), 1e-12)
     kernel = ConstantKernel(1.0, (1e-2, 1e4)) * RBF(np.sqrt(points.shape[1]), (0.1, 1e3)) + WhiteKernel(0.1, (1e-6, 10))
     process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=seed)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)  # a size at the end of its range is a good answer
         process.fit((points - mean) / deviation, labels)
     return lambda others: process.predict((others - mean) / deviation)

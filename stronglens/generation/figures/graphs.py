@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from stronglens.generation.comparison import Measured
 from stronglens.plotting import BLUE, GREY, ORANGE, add_title, best_epoch, inches, new_figure, scale_losses, style
@@ -124,10 +125,9 @@ def draw_errors(by_latents: Mapping[int, Mapping], kind: str) -> Figure:
                 axes.axhline(noise, color=ORANGE, ls="--", lw=1, label=what)
             axes.set(xscale="log", yscale="log", xlabel="codes", title=titles[against])
             axes.set_xticks(numbers, [str(number) for number in numbers])
-            axes.minorticks_off()
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
             axes.yaxis.set_major_formatter("{x:.3g}")
-            axes.yaxis.set_minor_formatter("{x:.2g}")
-            axes.tick_params(axis="y", which="both", labelsize=7.5)
+            axes.minorticks_off()
             axes.grid(color="0.92", lw=0.6)
             axes.set_ylabel("RMS error [stretched units]")
             axes.legend(loc="best")
