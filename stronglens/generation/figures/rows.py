@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from stronglens.generation.components import Components
 from stronglens.plotting import BLUE, GREEN, GREY, ORANGE, add_title, inches, new_figure, plain_text, style
 
-COLOURS = {"pca": GREY, "linear": BLUE, "relu": GREEN, "vae": ORANGE}
+COLOURS = {"pca": BLUE, "linear": GREY, "relu": GREEN, "vae": ORANGE}
 NAMES = {"pca": "PCA", "linear": "linear", "relu": "ReLU", "vae": "VAE"}
 
 
@@ -55,7 +55,7 @@ def draw_components(axis: np.ndarray, components: Components, title: str, number
     """
     number = min(number, len(components.deviation))
     with style():
-        figure = new_figure(7.4, 0.95 + 1.25 * (number + 1))
+        figure = new_figure(7.4, 1.2 + 1.25 * (number + 1))
         for place in range(number + 1):
             box = inches(figure, 0.75, 0.5 + 1.25 * (number - place), 6.4, 1.15)
             axes = figure.add_axes(box)
@@ -92,13 +92,13 @@ def draw_spectra(
     """
     number = len(values)
     with style():
-        figure = new_figure(8.4, 1.0 + 1.75 * number)
+        figure = new_figure(8.4, 1.15 + 1.75 * number)
         for row in range(number):
             up = 0.5 + 1.75 * (number - 1 - row)
             axes = figure.add_axes(inches(figure, 0.75, up + 0.5, 7.4, 1.1))
             below = figure.add_axes(inches(figure, 0.75, up, 7.4, 0.48))
             shown = np.where(is_good[row], values[row], np.nan)
-            axes.plot(axis, shown, color="0.55", lw=0.8, label="spectrum")
+            axes.plot(axis, shown, color="0.6", lw=1.2, label="spectrum")
             for kind, spectra in restored.items():
                 axes.plot(axis, spectra[row], color=COLOURS[kind], lw=0.8, label=NAMES[kind])
                 below.plot(axis, shown - spectra[row], color=COLOURS[kind], lw=0.6)
