@@ -29,6 +29,7 @@ def test_twins_of_finding_lack_the_source():
     assert galaxies.any()
 
 
+@pytest.mark.slow
 def test_twins_of_regression_lack_the_source():
     found = regression_twins(make("regression", **SMALL_PARAMETERS, src_clumps=2), range(3))
     assert (found["effects"] > -1e-6).all()  # rounding of the lens's light, of 1 e-/s

@@ -124,6 +124,7 @@ def test_a_saved_network_gives_the_same(recurrent, saved):
     np.testing.assert_array_equal(network(observed()), recurrent(observed()))
 
 
+@pytest.mark.slow
 def test_the_other_backend_opens_the_same_file(recurrent, saved, tmp_path):
     np.savez(tmp_path / "inputs.npz", **observed())
     program = """

@@ -65,7 +65,7 @@ PROCESSES = {
 }
 
 
-@pytest.fixture(scope="module", params=[pytest.param("tensorflow", marks=pytest.mark.slow), "jax"])
+@pytest.fixture(scope="module", params=["tensorflow", "jax"])
 def on_two_devices(request, tmp_path_factory):
     """The folder and the histories of trainings on two devices and on one."""
     folder = tmp_path_factory.mktemp(request.param)
@@ -84,6 +84,7 @@ def on_two_devices(request, tmp_path_factory):
     return folder, losses
 
 
+@pytest.mark.slow
 def test_two_devices_train_as_one_does(on_two_devices):
     _, losses = on_two_devices
     for name in ("loss", "val_loss"):
@@ -92,6 +93,7 @@ def test_two_devices_train_as_one_does(on_two_devices):
         assert losses["descent on two"][name] == pytest.approx(losses["descent on one"][name], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_two_devices_train_a_flow_as_one_does(on_two_devices):
     _, losses = on_two_devices
     for name in ("loss", "val_loss"):
@@ -99,6 +101,7 @@ def test_two_devices_train_a_flow_as_one_does(on_two_devices):
         assert losses["flow on two"][name] == pytest.approx(losses["flow on one"][name], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_two_devices_train_a_classifier_with_batch_normalisation(on_two_devices):
     _, losses = on_two_devices
     # Each normalises its own half of a batch, or both the whole: no two numbers to compare. A third is chance.
@@ -106,6 +109,7 @@ def test_two_devices_train_a_classifier_with_batch_normalisation(on_two_devices)
     assert losses["classes"]["accuracy"][-1] > 0.5
 
 
+@pytest.mark.slow
 def test_images_that_two_devices_cannot_share_evenly_are_no_trouble(on_two_devices):
     folder, losses = on_two_devices
     assert {len(numbers) for numbers in losses["ragged"].values()} == {3}
