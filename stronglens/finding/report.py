@@ -63,9 +63,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     """
     parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
     network, record = load_network(parameters.model_file)
-    rows, name = plan.test
-    if name != "test":
-        say("There are no test images (--test-split=0); the metrics are those of the validation set")
+    rows, name = plan.announce_test()
     valid, tested = (score_dataset(network, dataset, chosen) for chosen in (plan.split["valid"], rows))
     doubtful = score_dataset(network, dataset, plan.split["doubtful"])
     others = {folder: _score_other(network, plan, folder) for folder in parameters.more_tests}

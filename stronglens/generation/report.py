@@ -56,9 +56,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
         return report_rows(plan, history)
     parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
     network, record = load_network(parameters.model_file)
-    rows, name = plan.test
-    if name != "test":
-        say("There are no test images (--test-split=0); the metrics are those of the validation set")
+    rows, name = plan.announce_test()
     images = dataset.images[rows]
     codes, log_variance = encode(network, images)
     restored = decode(network, codes)

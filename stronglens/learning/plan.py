@@ -54,6 +54,13 @@ class TrainingPlan:
         rows = self.split["test"]
         return (rows, "test") if len(rows) else (self.split["valid"], "validation")
 
+    def announce_test(self) -> tuple[np.ndarray, str]:
+        """Return `test`, and say so if it is the validation set."""
+        rows, name = self.test
+        if name != "test":
+            self.console.say("There are no test images (--test-split=0); the metrics are those of the validation set")
+        return rows, name
+
 
 def check_flags(parameters) -> None:
     """Check that the flags of a training are compatible.

@@ -52,9 +52,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     parameters, dataset, console = plan.parameters, plan.dataset, plan.console
     network, record = load_network(parameters.model_file)
     camera, kind, compiled = camera_of(network), record["network"], compile_shared(network)
-    rows, name = plan.test
-    if name != "test":
-        console.say("There are no test images (--test-split=0); the metrics are those of the validation set")
+    rows, name = plan.announce_test()
     test = choose_lenses(dataset, rows, plan.made_with)
     steps = network.output_shape[1] - len(INVERSIONS) - 1
     with console.progress(count_lenses(test, kind in ("rim", "magnet")), "testing", unit="lenses") as progress:

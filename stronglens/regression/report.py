@@ -46,9 +46,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     """
     parameters, dataset, truth, say = plan.parameters, plan.dataset, plan.truth, plan.console.say
     network, record = load_network(parameters.model_file)
-    rows, name = plan.test
-    if name != "test":
-        say("There are no test images (--test-split=0); the metrics are those of the validation set")
+    rows, name = plan.announce_test()
     extractor, posterior, samples = build_feature_extractor(network), None, None
     if parameters.posterior != "none" and len(rows) > MOST_POSTERIORS:
         say(f"Posteriors are tested on {MOST_POSTERIORS:,} of the {len(rows):,} {name} images")

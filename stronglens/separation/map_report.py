@@ -77,7 +77,7 @@ def write_map_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dic
     """
     parameters, dataset, console, folder = plan.parameters, plan.dataset, plan.console, plan.parameters.figures_dir
     network, record = load_network(parameters.model_file)
-    rows, name = plan.test
+    rows, name = plan.announce_test()
     rows = rows[:MOST_TESTED]
     planes = predict(network, dataset.images.subset(rows))
     if not np.isfinite(planes).all():

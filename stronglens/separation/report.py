@@ -77,9 +77,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
         return write_map_report(plan, history)
     parameters, console, folder = plan.parameters, plan.console, plan.parameters.figures_dir
     network, record = load_network(parameters.model_file)
-    rows, name = plan.test
-    if name != "test":
-        console.say("There are no test images (--test-split=0); the metrics are those of the validation set")
+    rows, name = plan.announce_test()
     test = TestSet.of(plan.dataset, rows[:MOST_TESTED])
     separated = separate(network, test.images)
     if not (np.isfinite(separated.denoised).all() and np.isfinite(separated.source).all()):

@@ -66,9 +66,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
     classes = dataset.manifest["classes"]
     network, record = load_network(parameters.model_file)
-    rows, name = plan.test
-    if name != "test":
-        say("There are no test images (--test-split=0); the metrics are those of the validation set")
+    rows, name = plan.announce_test()
     true = plan.truth[:, 0].astype(int)
     probabilities = predict(network, dataset.images.subset(rows)).astype(float)
     if not np.isfinite(probabilities).all():
