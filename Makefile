@@ -20,7 +20,7 @@ SIMULATES := params_and_cli.py generate_data.py stronglens/regression/simulator.
 TRAINS    := params_and_cli.py model_and_figures.py \
              $(filter-out stronglens/raytracing/% stronglens/execution/% stronglens/simulation/%, $(PACKAGE))
 
-.PHONY: all rebuild install test quick lint bench bench-gpu tables gallery check-gpu-requirements clean help
+.PHONY: all rebuild install test quick lint bench bench-gpu tables networks gallery check-gpu-requirements clean help
 
 # A stage is out of date when its result is missing or was made with other flags. The stamp files contain the flags.
 DATA_STALE  := $(if $(wildcard dataset/manifest.json),,rebuild)
@@ -93,6 +93,9 @@ bench-gpu:  ## measure simulation and training on a GPU; write benchmarks/result
 
 tables: $(VENV)/.installed  ## write the parameter tables in docs/parameters/
 	$(PYTHON) params_and_cli.py
+
+networks: $(VENV)/.installed  ## train the networks that come with the project anew (an hour and more for each)
+	$(PYTHON) -m benchmarks.networks
 
 gallery: figures/.drawn  ## copy the figures of the default run into the README's gallery
 	cp figures/*.png docs/images/

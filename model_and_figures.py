@@ -8,6 +8,7 @@ from importlib import import_module
 import params_and_cli as panel
 from stronglens.execution import Console, check_machines, exit_codes, open_executor, require_folder
 from stronglens.explaining.request import wants_explanation
+from stronglens.learning.bundled import choose_network
 from stronglens.parameters import from_manifest, parse_command
 
 
@@ -25,12 +26,14 @@ def main(arguments: list[str] | None = None) -> int:
             label_help=lambda parameters: load(parameters, "plan").list_labels(parameters, rebuild),
         )
         check_machines(parameters.workers, parameters.scheduler)
+        explains = wants_explanation(parameters)
+        applies = explains or bool(parameters.predict) or bool(getattr(parameters, "sample", 0))
+        if applies:
+            parameters = choose_network(parameters, panel.PRESETS, Console(parameters.quiet))
         load(parameters, "request").check_request(parameters)
         require_folder(parameters.figures_dir, "--figures-dir")
-        if wants_explanation(parameters):
-            apply(parameters, "explaining", "explain")
-        elif parameters.predict or getattr(parameters, "sample", 0):
-            apply(parameters, "measuring", "measure")
+        if applies:
+            apply(parameters, *(("explaining", "explain") if explains else ("measuring", "measure")))
         else:
             train(parameters)
     return 0
