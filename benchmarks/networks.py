@@ -1,8 +1,8 @@
 """Train the networks that come with the project, ``stronglens/presets/NAME.keras``, by the commands of their presets.
 
 ``python -m benchmarks.networks slacs euclid`` simulates the presets' datasets and trains their networks, unless they
-are there (``dataset-NAME/``, ``models/NAME.keras``). It then stores the weights in 16 bits, compares the answers of both
-files for test images, and refuses a network whose answers change by more than a tenth of a posterior's width.
+are there (``dataset-NAME/``, ``models/NAME.keras``). It then stores the weights in 16 bits, compares the answers of
+both files for test images, and refuses a network whose answers change by more than a tenth of a posterior's width.
 """
 
 import argparse
@@ -30,7 +30,7 @@ FEWEST = 1_000
 
 IMAGES, DRAWS = 256, 1000
 ALLOWED = 0.1
-"""Maximum change of a posterior's mean and standard deviation, in standard deviations, for 99 % of labels of the images."""
+"""Maximum change of a posterior's mean and standard deviation, in standard deviations, for 99 % of posteriors."""
 
 
 def main(arguments: list[str] | None = None) -> int:
