@@ -129,7 +129,12 @@ def test_complete_dataset_is_left_alone_by_resume(tmp_path, small_dataset, capsy
 
 @pytest.mark.parametrize(
     ("kill", "kept"),
-    [(signal.SIGKILL, "pickle"), (signal.SIGKILL, "zarr"), (signal.SIGINT, "zarr"), (signal.SIGTERM, "pickle")],
+    [
+        (signal.SIGKILL, "pickle"),
+        pytest.param(signal.SIGKILL, "zarr", marks=pytest.mark.slow),
+        (signal.SIGINT, "zarr"),
+        pytest.param(signal.SIGTERM, "pickle", marks=pytest.mark.slow),
+    ],
 )
 def test_killed_process_resumes_to_the_same_bytes(tmp_path, whole, kill, kept):
     arguments = [*LARGER, f"--format={kept}"]
@@ -147,6 +152,7 @@ def test_killed_process_resumes_to_the_same_bytes(tmp_path, whole, kill, kept):
     assert contents(tmp_path / "d") == whole(kept)
 
 
+@pytest.mark.slow
 def test_worker_that_is_killed_costs_nothing_but_its_chunk(tmp_path, whole):
     arguments = [*LARGER, "--format=zarr"]
     process = start_process(tmp_path / "d", *arguments, "--workers=2")

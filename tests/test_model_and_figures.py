@@ -261,6 +261,7 @@ def test_redshift_that_leaves_no_trace_is_warned_of(tmp_path, capsys):
     assert "its images do not depend on src-redshift" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_killed_training_resumes(tmp_path, small_dataset):
     arguments = [*flags(tmp_path, small_dataset), "-e=60", "-mlr=1e-4"]
     command = [sys.executable, "model_and_figures.py", *arguments]

@@ -12,6 +12,7 @@ import model_and_figures
 pytestmark = [pytest.mark.command, pytest.mark.usefixtures("shallow_resnet")]
 
 
+@pytest.mark.slow
 def test_public_folders_with_both_commands(public, tmp_path, capsys):
     dataset = tmp_path / "dataset"
     arguments = ["--task=substructure", f"--convert-from={public}", f"--dataset-dir={dataset}"]
