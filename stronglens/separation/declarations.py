@@ -1,6 +1,6 @@
 """Parameters that only the separation task has."""
 
-from stronglens.parameters import Parameters, choice, declare
+from stronglens.parameters import Parameters, choice, declare, switch
 
 
 @declare
@@ -17,6 +17,10 @@ class SeparationLearning(Parameters):
         "remains of the image; or that draws the convergence pixel by pixel; branched: a trunk with one branch for the "
         "noise and one for the source (Reiman & Goehre 2019), slower; components: the principal components of a map of "
         "the convergence, and their uncertainties",
+    )
+    adversarial: bool = switch(
+        help="with --network=branched: add the loss of a discriminator, which learns to tell separated "
+        "sources from true ones (Reiman & Goehre 2019)"
     )
 
 

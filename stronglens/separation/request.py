@@ -19,6 +19,8 @@ def check_request(parameters) -> None:
     unfit = "branched" if parameters.map == "convergence" else "components"
     if parameters.network == unfit and not parameters.predict:
         raise UsageError(f"--network={unfit} does not apply to --map={parameters.map}")
+    if parameters.adversarial and parameters.network != "branched":
+        raise UsageError("--adversarial applies to --network=branched only")
     if parameters.predict:
         from stronglens.measuring import check_request
 

@@ -1,15 +1,20 @@
 """The task with both commands: training, report, measured files."""
 
+import csv
 import json
+import zipfile
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
+from small_separation import SMALL_FLAGS
 
+import generate_data
 import model_and_figures
 from stronglens.dataset import load_dataset
 from stronglens.separation import network, report
+from stronglens.training import load_network
 
 pytestmark = pytest.mark.command
 
@@ -102,9 +107,55 @@ def test_measured_convergence(mapped, image_file):
         assert "Mass-sheet" in str(hdus[0].header["COMMENT"])
 
 
+@pytest.fixture(scope="module")
+def measuring(trained, tmp_path_factory):
+    """The flags and the folder of a regression network that was trained on separated images."""
+    folder = tmp_path_factory.mktemp("regression")
+    flags = ["--task=regression", "--network=resnet", f"--figures-dir={folder}", f"--model-file={folder / 'r.keras'}"]
+    flags += ["--quiet", f"--dataset-dir={folder / 'dataset'}"]
+    made_with = ["--task=regression", *SMALL_FLAGS[1:], "--seed=1", "-n=40"]
+    assert generate_data.main([*made_with, f"--dataset-dir={folder / 'dataset'}", "--quiet"]) == 0
+    separated = [f"--separate={trained / 'light.keras'}", "--labels=einstein-radius", "-e=1", "-f=svg", "-sn=4"]
+    assert model_and_figures.main([*flags, *separated]) == 0
+    return flags, folder
+
+
+@pytest.mark.slow
+def test_a_network_that_learned_from_separated_images_measures_raw_ones(
+    trained, measuring, image_file, small_separation
+):
+    flags, folder = measuring
+    assert model_and_figures.main([*flags, "--predict", str(image_file), f"--separate={trained / 'light.keras'}"]) == 0
+    with open(folder / "measured.csv") as file:
+        (row,) = csv.DictReader(file)
+    image = load_dataset(small_separation, "separation").images[:1]
+    source = load_network(trained / "light.keras")[0].predict(image, verbose=0)[..., network.SOURCE]
+    expected = load_network(folder / "r.keras")[0].predict(source, verbose=0)[0, 0]
+    assert float(row["einstein-radius"]) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_other_separations_are_refused(trained, measuring, image_file, tmp_path, capsys):
+    flags, _ = measuring
+    other = tmp_path / "other.keras"
+    other.write_bytes((trained / "light.keras").read_bytes())
+    with zipfile.ZipFile(other, "a") as archive:
+        archive.comment = b"another file"
+    for given, code, message in (
+        ([], 2, "trained on separated images; give the same --separate=FILE"),
+        ([f"--separate={other}"], 2, "is not the file with which the training images were separated"),
+        ([f"--separate={measuring[1] / 'r.keras'}"], 1, "does not separate light"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            model_and_figures.main([*flags, "--predict", str(image_file), *given])
+        assert caught.value.code == code
+        assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        (["--adversarial"], "--adversarial applies to --network=branched only"),
         (["--network=components"], "--network=components does not apply to --map=light"),
         (["--map=convergence", "--network=branched"], "--network=branched does not apply to --map=convergence"),
         (["--mixed-precision"], "--mixed-precision is not available"),
