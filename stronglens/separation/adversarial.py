@@ -66,6 +66,11 @@ class AdversarialError(SeparationError):
         return [*super().metrics(), *(PlaneMean(plane, name=name) for plane, name in losses)]
 
 
+def make_objective(parameters) -> SeparationError:
+    """Return what a network for light learns, with or without a discriminator."""
+    return AdversarialError(parameters.seed) if parameters.adversarial else SeparationError()
+
+
 class AdversarialPair(keras.Model):
     """A separating network with its discriminator.
 

@@ -1,6 +1,8 @@
 """Parameters that only the separation task has."""
 
-from stronglens.parameters import Parameters, choice, declare, switch
+from pathlib import Path
+
+from stronglens.parameters import Parameters, choice, declare, switch, text
 
 
 @declare
@@ -21,6 +23,11 @@ class SeparationLearning(Parameters):
     adversarial: bool = switch(
         help="with --network=branched: add the loss of a discriminator, which learns to tell separated "
         "sources from true ones (Reiman & Goehre 2019)"
+    )
+    measure_radius: Path | None = text(
+        None,
+        help="folder of a second dataset of this task, with another --seed: test whether the separation helps to "
+        "measure Einstein radii, with regression networks on raw, separated and truly separated images (minutes)",
     )
 
 

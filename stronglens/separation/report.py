@@ -21,6 +21,7 @@ from stronglens.separation.map_report import write_map_report
 from stronglens.separation.metrics import flux_ratio, peak_ratio
 from stronglens.separation.network import DENOISED
 from stronglens.separation.network import SOURCE as SOURCE_PLANE
+from stronglens.separation.radius import measure_radii, radius_table
 from stronglens.separation.yardsticks import (
     MOST_LEARNED,
     MOST_TUNED,
@@ -93,6 +94,10 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     metrics |= {"set": name, "network": parameters.network, "strengths": strengths}
     for line in ["", *_tables(metrics), ""]:
         console.say(line)
+    if parameters.measure_radius:
+        metrics["einstein_radius"] = measure_radii(plan)
+        for line in [*radius_table(metrics["einstein_radius"]), ""]:
+            console.say(line)
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     write_whole(folder / "predictions.csv", _predictions(test, separated, values))
     few = {part: some[np.linspace(0, len(some) - 1, min(len(some), MOST_DESCRIBED)).astype(int)]

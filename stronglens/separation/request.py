@@ -21,6 +21,8 @@ def check_request(parameters) -> None:
         raise UsageError(f"--network={unfit} does not apply to --map={parameters.map}")
     if parameters.adversarial and parameters.network != "branched":
         raise UsageError("--adversarial applies to --network=branched only")
+    if parameters.measure_radius and (parameters.predict or parameters.map == "convergence"):
+        raise UsageError("--measure-radius tests the training of a network for light; it does not apply here")
     if parameters.predict:
         from stronglens.measuring import check_request
 

@@ -5,12 +5,11 @@ from typing import Any
 from stronglens.learning.plan import TrainingPlan
 from stronglens.learning.train import announce, describe_training, settings_of_fit
 from stronglens.scaling import fit_image_scaling
-from stronglens.separation.adversarial import AdversarialError, explain_losses
+from stronglens.separation.adversarial import explain_losses, make_objective
 from stronglens.separation.batches import FreshBatches, LightBatches, encode_light
 from stronglens.separation.camera import Camera
 from stronglens.separation.convergence import GaussianError, build_map_network, calibrate
 from stronglens.separation.network import build_network
-from stronglens.separation.training_error import SeparationError
 from stronglens.simulation.stream import SimulationStream
 from stronglens.training import fit
 
@@ -49,7 +48,7 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
     else:
         network = build_network(parameters.network, images.shape[1:], image_scaling, camera, parameters.seed)
         encode, outputs = encode_light(camera), "noise and source of each pixel"
-        objective = AdversarialError(parameters.seed) if parameters.adversarial else SeparationError()
+        objective = make_objective(parameters)
         record["adversarial"] = parameters.adversarial
     announce(plan, network, outputs, "simulated for each epoch" if fresh else "for training")
     ways = {"objective": objective, "seed": parameters.seed}

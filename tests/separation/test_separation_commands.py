@@ -13,25 +13,33 @@ from small_separation import SMALL_FLAGS
 import generate_data
 import model_and_figures
 from stronglens.dataset import load_dataset
-from stronglens.separation import network, report
+from stronglens.separation import network, radius, report
 from stronglens.training import load_network
 
 pytestmark = pytest.mark.command
 
 
-def train(small_separation, folder, kind):
+def train(small_separation, folder, kind, *flags):
     """Train a network for light or for the convergence for an epoch, with its report."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report, "MOST_TUNED", 3)
+        patch.setattr(radius, "TIMED", 1)
+        patch.setattr(radius, "learn_radius", learn_nothing)
         patch.setattr(network, "FILTERS", (4, 8, 8, 8))  # an epoch of the real one takes seconds
-        command(folder, kind, f"--dataset-dir={small_separation}", f"--map={kind}", "-e=1")
+        command(folder, kind, f"--dataset-dir={small_separation}", f"--map={kind}", "-e=1", *flags)
+
+
+def learn_nothing(dataset, images, split, epochs, seed):
+    """In place of trainings of seconds: the light within the image in place of the errors."""
+    return images[split["test"]].sum((1, 2)), 0.001
 
 
 @pytest.fixture(scope="module")
 def trained(small_separation, tmp_path_factory):
     """A folder with a network for light and its report."""
     folder = tmp_path_factory.mktemp("separation")
-    train(small_separation, folder, "light")
+    assert generate_data.main([*SMALL_FLAGS, "--seed=1", "-n=30", f"--dataset-dir={folder / 'other'}", "--quiet"]) == 0
+    train(small_separation, folder, "light", f"--measure-radius={folder / 'other'}")
     return folder
 
 
@@ -72,6 +80,26 @@ def test_report(trained):
     for name in ("separated", "worst", "flux", "psnr", "history"):
         assert (trained / "light" / f"{name}.png").stat().st_size > 10_000
     assert len((trained / "light" / "predictions.csv").read_text().splitlines()) == 7
+
+
+def test_einstein_radii_are_measured_on_raw_and_separated_images(trained):
+    found = json.loads((trained / "light" / "metrics.json").read_text())["einstein_radius"]
+    assert found["images"] == 6
+    light = {kind: found[kind]["rms"]["value"] for kind in (radius.RAW, radius.SEPARATED, radius.TRULY)}
+    assert light["truly separated"] < light["raw"] / 2, "the light of the lens is gone"
+    assert found["raw"]["over_raw"]["value"] == 1
+    assert found[radius.LONGER]["epochs"] >= 2 * radius.EPOCHS, "as long as both trainings"
+    assert len(radius.radius_table(found)) == 7
+
+
+@pytest.mark.slow
+def test_a_radius_is_learned(small_separation):
+    dataset = load_dataset(small_separation, "separation")
+    split = dict(zip(("train", "valid", "test"), np.split(np.arange(60), (40, 50)), strict=True))
+    errors, cost = radius.learn_radius(dataset, dataset.images[:], split, 2, 0)
+    assert errors.shape == (10,)
+    assert np.abs(errors).max() < 3  # the images reach to 2.4 arcsec
+    assert cost > 0
 
 
 @pytest.mark.slow
@@ -156,6 +184,7 @@ def test_other_separations_are_refused(trained, measuring, image_file, tmp_path,
     ("flags", "message"),
     [
         (["--adversarial"], "--adversarial applies to --network=branched only"),
+        (["--measure-radius=other", "--map=convergence"], "--measure-radius tests the training of a network for light"),
         (["--network=components"], "--network=components does not apply to --map=light"),
         (["--map=convergence", "--network=branched"], "--network=branched does not apply to --map=convergence"),
         (["--mixed-precision"], "--mixed-precision is not available"),
