@@ -14,8 +14,6 @@ def check_request(parameters) -> None:
     UsageError, RunError
     """
     check_flags(parameters)
-    if parameters.mixed_precision:
-        raise UsageError("--mixed-precision is not available with --task=separation: 16 bits are too few for its units")
     unfit = "branched" if parameters.map == "convergence" else "components"
     if parameters.network == unfit and not parameters.predict:
         raise UsageError(f"--network={unfit} does not apply to --map={parameters.map}")

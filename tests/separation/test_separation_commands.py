@@ -187,7 +187,7 @@ def test_other_separations_are_refused(trained, measuring, image_file, tmp_path,
         (["--measure-radius=other", "--map=convergence"], "--measure-radius tests the training of a network for light"),
         (["--network=components"], "--network=components does not apply to --map=light"),
         (["--map=convergence", "--network=branched"], "--network=branched does not apply to --map=convergence"),
-        (["--mixed-precision"], "--mixed-precision is not available"),
+        (["--mixed-precision"], "--mixed-precision applies to --task=regression"),
     ],
 )
 def test_refusals(flags, message, capsys):
