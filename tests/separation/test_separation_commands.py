@@ -77,6 +77,7 @@ def test_report(trained):
     assert metrics["denoising"].keys() == methods
     psnr = metrics["source"]["network"]["psnr"]
     assert psnr["low"] <= psnr["value"] <= psnr["high"]
+    assert metrics["misjudged_noise"]["2"]["denoising"]["value"] != 0
     for name in ("separated", "worst", "flux", "psnr", "history"):
         assert (trained / "light" / f"{name}.png").stat().st_size > 10_000
     assert len((trained / "light" / "predictions.csv").read_text().splitlines()) == 7
