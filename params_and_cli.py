@@ -30,6 +30,7 @@ How to read a declaration
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import ClassVar
 
 from stronglens.finding import declarations as finding
 from stronglens.generation import declarations as generation
@@ -486,16 +487,44 @@ class Training(Parameters):
         help="random 90-degree rotations and flips of the training images; their labels are transformed with them",
     )
     batch_size: int = number(20, shortcut="b", unit="images", valid=(1, 65_536), help="images per training step")
-    mixed_precision: bool = switch(help="train in 16-bit mixed precision (faster on a GPU)")
-    simulate: bool = switch(
-        help="train on new simulations in each epoch instead of the stored training images; validation and test use "
-        "stored images"
-    )
     use_generated: bool = switch(
         help="train on a dataset of images that a network has generated (--task=generation --sample)"
     )
     resume: bool = switch(recorded=False, help="resume an interrupted training or measurement")
     model_file: Path = text("models/regression.keras", help="file of the trained network")
+
+
+@declare
+class Precision(Parameters):
+    """Precision of the training"""
+
+    mixed_precision: bool = switch(help="train in 16-bit mixed precision (faster on a GPU)")
+
+
+@declare
+class FullPrecision(Parameters):
+    """Of a task that trains in 32 bits only: no flags"""
+
+    mixed_precision: ClassVar[bool] = False
+
+
+@declare
+class NewImages(Parameters):
+    """New simulations in place of stored training images"""
+
+    simulate: bool = switch(
+        help="train on new simulations in each epoch instead of the stored training images; validation and test use "
+        "stored images"
+    )
+
+
+@declare
+class StoredImages(Parameters):
+    """Of a task that trains on stored images only: no flags"""
+
+    simulate: ClassVar[bool] = False
+    workers: ClassVar[int] = 0
+    scheduler: ClassVar[str | None] = None
 
 
 @declare
@@ -609,8 +638,8 @@ class Explanation(Parameters):
 
 
 @declare
-class RegressionTraining(Run, regression.RegressionLearning, Training, Machines, Figures, Prediction,
-                         regression.PosteriorMeasuring, Explanation):  # fmt: skip
+class RegressionTraining(Run, regression.RegressionLearning, Training, Precision, NewImages, Machines,
+                         Figures, Prediction, regression.PosteriorMeasuring, Explanation):  # fmt: skip
     """Train a network on dataset/ to measure lenses, and draw figures; or measure images with a trained network."""
 
 
@@ -618,8 +647,8 @@ class RegressionTraining(Run, regression.RegressionLearning, Training, Machines,
     task="substructure", learning_rate=0.001, learning_schedule="cosine", batch_size=64, augment="on",
     model_file=Path("models/substructure.keras"),
 )  # fmt: skip
-class SubstructureTraining(Run, substructure.SubstructureLearning, Training, Machines, Figures, Prediction,
-                           Explanation):  # fmt: skip
+class SubstructureTraining(Run, substructure.SubstructureLearning, Training, Precision, NewImages,
+                           Machines, Figures, Prediction, Explanation):  # fmt: skip
     """Train a network on dataset/ to find substructure, and draw figures; or classify images with a trained network."""
 
 
@@ -627,8 +656,8 @@ class SubstructureTraining(Run, substructure.SubstructureLearning, Training, Mac
     task="reconstruction", learning_rate=0.0015, learning_schedule="cosine", batch_size=16, augment="on",
     test_split=0.2, model_file=Path("models/reconstruction.keras"),
 )  # fmt: skip
-class ReconstructionTraining(Run, reconstruction.ReconstructionLearning, Training, Machines, Figures, Prediction,
-                             reconstruction.LensOfImages):  # fmt: skip
+class ReconstructionTraining(Run, reconstruction.ReconstructionLearning, Training, FullPrecision,
+                             StoredImages, Figures, Prediction, reconstruction.LensOfImages):  # fmt: skip
     """Train a network that reconstructs sources on dataset/ and draw figures; or reconstruct the sources of images."""
 
 
@@ -636,8 +665,8 @@ class ReconstructionTraining(Run, reconstruction.ReconstructionLearning, Trainin
     task="finding", learning_rate=0.001, learning_schedule="cosine", batch_size=64, augment="on", epochs=6,
     model_file=Path("models/finding.keras"),
 )  # fmt: skip
-class FindingTraining(Run, finding.FindingLearning, Training, finding.FieldScores, Machines, Figures, Prediction,
-                      finding.Cutouts, Explanation):  # fmt: skip
+class FindingTraining(Run, finding.FindingLearning, Training, Precision, NewImages, finding.FieldScores,
+                      Machines, Figures, Prediction, finding.Cutouts, Explanation):  # fmt: skip
     """Train a network that finds lenses on dataset/, and draw figures; or score images with a trained network."""
 
 
@@ -645,7 +674,8 @@ class FindingTraining(Run, finding.FindingLearning, Training, finding.FieldScore
     task="separation", learning_rate=0.002, learning_schedule="cosine", batch_size=16, augment="on", epochs=10,
     model_file=Path("models/separation.keras"),
 )  # fmt: skip
-class SeparationTraining(Run, separation.SeparationLearning, Training, Machines, Figures, Prediction):
+class SeparationTraining(Run, separation.SeparationLearning, Training, FullPrecision, NewImages,
+                         Machines, Figures, Prediction):  # fmt: skip
     """Train a network on dataset/ that separates noise, source and lens, and draw figures; or separate images."""
 
 
@@ -653,8 +683,8 @@ class SeparationTraining(Run, separation.SeparationLearning, Training, Machines,
     task="generation", learning_rate=0.001, learning_schedule="cosine", batch_size=128, augment="on", epochs=100,
     model_file=Path("models/generation.keras"),
 )  # fmt: skip
-class GenerationTraining(Run, generation.GenerationLearning, Training, generation.GenerationSampling, Machines, Figures,
-                         Prediction):  # fmt: skip
+class GenerationTraining(Run, generation.GenerationLearning, Training, FullPrecision, StoredImages,
+                         generation.GenerationSampling, Figures, Prediction):  # fmt: skip
     """Train a network that compresses and generates images, and draw figures; or write new images; or compress some."""
 
 

@@ -98,7 +98,7 @@ def test_the_panel_imports_declarations_alone():
     assert all(isinstance(node, ast.ImportFrom) for node in imports)
     names = {node.module: {alias.name for alias in node.names} for node in imports}
     shared = {"stronglens.parameters", "stronglens.telescopes"}
-    assert names.keys() <= {"pathlib", "dataclasses"} | shared | {f"stronglens.{task}" for task in TASKS}
+    assert names.keys() <= {"pathlib", "dataclasses", "typing"} | shared | {f"stronglens.{task}" for task in TASKS}
     assert set(imported_modules(ROOT / "stronglens" / "telescopes.py")) <= {"collections.abc", "dataclasses"}
     assert all(names[f"stronglens.{task}"] == {"declarations"} for task in TASKS)
     for task in TASKS:

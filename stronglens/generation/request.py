@@ -17,9 +17,6 @@ def check_request(parameters) -> None:
         When the network or an image cannot be used.
     """
     check_flags(parameters)
-    if parameters.simulate or parameters.mixed_precision:
-        flag = "--simulate" if parameters.simulate else "--mixed-precision"
-        raise UsageError(f"{flag} is not available with --task={parameters.task}")
     if parameters.latents > parameters.components and parameters.network != "lecture":
         raise UsageError(
             f"--latents={parameters.latents} must be at most --components={parameters.components}: the networks begin "

@@ -115,7 +115,7 @@ def project(
     tensor (B, S, S), nowhere negative
     """
     weight = 1 / deviation**2
-    length = 1 / (largest_weight(operator, weight) + LARGEST_CURVATURE * strength)
+    length = 1 / (operator.largest_weight(weight) + LARGEST_CURVATURE * strength)
     data = operator.adjoint(weight * image)
 
     def step(_, state):
@@ -127,19 +127,6 @@ def project(
 
     start = ops.relu(start)
     return ops.fori_loop(0, steps, step, (start, start, ops.ones((), start.dtype)))[0]
-
-
-def largest_weight(operator: Operator, weight: Any) -> Any:
-    """Return a bound on the eigenvalues of A^T W A, its largest sum of a row: A has no negative entries.
-
-    Returns
-    -------
-    tensor (B, 1, 1)
-    """
-    side = operator.source_side
-    ones = ops.ones((ops.shape(weight)[0], side, side))
-    sums = operator.adjoint(weight * operator.forward(ones))
-    return ops.max(sums, axis=(1, 2), keepdims=True)
 
 
 def _dot(first: Any, second: Any) -> Any:

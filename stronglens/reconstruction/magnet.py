@@ -10,7 +10,6 @@ estimate itself is corrected, from zero, as the report says.
 
 from typing import Any
 
-from stronglens.reconstruction.inversion import largest_weight
 from stronglens.reconstruction.operator import Operator
 from stronglens.training import keras
 
@@ -74,7 +73,7 @@ class MagnetCell(keras.layers.Layer):
         list of tensors (B, S, S)
         """
         # A step of gradient descent of this length cannot overshoot: the gradient gets the scale of a source.
-        length = 1 / (largest_weight(operator, weight) + 1e-12)  # no ray may end in the source's field
+        length = 1 / (operator.largest_weight(weight) + 1e-12)  # no ray may end in the source's field
         estimate = ops.zeros_like(operator.adjoint(image))
         memory = ops.zeros_like(estimate)[..., None] + ops.zeros((MEMORY,))
         coarse, fine = memory[:, :: self.stride, :: self.stride], memory

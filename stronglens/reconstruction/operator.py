@@ -203,6 +203,20 @@ class Operator:
         inner = self.source_side
         return sum(table[:, 2 - y : 2 - y + inner, 2 - x : 2 - x + inner, at] for at, (y, x) in enumerate(CORNERS))
 
+    def largest_weight(self, weight: Any) -> Any:
+        """Return a bound on the eigenvalues of A^T W A, its largest sum of a row: A has no negative entries.
+
+        Parameters
+        ----------
+        weight : tensor (B, H, H) or (B, 1, 1)
+
+        Returns
+        -------
+        tensor (B, 1, 1)
+        """
+        ones = ops.ones((ops.shape(weight)[0], self.source_side, self.source_side))
+        return ops.max(self.adjoint(weight * self.forward(ones)), axis=(1, 2), keepdims=True)
+
     def _blur(self, image: Any, is_transposed: bool = False) -> Any:
         rows, columns = self.rows, self.columns
         if is_transposed:

@@ -15,9 +15,6 @@ def check_request(parameters) -> None:
     UsageError, RunError
     """
     check_flags(parameters)
-    if parameters.simulate or parameters.mixed_precision:
-        flag = "--simulate" if parameters.simulate else "--mixed-precision"
-        raise UsageError(f"{flag} is not available with --task=reconstruction")
     if parameters.network == "magnet" and parameters.rim_stride not in (1, 2, 4):
         raise UsageError(f"--rim-stride={parameters.rim_stride} must be 1, 2 or 4")
     flags = ("lens", "lens_model_file", "lens_draws", "psf_width", "psf_fits")

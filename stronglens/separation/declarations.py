@@ -1,6 +1,8 @@
 """Parameters that only the separation task has."""
 
-from stronglens.parameters import Parameters, choice, declare
+from pathlib import Path
+
+from stronglens.parameters import Parameters, choice, declare, switch, text
 
 
 @declare
@@ -17,6 +19,15 @@ class SeparationLearning(Parameters):
         "remains of the image; or that draws the convergence pixel by pixel; branched: a trunk with one branch for the "
         "noise and one for the source (Reiman & Goehre 2019), slower; components: the principal components of a map of "
         "the convergence, and their uncertainties",
+    )
+    adversarial: bool = switch(
+        help="with --network=branched: add the loss of a discriminator, which learns to tell separated "
+        "sources from true ones (Reiman & Goehre 2019)"
+    )
+    measure_radius: Path | None = text(
+        None,
+        help="folder of a second dataset of this task, with another --seed: test whether the separation helps to "
+        "measure Einstein radii, with regression networks on raw, separated and truly separated images (minutes)",
     )
 
 

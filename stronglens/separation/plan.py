@@ -23,14 +23,19 @@ def plan_training(parameters, console: Console, rebuild) -> TrainingPlan:
     RunError
         When there is no complete dataset of this task.
     UsageError
-        When a set has too few images, or ``--augment=on`` would change the prior.
+        When a set has too few images, or ``--augment=on`` would change the prior; see `radius.check_dataset`.
     """
     dataset, made_with = load_training_set(parameters, console, rebuild)
     if parameters.augment == "on":
         require_isotropy(dataset.columns.values())
     number, random = len(dataset.images), generator(parameters.seed, Stream.SPLIT)
     split = split_indices(number, parameters.valid_split, parameters.test_split, random)
-    return TrainingPlan(parameters, dataset, split, (), np.empty((number, 0)), made_with, console)
+    plan = TrainingPlan(parameters, dataset, split, (), np.empty((number, 0)), made_with, console)
+    if parameters.measure_radius:
+        from stronglens.separation.radius import check_dataset
+
+        check_dataset(plan)
+    return plan
 
 
 def list_labels(parameters, rebuild) -> str:

@@ -19,8 +19,10 @@ from stronglens.separation.arrays import SOURCE
 from stronglens.separation.evaluation import NETWORK, Separated, TestSet, evaluate
 from stronglens.separation.map_report import write_map_report
 from stronglens.separation.metrics import flux_ratio, peak_ratio
+from stronglens.separation.misjudged import misjudge_noise, misjudged_lines
 from stronglens.separation.network import DENOISED
 from stronglens.separation.network import SOURCE as SOURCE_PLANE
+from stronglens.separation.radius import measure_radii, radius_table
 from stronglens.separation.yardsticks import (
     MOST_LEARNED,
     MOST_TUNED,
@@ -91,8 +93,13 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     }
     metrics, values = evaluate(test, separated, denoised, sources, parameters.seed)
     metrics |= {"set": name, "network": parameters.network, "strengths": strengths}
+    metrics["misjudged_noise"] = misjudge_noise(plan, network, test, separated)
     for line in ["", *_tables(metrics), ""]:
         console.say(line)
+    if parameters.measure_radius:
+        metrics["einstein_radius"] = measure_radii(plan)
+        for line in [*radius_table(metrics["einstein_radius"]), ""]:
+            console.say(line)
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     write_whole(folder / "predictions.csv", _predictions(test, separated, values))
     few = {part: some[np.linspace(0, len(some) - 1, min(len(some), MOST_DESCRIBED)).astype(int)]
@@ -182,6 +189,7 @@ def _tables(metrics: Mapping) -> list[str]:
             f"{_show(found['half_width'], '.3f')}"
         )
     lines.append(f"  {PRIOR}")
+    lines += misjudged_lines(metrics["misjudged_noise"])
     for name, quantity in (("snr", "S/N of the source"), ("lens_over_source_flux", "lens flux / source flux")):
         rows = [(quantity, "images", "gain [dB]", "source PSNR", "source flux", "half-width", "lens flux")]
         for one in metrics["bins"][name]:

@@ -14,11 +14,13 @@ def check_request(parameters) -> None:
     UsageError, RunError
     """
     check_flags(parameters)
-    if parameters.mixed_precision:
-        raise UsageError("--mixed-precision is not available with --task=separation: 16 bits are too few for its units")
     unfit = "branched" if parameters.map == "convergence" else "components"
     if parameters.network == unfit and not parameters.predict:
         raise UsageError(f"--network={unfit} does not apply to --map={parameters.map}")
+    if parameters.adversarial and parameters.network != "branched":
+        raise UsageError("--adversarial applies to --network=branched only")
+    if parameters.measure_radius and (parameters.predict or parameters.map == "convergence"):
+        raise UsageError("--measure-radius tests the training of a network for light; it does not apply here")
     if parameters.predict:
         from stronglens.measuring import check_request
 

@@ -113,11 +113,14 @@ def subtract_lens_model(components: Components, number: int, images: np.ndarray,
     axes = components.axes[:number]
     lenses = np.empty((len(images), axes.shape[1]))
     for lens, values in zip(lenses, camera.to_units(images, times).reshape(len(images), -1), strict=True):
-        above, weight = values - components.mean, np.ones(axes.shape[1])
-        for _ in range(TURNS):
-            weighted = axes * weight
-            fit = np.linalg.solve(weighted @ axes.T + 1e-9 * np.eye(number), weighted @ above) @ axes
-            weight = (OUTLIER / np.maximum(above - fit, OUTLIER)) ** 2
+        above = values - components.mean
+        all_equal = axes @ above  # the components are orthonormal: only pixels of less weight change the equations
+        fit = all_equal @ axes
+        for _ in range(TURNS - 1):
+            far = above - fit > OUTLIER
+            some, less = axes[:, far], 1 - (OUTLIER / (above - fit)[far]) ** 2
+            matrix = (1 + 1e-9) * np.eye(number) - (some * less) @ some.T
+            fit = np.linalg.solve(matrix, all_equal - some @ (less * above[far])) @ axes
         lens[:] = components.mean + fit
     return images - camera.to_light(lenses.reshape(images.shape), times)
 

@@ -185,7 +185,8 @@ def fit(
         if progress.diverged:
             remove_state(model_file)
             kept = "" if checkpoint.spares_older else model_file
-            raise RunError(_explain_divergence(learning_rate, USUAL_RATE[optimizer], mixed_precision, state, kept))
+            remedy = ", or train without --mixed-precision" if mixed_precision else getattr(objective, "remedy", "")
+            raise RunError(_explain_divergence(learning_rate, USUAL_RATE[optimizer], remedy, state, kept))
     network.set_weights(state.best)
     checkpoint.write(finished=True, with_state=keep_state)
     if not keep_state:
@@ -256,10 +257,8 @@ def _restore(core: keras.Model, optimizer: keras.optimizers.Optimizer, state: Tr
 
 
 def _explain_divergence(
-    learning_rate: float, usual: float, mixed_precision: bool, state: TrainingState, kept_in: Path | str
+    learning_rate: float, usual: float, remedy: str, state: TrainingState, kept_in: Path | str
 ) -> str:
-    cause = f"--learning-rate {learning_rate:g} is too high; try {min(learning_rate / 10, usual):g}"
-    if mixed_precision:
-        cause += ", or train without --mixed-precision"
+    cause = f"--learning-rate {learning_rate:g} is too high; try {min(learning_rate / 10, usual):g}{remedy}"
     kept = f" (the network of epoch {state.best_epoch} is in {kept_in})" if state.best_epoch and kept_in else ""
     return f"training stopped in epoch {state.epochs + 1}: the loss became NaN or infinite. Most likely {cause}{kept}"

@@ -24,7 +24,7 @@ def test_the_task_has_no_simulator(capsys):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--simulate"], "not available"),
+        (["--simulate"], "--simulate applies to --task=regression"),
         (["--latents=20", "--components=10"], "at most --components=10"),
         (["--sampler=prior", "--network=autoencoder"], "no prior"),
         (["--sampler=prior", "--condition=snr"], "use flow or gmm"),

@@ -79,6 +79,21 @@ def test_help_shows_the_flags_of_one_task_and_names_the_others(program, tasks):
         assert flags & known == {item.flag for item in declarations(cls).values()}
 
 
+@pytest.mark.parametrize(
+    ("task", "listed"),
+    [
+        ("regression", {"--simulate", "--workers", "--mixed-precision"}),
+        ("separation", {"--simulate", "--workers"}),
+        ("reconstruction", set()),
+        ("generation", set()),
+    ],
+)
+def test_help_does_not_list_what_a_task_would_refuse(task, listed):
+    cls = panel.COMMANDS["model_and_figures.py"][task]
+    words = set(help_text(cls, "model_and_figures.py", panel.OVERRIDES).split())
+    assert words & {"--simulate", "--workers", "--mixed-precision"} == listed
+
+
 @pytest.mark.parametrize("program", COMMANDS)
 def test_markdown_has_a_row_for_every_parameter(program):
     text = markdown_table(COMMANDS[program], panel.OVERRIDES)

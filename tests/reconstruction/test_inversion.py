@@ -9,7 +9,6 @@ from stronglens.reconstruction.inversion import (
     curvature,
     interpolate_strength,
     invert,
-    largest_weight,
     project,
 )
 from stronglens.reconstruction.operator import Operator, gaussian_blur, pixel_rays, trace_rays
@@ -138,7 +137,7 @@ def test_bound_on_eigenvalues(problem):
     weight = 1 / deviation**2
     forward = dense(operator.forward)
     matrix = np.einsum("bij,bik->bjk", forward, forward * weight.reshape(2, -1, 1))
-    bound = np.asarray(largest_weight(operator, weight)).ravel()
+    bound = np.asarray(operator.largest_weight(weight)).ravel()
     largest = np.linalg.eigvalsh(matrix)[:, -1]
     assert np.all(largest <= bound)
     assert np.all(bound < 3 * largest)  # it is the length of a step

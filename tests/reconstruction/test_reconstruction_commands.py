@@ -101,8 +101,8 @@ def test_simulations_that_are_refused(tmp_path, capsys, changes, code, message):
 @pytest.mark.parametrize(
     ("changes", "code", "message"),
     [
-        (["--simulate"], 2, "--simulate is not available"),
-        (["--mixed-precision"], 2, "--mixed-precision is not available"),
+        (["--simulate"], 2, "--simulate applies to --task=regression"),
+        (["--mixed-precision"], 2, "--mixed-precision applies to --task=regression"),
         (["--network=magnet", "--rim-stride=3"], 2, "--rim-stride=3 must be 1, 2 or 4"),
         (["--lens=1,0,0,0,0,0,0"], 2, "give"),
         (["--valid-split=0.0"], 2, "0 for valid"),

@@ -115,7 +115,7 @@ def draw_steps(errors: Sequence[float], trained: int) -> Figure:
         Number of steps of the training.
     """
     with style():
-        figure = new_figure(5.2, SIDE + 1.5)
+        figure = new_figure(5.2, SIDE + 1.1)
         axes = figure.add_axes(inches(figure, 0.8, 0.55, 4.2, SIDE - 0.3))
         axes.plot(range(len(errors)), errors, **NETWORK)
         axes.axvline(trained, color=GREY, lw=0.8, ls="--", label=f"trained: {trained} steps")
@@ -137,7 +137,7 @@ def draw_lens_errors(found: Mapping[str, Mapping[str, float]], trained_with: flo
         Standard deviation of the errors in training.
     """
     with style():
-        figure = new_figure(5.2, SIDE + 1.5)
+        figure = new_figure(5.2, SIDE + 1.1)
         axes = figure.add_axes(inches(figure, 0.8, 0.55, 4.2, SIDE - 0.3))
         for (level, errors), colour in zip(found.items(), (BLUE, ORANGE), strict=True):
             axes.plot(range(len(errors)), list(errors.values()), "o-", color=colour, label=f"noise {float(level):.0%}")
