@@ -21,7 +21,7 @@ from stronglens.finding.completeness import (
     recall_in_bins,
     write_csv,
 )
-from stronglens.finding.evaluation import PREVALENCES, finding_metrics, finding_table, recall_at
+from stronglens.finding.evaluation import PREVALENCES, finding_metrics, finding_table, recall_at, split_field
 from stronglens.finding.labels import LENS, NON_LENS
 from stronglens.finding.plan import bands_of
 from stronglens.finding.scores import Scores, score_dataset, score_field
@@ -90,7 +90,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
             for quantity, edges in EDGES.items()
             if quantity in lenses.quantities
         },
-        "field": None if field is None else recall_at(field.probability, thresholds),
+        "field": None if field is None else recall_at(split_field(field.probability)[1], thresholds),
         "more_tests": {folder: _measure_other(scores, thresholds) for folder, scores in others.items()},
     }
     say("")
@@ -110,7 +110,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     save_network(network, parameters.model_file, record | {"metrics": metrics} | seen)
     negatives = tested.of_group(NON_LENS).probability
     if field is not None:
-        negatives = np.concatenate([negatives, field.probability])
+        negatives = np.concatenate([negatives, split_field(field.probability)[1]])
     drawn = {"history": draw_history(history)} if history else {}
     drawn["roc"] = figures.draw_roc(lenses.probability, negatives, metrics["auroc"], None, parameters.prevalence)
     drawn["purity"] = figures.draw_purity(lenses.probability, negatives, prevalences[:4])
