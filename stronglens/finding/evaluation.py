@@ -23,7 +23,7 @@ TOP, CANDIDATES = 1000, 1_000_000
 """The best candidates that people look at, and the number of galaxies they come from (arXiv:2503.15326)."""
 
 LEVEL = 0.95
-FIRST_COMPOUND = KINDS.index("compound-rings")
+COMPOUND = range(KINDS.index("compound-rings"), KINDS.index("two-lenses") + 1)
 
 
 def finding_metrics(
@@ -121,7 +121,7 @@ def finding_metrics(
         "compounds": {
             name: recall_at(score[kind == place], thresholds)
             for place, name in enumerate(KINDS)
-            if place >= FIRST_COMPOUND and np.any(kind == place)
+            if place in COMPOUND and np.any(kind == place)
         },
         "doubtful": recall_at(score[group == DOUBTFUL], thresholds) if np.any(group == DOUBTFUL) else None,
     }

@@ -127,9 +127,9 @@ class BandReader(ImageReader):
             self._files[places[0]] = places
             return places[:1]
         found = [list_images([place]) for place in places]
-        tables = [{_number_of(image.path): image.path for image in images} for images in found]
+        tables = [{number_of(image.path): image.path for image in images} for images in found]
         for image in found[0]:
-            paths = [table.get(_number_of(image.path)) for table in tables]
+            paths = [table.get(number_of(image.path)) for table in tables]
             if None in paths:
                 missing = places[paths.index(None)]
                 raise RunError(f"{image.path}: there is no image of the same name or number in {missing}")
@@ -205,7 +205,7 @@ class ChallengeReader(ImageReader):
         )
 
 
-def _number_of(path: str) -> str:
+def number_of(path: str) -> str:
     """Return the last number in the name of a file, or the name if it has none."""
     name = Path(path).name
     numbers = re.findall(r"\d+", name.split(".")[0])
