@@ -25,7 +25,6 @@ from stronglens.finding.labels import FEWEST_PIXELS, LENS, NON_LENS, SMALLEST_MA
 from stronglens.finding.reading import BandReader, number_of
 from stronglens.finding.scene import FindingSimulator
 from stronglens.measuring import ImageFile, TrainingImages
-from stronglens.observation import describe_backgrounds
 from stronglens.parameters import RunError, UsageError
 from stronglens.sampling import Stream, generator
 
@@ -254,8 +253,9 @@ def _describe_target(simulator: FindingSimulator) -> TrainingImages:
         full = wide.side + 2 * wide.padding
         rate = wide.blur(np.zeros((NOISE_IMAGES, full, full), np.float32))
         random = [generator(0, Stream.NOISE, index, place) for index in range(NOISE_IMAGES)]
-        noise = describe_backgrounds(wide.record(rate, random))["noise"]
-        bands[name] = replace(described, zero_point=camera.zero_point, noise=(noise[0], noise[1]))
+        # Not the measured noise of a network's record, which is too small where pixels are interpolated.
+        noise = float(wide.record(rate, random).std())
+        bands[name] = replace(described, zero_point=camera.zero_point, noise=(noise, noise))
     return replace(described, bands=bands)
 
 
