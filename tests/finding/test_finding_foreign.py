@@ -59,7 +59,7 @@ def test_images_and_their_truth_become_a_dataset(tmp_path, capsys):
     assert dataset.manifest["bands"] == ["VIS", "Y"]
     images = dataset.images[:]
     assert images.shape == (2, 24, 24, 2)
-    # Noise of simulated images, e-/s in a pixel of 0.1 arcsec: 0.0072 in VIS, 0.0056 in Y; that of the files is measured
+    # Noise of simulated images, e-/s in a pixel of 0.1 arcsec: 0.0072 in VIS, 0.0056 in Y; that of files is measured
     # to 20 %. The spot is 20 times as bright, the masked pixel is filled.
     peaks = images.max(axis=(1, 2))
     np.testing.assert_allclose(peaks / 20, [[0.0072, 0.0056]] * 2, rtol=0.35)
