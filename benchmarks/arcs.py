@@ -1,6 +1,6 @@
 """Share of the maps of a real lens that lies in its arcs.
 
-``python -m benchmarks.arcs figures/explained_data_lens.npz --radius=1.38`` reads the arrays that ``--explain`` wrote for
+``python -m benchmarks.arcs figures/explained_data_lens.npz --radius=1.38`` reads arrays that ``--explain`` wrote for
 an image in pixels of 0.1 arcsec. Arcs are pixels at 0.7 to 1.4 times the published Einstein radius that exceed a fitted
 Sersic profile of the lens galaxy by three times the noise; the profile is fitted to the other pixels. The share is that
 of a map's positive values in the arcs, beside the share of brightness and of the area.
