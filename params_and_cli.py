@@ -117,7 +117,8 @@ class Simulation(Parameters):
     convert_from: Path | None = text(
         None, recorded=False,
         help="convert the dataset in this folder to the other --format, instead of simulating; with task substructure "
-        "also a folder with .npy files in the class folders no, sphere and vort",
+        "also a folder with .npy files in the class folders no, sphere and vort; with task finding also images of the "
+        "Bologna lens-finding challenge and their truth",
     )
     force: bool = switch(
         recorded=False, help="replace the dataset in the folder (only files listed in its manifest are removed)"

@@ -49,7 +49,7 @@ MAY_IMPORT = {  # beside parameters
 JOIN = {  # packages that join others for every task
     "simulation": {"sampling", "cosmology", "raytracing", "telescope", "dataset", "execution"},
     "learning": {"simulation", "dataset", "observation", "scaling", "training", "execution", "plotting"},
-    "measuring": {"observation", "dataset", "plotting", "execution", "network_archive"},
+    "measuring": {"observation", "dataset", "plotting", "execution", "network_archive", "out_of_distribution"},
     "explaining": {"dataset", "measuring", "plotting", "training", "execution"},
 }
 

@@ -28,7 +28,7 @@ def zarr_shape(path: str | Path) -> tuple[int, ...]:
 
 
 def read_zarr_plane(path: str | Path, plane: int) -> np.ndarray:
-    """Return one plane (H, W) of a Zarr array (N, H, W).
+    """Return one plane (H, W) of a Zarr array (N, H, W), or (H, W, B) of (N, H, W, B).
 
     Raises
     ------
@@ -36,7 +36,7 @@ def read_zarr_plane(path: str | Path, plane: int) -> np.ndarray:
         When the array or the plane does not exist or cannot be read.
     """
     array = _open(path)
-    if array.ndim != 3 or plane >= array.shape[0]:
+    if array.ndim not in (3, 4) or plane >= array.shape[0]:
         raise RunError(f"{path}: has no plane {plane}; its shape is {tuple(array.shape)}")
     try:
         return np.asarray(array[plane])

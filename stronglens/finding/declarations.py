@@ -96,6 +96,11 @@ class FieldScores(Parameters):
         help="number of non-lenses that are simulated and scored, but not kept, to measure small rates of false "
         "positives",
     )
+    test_only: bool = switch(
+        recorded=False,
+        help="test the network in --model-file again, without training, on the dataset that it was trained on, for "
+        "example with --field-images or --more-tests",
+    )
     more_tests: tuple[str, ...] = names(
         (), many=True, help="folders of other datasets of this task to test on, such as compound lenses"
     )
@@ -122,14 +127,18 @@ EXAMPLES = {
         ("20,000 images, half of them lenses", "generate_data.py --task=finding -n=20000 --format=zarr"),
         ("in the four bands of Euclid", "generate_data.py --task=finding --bands=VIS,Y,J,H -n=20000 --format=zarr"),
         ("fields of 20 arcsec, of 66 pixels", "generate_data.py --task=finding --preset=ou66"),
+        (
+            "convert images of the Bologna challenge",
+            "generate_data.py --task=finding --convert-from=Public --dataset-dir=bologna",
+        ),
         ("a test set of compound lenses", "generate_data.py --task=finding --compound=rings --lens-share=1 -n=500"),
     ),
     "model_and_figures.py": (
         ("train a network on dataset/ and test it", "model_and_figures.py --task=finding"),
         ("test it on compound lenses too", "model_and_figures.py --task=finding --more-tests=rings,arcs"),
         (
-            "measure small rates of false positives",
-            "model_and_figures.py --task=finding --field-images=100000",
+            "measure small rates of false positives of the trained network",
+            "model_and_figures.py --task=finding --test-only --field-images=100000",
         ),
         ("score telescope images", "model_and_figures.py --task=finding --predict cutouts/"),
     ),

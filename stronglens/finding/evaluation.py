@@ -23,7 +23,7 @@ TOP, CANDIDATES = 1000, 1_000_000
 """The best candidates that people look at, and the number of galaxies they come from (arXiv:2503.15326)."""
 
 LEVEL = 0.95
-FIRST_COMPOUND = KINDS.index("compound-rings")
+COMPOUND = range(KINDS.index("compound-rings"), KINDS.index("two-lenses") + 1)
 
 
 def finding_metrics(
@@ -49,9 +49,10 @@ def finding_metrics(
     kind : ndarray (N,) int
         Indices into `KINDS`.
     validation_score, validation_group : ndarray (M,)
-        Of the validation images, from which the threshold follows.
+        Of the validation images, from which all thresholds follow.
     field_score : ndarray (F,), optional
-        Scores of more non-lenses, for rates of false positives.
+        Scores of more non-lenses. The first half chooses thresholds of rates of false positives, together with the
+        validation images; the second half is tested.
     prevalences : tuple of float
         Numbers of lenses per galaxy.
     seed : int
@@ -63,8 +64,8 @@ def finding_metrics(
         JSON types. Entries are ``{"value", "low", "high"}``; an undefined one has None and a ``"reason"``.
         ``{"images": {group: N}, "lens_share": of the test images, "auroc", "f1", "threshold": with the best F1 on the
         validation images, "recall", "false_positive_rate": at this threshold on the test images, "negatives": number of
-        non-lenses with the field's, "recall_at_false_positives": {"0", "10"}, "recall_at_rate": {"0.01", ...: entry
-        with the threshold}, "prevalences": {prevalence: {"purity": at the threshold, "purity_at_half": at a
+        tested non-lenses with the field's, "recall_at_false_positives": {"0", "10"}, "recall_at_rate": {"0.01", ...:
+        see `recall_at_rate`}, "prevalences": {prevalence: {"purity": at the threshold, "purity_at_half": at a
         completeness of one half, "top": lenses among the best 1,000 of a million galaxies, "most": all their lenses}},
         "kinds": {kind of non-lens: {"images", "auroc", "false_positive_rate": at the threshold, "at_one_per_cent": at
         the threshold of 1e-2}}, "compounds": {kind: recall at both thresholds}, "doubtful": recall or None}``
@@ -88,8 +89,10 @@ def finding_metrics(
         np.asarray(validation_group)[known] == LENS, np.asarray(validation_score, float)[known]
     )
     lenses = score[group == LENS]
-    negatives = np.concatenate([score[group == NON_LENS], field])
-    at_rate = {f"{rate:g}": recall_at_rate(lenses, negatives, rate) for rate in FALSE_POSITIVE_RATES}
+    chooses, tested = split_field(field)
+    negatives = np.concatenate([score[group == NON_LENS], tested])
+    others = np.concatenate([np.asarray(validation_score, float)[np.asarray(validation_group) == NON_LENS], chooses])
+    at_rate = {f"{rate:g}": recall_at_rate(lenses, negatives, others, rate) for rate in FALSE_POSITIVE_RATES}
     thresholds = {"best_f1": threshold, "one_per_cent": at_rate["0.01"].get("threshold")}
     rng = np.random.default_rng(seed)
     return {
@@ -118,7 +121,7 @@ def finding_metrics(
         "compounds": {
             name: recall_at(score[kind == place], thresholds)
             for place, name in enumerate(KINDS)
-            if place >= FIRST_COMPOUND and np.any(kind == place)
+            if place in COMPOUND and np.any(kind == place)
         },
         "doubtful": recall_at(score[group == DOUBTFUL], thresholds) if np.any(group == DOUBTFUL) else None,
     }
@@ -196,14 +199,38 @@ def recall_at_false_positives(lenses: np.ndarray, negatives: np.ndarray, number:
     return called(lenses, threshold) | {"threshold": threshold, "negatives": len(negatives)}
 
 
-def recall_at_rate(lenses: np.ndarray, negatives: np.ndarray, false_positive_rate: float) -> dict:
-    """Return the recall at a rate of false positives; undefined if fewer than ten false positives define it."""
-    number = int(false_positive_rate * len(negatives) + 1e-9)
+def split_field(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores of a field that choose thresholds, and those that are tested."""
+    return score[: len(score) // 2], score[len(score) // 2 :]
+
+
+def recall_at_rate(lenses: np.ndarray, negatives: np.ndarray, others: np.ndarray, false_positive_rate: float) -> dict:
+    """Return the recall at the threshold that gives a rate of false positives among other images.
+
+    Parameters
+    ----------
+    lenses, negatives : ndarray
+        Scores of the test.
+    others : ndarray
+        Scores of non-lenses that are not tested, which choose the threshold.
+    false_positive_rate : float
+
+    Returns
+    -------
+    dict
+        Entry with ``"threshold"``, ``"chosen_on"``, the number of others, and ``"false_positive_rate"``, the entry of
+        the rate among the tested non-lenses, whose interval says what the threshold is worth. Undefined if fewer than
+        ten false positives define the threshold.
+    """
+    number = int(false_positive_rate * len(others) + 1e-9)
     if number < FEWEST_FALSE:
         return undefined(
-            f"not measured: {number} false positives among {len(negatives):,} non-lenses, fewer than {FEWEST_FALSE}"
+            f"not measured: {number} false positives among {len(others):,} validation non-lenses, fewer than "
+            f"{FEWEST_FALSE}"
         )
-    return recall_at_false_positives(lenses, negatives, number)
+    threshold = recall_at_false_positives(lenses, others, number)["threshold"]
+    found = called(lenses, threshold) | {"threshold": threshold, "chosen_on": len(others)}
+    return found | {"false_positive_rate": called(negatives, threshold)}
 
 
 def purity(completeness, false_positive_rate, prevalence: float):
@@ -249,7 +276,10 @@ def finding_table(metrics: Mapping) -> str:
     }
     for number, entry in metrics["recall_at_false_positives"].items():
         entries[f"recall at {number} of {entry['negatives']:,} false"] = entry
-    entries |= {f"recall at FPR {name}": entry for name, entry in metrics["recall_at_rate"].items()}
+    for name, entry in metrics["recall_at_rate"].items():
+        entries[f"recall at FPR {name}"] = entry
+        if "false_positive_rate" in entry:
+            entries[f"  rate on the test set ({name})"] = entry["false_positive_rate"]
     for name, one in metrics["prevalences"].items():
         share = f"1/{round(1 / float(name)):,}"
         entries[f"purity at F1's threshold, {share}"] = one["purity"]

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from stronglens.execution import Console
 from stronglens.finding.cubes import write_scores
 from stronglens.finding.labels import LENS
 from stronglens.finding.outputs import check_record
 from stronglens.finding.reading import BandReader
-from stronglens.measuring import Prediction, measure_files, read_training_images, refuse, write_measurements
-from stronglens.out_of_distribution import TrainingSetComparison
+from stronglens.measuring import measure_files, read_training_images, refuse, write_measurements
+from stronglens.measuring.classes import ClassPredictor
 
 HEADERS = ["P(lens)"]
 CAVEATS = (
@@ -44,7 +42,7 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
         write_scores(parameters, network)
         Console(parameters.quiet).say("\n".join([*describe_test(record), *CAVEATS]))
         return
-    predict = LensPredictor(network, record)
+    predict = ClassPredictor(network, record, slice(LENS, LENS + 1))
     results = measure_files(
         parameters, training_images, predict, HEADERS, flags=["bologna"], make_reader=BandReader
     )  # fmt: skip
@@ -68,31 +66,3 @@ def describe_test(record: Mapping) -> list[str]:
     except (KeyError, TypeError, ValueError):
         return ["Unknown whether the network has learned to find lenses: its file contains no test results."]
     return [f"{line}.", *([] if is_learned else ["NOT LEARNED: P(lens) is not informative."])]
-
-
-class LensPredictor:
-    """Predict the probability of images to be lenses, and compare them with the training set.
-
-    Parameters
-    ----------
-    network : keras.Model
-    record : mapping
-        As saved with the network.
-    """
-
-    def __init__(self, network, record: Mapping):
-        self.compare = TrainingSetComparison(network, record)
-
-    def __call__(self, images: np.ndarray) -> list[Prediction]:
-        """Return the predictions for images (N, H, W) or (N, H, W, B), e-/s."""
-        seen, likeness = self.compare(images)
-        return [
-            Prediction(
-                values[LENS : LENS + 1],
-                notes=tuple(one.text for one in likes),
-                percentile=likes[0].percentile,
-                warnings=tuple(one.text for one in likes if one.is_unlike),
-                problem=None if np.isfinite(values).all() else "the network returned NaN or infinity",
-            )
-            for values, likes in zip(seen["output"], likeness, strict=True)
-        ]

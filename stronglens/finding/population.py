@@ -63,9 +63,10 @@ def draw_lenses(numbers: np.ndarray, radii: tuple[float, float] = EINSTEIN_RADII
 
     A lens is as probable as its volume and its cross-section pi theta_E^2 make it. Its velocity dispersion sigma
     follows Choi, Park & Vogeley 2007 (ApJ 658, 884, eq. 5), dn ~ (sigma / 161 km/s)^2.32 exp(-(sigma / 161
-    km/s)^2.67) d ln sigma, the same at all redshifts, and is constant per comoving volume. The lens is isothermal and
-    as elliptical as its light. The shear is log-normal of mean 0.05 and 0.2 dex (Oguri & Marshall 2010, MNRAS 405,
-    2579), at any angle.
+    km/s)^2.67) d ln sigma, the same at all redshifts, and is constant per comoving volume; LensPop's code has the same
+    numbers and a factor (1 + z)^-2.5. The lens is isothermal and as elliptical as its light. The shear is log-normal,
+    of median 0.05 and 0.2 dex, at any angle (Oguri & Marshall 2010, MNRAS 405, 2579; that 0.05 is the mean of the
+    logarithm was read in a public code for such mocks, gen_mock_om10p, not in the paper).
 
     Parameters
     ----------
@@ -100,7 +101,8 @@ def draw_lens_light(numbers: np.ndarray, redshift: np.ndarray, sigma: np.ndarray
     With V = log10 sigma, the absolute magnitude in r is M_r = (-0.37 + sqrt(0.37^2 - 0.024 (2.97 + V))) / 0.012 with a
     scatter of 0.0625, and the half-light radius log10 R_e/kpc = 2.46 - 2.79 V + 0.84 V^2 with one of 0.11 (Hyde &
     Bernardi 2009, MNRAS 394, 1978, in the form of Collett 2015). The axis ratio q has a Rayleigh distribution of 1 - q,
-    of scale 0.378 - 0.000572 sigma, for q above 0.2 (Collett 2015, eq. 4). Luminosity does not evolve.
+    of scale 0.378 - 0.000572 sigma, for q above 0.2 (Collett 2015, eq. 4). Luminosity does not evolve. All numbers are
+    those of LensPop's code.
 
     Parameters
     ----------
@@ -120,8 +122,7 @@ def draw_lens_light(numbers: np.ndarray, redshift: np.ndarray, sigma: np.ndarray
     flattening = truncated_rayleigh(left.take(), 0.378 - 0.000572 * sigma, 0.8)
     ellip_x, ellip_y = ellipticity(1 - flattening, left.take())
     x, y = (CENTRING * (2 * left.take() - 1) for _ in range(2))
-    spread = 0.2 * np.log(10)
-    shear = 0.05 * np.exp(spread * ndtri(left.take()) - spread**2 / 2)
+    shear = 0.05 * 10 ** (0.2 * ndtri(left.take()))
     angle = 2 * np.pi * left.take()
     coefficients = draw_coefficients("red", redshift, left.take(TEMPLATES))
     magnitudes = apparent_magnitudes(magnitude_of_luminosity(absolute, coefficients, redshift), coefficients, redshift)
@@ -140,11 +141,10 @@ def draw_lens_light(numbers: np.ndarray, redshift: np.ndarray, sigma: np.ndarray
 def draw_sources(numbers: np.ndarray, redshift: np.ndarray, brightness: np.ndarray) -> Draws:
     """Draw shape, size and colours of blue galaxies of given redshift and unlensed magnitude.
 
-    The half-light radius is log-normal about 6.9 kpc (1 + z)^-1.20 (L / L_0)^0.27, where L_0 belongs to an absolute
-    magnitude of -21 in the ultraviolet, with a standard deviation of 0.6 in ln R_e (Shibuya, Ouchi & Harikane 2015,
-    ApJS 219, 15: 0.45 to 0.75); the luminosity is that in VIS of a spectrum flat in f_nu. The Sersic index has their
-    median 1.5; its scatter of 0.3 in the logarithm, cut at 0.7 and 3, is ours. The axis ratio q has a Rayleigh
-    distribution of 1 - q, of scale 0.3, for q above 0.2 (Collett 2015).
+    The half-light radius is log-normal about `median_radius`, with a standard deviation of 0.6 in ln R_e (Shibuya,
+    Ouchi & Harikane 2015, ApJS 219, 15: 0.45 to 0.75); the luminosity is that in VIS of a spectrum flat in f_nu. The
+    Sersic index has their median 1.5; its scatter of 0.3 in the logarithm, cut at 0.7 and 3, is ours. The axis ratio q
+    has a Rayleigh distribution of 1 - q, of scale 0.3, for q above 0.2 (Collett 2015).
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def draw_sources(numbers: np.ndarray, redshift: np.ndarray, brightness: np.ndarr
     distance, angle = left.take(), 2 * np.pi * left.take()
     luminosity_distance = cosmology.comoving_distance(redshift) * (1 + redshift)  # Mpc
     absolute = brightness - 5 * np.log10(luminosity_distance) - 25 + 2.5 * np.log10(1 + redshift)
-    radius = 6.9 * (1 + redshift) ** -1.20 * 10 ** (-0.4 * 0.27 * (absolute + 21)) * np.exp(0.6 * ndtri(left.take()))
+    radius = median_radius(absolute, redshift) * np.exp(0.6 * ndtri(left.take()))
     ellip_x, ellip_y = ellipticity(1 - truncated_rayleigh(left.take(), 0.3, 0.8), left.take())
     sersic = np.clip(1.5 * np.exp(0.3 * ndtri(left.take())), 0.7, 3)
     coefficients = draw_coefficients("blue", redshift, left.take(TEMPLATES))
@@ -175,6 +175,22 @@ def draw_sources(numbers: np.ndarray, redshift: np.ndarray, brightness: np.ndarr
         "src-effect": _angle(radius, redshift),
         "src-sersic": sersic,
     } | name_magnitudes("src", apparent_magnitudes(brightness, coefficients, redshift))
+
+
+def median_radius(magnitude: np.ndarray, redshift: np.ndarray) -> np.ndarray:
+    """Return the median half-light radius of star-forming galaxies, kpc.
+
+    6.9 kpc (1 + z)^-1.20 (L / L_0)^0.27 (Shibuya, Ouchi & Harikane 2015, ApJS 219, 15). We read coefficients and slope
+    in another work's quotation, not in the paper; that L_0 belongs to an absolute magnitude of -21, as in the studies
+    of Huang et al. 2013 and Kawamata et al. 2018, was not verified.
+
+    Parameters
+    ----------
+    magnitude : ndarray (N,), AB mag
+        Absolute, in the ultraviolet.
+    redshift : ndarray (N,)
+    """
+    return 6.9 * (1 + redshift) ** -1.20 * 10 ** (-0.4 * 0.27 * (magnitude + 21))
 
 
 def place_sources(draws: Draws, distance: np.ndarray) -> Draws:
@@ -203,7 +219,8 @@ def source_counts(magnitudes: np.ndarray, redshifts: np.ndarray) -> np.ndarray:
 
     Brighter than i there are 46 x 10^(0.31 (i - 25)) galaxies per square arcminute, with redshifts of the density
     p(z) = z^2 exp(-z / z_0) / (2 z_0^3), z_0 = 0.0417 i - 0.744 (LSST Science Book 2009, arXiv:0912.0201, eq. 3.7 and
-    3.8; fitted for 20.5 < i < 25.5). The magnitude in VIS, which spans r, i and z, is taken as that in i.
+    3.8; fitted for 20.5 < i < 25.5; quoted from memory). The magnitude in VIS, which spans r, i and z, is taken as that
+    in i.
 
     Parameters
     ----------

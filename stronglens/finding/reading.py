@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,24 +21,6 @@ MASKED = 100.0
 """Value of masked pixels in the challenge."""
 
 
-@dataclass(frozen=True)
-class BandImage(PreparedImage):
-    """A prepared image of several bands; the other attributes are those of the first band.
-
-    Attributes
-    ----------
-    bands : tuple of B Prepared
-    """
-
-    bands: tuple[Prepared, ...] = ()
-
-    @property
-    def seen(self) -> np.ndarray:
-        """Input of the network: ndarray (H, W, B) float32, e-/s; (H, W) for one band."""
-        images = [band.image for band in self.bands]
-        return images[0] if len(images) == 1 else np.stack(images, axis=-1)
-
-
 class BandReader(ImageReader):
     """Read images of the bands of a network, and prepare them.
 
@@ -48,7 +30,10 @@ class BandReader(ImageReader):
       release (with the noise in ``VIS_RMS`` ...), or ``VIS`` and ``Y``;
     - ``{band}`` in the path, in ``--hdu``, ``--noise-map`` or ``--mask``: is replaced by the name of the band;
     - a folder with a folder for each band, ``Band1``, ``Band2`` ... in the order of the network's bands, or
-      ``EUC_VIS``, ``EUC_Y`` ...: files whose names, or the last numbers in them, are the same belong together.
+      ``EUC_VIS``, ``EUC_Y`` ...: files whose names, or the last numbers in them, are the same belong together;
+    - an array (H, W, B) in a NumPy or pickle file, or (N, H, W, B) in Zarr, with the bands in the network's order.
+
+    The other attributes of a prepared image of several bands, besides pixels, noise and mask, are those of the first.
 
     Parameters
     ----------
@@ -79,13 +64,15 @@ class BandReader(ImageReader):
         named = {name: value and value.replace(BAND, first) for name, value in named.items()}
         ImageReader(replace(self.parameters, **named), self.training_images).check_flags(images)
 
-    def __call__(self, image: ImageFile, keep_pixels: bool = False) -> BandImage:
+    def __call__(self, image: ImageFile, keep_pixels: bool = False) -> PreparedImage:
         """Read and prepare all bands of an image."""
         paths = self._files.get(image.path, [image.path] * len(self.bands))
         read: list[PreparedImage] = []
         for band, path in zip(self.bands, paths, strict=True):
             one = self._reader_of(band, path, is_shared=paths.count(path) > 1)
             read.append(one(replace(image, path=path), keep_pixels and not read))
+        if len(read) == 1:
+            return replace(read[0], image=image)
         first, bands_of_note = read[0], {}
         for band, one in zip(self.bands, read, strict=True):
             for note in one.notes:
@@ -93,10 +80,17 @@ class BandReader(ImageReader):
         notes = [
             note if len(bands) == len(read) else f"{', '.join(bands)}: {note}" for note, bands in bands_of_note.items()
         ]
-        return BandImage(image, first.observation, first.prepared, tuple(notes), tuple(one.prepared for one in read))
+        prepared = [one.prepared for one in read]
+        joined = replace(
+            first.prepared,
+            image=np.stack([one.image for one in prepared], axis=-1),
+            noise=np.stack([one.noise for one in prepared], axis=-1),
+            mask=np.any([one.mask for one in prepared], axis=0),
+        )
+        return PreparedImage(image, first.observation, joined, tuple(notes))
 
     def _reader_of(self, band: str, path: str, is_shared: bool) -> ImageReader:
-        """Return the reader of a band: it chooses the band's extensions."""
+        """Return the reader of a band: it chooses the band's extensions, or its place in an array."""
         hdu, noise, mask = (
             value and value.replace(BAND, band)
             for value in (self.parameters.hdu, self.parameters.noise_map, self.parameters.mask)
@@ -108,14 +102,17 @@ class BandReader(ImageReader):
             hdu = next((name for name in known if name in names), None)
             if hdu and noise is None and (its_noise := hdu.removesuffix(IMAGE) + NOISE) in names:
                 noise, make = its_noise, EuclidReader
-        if is_shared and (hdu is None or hdu == self.parameters.hdu):
+        channel = None
+        if is_shared and not is_fits(Path(path)):
+            channel = list(self.bands).index(band), len(self.bands)
+        elif is_shared and (hdu is None or hdu == self.parameters.hdu):
             raise RunError(
                 f"{path}: has no extension of the band {band}; give a file for each band, with {BAND} in its path"
             )
-        key = band, hdu, noise, mask
+        key = band, hdu, noise, mask, channel
         if key not in self._readers:
             own = replace(self.parameters, hdu=hdu, noise_map=noise, mask=mask)
-            self._readers[key] = make(own, self.bands[band])
+            self._readers[key] = make(own, self.bands[band], channel)
         return self._readers[key]
 
     def _find_files(self, given: str) -> list[str]:
@@ -130,9 +127,9 @@ class BandReader(ImageReader):
             self._files[places[0]] = places
             return places[:1]
         found = [list_images([place]) for place in places]
-        tables = [{_number_of(image.path): image.path for image in images} for images in found]
+        tables = [{number_of(image.path): image.path for image in images} for images in found]
         for image in found[0]:
-            paths = [table.get(_number_of(image.path)) for table in tables]
+            paths = [table.get(number_of(image.path)) for table in tables]
             if None in paths:
                 missing = places[paths.index(None)]
                 raise RunError(f"{image.path}: there is no image of the same name or number in {missing}")
@@ -182,7 +179,8 @@ class ChallengeReader(ImageReader):
         """Read an image, and mask pixels of the value 100."""
         # Any calibrated unit without a zero point: the factor comes from the noise.
         own = replace(self.parameters, unit="e-/s", zero_point=None)
-        observation = ImageReader(own, replace(self.training_images, zero_point=None)).observe(image)
+        training = replace(self.training_images, zero_point=None)
+        observation = ImageReader(own, training, self.channel).observe(image)
         masked = observation.image == MASKED
         mask = masked if observation.mask is None else masked | observation.mask
         return replace(observation, mask=mask if mask.any() else None, zero_point=self.training_images.zero_point)
@@ -207,7 +205,7 @@ class ChallengeReader(ImageReader):
         )
 
 
-def _number_of(path: str) -> str:
+def number_of(path: str) -> str:
     """Return the last number in the name of a file, or the name if it has none."""
     name = Path(path).name
     numbers = re.findall(r"\d+", name.split(".")[0])

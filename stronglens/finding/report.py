@@ -21,7 +21,14 @@ from stronglens.finding.completeness import (
     recall_in_bins,
     write_csv,
 )
-from stronglens.finding.evaluation import PREVALENCES, finding_metrics, finding_table, recall_at
+from stronglens.finding.evaluation import (
+    PREVALENCES,
+    auroc_entry,
+    finding_metrics,
+    finding_table,
+    recall_at,
+    split_field,
+)
 from stronglens.finding.labels import LENS, NON_LENS
 from stronglens.finding.plan import bands_of
 from stronglens.finding.scores import Scores, score_dataset, score_field
@@ -82,6 +89,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     thresholds = {"best_f1": metrics["threshold"], "one_per_cent": metrics["recall_at_rate"]["0.01"].get("threshold")}
     known = {name: threshold for name, threshold in thresholds.items() if threshold is not None}
     lenses = tested.of_group(LENS)
+    measured = {folder: _measure_other(scores, thresholds, parameters.seed) for folder, scores in others.items()}
     metrics |= {
         "set": name,
         "scalars": _test_scalars(plan, rows, tested),
@@ -90,8 +98,8 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
             for quantity, edges in EDGES.items()
             if quantity in lenses.quantities
         },
-        "field": None if field is None else recall_at(field.probability, thresholds),
-        "more_tests": {folder: _measure_other(scores, thresholds) for folder, scores in others.items()},
+        "field": None if field is None else recall_at(split_field(field.probability)[1], thresholds),
+        "more_tests": measured,
     }
     say("")
     say(finding_table(metrics))
@@ -110,7 +118,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     save_network(network, parameters.model_file, record | {"metrics": metrics} | seen)
     negatives = tested.of_group(NON_LENS).probability
     if field is not None:
-        negatives = np.concatenate([negatives, field.probability])
+        negatives = np.concatenate([negatives, split_field(field.probability)[1]])
     drawn = {"history": draw_history(history)} if history else {}
     drawn["roc"] = figures.draw_roc(lenses.probability, negatives, metrics["auroc"], None, parameters.prevalence)
     drawn["purity"] = figures.draw_purity(lenses.probability, negatives, prevalences[:4])
@@ -140,9 +148,10 @@ def _score_other(network, plan: TrainingPlan, folder: str) -> Scores:
     return score_dataset(network, other, np.arange(len(other.images)))
 
 
-def _measure_other(scores: Scores, thresholds: Mapping[str, float | None]) -> dict:
-    """Return the share of each group and kind of another dataset that is called lens."""
-    found = {}
+def _measure_other(scores: Scores, thresholds: Mapping[str, float | None], seed: int) -> dict:
+    """Return the share of each group and kind of another dataset that is called lens, and the AUROC if it has both."""
+    lenses, others = (scores.of_group(group).probability for group in (LENS, NON_LENS))
+    found = {"auroc": auroc_entry(lenses, others, seed) if len(lenses) and len(others) else None}
     for group in np.unique(scores.group):
         of_group = scores.of_group(group)
         for kind in np.unique(of_group.kind):
@@ -188,7 +197,9 @@ def _more_lines(metrics: Mapping) -> list[str]:
         lines.append(f"Simulated field of {entry['images']:,} non-lenses: called lenses {_text(entry)}")
     for folder, found in metrics["more_tests"].items():
         lines += ["", f"called lenses in {folder}/: at F1's threshold; at a false-positive rate of 0.01"]
-        lines += [f"  {kind}: {_text(one['best_f1'])}; {_text(one['one_per_cent'])}" for kind, one in found.items()]
+        kinds = {kind: one for kind, one in found.items() if kind != "auroc"}
+        lines += [f"  {kind}: {_text(one['best_f1'])}; {_text(one['one_per_cent'])}" for kind, one in kinds.items()]
+        lines += [f"  AUROC {_text(found['auroc'])}"] if found["auroc"] else []
     return [*lines, ""]
 
 

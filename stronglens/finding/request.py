@@ -19,6 +19,8 @@ def check_request(parameters) -> None:
     """
     check_flags(parameters)
     check_explanation(parameters)
+    if parameters.test_only and (parameters.weights_from or parameters.simulate or parameters.predict):
+        raise UsageError("--test-only tests a trained network: it excludes --weights-from, --simulate and --predict")
     if parameters.weights_from:
         if parameters.network == "small" or parameters.input != "minmax":
             raise UsageError("--weights-from needs --network=ou66 or ou200, and --input=minmax: the published scaling")

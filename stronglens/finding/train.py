@@ -13,6 +13,7 @@ from stronglens.finding.published import set_published_weights
 from stronglens.learning.plan import TrainingPlan
 from stronglens.learning.train import announce, describe_training, fit_network
 from stronglens.observation import describe_backgrounds
+from stronglens.parameters import UsageError
 from stronglens.scaling import fit_image_scaling
 from stronglens.simulation.stream import SimulationStream
 from stronglens.training import Classification, load_network, remove_state, save_network
@@ -26,7 +27,7 @@ SMALLEST_FRACTION = 1e-4
 
 
 def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[str, list[float]]:
-    """Train the network, or each member of the committee; or read published weights.
+    """Train the network, or each member of the committee; or read published weights; or check a trained network.
 
     Parameters
     ----------
@@ -37,14 +38,17 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
     Returns
     -------
     dict of str to list of float, one value per epoch
-        See `training.fit`: of the first member; empty for published weights.
+        See `training.fit`: of the first member; empty without training.
 
     Raises
     ------
     RunError, UsageError
-        See `training.fit` and `published.set_published_weights`.
+        See `training.fit` and `published.set_published_weights`; or if the network of ``--test-only`` was trained on
+        other images.
     """
     parameters = plan.parameters
+    if parameters.test_only:
+        return _read_trained(plan)
     if parameters.weights_from:
         return _read_published(plan)
     if parameters.members == 1:
@@ -110,6 +114,17 @@ def _plan_of_member(plan: TrainingPlan, number: int) -> TrainingPlan:
         "figures_dir": parameters.figures_dir / f"member-{number}",  # of its logs
     }
     return replace(plan, parameters=replace(parameters, **own))
+
+
+def _read_trained(plan: TrainingPlan) -> dict[str, list[float]]:
+    _, record = load_network(plan.parameters.model_file)
+    known = describe_training(plan, plan.dataset.images.subset(plan.split["train"]))
+    if any(record.get(name) != known[name] for name in ("dataset", "split")):
+        raise UsageError(
+            f"--test-only: {plan.parameters.model_file} was not trained on these images; give the dataset, the --seed "
+            "and the splits of its training, and other datasets to --more-tests"
+        )
+    return {}
 
 
 def _read_published(plan: TrainingPlan) -> dict[str, list[float]]:

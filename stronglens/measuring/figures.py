@@ -29,6 +29,8 @@ MAX_DRAWN = 12
 """Largest number of images in the figure."""
 WIDTH = 8.8
 """Width of the text above the images of a file, in inches."""
+GAP = 0.04
+"""Distance between the panels of bands, in inches."""
 OUTLINE = "#62d2ff"
 """Colour of the outline of filled pixels: light blue, which the usual colour maps of images do not contain."""
 
@@ -44,6 +46,7 @@ def draw_measured(
     doubtful: Sequence[Collection[int]] = (),
     number: int | None = None,
     treatment: str = "filled",
+    bands: Sequence[str] = (),
 ) -> Figure:
     """Draw the image in each file, the input of the network, and the predicted values.
 
@@ -69,9 +72,13 @@ def draw_measured(
         Number of all images, if not all are given.
     treatment : str
         What is done with masked and bad pixels.
+    bands : sequence of B str, optional
+        Names of the bands of an input (H, W, B): each has a panel with its own scale. The file's image is the first.
     """
     files = min(len(observations), MAX_DRAWN)
     file_unit = "counts/s" if unit == "e-/s" else unit
+    has_bands = any(one.image.ndim == 3 for one in prepared)
+    in_file = f"{bands[0]} in the file" if has_bands else "in the file"
     warnings = [wrap_warnings(some, WIDTH) for some in warnings[:files]] or [[]] * files
     size, row_height = 2.3, 2.95
     with style():
@@ -86,9 +93,12 @@ def draw_measured(
             fit_text(figure, *at, name, 9.0, smallest=7.0, width=WIDTH, weight="bold")
             write_warnings(figure, 0.6, top - 0.05, warnings[row], WIDTH)
             for left, image, hidden, scale, label in (
-                (0.6, observation.image, observation.hidden, observation.pixel_scale, f"in the file [{file_unit}]"),
+                (0.6, observation.image, observation.hidden, observation.pixel_scale, f"{in_file} [{file_unit}]"),
                 (4.1, seen.image, seen.mask, pixel_scale, f"input of the network [{unit}]"),
             ):
+                if image.ndim == 3:
+                    _draw_bands(figure, left, bottom, size, seen, scale, cmap, bands)
+                    continue
                 axes = figure.add_axes(inches(figure, left, bottom, size, size))
                 norm = asinh_norm(image)
                 draw_image(axes, image, scale, norm, cmap)
@@ -110,13 +120,39 @@ def draw_measured(
         number = number or len(observations)
         more = f"; {files} of {number:,} images" if number > files else ""
         outlined = f"; outlined: {treatment}" if any(one.mask.any() for one in prepared[:files]) else ""
-        below = f"left: image in the file, with the network's field framed; right: input of the network{outlined}{more}"
+        scaled = ", each band with its own scale" if has_bands else ""
+        below = "left: image in the file, with the network's field framed; right: input of the network"
+        below += f"{scaled}{outlined}{more}"
         add_title(figure, "Measured images", below)
     return figure
 
 
+def _draw_bands(
+    figure: Figure,
+    left: float,
+    bottom: float,
+    size: float,
+    seen: Prepared,
+    scale: float,
+    cmap: str,
+    bands: Sequence[str],
+) -> None:
+    """Draw the bands of an input in small panels in a square of a given side, inches."""
+    columns = int(np.ceil(np.sqrt(len(bands))))
+    side = (size - GAP * (columns - 1)) / columns
+    for place, name in enumerate(bands):
+        row, column = divmod(place, columns)
+        below = bottom + size - side - row * (side + GAP)
+        axes = figure.add_axes(inches(figure, left + column * (side + GAP), below, side, side))
+        image = seen.image[..., place]
+        draw_image(axes, image, scale, asinh_norm(image), cmap)
+        _outline(axes, seen.mask, scale)
+        axes.set(xticks=[], yticks=[])
+        axes.text(0.05, 0.94, name, transform=axes.transAxes, va="top", size=8, color="white", weight="bold")
+
+
 def _frame(axes: Axes, seen: Prepared, pixel_scale: float) -> None:
-    half_y, half_x = (count * pixel_scale / 2 for count in seen.image.shape)
+    half_y, half_x = (count * pixel_scale / 2 for count in seen.image.shape[:2])
     y, x = seen.centre
     axes.add_patch(Rectangle((x - half_x, y - half_y), 2 * half_x, 2 * half_y, fill=False, ec="w", lw=0.8))
     axes.plot([x], [y], "+", color="w", ms=5, mew=0.6, scalex=False, scaley=False)

@@ -64,6 +64,7 @@ def write_measurements(
             doubtful,
             results.number,
             treatment="without weight" if training_images.is_relative else "filled",
+            bands=list(training_images.bands),
         )
         path = save_figure(figure, folder / f"measured.{parameters.figure_format}")
         where += f"; input of the network: {path}"

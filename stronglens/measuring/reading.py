@@ -31,6 +31,8 @@ class ImageReader:
     parameters : Parameters
         Of the training.
     training_images : TrainingImages
+    channel : (int, int), optional
+        See `read_observation`.
 
     Raises
     ------
@@ -38,8 +40,8 @@ class ImageReader:
         If ``--center`` or ``--background`` have an invalid value, or a flag does not apply to this network.
     """
 
-    def __init__(self, parameters, training_images: TrainingImages):
-        self.parameters, self.training_images = parameters, training_images
+    def __init__(self, parameters, training_images: TrainingImages, channel: tuple[int, int] | None = None):
+        self.parameters, self.training_images, self.channel = parameters, training_images, channel
         if not training_images.is_calibrated:
             _refuse_calibration(parameters, training_images.is_relative)
         self.center, self.background = read_center(parameters.center), read_background(parameters.background)
@@ -115,6 +117,7 @@ class ImageReader:
             noise_map=parameters.noise_map,
             background=0.0 if isinstance(self.background, str) else self.background,
             keep_unit=training.is_relative,
+            channel=self.channel,
         )
 
     def prepare(self, observation: Observation, centre: tuple[float, float]) -> Prepared:

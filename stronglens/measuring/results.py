@@ -67,7 +67,7 @@ class PreparedImage:
 
     @property
     def seen(self) -> np.ndarray:
-        """Input of the network: ndarray (H, W) float32, e-/s."""
+        """Input of the network: ndarray (H, W) or (H, W, B) float32, e-/s."""
         return self.prepared.image
 
 

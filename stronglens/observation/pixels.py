@@ -22,7 +22,9 @@ def is_fits(path: Path) -> bool:
 
 
 def count_planes(path: str | Path, hdu: str | int | None = None) -> int | None:
-    """Return the number of planes of a cube (N, H, W) in FITS, NumPy or Zarr; None if the file holds no cube.
+    """Return the number of planes of a cube (N, H, W) in FITS, NumPy or Zarr, or of a Zarr or NumPy array (N, H, W, B).
+
+    None if the file holds no cube.
 
     Raises
     ------
@@ -38,7 +40,7 @@ def count_planes(path: str | Path, hdu: str | int | None = None) -> int | None:
         shape = _map_npy(path, str(path)).shape
     else:
         return None
-    return shape[0] if len(shape) == 3 else None
+    return shape[0] if len(shape) in (3, 4) else None
 
 
 def cube_shape(path: str | Path, hdu: str | int | None = None) -> tuple[int, ...]:
@@ -70,7 +72,12 @@ def read_block(path: str | Path, start: int, stop: int, hdu: str | int | None = 
 
 
 def read_pixels(
-    path: Path, hdu: str | int | None, flag: str = "--hdu", plane: int | None = None, name: str | None = None
+    path: Path,
+    hdu: str | int | None,
+    flag: str = "--hdu",
+    plane: int | None = None,
+    name: str | None = None,
+    channel: tuple[int, int] | None = None,
 ) -> tuple[Any, list[Any], str, list[str]]:
     """Read an image, or its mask or noise map.
 
@@ -85,6 +92,8 @@ def read_pixels(
         Plane of a cube.
     name : str, optional
         Name in messages, by default the folder and name of the file.
+    channel : (int, int), optional
+        Place of the band in the last axis of an array (H, W, B), and B. FITS files have extensions instead.
 
     Returns
     -------
@@ -105,7 +114,7 @@ def read_pixels(
         name = name if plane is None else f"{name}[{plane}]"
     name = " ".join(name.split())  # a message is one line
     if is_zarr(path):
-        pixels = read_zarr_plane(path, plane or 0)
+        pixels = _take_channel(read_zarr_plane(path, plane or 0), channel, name)
         check_array(pixels.shape, pixels.dtype, name, is_mask=flag == "--mask")
         return pixels, [], name, []
     if not path.is_file():
@@ -123,10 +132,24 @@ def read_pixels(
     else:
         raise RunError(f"{name}: this format cannot be read; give .fits, .npy or .pickle")
     if plane is not None and (flag == "--hdu" or pixels.ndim == 3):
-        check_plane(pixels.shape, plane, name)
+        check_plane(pixels.shape[: pixels.ndim - (channel is not None)], plane, name)
         pixels = pixels[plane]
+    pixels = _take_channel(pixels, channel, name)
     check_array(pixels.shape, pixels.dtype, name, is_mask=flag == "--mask")
     return pixels, [], name, notes
+
+
+def _take_channel(pixels: NDArray[Any], channel: tuple[int, int] | None, name: str) -> NDArray[Any]:
+    """Return a band (H, W) of an image (H, W, B)."""
+    if channel is None:
+        return pixels
+    place, number = channel
+    if pixels.ndim != 3 or pixels.shape[2] != number:
+        raise RunError(
+            f"{name}: has the shape {tuple(pixels.shape)}; an image of the network's {number} bands has the shape "
+            f"(H, W, {number})"
+        )
+    return pixels[:, :, place]
 
 
 def _map_npy(path: Path, name: str) -> NDArray[Any]:

@@ -38,8 +38,8 @@ class Prepared:
     Attributes
     ----------
     image : ndarray (H, W) float32, e-/s
-        Row 0 at the top.
-    noise : ndarray (H, W) float32, e-/s
+        Row 0 at the top. Of several bands, joined by their reader: (H, W, B).
+    noise : ndarray of the same shape, e-/s
         Standard deviation of each pixel, positive: from the noise map, or estimated from the image.
     mask : ndarray (H, W) bool
         True for pixels that were filled or excluded, at least in part.

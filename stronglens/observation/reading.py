@@ -94,6 +94,7 @@ def read_observation(
     noise_map: str | None = None,
     background: float = 0.0,
     keep_unit: bool = False,
+    channel: tuple[int, int] | None = None,
 ) -> Observation:
     """Read an image in .fits, .npy or .pickle and calibrate it to counts per second.
 
@@ -124,6 +125,8 @@ def read_observation(
         Subtracted from all pixels, in the unit of the stored image.
     keep_unit : bool
         Whether pixels stay in the unit of the file, whichever it is. ``unit`` then only names it.
+    channel : (int, int), optional
+        Place of the band in the last axis of an array (H, W, B), and B.
 
     Returns
     -------
@@ -145,7 +148,7 @@ def read_observation(
         raise UsageError(f"--zero-point must be a finite number, not {zero_point}")
     if unit is not None and unit not in ("e-/s", "e-", "adu/s", "adu"):
         raise UsageError(f"--unit must be one of e-/s, e-, adu/s, adu, not {unit!r}")
-    pixels, headers, name, notes = read_pixels(path, hdu, plane=plane, name=name)
+    pixels, headers, name, notes = read_pixels(path, hdu, plane=plane, name=name, channel=channel)
 
     try:
         image = np.array(pixels, dtype=np.float64)

@@ -45,7 +45,7 @@ class SimulationStream:
     ----------
     number, chunk_size : int
         Number of images per epoch and per chunk.
-    shape : (H, W), pixels
+    shape : (H, W) or (H, W, B), pixels
     digest : str
         Identity of the images.
     """
@@ -54,12 +54,16 @@ class SimulationStream:
 
     def __init__(self, make: Callable, parameters, stored: int, number: int, labels, executor: Executor):
         self.stored, self.number = stored, number
-        self.shape = (parameters.grid_size, parameters.grid_size)
         identity = [to_manifest(parameters), stored, number, *labels, library_versions("")]
         self.digest = checksum(json.dumps(identity).encode())
         self._work = FreshSimulation(make, parameters, stored, tuple(labels))
         self._executor = executor
         self._chunks: OrderedDict[int, Future] = OrderedDict()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of an image; the first chunk is simulated for it."""
+        return self.request(0).result()[0].shape[1:]
 
     def request(self, chunk: int) -> Future:
         """Return a future of a chunk: see `FreshSimulation`."""

@@ -1,12 +1,12 @@
 """Classify telescope images, and print what the probabilities assume."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from stronglens.measuring import Prediction, measure_files, read_training_images, refuse, write_measurements
-from stronglens.out_of_distribution import TrainingSetComparison
+from stronglens.measuring import measure_files, read_training_images, refuse, write_measurements
+from stronglens.measuring.classes import ClassPredictor
 from stronglens.substructure.class_verdict import ClassVerdict, judge_classes
 from stronglens.substructure.outputs import read_classes
 
@@ -41,7 +41,7 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     classes = read_classes(parameters, record, network)
     verdict = judge_classes(record, classes)
     headers, words = [f"P({name})" for name in classes], [verdict.word_of(name) for name in classes]
-    predict = ClassPredictor(network, record, verdict)
+    predict = ClassPredictor(network, record, cells=verdict.cells)
     results = measure_files(parameters, training_images, predict, headers, cells=list(verdict.cells))
     captions = [_caption(classes, one.values, verdict) for one in results.kept]
     lines = [part for line in verdict.lines for part in textwrap.wrap(line, 116, subsequent_indent="  ")]
@@ -51,37 +51,6 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     doubtful, caveats = [red] * len(results.kept), [*lines, *CAVEATS]
     write_measurements(parameters, training_images, results, headers, captions, caveats, None, words, doubtful)
     refuse(results)
-
-
-class ClassPredictor:
-    """Predict the probabilities of the classes of images.
-
-    Parameters
-    ----------
-    network : keras.Model
-    record : mapping
-        As saved with the network.
-    verdict : ClassVerdict
-        Whether the network has learned the classes.
-    """
-
-    def __init__(self, network, record: Mapping, verdict: ClassVerdict):
-        self.compare, self.verdict = TrainingSetComparison(network, record), verdict
-
-    def __call__(self, images: np.ndarray) -> list[Prediction]:
-        """Return the predictions for images (N, H, W), e-/s."""
-        seen, likeness = self.compare(images)
-        return [
-            Prediction(
-                values,
-                notes=tuple(one.text for one in likes),
-                percentile=likes[0].percentile,
-                warnings=tuple(one.text for one in likes if one.is_unlike),
-                cells=self.verdict.cells,
-                problem=None if np.isfinite(values).all() else "the network returned NaN or infinity",
-            )
-            for values, likes in zip(seen["output"], likeness, strict=True)
-        ]
 
 
 def _caption(classes: Sequence[str], values: np.ndarray, verdict: ClassVerdict) -> str:

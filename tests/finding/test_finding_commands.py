@@ -38,7 +38,8 @@ def test_report_of_a_committee(committee):
     assert record["bands"] == ["VIS", "Y"]
     assert len(record["split"]["doubtful"]) == 13  # of 120, each ninth
     assert record["familiarity"]
-    assert metrics["more_tests"]
+    (found,) = metrics["more_tests"].values()
+    assert 0 <= found["auroc"]["value"] <= 1
     assert not list(committee.glob("n.member*"))
 
 
@@ -83,3 +84,15 @@ def test_refusals(tmp_path, dataset, capsys, more, message):
     with pytest.raises(SystemExit):
         model_and_figures.main(flags(tmp_path, dataset, *more))
     assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_trained_network_is_tested_again(committee, dataset, capsys):
+    """With the same numbers; a network of other images is refused."""
+    before = json.loads((committee / "figures" / "metrics.json").read_text())
+    assert model_and_figures.main([*flags(committee, dataset, "--members=2"), "--test-only"]) == 0
+    after = json.loads((committee / "figures" / "metrics.json").read_text())
+    assert after["auroc"] == before["auroc"]
+    assert after["more_tests"] == {}
+    with pytest.raises(SystemExit):
+        model_and_figures.main([*flags(committee, dataset, "--members=2", "--seed=5"), "--test-only"])
+    assert "was not trained on these images" in capsys.readouterr().err

@@ -85,7 +85,7 @@ def test_extensions_of_one_file_are_bands(tmp_path, network, images):
     np.testing.assert_allclose(read.seen[good], expected[good], rtol=1e-6)
     assert np.isfinite(read.seen).all()
     assert abs(read.seen[10, 10] - expected[10, 10]).min() > 0
-    assert read.bands[1].background_noise == pytest.approx(1, rel=0.2)  # measured, not that of the map
+    assert read.prepared.noise[..., 1].mean() == pytest.approx(1, rel=0.2)  # measured, not that of the map
 
 
 def test_a_file_for_each_band(tmp_path, network, images):
@@ -99,6 +99,27 @@ def test_a_file_for_each_band(tmp_path, network, images):
     for read in (named[0], folders[0], found[0]):
         np.testing.assert_allclose(read.seen, middle(images), rtol=1e-6)
     np.testing.assert_allclose(found[1].seen, middle(images) + 1, rtol=1e-6)
+
+
+def test_arrays_with_an_axis_of_bands(tmp_path, network, images):
+    """NumPy and pickle files (H, W, B), a cube (N, H, W, B) and Zarr, in the order of the network's bands."""
+    import pickle
+
+    import zarr
+
+    np.save(tmp_path / "a.npy", images)
+    (tmp_path / "b.pickle").write_bytes(pickle.dumps(images.astype(np.float32)))
+    np.save(tmp_path / "cube.npy", np.stack([images, images + 1]))
+    zarr.create_array(str(tmp_path / "c.zarr"), data=np.stack([images, images + 1]))
+    single = read_all(network, "--predict", tmp_path / "a.npy", tmp_path / "b.pickle")
+    planes = read_all(network, "--planes=all", "--predict", tmp_path / "cube.npy")
+    both = read_all(network, "--predict", tmp_path / "c.zarr")
+    assert [len(some) for some in (single, planes, both)] == [2, 2, 2]
+    for read, added in zip([*single, *planes, *both], (0, 0, 0, 1, 0, 1), strict=True):
+        np.testing.assert_allclose(read.seen, middle(images) + added, rtol=1e-5)
+    np.save(tmp_path / "other.npy", np.zeros((64, 64, 3)))
+    with pytest.raises(RunError, match=r"has the shape \(64, 64, 3\); an image of the network's 2 bands has"):
+        read_all(network, "--predict", tmp_path / "other.npy")
 
 
 def test_folders_of_the_challenge(tmp_path, network, images):
@@ -115,9 +136,9 @@ def test_folders_of_the_challenge(tmp_path, network, images):
         # Its noise, of a standard deviation of 1, becomes that of the training images. It is measured to 20 %.
         ratio = np.median(read.seen[..., place]) / np.median(middle(images)[..., place])
         assert ratio == pytest.approx(noise, rel=0.4)
-        assert read.bands[place].background_noise == pytest.approx(noise, rel=0.2)
+        assert read.prepared.noise[..., place].mean() == pytest.approx(noise, rel=0.2)
     assert np.abs(read.seen).max() < 30
-    assert read.bands[0].mask[10, 10]
+    assert read.prepared.mask[10, 10]
     assert any("1 of 576 pixels inside the field is masked" in note for note in read.notes)
 
 
