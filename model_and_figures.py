@@ -8,7 +8,6 @@ from importlib import import_module
 import params_and_cli as panel
 from stronglens.execution import Console, check_machines, exit_codes, open_executor, require_folder
 from stronglens.explaining.request import wants_explanation
-from stronglens.learning.bundled import choose_network
 from stronglens.parameters import from_manifest, parse_command
 
 
@@ -29,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
         explains = wants_explanation(parameters)
         applies = explains or bool(parameters.predict) or bool(getattr(parameters, "sample", 0))
         if applies:
+            from stronglens.learning.bundled import choose_network
+
             parameters = choose_network(parameters, panel.PRESETS, Console(parameters.quiet))
         load(parameters, "request").check_request(parameters)
         require_folder(parameters.figures_dir, "--figures-dir")

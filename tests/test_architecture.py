@@ -48,7 +48,16 @@ MAY_IMPORT = {  # beside parameters
 
 JOIN = {  # packages that join others for every task
     "simulation": {"sampling", "cosmology", "raytracing", "telescope", "dataset", "execution"},
-    "learning": {"simulation", "dataset", "observation", "scaling", "training", "execution", "plotting"},
+    "learning": {
+        "simulation",
+        "dataset",
+        "observation",
+        "scaling",
+        "training",
+        "execution",
+        "plotting",
+        "network_archive",
+    },
     "measuring": {"observation", "dataset", "plotting", "execution", "network_archive", "out_of_distribution"},
     "explaining": {"dataset", "measuring", "plotting", "training", "execution"},
 }
