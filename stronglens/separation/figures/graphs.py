@@ -86,13 +86,13 @@ def draw_psnr(values: Mapping[str, Mapping[str, np.ndarray]], snr: np.ndarray) -
     snr : ndarray (N,)
     """
     with style():
-        figure = new_figure(9.6, 4.9)
+        figure = new_figure(9.6, 4.5)
         parts = np.array_split(np.argsort(snr), int(np.clip(len(snr) // FEWEST, 1, BINS)))
         middle = [float(np.median(snr[part])) for part in parts]
         for place, (part, title) in enumerate(
             (("denoising", "all light, denoised"), ("source", "light of the source"))
         ):
-            axes = figure.add_axes(inches(figure, 0.75 + 4.75 * place, 1.5, 3.95, 2.35))
+            axes = figure.add_axes(inches(figure, 0.75 + 4.75 * place, 1.1, 3.95, 2.35))
             colours = iter(OTHERS)
             for name, found in values[part].items():
                 look = {"color": BLUE, "lw": 2.2, "zorder": 3} if name == NETWORK else {"lw": 1.1}
