@@ -86,13 +86,13 @@ def draw_psnr(values: Mapping[str, Mapping[str, np.ndarray]], snr: np.ndarray) -
     snr : ndarray (N,)
     """
     with style():
-        figure = new_figure(9.6, 4.9)
+        figure = new_figure(9.6, 4.5)
         parts = np.array_split(np.argsort(snr), int(np.clip(len(snr) // FEWEST, 1, BINS)))
         middle = [float(np.median(snr[part])) for part in parts]
         for place, (part, title) in enumerate(
             (("denoising", "all light, denoised"), ("source", "light of the source"))
         ):
-            axes = figure.add_axes(inches(figure, 0.75 + 4.75 * place, 1.5, 3.95, 2.35))
+            axes = figure.add_axes(inches(figure, 0.75 + 4.75 * place, 1.1, 3.95, 2.35))
             colours = iter(OTHERS)
             for name, found in values[part].items():
                 look = {"color": BLUE, "lw": 2.2, "zorder": 3} if name == NETWORK else {"lw": 1.1}
@@ -116,26 +116,35 @@ def draw_psnr(values: Mapping[str, Mapping[str, np.ndarray]], snr: np.ndarray) -
 
 
 def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw the errors of noise and source by epoch, and mark the best epoch.
+    """Draw the errors of noise and source by epoch, the losses of an adversarial training, and mark the best epoch.
 
     Parameters
     ----------
     history : mapping of str to sequence of float
     """
+    errors = (("training", BLUE, "rmse_{}"), ("validation", ORANGE, "val_rmse_{}"))
+    panels = {
+        f"RMSE of the {part} [noise of a pixel]": [(label, colour, name.format(part)) for label, colour, name in errors]
+        for part in ("noise", "source")
+    }
+    if "adversarial_loss" in history:
+        panels["loss in training (0.69: a tie)"] = [
+            ("adversarial", BLUE, "adversarial_loss"), ("discriminator", ORANGE, "discriminator_loss")
+        ]  # fmt: skip
     with style():
-        figure = new_figure(9.6, 3.9)
+        figure = new_figure(0.4 + 4.6 * len(panels), 3.9)
         best = best_epoch(history)
-        for place, part in enumerate(("noise", "source")):
+        for place, (title, curves) in enumerate(panels.items()):
             axes = figure.add_axes(inches(figure, 0.75 + 4.6 * place, 0.55, 3.85, 2.5))
             drawn = []
-            for name, label, colour in ((f"rmse_{part}", "training", BLUE), (f"val_rmse_{part}", "validation", ORANGE)):
+            for label, colour, name in curves:
                 losses = np.asarray(history.get(name, ()), float)
                 axes.plot(np.arange(1, len(losses) + 1), losses, "o-", ms=3, color=colour, label=label)
                 drawn.append(losses[np.isfinite(losses)])
             if best is not None:
                 axes.axvline(best, color=GREY, lw=0.8, ls="--", zorder=0, label=f"best epoch: {best}")
             scale_losses(axes, [losses for losses in drawn if len(losses)])
-            axes.set(xlabel="epoch", ylabel=f"RMSE of the {part} [noise of a pixel]")
+            axes.set(xlabel="epoch", ylabel=title)
             axes.grid(color="0.92", lw=0.6)
             axes.legend(loc="best")
         subtitle = "training images get new noise in every epoch; validation images are the stored ones"
