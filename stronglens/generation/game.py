@@ -24,10 +24,10 @@ GAME_STREAM = 0x6A3E
 """Of the random numbers that generators start from; those of a step depend on the seed, the epoch and the step."""
 
 PATIENCE = 5
-"""Bad epochs in a row after a good one that end a training."""
+"""Bad epochs in a row that end a training."""
 
-GRACE = 1000
-"""Steps until the first good epoch; a training that has none by then is ended."""
+GRACE, BEGUN = 1000, 0.1
+"""Steps, or coverage of a good epoch, from which on bad epochs count; before, the players have hardly begun."""
 
 LOST = 20.0
 """Loss of a generator, nat, from which on it learns no more: the discriminator is certain to 1e-9."""
@@ -255,8 +255,8 @@ def find_failure(history: Mapping[str, Sequence[float]], steps: int) -> str | No
                 f"Divergence in epoch {epochs}: the discriminator knows all that the {name} makes (loss "
                 f"{losses[-1]:.3g}), from which it cannot learn; use a lower --discriminator-rate"
             )
-    is_late = good.any() or epochs * steps >= GRACE
-    if epochs < PATIENCE or not is_late or good[-PATIENCE:].any():
+    has_begun = epochs * steps >= GRACE or (good & (np.asarray(history["coverage"]) >= BEGUN)).any()
+    if epochs < PATIENCE or not has_begun or good[-PATIENCE:].any():
         return None
     return (
         f"Collapse in epoch {epochs}: what is made is too much alike (coverage {history['coverage'][-1]:.2f}; distance "
@@ -267,7 +267,7 @@ def find_failure(history: Mapping[str, Sequence[float]], steps: int) -> str | No
 def read_shown(log_dir: Path, epochs: int) -> list[np.ndarray]:
     """Return the images (N, H, W), electrons/s, that were made after each epoch."""
     paths = [_path_of(log_dir, epoch) for epoch in range(1, epochs + 1)]
-    return [np.load(path, allow_pickle=False).astype(np.float32) for path in paths if path.exists()]
+    return [np.load(path, allow_pickle=False) for path in paths if path.exists()]
 
 
 def _path_of(log_dir: Path, epoch: int) -> Path:
@@ -297,7 +297,7 @@ def _judge(game: Game, state: TrainingState, losses: dict, log_dir: Path) -> Tra
         weights = game.kept.get_weights() if is_best else state.best
         shown = game.show()
     if shown is not None:
-        replace_file(_path_of(log_dir, state.epochs + 1), lambda aside: np.save(aside, shown.astype(np.float16)))
+        replace_file(_path_of(log_dir, state.epochs + 1), lambda aside: np.save(aside, shown.astype(np.float32)))
     return TrainingState(
         state.settings, state.epochs + 1, history, state.epochs + 1 if is_best else state.best_epoch,
         [_read(variable) for network in game.networks for variable in network.variables],

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from stronglens.learning.plan import check_flags
-from stronglens.parameters import UsageError
+from stronglens.parameters import RunError, UsageError
 
 
 def check_request(parameters) -> None:
@@ -40,11 +40,13 @@ def check_request(parameters) -> None:
         check_record(parameters, record)
         sampler_of(parameters, record)
     if parameters.predict:
-        from stronglens.generation.outputs import check_record
+        from stronglens.generation.outputs import PARTS, check_record
         from stronglens.measuring import check_request
 
         def check_task(record: Mapping) -> None:
             check_record(parameters, record)
+            if record.get("network") in PARTS:
+                raise RunError(f"the network in {parameters.model_file} is a {record['network']}: it has no encoder")
 
         check_request(parameters, check_task)
 

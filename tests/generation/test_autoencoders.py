@@ -6,7 +6,7 @@ from small_images import SIDE, draw_spots
 
 from stronglens.generation.components import components_of, fit_components, stretch
 from stronglens.generation.compression import compression_metrics, find_inactive
-from stronglens.generation.network import KINDS, build_network, codes_of
+from stronglens.generation.network import KINDS, build_network, codes_of, encode
 from stronglens.generation.objective import PointBatches, Reconstruction
 from stronglens.generation.report import describe_inactive
 from stronglens.scaling import fit_image_scaling
@@ -139,6 +139,21 @@ def test_codes_without_information_are_named():
     assert "2, 3, 4 (3 of 4)" in describe_inactive(inactive)
     assert describe_inactive(np.ones(4, bool)).startswith("Collapse")
     assert describe_inactive(np.zeros(4, bool)) == "All 4 codes are active"
+
+
+@pytest.mark.slow
+def test_a_vae_of_images_that_have_nothing_in_common_collapses_and_is_named(tmp_path):
+    noise = np.random.default_rng(0).standard_normal((1600, SIDE, SIDE)).astype(np.float32)
+    scaling = fit_image_scaling(noise)
+    components = fit_components(noise, scaling, 20, is_symmetric=False)
+    parts = build("vae", scaling, components)
+    train(parts, "vae", components, scaling, noise, tmp_path / "n.keras", epochs=12, learning_rate=1e-2)
+    inactive = find_inactive(*encode(parts.network, draw_noise(200)))
+    assert describe_inactive(inactive).startswith("Collapse: no code depends on the image")
+
+
+def draw_noise(number):
+    return np.random.default_rng(1).standard_normal((number, SIDE, SIDE)).astype(np.float32)
 
 
 def test_a_comparison_with_itself_shows_no_difference():

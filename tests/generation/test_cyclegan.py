@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from readable_figures import assert_readable
+from scipy.ndimage import gaussian_filter
 from small_images import SIDE, draw_spots
 
 from stronglens.generation import figures
@@ -25,13 +26,19 @@ from stronglens.training import load_network
 
 IMAGES = draw_spots(200)
 SCALING = fit_image_scaling(IMAGES)
-GAIN = 1.6
+GAIN = 2.5
 """Brightness of the target's images over that of the first ones."""
+
+
+def blur(images):
+    """Images of another telescope: wider spots, and noise of their own."""
+    noise = 0.01 * np.random.default_rng(5).standard_normal(images.shape)
+    return (gaussian_filter(images, (0, 1.5, 1.5)) + noise).astype(np.float32)
 
 
 def make_cycle():
     first = [stretch(draw_spots(100, seed), SCALING) for seed in (0, 1)]
-    second = [stretch(GAIN * draw_spots(100, seed), SCALING) for seed in (2, 1)]
+    second = [stretch(blur(draw_spots(100, seed)), SCALING) for seed in (2, 1)]
     valid = first[1], second[1]
 
     def features(points):
@@ -43,25 +50,25 @@ def make_cycle():
 
 
 @pytest.mark.slow
-def test_a_translation_learns_to_change_the_brightness(tmp_path):
+def test_a_translation_learns_the_blur_of_another_telescope(tmp_path):
     cycle, batches = make_cycle()
     points = draw_spots(20)
     before = cycle.kept.predict(points, verbose=0)
     np.testing.assert_allclose(before, points, rtol=1e-3, atol=1e-4, err_msg="untrained translators are the identity")
     history = fit_game(
-        cycle, batches, model_file=tmp_path / "c.keras", epochs=12, seed=0, settings={}, record={},
+        cycle, batches, model_file=tmp_path / "c.keras", epochs=40, seed=0, settings={}, record={},
         log_dir=tmp_path / "logs", resume=False, quiet=True, say=lambda line: None,
     )  # fmt: skip
     assert set(history) >= {"generator-there", "generator-back", "discriminators", "cycle", "identity"}
     network, _ = load_network(tmp_path / "c.keras")
     test = draw_spots(50, seed=9)
-    for name, given, wanted in (("there", test, GAIN * test), ("back", GAIN * test, test)):
+    for name, given, wanted in (("there", test, blur(test)), ("back", blur(test), test)):
         made = stretch(network.get_layer(name).predict(given, verbose=0), SCALING)
         error, untouched = (
             np.sqrt(np.mean((one - stretch(wanted, SCALING)) ** 2)) for one in (made, stretch(given, SCALING))
         )
-        assert error < 0.8 * untouched, "nobody has shown it a pair"
-    assert len(list((tmp_path / "logs" / "images").glob("*.npy"))) == 12
+        assert error < 0.85 * untouched, "nobody has shown it a pair"
+    assert len(list((tmp_path / "logs" / "images").glob("*.npy"))) == len(history["cycle"])
 
 
 def translate(function):
@@ -85,7 +92,7 @@ def test_a_hidden_signal_is_found():
 def test_pairs_tell_a_good_translation_from_a_bad_one():
     wanted = GAIN * IMAGES
     match = QuantileMatch(IMAGES, wanted)
-    found = measure_pairs(1.5 * IMAGES, IMAGES, wanted, match(IMAGES), SCALING, 0)
+    found = measure_pairs(2.3 * IMAGES, IMAGES, wanted, match(IMAGES), SCALING, 0)
     assert found["ratio"]["high"] < 0.5
     assert found["quantile match"] < 0.1 * found["as it is"], "brightness is all that differs"
     worse = measure_pairs(0.5 * IMAGES, IMAGES, wanted, None, SCALING, 0)
@@ -114,7 +121,7 @@ def test_a_larger_bias_is_printed_as_one():
 
     assert any("makes the bias larger: 0.0100 before, 0.0300 after" in line for line in measured(0.01, -0.03))
     assert any("makes the bias smaller" in line for line in measured(0.03, 0.01))
-    assert any("too few images to tell" in line for line in measured(0.03, 0.01, error=0.05))
+    assert any("Too few images to tell" in line for line in measured(0.03, 0.01, error=0.05))
     assert "--target-network" in measured(0.03, 0.01)[-1]
 
 
