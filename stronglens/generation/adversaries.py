@@ -20,6 +20,9 @@ SLOPE, DROPOUT = 0.2, 0.3
 HALVINGS = 3
 """Layers that halve, or double, the sides of an image."""
 
+AMPLIFIED = 5.0
+"""Factor of the input of a discriminator of patches."""
+
 UNITS = 128
 """Units of the hidden layers of networks that work on codes."""
 
@@ -140,15 +143,19 @@ def build_translator(shape: tuple[int, int], width: int, blocks: int, seed: int,
 
 
 def build_patch_discriminator(shape: tuple[int, int], width: int, seed: int) -> keras.Model:
-    """Build an untrained discriminator of patches (Isola et al. 2017, CVPR): one output for each, (B, h, w, 1)."""
+    """Build an untrained discriminator of patches (Isola et al. 2017, CVPR): one output for each, (B, h, w, 1).
+
+    Two telescopes differ in their noise, which is small in stretched units. Its input is therefore amplified, and its
+    weights have no fixed norm.
+    """
     _shrink(shape, "cyclegan")
     seeds = iter(spread_seed(seed, HALVINGS + 1))
     point = keras.Input((shape[0] * shape[1],), name="point")
-    x = layers.Reshape((*shape, 1), name="bands")(point)
+    x = layers.Rescaling(AMPLIFIED, name="amplified")(layers.Reshape((*shape, 1), name="bands")(point))
     for number in range(HALVINGS):
-        x = _convolve(layers.Conv2D, x, width * 2**number, seeds, f"stage_{number}", strides=2, kernel_constraint=UNIT)
+        x = _convolve(layers.Conv2D, x, width * 2**number, seeds, f"stage_{number}", strides=2)
         x = layers.LeakyReLU(SLOPE, name=f"leaky_{number}")(x)
-    return keras.Model(point, _convolve(layers.Conv2D, x, 1, seeds, "patches", kernel=3, kernel_constraint=UNIT))
+    return keras.Model(point, _convolve(layers.Conv2D, x, 1, seeds, "patches", kernel=3))
 
 
 LAST = {"data_format": "channels_last"}
