@@ -29,6 +29,9 @@ FARTHEST = 4.0
 LARGE_SCALES = 6
 """Bins of the power spectrum with the largest scales."""
 
+FEWEST = 50
+"""Smallest number of images that are compared."""
+
 COLLAPSED = 0.5
 """Below this coverage, or ratio of pair distances, generated images are too much alike: a collapse."""
 
@@ -154,7 +157,7 @@ def compare(found: Measured, real: Measured, training: np.ndarray, held_out: np.
         "peaks": float(np.abs(found.peaks - real.peaks).sum() / real.peaks.sum()),
         "pixels": float(np.abs(found.pixels - real.pixels).sum() / real.pixels.sum()),
         "nearest-training": float(nearest / held_nearest),
-        "pair-distance": float(_pair_distance(found.components) / _pair_distance(real.components)),
+        "pair-distance": float(pair_distance(found.components) / pair_distance(real.components)),
     }
 
 
@@ -229,5 +232,6 @@ def _squared_distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return squares - 2 * one @ other.T
 
 
-def _pair_distance(points: np.ndarray) -> float:
+def pair_distance(points: np.ndarray) -> float:
+    """Return the median distance of two neighbours in a list of points (N, F)."""
     return float(np.median(np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1)))

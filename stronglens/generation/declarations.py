@@ -10,10 +10,12 @@ class GenerationLearning(Parameters):
     """What compresses the images"""
 
     network: str = choice(
-        "vae", ("vae", "autoencoder", "conv-vae", "conv-autoencoder", "pca", "lecture"),
+        "vae", ("vae", "autoencoder", "conv-vae", "conv-autoencoder", "pca", "lecture", "gan", "cyclegan"),
         help="vae: variational autoencoder; autoencoder: without its prior on the codes; conv-vae and "
         "conv-autoencoder: with convolutions on the pixels; pca: principal components, not trained; lecture: dense "
-        "layers with 32 ReLU codes, for comparison. vae and autoencoder begin as pca",
+        "layers with 32 ReLU codes, for comparison; gan: a generator of images against a discriminator; "
+        "cyclegan: networks that translate images to those of another dataset, and back. vae and autoencoder begin as "
+        "pca",
     )
     latents: int = number(
         10, shortcut="lat", valid=(1, 256), help="number of codes (latents) that an image is compressed to"
@@ -38,8 +40,29 @@ class GenerationLearning(Parameters):
         256, valid=(2, 2048),
         help="number of principal components of the images that the dense networks work on",
     )
-    width: int = number(256, valid=(1, 4096), help="units of each hidden layer")
-    depth: int = number(2, valid=(1, 16), help="hidden layers of the encoder and of the decoder")
+    gan_space: str = choice(
+        "pixels", ("pixels", "latents"), applies=("network", "gan"),
+        help="what the generator of a gan makes. pixels: images; latents: codes of a vae that is trained first (as "
+        "--network=vae --sampler=gan)",
+    )
+    discriminator_rate: float = number(
+        1e-3, valid=(1e-12, 1), applies=("network", ("gan", "cyclegan")),
+        help="learning rate of the discriminators; --learning-rate is that of the generators",
+    )
+    target_dir: Path | None = text(
+        None,
+        help="with cyclegan: folder of the other dataset, to whose images those of --dataset-dir are translated, and "
+        "back",
+    )
+    target_network: Path | None = text(
+        None,
+        help="with cyclegan: network that measures labels and was trained on the images of --target-dir, for "
+        "comparison",
+    )
+    width: int = number(256, valid=(1, 4096), help="units of each hidden layer; of gan and cyclegan, filters")
+    depth: int = number(
+        2, valid=(1, 16), help="hidden layers of the encoder and of the decoder; of cyclegan, residual blocks"
+    )
 
 
 @declare
@@ -47,20 +70,23 @@ class GenerationSampling(Parameters):
     """New images"""
 
     sampler: str = choice(
-        "flow", ("flow", "gmm", "prior", "none"),
+        "flow", ("flow", "flow-matching", "gmm", "gan", "prior", "none"),
         help="distribution that codes of new images are drawn from. flow: a normalising flow (BayesFlow), fitted to "
-        "the codes of the training images; gmm: a mixture of normal distributions; prior: the prior of a vae; none: no "
-        "new images",
+        "the codes of the training images; flow-matching: a flow along straight paths; gmm: a mixture of normal "
+        "distributions; gan: a generator of codes against a discriminator; prior: the prior of a vae, or of a gan; "
+        "none: no new images",
     )
-    sampler_epochs: int = number(60, valid=(1, 100_000), help="epochs of the training of the flow")
+    sampler_epochs: int = number(60, valid=(1, 100_000), help="epochs of the training of the sampler")
     condition: tuple[str, ...] = names(
         (), many=True,
-        help="labels that new images can be asked for; the sampler (flow or gmm) is then conditional on them",
+        help="labels that new images can be asked for; the sampler (or the generator of a gan) is then conditional on "
+        "them",
     )
     features_from: Path | None = text(
         None,
         help="trained network of another task, on whose features of images precision, recall, density, coverage and "
-        "kernel distance are measured; without it, on principal components",
+        "kernel distance are measured; without it, on principal components. With cyclegan: network of this dataset's "
+        "images, whose bias on translated images is measured",
     )
     sample: int = number(
         0, valid=(0, 10_000_000), recorded=False,
@@ -71,7 +97,20 @@ class GenerationSampling(Parameters):
     force: bool = switch(recorded=False, help="replace the dataset in --sample-dir")
 
 
-OVERRIDES = {("network", "lecture"): {"latents": 32}}
+OVERRIDES = {
+    ("network", "lecture"): {"latents": 32},
+    ("network", "gan"): {
+        "latents": 32, "width": 64, "batch_size": 64, "epochs": 60, "sampler": "prior",
+    },
+    ("network", "cyclegan"): {
+        "width": 16, "batch_size": 8, "epochs": 12, "learning_rate": 0.0005, "discriminator_rate": 0.0005,
+        "sampler": "none",
+    },
+    # The vae that is trained first has its own defaults.
+    ("gan_space", "latents"): {
+        "latents": 10, "width": 256, "batch_size": 128, "epochs": 100, "sampler": "gan",
+    },
+}  # fmt: skip
 
 EXAMPLES = {
     "model_and_figures.py": (

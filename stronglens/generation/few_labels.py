@@ -1,6 +1,6 @@
 """What codes are worth when only few images have labels: a label predicted from codes, from components, from pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -122,7 +122,7 @@ def _learn_from_scratch(
 
 
 def measure_asked(
-    network, train: tuple[np.ndarray, np.ndarray], generated: tuple[np.ndarray, np.ndarray],
+    compress: Callable, train: tuple[np.ndarray, np.ndarray], generated: tuple[np.ndarray, np.ndarray],
     real: tuple[np.ndarray, np.ndarray], names: Sequence[str], seed: int,
 ) -> dict:  # fmt: skip
     """Measure whether generated images have the labels that they were asked for.
@@ -132,7 +132,8 @@ def measure_asked(
 
     Parameters
     ----------
-    network : keras.Model
+    compress : callable
+        Takes images; returns codes (N, L).
     train, generated, real : (images (N, H, W), labels (N, C))
         Of generated images, the labels that were asked for.
     names : sequence of C str
@@ -144,7 +145,7 @@ def measure_asked(
         For each label: root mean square ``generated`` and ``real``, and the mean difference ``bias`` of generated
         images, in standard deviations of the label.
     """
-    codes = [encode(network, images)[0] for images, _ in (train, generated, real)]
+    codes = [compress(images) for images, _ in (train, generated, real)]
     found = {}
     for place, name in enumerate(names):
         spread = max(float(train[1][:, place].std()), 1e-30)

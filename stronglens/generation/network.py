@@ -101,7 +101,7 @@ def build_network(
         compress, restore = build_dense(kind, components, latents, width, depth, seeds)
         light = _add_reconstruction(restore(code), components)
     encoder = keras.Model(image, compress(x), name="encoder")
-    decoder = keras.Model(code, _add_light(light, shape, scaling), name="decoder")
+    decoder = keras.Model(code, add_light(light, shape, scaling), name="decoder")
     return Parts(keras.Model(image, decoder(codes_of(encoder(image))), name=kind), compress, restore)
 
 
@@ -211,7 +211,8 @@ def _add_reconstruction(x, components: Components):
     return _fixed(x, components.axes * components.deviation[:, None], components.mean, "pixels_of_components")
 
 
-def _add_light(x, shape: tuple[int, ...], scaling: ImageScaling):
+def add_light(x, shape: tuple[int, ...], scaling: ImageScaling):
+    """Add the layers from stretched pixels (B, P) to images (B, H, W[, C]), electrons/s, to a functional network."""
     x = keras.layers.Reshape(shape, name="stretched")(x)
     x = keras.layers.Rescaling(float(np.sqrt(scaling.variance)), scaling.mean, dtype="float32", name="unscaled")(x)
     softening = scaling.softening

@@ -6,6 +6,9 @@ from stronglens.measuring import damaged_record
 from stronglens.parameters import RunError
 from stronglens.scaling import ImageScaling
 
+PARTS = {"gan": {"decoder"}, "cyclegan": {"there", "back"}}
+"""Parts of networks that are no autoencoders."""
+
 
 def check_record(parameters, record: Mapping, network=None) -> None:
     """Check that a record, and a network, have the outputs of the task.
@@ -20,7 +23,8 @@ def check_record(parameters, record: Mapping, network=None) -> None:
     is_sound = isinstance(record.get("latents"), int) and isinstance(record.get("stretch"), dict)
     if network is not None:
         names = {layer.name for layer in network.layers}
-        is_sound &= {"encoder", "decoder"} <= names and len(network.inputs) == 1
+        needed = PARTS.get(str(record.get("network")), {"encoder", "decoder"})
+        is_sound &= needed <= names and len(network.inputs) == 1
     if not is_sound:
         raise damaged_record(parameters.model_file)
 

@@ -9,14 +9,16 @@ from scipy.stats import norm
 
 from stronglens.dataset import write_whole
 from stronglens.generation import figures
+from stronglens.generation.codes import sampler_path
 from stronglens.generation.components import Components, components_of, fit_components, stretch, unstretch
 from stronglens.generation.compression import describe_by_latents, describe_compression, find_inactive
 from stronglens.generation.few_labels import describe_few_labels, measure_few_labels
 from stronglens.generation.network import decode, encode
 from stronglens.generation.outputs import scaling_of
 from stronglens.generation.rows import report_rows
-from stronglens.generation.sampler import sampler_path
 from stronglens.generation.testing_compression import measure_compression, measure_others
+from stronglens.generation.testing_cyclegan import report_cyclegan
+from stronglens.generation.testing_gan import report_gan
 from stronglens.generation.testing_samples import compare_samples
 from stronglens.generation.truth import MOST_TRUTHS, simulate_truth
 from stronglens.learning.plan import TrainingPlan
@@ -54,6 +56,10 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     """
     if plan.parameters.spectra or plan.parameters.example:
         return report_rows(plan, history)
+    if plan.parameters.network == "gan":
+        return report_gan(plan, history)
+    if plan.parameters.network == "cyclegan":
+        return report_cyclegan(plan, history)
     parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
     network, record = load_network(parameters.model_file)
     rows, name = plan.announce_test()
@@ -90,7 +96,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
             say(line)
     samples = None
     if record.get("sampler") and images.ndim == 3:
-        samples = compare_samples(plan, network, record, components, metrics)
+        samples = compare_samples(plan, network, record, components, metrics, lambda some: encode(network, some)[0])
     folder = parameters.figures_dir
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     write_whole(folder / "codes.csv", _table(dataset, rows, codes, log_variance))

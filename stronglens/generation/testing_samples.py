@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from stronglens.generation import figures
-from stronglens.generation.comparison import Ruler, compare, describe_comparison, find_collapse
+from stronglens.generation.comparison import FEWEST, Ruler, compare, describe_comparison, find_collapse
 from stronglens.generation.components import Components
 from stronglens.generation.few_labels import measure_asked
 from stronglens.generation.generated import generate_images
@@ -17,14 +17,16 @@ from stronglens.out_of_distribution import build_feature_extractor
 from stronglens.parameters import RunError
 from stronglens.training import load_network
 
-MOST_COMPARED, FEWEST_COMPARED = 2000, 50
-"""Largest and smallest number of new images that are compared with real ones."""
+MOST_COMPARED = 2000
+"""Largest number of new images that are compared with real ones."""
 
 MOST_ASKED = 1000
 """Training images from whose codes labels are measured."""
 
 
-def compare_samples(plan: TrainingPlan, network, record: Mapping, components: Components, metrics: dict) -> dict:
+def compare_samples(
+    plan: TrainingPlan, network, record: Mapping, components: Components, metrics: dict, compress: Callable
+) -> dict:
     """Generate images, compare them with real ones, print the numbers, and return the figures by file stem.
 
     As many images are generated as there are test images, and compared with these; the same number of validation images
@@ -39,12 +41,14 @@ def compare_samples(plan: TrainingPlan, network, record: Mapping, components: Co
     components : Components
     metrics : dict
         Its entry ``samples`` is added.
+    compress : callable
+        Takes images; returns codes, from which labels are measured.
     """
     parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
     rows, held_out = plan.test[0], plan.split["valid"]
     number = min(len(rows), len(held_out), MOST_COMPARED)
-    if number < FEWEST_COMPARED or plan.test[1] != "test":
-        say(f"New images are not compared with real ones: that takes {FEWEST_COMPARED} test and validation images")
+    if number < FEWEST or plan.test[1] != "test":
+        say(f"New images are not compared with real ones: that takes {FEWEST} test and validation images")
         return {}
     sampler = Sampler(record["sampler"], record["latents"], parameters.model_file)
     labels = draw_condition(record["sampler"], number, parameters.seed)
@@ -64,7 +68,7 @@ def compare_samples(plan: TrainingPlan, network, record: Mapping, components: Co
         truth = dataset.column_values(names)
         learned = plan.split["train"][:MOST_ASKED]
         sets = (dataset.images[learned], truth[learned]), (generated, labels), (test, truth[rows[:number]])
-        asked = measure_asked(network, *sets, names, parameters.seed)
+        asked = measure_asked(compress, *sets, names, parameters.seed)
         metrics["samples"]["asked"] = asked
         lines += [
             f"{name}, measured less asked for: RMS {one['generated']:.3f}, bias {one['bias']:+.3f} standard "

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
+from stronglens.generation.comparison import FEATURES
 from stronglens.generation.components import BLOCK, Components, fit_components, read_stretched, stretch
+from stronglens.generation.cyclegan import train_cyclegan
+from stronglens.generation.gan import train_gan
 from stronglens.generation.generated import describe_origin
 from stronglens.generation.network import ON_PIXELS, VARIATIONAL, build_network
 from stronglens.generation.objective import PointBatches, Reconstruction
 from stronglens.generation.request import read_numbers
 from stronglens.generation.rows import train_rows
-from stronglens.generation.sampler import fit_sampler
+from stronglens.generation.sampler import describe_labels, fit_sampler
 from stronglens.learning.plan import TrainingPlan
 from stronglens.learning.train import announce, describe_training, settings_of_fit
 from stronglens.parameters import RunError
@@ -44,17 +47,23 @@ def train_network(plan: TrainingPlan, fresh: SimulationStream | None) -> dict[st
     parameters, console = plan.parameters, plan.console
     if parameters.spectra or parameters.example:
         return train_rows(plan)
+    if parameters.network == "cyclegan":
+        return train_cyclegan(plan)
     train = plan.dataset.images.subset(plan.split["train"])
     is_symmetric = parameters.augment == "on"
     with console.progress(2 * len(train), "measuring the images") as progress:
         scaling = fit_image_scaling(train, progress.advance)
-        components = fit_components(
-            train, scaling, parameters.components, is_symmetric, parameters.seed, progress.advance
-        )
-    if max(parameters.latents, *read_numbers(parameters.more_latents), 0) > len(components.deviation):
-        raise RunError(f"{len(train)} training images are too few for so many codes")
+        is_gan = parameters.network == "gan"
+        number = FEATURES if is_gan else parameters.components
+        components = fit_components(train, scaling, number, is_symmetric, parameters.seed, progress.advance)
     record = describe_training(plan, train) | describe_codes(parameters, scaling)
     record["origin"] = describe_origin(plan.dataset, plan.split["train"])
+    if is_gan:
+        labels = plan.dataset.column_values(parameters.condition)[plan.split["train"]]
+        sampler = {"kind": "prior", "condition": list(parameters.condition)} | describe_labels(labels[None])
+        return train_gan(plan, scaling, components, record | {"latents": parameters.latents, "sampler": sampler})
+    if max(parameters.latents, *read_numbers(parameters.more_latents), 0) > len(components.deviation):
+        raise RunError(f"{len(train)} training images are too few for so many codes")
     fit_one = _NetworkFit(plan, components, scaling, record)
     for latents in read_numbers(parameters.more_latents):
         of_one = replace(parameters, latents=latents, model_file=file_of(parameters.model_file, latents))

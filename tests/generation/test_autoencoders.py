@@ -6,7 +6,7 @@ from small_images import SIDE, draw_spots
 
 from stronglens.generation.components import components_of, fit_components, stretch
 from stronglens.generation.compression import compression_metrics, find_inactive
-from stronglens.generation.network import KINDS, build_network, codes_of
+from stronglens.generation.network import KINDS, build_network, codes_of, encode
 from stronglens.generation.objective import PointBatches, Reconstruction
 from stronglens.generation.report import describe_inactive
 from stronglens.scaling import fit_image_scaling
@@ -34,11 +34,11 @@ def build(kind, scaling, components, latents=LATENTS):
     return build_network(kind, (SIDE, SIDE), scaling, components, latents, width=32, depth=1)
 
 
-def train(parts, kind, components, scaling, images, path, **changes):
+def train(parts, kind, components, scaling, images, path, size=SIDE**2, **changes):
     pixels = stretch(images, scaling)
     points = components.project(pixels)
     residual = np.square(pixels - components.restore(points)).sum(axis=1)
-    objective = Reconstruction(parts, components.deviation, SIDE**2, LATENTS, kind == "vae")
+    objective = Reconstruction(parts, components.deviation, size, LATENTS, kind == "vae")
 
     def make(rows, seed):
         some = points[None, rows], residual[None, rows]
@@ -139,6 +139,16 @@ def test_codes_without_information_are_named():
     assert "2, 3, 4 (3 of 4)" in describe_inactive(inactive)
     assert describe_inactive(np.ones(4, bool)).startswith("Collapse")
     assert describe_inactive(np.zeros(4, bool)) == "All 4 codes are active"
+
+
+@pytest.mark.slow
+def test_a_collapse_of_a_vae_is_named(images, scaling, components, tmp_path):
+    # A reconstruction that weighs as little as that of a single pixel: the prior wins.
+    parts = build("vae", scaling, components)
+    changes = {"size": 1, "epochs": 30, "learning_rate": 1e-2}
+    train(parts, "vae", components, scaling, images, tmp_path / "n.keras", **changes)
+    inactive = find_inactive(*encode(parts.network, draw_spots(200, seed=9)))
+    assert describe_inactive(inactive).startswith("Collapse: no code depends on the image")
 
 
 def test_a_comparison_with_itself_shows_no_difference():

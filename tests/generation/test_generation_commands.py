@@ -27,9 +27,17 @@ def test_the_task_has_no_simulator(capsys):
         (["--simulate"], "--simulate applies to --task=regression"),
         (["--latents=20", "--components=10"], "at most --components=10"),
         (["--sampler=prior", "--network=autoencoder"], "no prior"),
-        (["--sampler=prior", "--condition=snr"], "use flow or gmm"),
+        (["--sampler=prior", "--condition=snr"], "use flow, flow-matching, gmm or gan"),
         (["--more-latents=2,x"], "received x"),
         (["--example=iris", "--spectra=here"], "exclude each other"),
+        (["--gan-space=latents"], "does not apply with --network=vae"),
+        (["--network=gan", "--sampler=flow"], "draws its own random numbers"),
+        (["--network=gan", "--optimizer=sgd"], "--optimizer does not apply"),
+        (["--network=gan", "--valid-split=0"], "needs validation images"),
+        (["--network=gan", "--predict", "x.fits"], "no encoder"),
+        (["--network=cyclegan"], "needs --target-dir"),
+        (["--network=cyclegan", "--target-dir=b", "--sample=5"], "it translates images"),
+        (["--target-dir=b"], "applies with --network=cyclegan only"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(flags, words, capsys):
@@ -55,3 +63,32 @@ def test_images_are_compressed_tested_and_generated(tmp_path, monkeypatch, capsy
     with pytest.raises(SystemExit):
         model_and_figures.main(["--dataset-dir=generated", "--labels=einstein-radius", "--quiet"])
     assert "--use-generated" in capsys.readouterr().err
+    players = ["--network=gan", "--width=8", "--latents=4", "--condition=einstein-radius", "-e=2"]
+    assert run(*players, "--figures-dir=gan", "--model-file=models/gan.keras") == 0
+    metrics = json.loads((tmp_path / "gan" / "metrics.json").read_text())
+    assert metrics["training"]["epochs"] == 2
+    assert "einstein-radius" in metrics["samples"]["asked"]
+    assert {path.name for path in (tmp_path / "gan").iterdir()} >= {"epochs.gif", "samples.png", "losses.png"}
+    assert run("--network=gan", "--sample=20", "--model-file=models/gan.keras", "--sample-dir=made") == 0
+    assert json.loads((tmp_path / "made" / "manifest.json").read_text())["generated"]["network"] == "gan"
+
+
+@pytest.mark.slow
+def test_images_are_translated_between_two_datasets(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, more in {"a": [], "b": ["--noise-correlation=0.4"]}.items():
+        assert generate_data.main([*SMALL, "-n=300", f"--dataset-dir={name}", "--quiet", *more]) == 0
+    labels = ["--labels=einstein-radius", "-e=1", "--quiet", "--figures-dir=r"]
+    assert model_and_figures.main([*labels, "--dataset-dir=a", "--model-file=models/r.keras"]) == 0
+    flags = ["--network=cyclegan", "--width=4", "--depth=1", "-e=1", "--target-dir=b", "--dataset-dir=a"]
+    arguments = ["--task=generation", *flags, "--features-from=models/r.keras", "--target-network=models/r.keras"]
+    capsys.readouterr()
+    assert model_and_figures.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "come from the same draws" in said
+    assert "einstein-radius, measured less true [arcsec]" in said
+    metrics = json.loads((tmp_path / "figures" / "metrics.json").read_text())
+    assert metrics["pairs"]["back"]["ratio"]["value"] < 1.2, "it begins as the identity"
+    sets = metrics["label"]["sets"]
+    assert sets["trained on the target"] == sets["as it is"], "it is the same network"
+    assert {path.name for path in (tmp_path / "figures").iterdir()} >= {"there-and-back.png", "epochs.gif"}

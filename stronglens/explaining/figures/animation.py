@@ -1,27 +1,16 @@
-"""Animations: GIF files, written with Pillow."""
+"""Animations of an occlusion and of an ascent."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.colors import Normalize
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from stronglens.atomic import replacing
 from stronglens.explaining.bands import mean_band
 from stronglens.explaining.figures.page import TOWARDS, map_norm
-from stronglens.parameters import RunError
 from stronglens.plotting import asinh_norm
+from stronglens.plotting.animation import MOST_FRAMES, colour_image, join_panels, write_animation
 
-SIDE = 300
-"""Least side of an image, screen pixels."""
-MOST_FRAMES = 90
-FRAME = 80
-LAST = 1500
-"""Duration of a frame and of the last one, ms."""
-BAR = 24
-"""Height of the line of text, screen pixels."""
 FRAME_COLOUR = (98, 210, 255)
 
 
@@ -51,12 +40,12 @@ def write_occlusion(path: Path, image, filled, corners: Sequence, changes, patch
             if number in shown:
                 hidden = flat[0].copy()
                 hidden[at] = flat[1][at]
-                left = _colour(hidden, light, cmap)
+                left = colour_image(hidden, light, cmap)
                 _frame(left, row, column, patch, len(hidden))
-                right = _colour(total / np.maximum(count, 1), scale, TOWARDS)
-                yield _join([left, right], f"change {change:+.3f}")
+                right = colour_image(total / np.maximum(count, 1), scale, TOWARDS)
+                yield join_panels([left, right], f"change {change:+.3f}")
 
-    return _write(path, list(frames()))
+    return write_animation(path, list(frames()))
 
 
 def write_ascent(path: Path, frames: np.ndarray, values: np.ndarray, title: str, cmap: str) -> Path:
@@ -73,17 +62,10 @@ def write_ascent(path: Path, frames: np.ndarray, values: np.ndarray, title: str,
     flat = mean_band(frames)
     norm = asinh_norm(flat[-1])
     chosen = np.linspace(0, len(flat) - 1, min(MOST_FRAMES, len(flat))).astype(int)
-    return _write(
+    return write_animation(
         path,
-        [_join([_colour(flat[k], norm, cmap)], f"step {k}: {title} {values[k]:.3g}") for k in chosen],
+        [join_panels([colour_image(flat[k], norm, cmap)], f"step {k}: {title} {values[k]:.3g}") for k in chosen],
     )
-
-
-def _colour(image: np.ndarray, norm: Normalize, cmap: str) -> np.ndarray:
-    """Return the colours of an image, enlarged by a whole factor: ndarray (h, w, 3) uint8."""
-    factor = max(1, -(-SIDE // image.shape[0]))
-    colours = (255 * mpl.colormaps[cmap](norm(image))[..., :3]).astype(np.uint8)
-    return colours.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _frame(colours: np.ndarray, row: int, column: int, patch: int, side: int) -> None:
@@ -94,24 +76,3 @@ def _frame(colours: np.ndarray, row: int, column: int, patch: int, side: int) ->
     inside[top : top + size, left : left + size] = True
     inside[top + 3 : top + size - 3, left + 3 : left + size - 3] = False
     colours[inside] = FRAME_COLOUR
-
-
-def _join(panels: Sequence[np.ndarray], text: str) -> Image.Image:
-    gap = np.full((panels[0].shape[0], 6, 3), 255, np.uint8)
-    parts = [part for panel in panels for part in (panel, gap)][:-1]
-    joined = np.concatenate(parts, axis=1)
-    whole = Image.new("RGB", (joined.shape[1], joined.shape[0] + BAR), "white")
-    whole.paste(Image.fromarray(joined), (0, BAR))
-    ImageDraw.Draw(whole).text((4, 4), text, fill="black", font=ImageFont.load_default(14))
-    return whole
-
-
-def _write(path: Path, frames: Sequence[Image.Image]) -> Path:
-    reduced = [frame.quantize(128) for frame in frames]
-    durations = [FRAME] * (len(reduced) - 1) + [LAST]
-    try:
-        with replacing(path) as aside:
-            reduced[0].save(aside, format="GIF", save_all=True, append_images=reduced[1:], duration=durations, loop=0)
-    except OSError as error:
-        raise RunError(f"{path}: cannot write the animation ({error.strerror or error})") from error
-    return path

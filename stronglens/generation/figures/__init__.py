@@ -1,5 +1,6 @@
 """Figures of the generation task: arrays in, Matplotlib figures out."""
 
+from stronglens.generation.figures.adversaries import draw_players, draw_there_and_back, write_samples
 from stronglens.generation.figures.codes import draw_aggregate, draw_latents
 from stronglens.generation.figures.graphs import draw_errors, draw_losses, draw_statistics
 from stronglens.generation.figures.images import draw_grid, draw_reconstructions, draw_samples
@@ -12,10 +13,13 @@ __all__ = [
     "draw_grid",
     "draw_latents",
     "draw_losses",
+    "draw_players",
     "draw_reconstructions",
     "draw_row_codes",
     "draw_row_errors",
     "draw_samples",
     "draw_spectra",
     "draw_statistics",
+    "draw_there_and_back",
+    "write_samples",
 ]

@@ -29,8 +29,9 @@ def draw_reconstructions(
     pixel_scale: float,
     cmap: str,
     subtitle: str,
+    title: str = "Images and what their codes restore",
 ) -> Figure:
-    """Draw images, what their codes restore, and the residuals, one image in each column.
+    """Draw images, what a network makes of them, and the residuals, one image in each column.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def draw_reconstructions(
         Indices of the images in the dataset.
     pixel_scale : float, arcsec
     cmap : str
-    subtitle : str
+    subtitle, title : str
     """
     with style():
         number = len(indices)
@@ -50,12 +51,12 @@ def draw_reconstructions(
         figure = new_figure(left + number * step + right, top + bottom + len(lines) * step)
         norm = asinh_norm(np.concatenate([images for _, images in rows]))
         limit = float(np.percentile(np.abs(np.concatenate([part for _, part in residuals])), 99.5))
-        for line, (title, images) in enumerate(lines):
+        for line, (name, images) in enumerate(lines):
             up = bottom + (len(lines) - 1 - line) * step
             is_residual = line >= len(rows)
             of_line = (Normalize(-limit, limit), DIVERGING) if is_residual else (norm, cmap)
             figure.text(
-                0.12 / figure.get_figwidth(), (up + PANEL / 2) / figure.get_figheight(), title, va="center", size=8.5
+                0.12 / figure.get_figwidth(), (up + PANEL / 2) / figure.get_figheight(), name, va="center", size=8.5
             )
             for column, image in enumerate(images):
                 axes = figure.add_axes(inches(figure, left + column * step, up, PANEL, PANEL))
@@ -68,7 +69,7 @@ def draw_reconstructions(
         add_colour_bar(figure, box, norm, cmap, "e-/s per pixel")
         box = inches(figure, x, bottom + GAP, 0.13, len(residuals) * step - 2 * GAP)
         add_colour_bar(figure, box, Normalize(-limit, limit), DIVERGING, "difference [e-/s]")
-        add_title(figure, "Images and what their codes restore", subtitle)
+        add_title(figure, title, subtitle)
     return figure
 
 
