@@ -41,6 +41,15 @@ class PosteriorMeasuring(Parameters):
         help="write the model of each lens as a COOLEST folder, for other codes: template, image, noise map and PSF "
         "(needs a posterior, and the redshifts of --published)",
     )
+    refine: bool = switch(
+        recorded=False,
+        help="sample the posterior of each lens under the likelihood of its own image, starting from the network's "
+        "draws; minutes for an image (needs a posterior, and lenses of --lens-model=sie or powerlaw)",
+    )
+    refine_source: str = choice(
+        "sersic", ("sersic",), recorded=False,
+        help="light of the source in the model of --refine. sersic: one smooth Sersic profile",
+    )
 
 
 OVERRIDES = {

@@ -90,7 +90,7 @@ class LensPosteriors:
 
     def __init__(self, parameters, record: dict, columns: list[Column], rebuild, verdicts: dict[str, LabelVerdict]):
         self.verdicts, self.console = verdicts, Console(parameters.quiet)
-        self.parameters, self.learned = parameters, columns
+        self.parameters, self.learned, self.record, self.rebuild = parameters, columns, record, rebuild
         self.labels = [column.name for column in columns]
         self.pixel_scale = record["pixel-scale"]
         self.lens_model = (record.get("simulation") or {}).get("lens-model", "")
