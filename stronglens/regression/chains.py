@@ -129,7 +129,8 @@ def advance_chains(chains: Chains, likelihood: ImageLikelihood, priors: Priors, 
                 return jax.block_until_ready(step(key, state, size, chains.centre, chains.factor, *whole))
 
         for index in range(chains.transitions, chains.transitions + number):
-            moved = list(threads.map(move, range(CHAINS), [index] * CHAINS, states, [size] * CHAINS))
+            in_order = map if index == chains.transitions else threads.map  # threads would each compile the program
+            moved = list(in_order(move, range(CHAINS), [index] * CHAINS, states, [size] * CHAINS))
             states = [state for state, _ in moved]
             kept.append([np.asarray(state.position) for state in states])
             gradients += sum(int(info.num_integration_steps) for _, info in moved)
