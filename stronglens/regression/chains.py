@@ -1,25 +1,13 @@
-"""Chains of the No-U-Turn sampler (Hoffman & Gelman 2014, JMLR 15, 1593) for the posterior of an image.
+"""State of the chains that sample the posterior of an image; `nuts` moves them.
 
 Positions are w with z = centre + factor w: the covariance of the best fit makes the posterior nearly a standard normal
 distribution.
 """
 
-import functools
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-import blackjax
-import jax
-import jax.numpy as jnp
 import numpy as np
-from blackjax.adaptation.step_size import dual_averaging_adaptation
-from blackjax.diagnostics import ess_bulk, rhat
-from blackjax.mcmc.hmc import HMCState
-
-from stronglens.regression.image_fit import ImageData
-from stronglens.regression.image_likelihood import ImageLikelihood, Priors
 
 CHAINS = 4
 WARM_UP = (40, 60, 60)
@@ -33,8 +21,6 @@ MOST = 1500
 
 LARGEST_RHAT, WANTED_ESS = 1.01, 400
 """Criteria of convergence (Vehtari et al. 2021, Bayesian Analysis 16, 667), for every parameter."""
-
-ACCEPTANCE, DOUBLINGS = 0.8, 7
 
 
 @dataclass(frozen=True)
@@ -65,6 +51,8 @@ class Chains:
 
     def diagnose(self, is_free: np.ndarray) -> tuple[float, float]:
         """Return the largest R-hat and the smallest effective sample size of the free columns."""
+        from blackjax.diagnostics import ess_bulk, rhat  # imports JAX
+
         if self.draws.shape[1] < BATCH:
             return float("inf"), 0.0
         free = self.draws[..., is_free]
@@ -91,73 +79,7 @@ def start_chains(centres: Sequence[np.ndarray], covariance: np.ndarray, seed: in
     return Chains(centres[0], factor, positions)
 
 
-def advance_chains(chains: Chains, likelihood: ImageLikelihood, priors: Priors, data: ImageData, seed: int) -> Chains:
-    """Run the next part of the warm-up, or the next batch after it.
-
-    Parameters
-    ----------
-    chains : Chains
-    likelihood : ImageLikelihood
-    priors : Priors
-    data : ImageData
-    seed : int
-
-    Returns
-    -------
-    Chains
-    """
-    ends = np.cumsum(WARM_UP)
-    part = int(np.searchsorted(ends, chains.transitions, side="right"))
-    is_warm = part == len(WARM_UP)
-    number = BATCH if is_warm else WARM_UP[part]
-    step = _step_of(likelihood)
-    whole = priors.array, data.image, data.weight
-    begin, update, finish = dual_averaging_adaptation(ACCEPTANCE)
-    size, kept, gradients, divergences = chains.step_size, [], 0, 0
-    with jax.enable_x64(True), ThreadPoolExecutor(min(CHAINS, os.cpu_count() or 1)) as threads:
-        tuning = None if is_warm else begin(size)
-
-        def first_state(position: np.ndarray) -> HMCState:
-            value, gradient = likelihood.evaluate(chains.centre + chains.factor @ position, *whole)
-            return HMCState(jnp.asarray(position), jnp.asarray(value), jnp.asarray(chains.factor.T @ gradient))
-
-        states = [first_state(position) for position in chains.positions]
-
-        def move(chain: int, index: int, state: HMCState, size: float):
-            with jax.enable_x64(True):  # applies to the current thread only
-                key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), chain), index)
-                return jax.block_until_ready(step(key, state, size, chains.centre, chains.factor, *whole))
-
-        for index in range(chains.transitions, chains.transitions + number):
-            in_order = map if index == chains.transitions else threads.map  # threads would each compile the program
-            moved = list(in_order(move, range(CHAINS), [index] * CHAINS, states, [size] * CHAINS))
-            states = [state for state, _ in moved]
-            kept.append([np.asarray(state.position) for state in states])
-            gradients += sum(int(info.num_integration_steps) for _, info in moved)
-            divergences += sum(bool(info.is_divergent) for _, info in moved)
-            if tuning is not None:
-                tuning = update(tuning, float(np.mean([info.acceptance_rate for _, info in moved])))
-                size = float(np.exp(tuning.log_step_size))
-        if tuning is not None:
-            size = float(finish(tuning))
-    positions = np.array(kept).swapaxes(0, 1)
-    z = chains.centre + positions @ chains.factor.T
-    moved_chains = replace(
-        chains,
-        positions=positions[:, -1],
-        step_size=size,
-        transitions=chains.transitions + number,
-        gradients=chains.gradients + gradients,
-    )
-    if is_warm:
-        before = chains.draws.reshape(CHAINS, -1, z.shape[-1])
-        return replace(
-            moved_chains, draws=np.concatenate([before, z], axis=1), divergences=chains.divergences + divergences
-        )
-    return _recentre(moved_chains, z[:, number // 4 :])
-
-
-def _recentre(chains: Chains, z: np.ndarray) -> Chains:
+def recentre(chains: Chains, z: np.ndarray) -> Chains:
     """Return the chains with centre and factor from recent draws (C, S, D), shrunk towards those before."""
     flat = z.reshape(-1, z.shape[-1])
     white = np.linalg.solve(chains.factor, (flat - chains.centre).T).T
@@ -167,18 +89,3 @@ def _recentre(chains: Chains, z: np.ndarray) -> Chains:
     centre = flat.mean(axis=0)
     here = chains.centre + chains.positions @ chains.factor.T
     return replace(chains, centre=centre, factor=factor, positions=np.linalg.solve(factor, (here - centre).T).T)
-
-
-@functools.lru_cache(maxsize=1)
-def _step_of(likelihood: ImageLikelihood):
-    """Return the compiled transition of one chain."""
-    kernel = blackjax.nuts.build_kernel()
-
-    @jax.jit
-    def step(key, state, step_size, centre, factor, *data):
-        def log_density(position):
-            return likelihood.log_density(centre + factor @ position, *data)
-
-        return kernel(key, state, log_density, step_size, jnp.ones(len(centre)), DOUBLINGS)
-
-    return step

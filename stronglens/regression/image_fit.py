@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import least_squares, nnls
 
-from stronglens.regression.image_likelihood import ImageLikelihood, Priors
+from stronglens.regression.image_priors import Priors
+
+if TYPE_CHECKING:  # the process that trains or predicts reads these results, but does not import JAX
+    from stronglens.regression.image_likelihood import ImageLikelihood
 
 MAX_STEPS, TOLERANCE = 30, 1e-4
 """Largest number of steps of a fit, and the relative change of its sum of squares at which it ends."""
@@ -66,7 +70,7 @@ class ImageFit:
 
 
 def fit_image(
-    likelihood: ImageLikelihood, priors: Priors, data: ImageData, start: np.ndarray, has_source: bool = True
+    likelihood: "ImageLikelihood", priors: Priors, data: ImageData, start: np.ndarray, has_source: bool = True
 ) -> ImageFit:
     """Find the best columns, with the best intensities in every step (variable projection: Kaufman 1975, BIT 15, 49).
 
@@ -169,7 +173,7 @@ class Evidence:
         return numbers if self.is_lens else f"no evidence of a lens: {numbers}"
 
 
-def weigh_evidence(likelihood: ImageLikelihood, priors: Priors, data: ImageData, best: ImageFit) -> Evidence:
+def weigh_evidence(likelihood: "ImageLikelihood", priors: Priors, data: ImageData, best: ImageFit) -> Evidence:
     """Compare the best lens model of an image with models without lensing.
 
     Parameters

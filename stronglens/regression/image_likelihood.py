@@ -2,110 +2,23 @@
 
 The intensities of source and lens light and a constant background enter a model image linearly. They have a flat prior
 (intensities: not negative) and are integrated out.
-
-Parameters have uniform priors over the ranges of the training set. The sampler sees standard normal numbers z instead:
-value = low + (high - low) Phi(z). Minus twice the logarithm of the prior is then a sum of squares, too.
 """
 
 import functools
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import log_ndtr, ndtr
-from scipy.special import ndtri
 
 from stronglens import telescope
-from stronglens.parameters import RunError
-from stronglens.regression.lens_shape import OF_LENS_LIGHT, WITHOUT_TRACE
 from stronglens.simulation.columns import LARGEST_ELLIPTICITY
 
 RAYS = 2
 """Largest number of rays along each side of a pixel. Cusps of source and lens light are integrated in any case."""
 
-CLOSEST = 1e-9
-"""Smallest distance of a value from the ends of its range, relative to the range."""
-
 TINY, RIDGE = 1e-30, 1e-12
 """Added to squared lengths and to the diagonal of the normal matrix: a template without light gets the intensity 0."""
-
-DRAWN = 1024
-"""Number of simulated lenses from which the range of an Einstein radius is taken that is not drawn itself."""
-
-
-@dataclass(frozen=True)
-class Priors:
-    """Ranges of the uniform priors of D columns. Equal ends fix a value.
-
-    Attributes
-    ----------
-    names : tuple of D str
-        Columns that determine an image up to its brightness.
-    low, high : ndarray (D,)
-    """
-
-    names: tuple[str, ...]
-    low: np.ndarray
-    high: np.ndarray
-
-    @property
-    def is_free(self) -> np.ndarray:
-        """Whether each column is sampled: ndarray (D,) bool."""
-        return self.high > self.low
-
-    @property
-    def array(self) -> np.ndarray:
-        """Both ends: ndarray (2, D)."""
-        return np.stack([self.low, self.high])
-
-    def replace(self, ends: Mapping[str, tuple[float, float]]) -> "Priors":
-        """Return priors with other ranges of some columns."""
-        low, high = self.array
-        for name, (first, last) in ends.items():
-            if name in self.names:
-                low[self.names.index(name)], high[self.names.index(name)] = first, last
-        return Priors(self.names, low, high)
-
-    def to_values(self, z: np.ndarray) -> np.ndarray:
-        """Return the values (..., D) of standard normal numbers (..., D)."""
-        return np.asarray(to_values(np.asarray(z, float), self.array))
-
-    def to_normal(self, values: np.ndarray) -> np.ndarray:
-        """Return standard normal numbers (..., D); values outside the ranges are moved to their ends."""
-        width = np.where(self.is_free, self.high - self.low, 1)
-        share = np.where(self.is_free, (values - self.low) / width, 0.5)
-        return ndtri(np.clip(share, CLOSEST, 1 - CLOSEST))
-
-
-def read_priors(simulator) -> Priors:
-    """Return the priors of the columns that determine an image of a training set up to its brightness.
-
-    An Einstein radius that follows from a velocity dispersion has the range of `DRAWN` simulated lenses.
-
-    Parameters
-    ----------
-    simulator : LensSimulator
-
-    Raises
-    ------
-    RunError
-        When the mass is not an ellipsoid.
-    """
-    if not simulator.lens_model.is_ellipsoid:
-        raise RunError(
-            f"--refine needs a lens whose mass is an ellipsoid; the network was trained with --lens-model="
-            f"{simulator.parameters.lens_model}. Train on --lens-model=sie or powerlaw"
-        )
-    held = {name: (one.low, one.high) for name, one in simulator.ranges.items() if name not in WITHOUT_TRACE}
-    if simulator.parameters.lens_light == "off":
-        held = {name: ends for name, ends in held.items() if not name.startswith(OF_LENS_LIGHT)}
-    if "einstein-radius-sie" not in held:
-        radius = simulator.draw(range(DRAWN)).draws["einstein-radius-sie"]
-        held["einstein-radius-sie"] = (float(radius.min()), float(radius.max()))
-    low, high = np.array(list(held.values()), float).T
-    return Priors(tuple(held), low, high)
 
 
 class ImageLikelihood:
@@ -171,7 +84,7 @@ class ImageLikelihood:
 
     def _templates(self, z, priors):
         """Return the images of source, lens and background at intensity 1, blurred: array (T, H, W)."""
-        values = dict(zip(self.names, to_values(z, priors), strict=True))
+        values = dict(zip(self.names, priors[0] + (priors[1] - priors[0]) * ndtr(z), strict=True))
         own_light = any(name.startswith("light-ellip-offset") for name in self.names)
         if own_light:
             for axis in "xy":
@@ -223,10 +136,3 @@ _value_and_slope = jax.jit(jax.value_and_grad(integrate_intensities))
 def likelihood_of(simulator, names: tuple[str, ...]) -> ImageLikelihood:
     """Return the likelihood of a training set, which is compiled once per process."""
     return ImageLikelihood(simulator, names)
-
-
-def to_values(z, priors):
-    """Return the values of standard normal numbers (..., D) under uniform priors (2, D)."""
-    xp = np if isinstance(z, np.ndarray) else jnp
-    share = ndtr(z)
-    return priors[0] + (priors[1] - priors[0]) * (np.asarray(share) if xp is np else share)

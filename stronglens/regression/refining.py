@@ -14,6 +14,9 @@ import numpy as np
 from stronglens.execution import Console
 from stronglens.lens_models import circular_einstein_radius
 from stronglens.parameters import Column, RunError
+from stronglens.regression.chains import WANTED_ESS, Chains, start_chains
+from stronglens.regression.image_fit import Evidence, ImageData, ImageFit, fit_image, solve_intensities, weigh_evidence
+from stronglens.regression.image_priors import Priors, read_priors
 from stronglens.regression.lens_model import LensModel
 from stronglens.regression.lens_shape import critical_curve, intermediate_axis_radius
 from stronglens.regression.simulator import make_simulator
@@ -39,7 +42,7 @@ class Refinement:
     Attributes
     ----------
     priors, data, best, evidence, chains :
-        State of the work (see `image_likelihood`, `image_fit` and `chains`).
+        State of the work (see `image_priors`, `image_fit` and `chains`).
     known : ndarray (S, D)
         The network's draws as standard normal numbers; NaN for columns that it has not learned.
     is_done : bool
@@ -55,11 +58,11 @@ class Refinement:
     notes : tuple of str
     """
 
-    priors: Any
-    data: Any
-    best: Any
-    evidence: Any
-    chains: Any
+    priors: Priors
+    data: ImageData
+    best: ImageFit
+    evidence: Evidence
+    chains: Chains | None
     known: np.ndarray
     is_done: bool = False
     columns: tuple[Column, ...] = ()
@@ -117,11 +120,11 @@ def refine_lens(
     work = LensRefining(parameters, tuple(labels), seed)
     piece: Any = (np.asarray(samples, float), np.where(is_used, image, 0), weight)
     shown = 0
-    with console.progress(400, f"refining {name}", "effective draws") as progress:
+    with console.progress(WANTED_ESS, f"refining {name}", "effective draws") as progress:
         state = executor.submit(work, piece).result()
         while not state.is_done:
             state = executor.submit(work, state).result()
-            reached = min(int(state.effective), 400)
+            reached = min(int(state.effective), WANTED_ESS)
             progress.advance(max(reached - shown, 0))
             shown = max(reached, shown)
     return state
@@ -144,7 +147,7 @@ class LensRefining:
 
     def __call__(self, piece) -> Refinement:
         """Begin with (samples (S, L), image (H, W), weight (H, W)), or continue with a `Refinement`."""
-        from stronglens.regression.image_likelihood import likelihood_of, read_priors
+        from stronglens.regression.image_likelihood import likelihood_of
 
         simulator = simulator_of(make_simulator, self.parameters)
         if isinstance(piece, Refinement):
@@ -156,9 +159,6 @@ class LensRefining:
         return self._begin(likelihood_of(simulator, priors.names), priors, samples, image, weight)
 
     def _begin(self, likelihood, priors, samples, image, weight) -> Refinement:
-        from stronglens.regression.chains import start_chains
-        from stronglens.regression.image_fit import ImageData, fit_image, solve_intensities, weigh_evidence
-
         data, known = ImageData(image, weight), place_draws(priors, self.labels, samples)
         is_known = np.isfinite(known).all(axis=0)
         middle = np.where(is_known, np.nanmedian(np.where(is_known, known, 0), axis=0), 0)
@@ -185,7 +185,7 @@ class LensRefining:
         return Refinement(priors, data, best, evidence, chains, known)
 
     def _continue(self, likelihood, state: Refinement) -> Refinement:
-        from stronglens.regression.chains import advance_chains
+        from stronglens.regression.nuts import advance_chains
 
         chains = advance_chains(state.chains, likelihood, state.priors, state.data, self.seed)
         largest, effective = chains.diagnose(state.priors.is_free)

@@ -10,7 +10,7 @@ from stronglens import telescope
 from stronglens.execution import Console
 from stronglens.parameters import Range, RunError, UsageError
 from stronglens.regression.image_fit import Evidence, ImageData, solve_intensities
-from stronglens.regression.image_likelihood import read_priors
+from stronglens.regression.image_priors import read_priors
 from stronglens.regression.lens_shape import intermediate_axis_radius
 from stronglens.regression.refining import describe_draws, place_draws, refine_lens
 from stronglens.regression.request import check_refinable
