@@ -73,5 +73,6 @@ EXAMPLES = {
         ("list the labels that can be learned", "model_and_figures.py --labels"),
         ("learn the joint posterior of the labels", "model_and_figures.py --posterior=flow"),
         ("measure a telescope image", "model_and_figures.py --predict lens.fits --hdu=VIS_BGSUB"),
+        ("also fit the image itself", "model_and_figures.py --predict lens.fits --refine"),
     ),
 }
