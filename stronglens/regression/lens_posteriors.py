@@ -81,7 +81,8 @@ class LensPosteriors:
     Raises
     ------
     UsageError
-        If ``--coolest`` or ``--refine`` is given with too many images, or no row of ``--published`` belongs to a measured file.
+        If ``--coolest`` or ``--refine`` is given with too many images, or no row of ``--published`` belongs to a
+        measured file.
     RunError
         If ``--published`` cannot be read, or ``--coolest`` is given and no lens model can be made.
     """

@@ -14,7 +14,7 @@ import numpy as np
 from stronglens.execution import Console
 from stronglens.lens_models import circular_einstein_radius
 from stronglens.parameters import Column, RunError
-from stronglens.regression.chains import WANTED_ESS, Chains, start_chains
+from stronglens.regression.chains import WANTED_ESS, WARM_UP, Chains, start_chains
 from stronglens.regression.image_fit import Evidence, ImageData, ImageFit, fit_image, solve_intensities, weigh_evidence
 from stronglens.regression.image_priors import Priors, read_priors
 from stronglens.regression.lens_model import LensModel
@@ -120,7 +120,7 @@ def refine_lens(
     work = LensRefining(parameters, tuple(labels), seed)
     piece: Any = (np.asarray(samples, float), np.where(is_used, image, 0), weight)
     shown = 0
-    with console.progress(WANTED_ESS, f"refining {name}", "effective draws") as progress:
+    with console.progress(WANTED_ESS, f"refining {name}", "effective draws", at_once=len(WARM_UP)) as progress:
         state = executor.submit(work, piece).result()
         while not state.is_done:
             state = executor.submit(work, state).result()
