@@ -31,7 +31,7 @@ them that start a fit."""
 SAME = 10.0
 """Largest difference in log density of modes that both start chains."""
 
-POOR = 1.5
+POOR = 1.2
 """Reduced chi-square above which the model does not describe the image."""
 
 

@@ -65,7 +65,7 @@ def test_both_posteriors_stand_side_by_side(lens, tmp_path, monkeypatch, capsys)
     lenses, one, found = lens
     monkeypatch.setattr(lenses, "_refine", lambda *_: found)
     assert lenses.write([one], None) == []
-    rows = {row["label"]: row for row in csv.DictReader((tmp_path / "posteriors.csv").open())}
+    rows = {row["label"]: row for row in csv.DictReader((tmp_path / "posteriors.csv").read_text().splitlines())}
     both, added = rows["src-center-x"], rows["shear-1"]
     assert float(both["median"]) == pytest.approx(1, abs=0.2)  # of the network
     place = [column.name for column in found.columns].index("src-center-x")

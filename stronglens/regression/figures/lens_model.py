@@ -116,7 +116,7 @@ def draw_lens_model(
         draw_corner_panels(
             figure, place, side, samples[:, shown], [columns[k] for k in shown], published[shown], others=beside
         )
-        more = "" if others is None else "; grey: the network's posterior"
+        more = "" if others is None else "; grey: network"
         _draw_table(figure, summaries, 0.85 + side + 0.45, bottom - 0.62, more)
     return figure
 
