@@ -1,9 +1,11 @@
 """Checks of a regression command before slow imports."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 
 from stronglens.explaining.request import check_explanation
 from stronglens.learning.plan import check_flags
+from stronglens.lens_models import LENS_MODELS
 from stronglens.parameters import UsageError
 from stronglens.regression.separated import check_separation, identify
 
@@ -20,7 +22,7 @@ def check_request(parameters) -> None:
     """
     check_flags(parameters)
     check_explanation(parameters)
-    given = [name for name in ("published", "coolest") if getattr(parameters, name)]
+    given = [name for name in ("published", "coolest", "refine") if getattr(parameters, name)]
     if given and not parameters.predict:
         raise UsageError(f"--{given[0]} applies to measured images only; use it with --predict")
     if parameters.coolest and not parameters.published:
@@ -38,5 +40,24 @@ def check_request(parameters) -> None:
             check_separation(parameters, record)
             if given and not record.get("posterior"):
                 raise UsageError(f"--{given[0]} needs a network with posteriors; train one with --posterior=flow")
+            if parameters.refine:
+                check_refinable(record)
 
         check_request(parameters, check_task)
+
+
+def check_refinable(record: Mapping) -> None:
+    """Check that ``--refine`` has a sampler, and a lens model that it can fit.
+
+    Raises
+    ------
+    UsageError
+        When the sampler's library is not installed, or the mass of the training set's lenses is not an ellipsoid.
+    """
+    if find_spec("blackjax") is None:
+        raise UsageError("--refine needs the library blackjax; install the project again (make install)")
+    model = (record.get("simulation") or {}).get("lens-model")
+    if model not in LENS_MODELS or not LENS_MODELS[model].is_ellipsoid:
+        raise UsageError(
+            f"--refine needs a network trained on elliptical lenses (--lens-model=sie or powerlaw), not {model}"
+        )
