@@ -215,7 +215,7 @@ class ImageRenderer:
         _refuse_broken(is_finite[:number])
         return images[0], images[1] if self.lens_light else None
 
-    def trace_scene(self, values, rays: int | None = None) -> list[jax.Array]:
+    def trace_scene(self, values, rays: int | None = None, refine_source: bool = True) -> list[jax.Array]:
         """Return the images of one scene, in float64, as a JAX function that has derivatives.
 
         Parameters
@@ -224,6 +224,8 @@ class ImageRenderer:
             Values of the scene in the order of ``columns``. Not for lenses with perturbers or stellar mass.
         rays : int, optional
             Number of rays along each side of a pixel; by default that of the renderer.
+        refine_source : bool
+            False: pixels around the cusp of the source never have more rays.
 
         Returns
         -------
@@ -232,6 +234,7 @@ class ImageRenderer:
         """
         rays = rays or self._tracer.over_sampling
         tracer = replace(self._tracer, precision="float64", batch_size=1, over_sampling=rays)
+        tracer = replace(tracer, refine_source=tracer.refine_source and refine_source)
         return [image[0] for image in tracer.render_piece(values[None])]
 
     def _stack(self, scene: Scene) -> list[np.ndarray]:

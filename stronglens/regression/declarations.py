@@ -52,8 +52,14 @@ class PosteriorMeasuring(Parameters):
         "draws; minutes for an image (needs a posterior, and lenses of --lens-model=sie or powerlaw)",
     )
     refine_source: str = choice(
-        "sersic", ("sersic",), recorded=False,
-        help="light of the source in the model of --refine. sersic: one smooth Sersic profile",
+        "sersic", ("sersic", "pixels"), recorded=False,
+        help="light of the source in the model of --refine. sersic: one smooth Sersic profile; pixels: a grid of "
+        "pixels, for lumpy galaxies; several times as long",
+    )
+    refine_from: Path | None = text(
+        None, recorded=False,
+        help="COOLEST template (NAME.json, or its folder) with the isothermal ellipsoid and shear that --refine starts "
+        "from, instead of the network's draws",
     )
 
 

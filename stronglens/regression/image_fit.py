@@ -1,12 +1,13 @@
 """Least-squares fits of the image of a lens: with the source, without it, and with the source not lensed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import least_squares, nnls
 
+from stronglens import telescope
 from stronglens.regression.image_priors import Priors
 
 if TYPE_CHECKING:  # the process that trains or predicts reads these results, but does not import JAX
@@ -14,6 +15,12 @@ if TYPE_CHECKING:  # the process that trains or predicts reads these results, bu
 
 MAX_STEPS, TOLERANCE = 30, 1e-4
 """Largest number of steps of a fit, and the relative change of its sum of squares at which it ends."""
+
+TURNS = 2
+"""Number of corrected fits."""
+
+SPAN = 1.0
+"""Steps of the numerical derivatives of a correction, in standard deviations of the fit."""
 
 OF_SOURCE = "src-"
 """Prefix of the columns of the source."""
@@ -31,15 +38,25 @@ class ImageData:
     image : ndarray (H, W), e-/s
     weight : ndarray (H, W)
         One over the standard deviation; 0 in pixels that are not used.
+    correlation : float
+        Correlation of the noise of adjacent pixels.
+    correction : ndarray (1, T, H, W), (1 + D, T, H, W) or 0
+        Of the likelihood's templates (`correct`).
     """
 
     image: np.ndarray
     weight: np.ndarray
+    correlation: float = 0.0
+    correction: np.ndarray | float = 0.0
 
     @property
     def number(self) -> int:
         """Number of used pixels."""
         return int(np.count_nonzero(self.weight))
+
+    def whiten(self, images: np.ndarray) -> np.ndarray:
+        """Return images (N, H, W) in units of independent noise: ndarray (N, H * W)."""
+        return telescope.whiten(images * self.weight, self.correlation).reshape(len(images), -1)
 
 
 @dataclass(frozen=True)
@@ -94,14 +111,14 @@ def fit_image(
         if z.tobytes() not in known:
             known.clear()
             templates, derivatives = likelihood.templates(z, priors.array)
+            templates, derivatives = correct(templates, z, data.correction, derivatives)
             if not has_source:
                 templates, derivatives = templates.copy(), derivatives.copy()
                 templates[0], derivatives[:, 0] = 0, 0
             intensities, basis, residual = solve_intensities(templates, data)
             used = basis[:, intensities != 0]
             across, _ = np.linalg.qr(used)
-            moved = np.tensordot(intensities, derivatives, (0, 1)) * data.weight
-            moved = moved.reshape(len(z), -1).T
+            moved = data.whiten(np.tensordot(intensities, derivatives, (0, 1))).T
             jacobian = np.concatenate([moved - across @ (across.T @ moved), np.eye(len(z))])
             known[z.tobytes()] = np.append(residual, z), jacobian, templates, intensities
         return known[z.tobytes()]
@@ -121,10 +138,53 @@ def fit_image(
     return ImageFit(found.x, float(residual @ residual), chi2, templates, intensities, covariance)
 
 
+def fit_finely(
+    likelihood: "ImageLikelihood", priors: Priors, data: ImageData, start: np.ndarray, has_source: bool = True
+) -> tuple[ImageFit, ImageData]:
+    """Fit with the simulator's images: each of `TURNS` fits is corrected at the best point of the one before.
+
+    Arguments are those of `fit_image`.
+
+    Returns
+    -------
+    ImageFit
+    ImageData
+        With the correction.
+    """
+    for _ in range(TURNS):
+        data = replace(data, correction=likelihood.correction(start[None], priors))
+        found = fit_image(likelihood, priors, data, start, has_source)
+        start = found.z
+    return found, data
+
+
+def correct(templates: np.ndarray, z: np.ndarray, correction, derivatives: np.ndarray):
+    """Return templates (T, H, W) at z (D,) with a correction that is linear in z, and their derivatives (D, T, H, W).
+
+    The first of the correction's images is added, and the others times z.
+    """
+    if np.ndim(correction) == 0:
+        return templates, derivatives
+    templates = templates + correction[0]
+    if len(correction) == 1:
+        return templates, derivatives
+    return templates + np.tensordot(z, correction[1:], 1), derivatives + correction[1:]
+
+
+def correct_linearly(likelihood: "ImageLikelihood", priors: Priors, data: ImageData, fit: ImageFit) -> ImageData:
+    """Return the data with the correction at a fit, and with its derivatives along the axes of the fit's covariance."""
+    factor = np.linalg.cholesky(fit.covariance)
+    steps = SPAN * factor.T
+    images = likelihood.correction(np.concatenate([fit.z[None], fit.z + steps, fit.z - steps]), priors)
+    number = len(fit.z)
+    along = (images[1 : 1 + number] - images[1 + number :]) / (2 * SPAN)
+    slope = np.tensordot(np.linalg.inv(factor).T, along, 1)
+    return replace(data, correction=np.concatenate([(images[0] - np.tensordot(fit.z, slope, 1))[None], slope]))
+
+
 def solve_intensities(templates: np.ndarray, data: ImageData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return intensities (T,), not negative except for the last; weighted templates (P, T); (model - image) / noise."""
-    basis = (templates * data.weight).reshape(len(templates), -1).T
-    target = (data.image * data.weight).ravel()
+    basis, target = data.whiten(templates).T, data.whiten(data.image[None])[0]
     length = np.linalg.norm(basis, axis=0)
     length[length == 0] = 1
     signed = np.column_stack([basis / length, -basis[:, -1] / length[-1]])  # the background of either sign
@@ -192,7 +252,7 @@ def weigh_evidence(likelihood: "ImageLikelihood", priors: Priors, data: ImageDat
     is_source = np.array([name.startswith(OF_SOURCE) for name in names]) & priors.is_free
     is_lens = np.isin(names, ("einstein-radius-sie", "shear-1", "shear-2", "mass-slope")) & priors.is_free
     start = np.where(is_source | is_lens, 0, best.z)
-    without = fit_image(likelihood, priors, data, start, has_source=False)
+    without = fit_finely(likelihood, priors, data, start, has_source=False)[0]
     half = (np.array(data.image.shape) - 1) / 2 * likelihood.simulator.parameters.pixel_scale
     flat = {"einstein-radius-sie": (NO_LENS, NO_LENS), "shear-1": (0, 0), "shear-2": (0, 0)}
     anywhere = {"src-center-x": (-half[1], half[1]), "src-center-y": (-half[0], half[0])}
@@ -204,7 +264,7 @@ def weigh_evidence(likelihood: "ImageLikelihood", priors: Priors, data: ImageDat
         for name, place in (("src-center-x", x - half_of(left, 1)), ("src-center-y", half_of(left, 0) - y)):
             if name in priors.names:
                 values[priors.names.index(name)] = place * likelihood.simulator.parameters.pixel_scale
-        chi2 = min(chi2, fit_image(likelihood, free, data, free.to_normal(values)).chi2)
+        chi2 = min(chi2, fit_finely(likelihood, free, data, free.to_normal(values))[0].chi2)
     return Evidence(best.chi2, without.chi2, chi2, data.number, int(is_source.sum()) + 1, int(is_lens.sum()))
 
 

@@ -41,7 +41,7 @@ def advance_chains(chains: Chains, likelihood: ImageLikelihood, priors: Priors, 
     is_warm = part == len(WARM_UP)
     number = BATCH if is_warm else WARM_UP[part]
     step = _step_of(likelihood)
-    whole = priors.array, data.image, data.weight
+    whole = priors.array, data.image, data.weight, data.correction
     begin, update, finish = dual_averaging_adaptation(ACCEPTANCE)
     size, kept, gradients, divergences = chains.step_size, [], 0, 0
     with jax.enable_x64(True), ThreadPoolExecutor(min(CHAINS, os.cpu_count() or 1)) as threads:

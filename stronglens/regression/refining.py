@@ -15,12 +15,23 @@ from stronglens.execution import Console
 from stronglens.lens_models import circular_einstein_radius
 from stronglens.parameters import Column, RunError
 from stronglens.regression.chains import WANTED_ESS, WARM_UP, Chains, start_chains
-from stronglens.regression.image_fit import Evidence, ImageData, ImageFit, fit_image, solve_intensities, weigh_evidence
+from stronglens.regression.image_fit import (
+    Evidence,
+    ImageData,
+    ImageFit,
+    correct_linearly,
+    fit_finely,
+    fit_image,
+    solve_intensities,
+    weigh_evidence,
+)
 from stronglens.regression.image_priors import Priors, read_priors
+from stronglens.regression.independence import advance_independently
 from stronglens.regression.lens_model import LensModel
-from stronglens.regression.lens_shape import critical_curve, intermediate_axis_radius
+from stronglens.regression.lens_shape import add_light, critical_curve, intermediate_axis_radius
 from stronglens.regression.simulator import make_simulator
-from stronglens.regression.trust import Trust, judge_draws
+from stronglens.regression.source_pixels import Grid, PixelLikelihood, PixelSource, choose_grid
+from stronglens.regression.trust import Trust, effective_number, judge_draws
 from stronglens.simulation.chunks import simulator_of
 from stronglens.simulation.columns import DERIVED_COLUMNS
 
@@ -30,6 +41,10 @@ them that start a fit."""
 
 SAME = 10.0
 """Largest difference in log density of modes that both start chains."""
+
+CHECKED, ENOUGH = 64, 0.5
+"""Number of draws whose likelihood is compared with that of the simulator's images, and the smallest effective share of
+them, with importance weights, without a note."""
 
 POOR = 1.2
 """Reduced chi-square above which the model does not describe the image."""
@@ -55,7 +70,12 @@ class Refinement:
     trust : Trust or None
     largest_rhat, effective : float
         Diagnostics of the chains: largest R-hat, smallest effective sample size.
+    share : float
+        Effective share of the draws when they are weighted with the simulator's images, whose rays are finer.
     notes : tuple of str
+    grid : Grid or None
+        Of a source of pixels.
+    source : PixelSource or None
     """
 
     priors: Priors
@@ -71,7 +91,10 @@ class Refinement:
     trust: Trust | None = None
     largest_rhat: float = float("inf")
     effective: float = 0.0
+    share: float = 1.0
     notes: tuple[str, ...] = ()
+    grid: Grid | None = None
+    source: PixelSource | None = None
 
     @property
     def is_lens(self) -> bool:
@@ -81,7 +104,7 @@ class Refinement:
 
 def refine_lens(
     parameters, labels: Sequence[str], samples: np.ndarray, image: np.ndarray, noise, mask, executor: Executor,
-    seed: int, console: Console, name: str,
+    seed: int, console: Console, name: str, has_pixels: bool = False,
 ) -> Refinement:  # fmt: skip
     """Sample the posterior of a lens under the likelihood of its image.
 
@@ -103,6 +126,8 @@ def refine_lens(
     console : Console
     name : str
         Of the image.
+    has_pixels : bool
+        Whether the source is a grid of pixels.
 
     Raises
     ------
@@ -117,7 +142,7 @@ def refine_lens(
     if np.count_nonzero(is_used) < 100:
         raise RunError("--refine needs at least a hundred pixels that are unmasked and have a noise")
     weight = np.where(is_used, 1 / np.where(is_used, noise, 1), 0)
-    work = LensRefining(parameters, tuple(labels), seed)
+    work = LensRefining(parameters, tuple(labels), seed, has_pixels)
     piece: Any = (np.asarray(samples, float), np.where(is_used, image, 0), weight)
     shown = 0
     with console.progress(WANTED_ESS, f"refining {name}", "effective draws", at_once=len(WARM_UP)) as progress:
@@ -139,11 +164,13 @@ class LensRefining:
     parameters : RegressionSimulation
     labels : tuple of L str
     seed : int
+    has_pixels : bool
     """
 
     parameters: Any
     labels: tuple[str, ...]
     seed: int
+    has_pixels: bool = False
 
     def __call__(self, piece) -> Refinement:
         """Begin with (samples (S, L), image (H, W), weight (H, W)), or continue with a `Refinement`."""
@@ -159,7 +186,7 @@ class LensRefining:
         return self._begin(likelihood_of(simulator, priors.names), priors, samples, image, weight)
 
     def _begin(self, likelihood, priors, samples, image, weight) -> Refinement:
-        data, known = ImageData(image, weight), place_draws(priors, self.labels, samples)
+        data, known = ImageData(image, weight, likelihood.correlation), place_draws(priors, self.labels, samples)
         is_known = np.isfinite(known).all(axis=0)
         middle = np.where(is_known, np.nanmedian(np.where(is_known, known, 0), axis=0), 0)
         fits = [fit_image(likelihood, priors, data, middle)]
@@ -176,30 +203,43 @@ class LensRefining:
             order = np.argsort([objective(z) for z in tried])
             fits += [fit_image(likelihood, priors, data, tried[one]) for one in order[:FITTED]]
         fits.sort(key=lambda fit: fit.objective)
-        best = fits[0]
+        best, data = fit_finely(likelihood, priors, data, fits[0].z)
         evidence = weigh_evidence(likelihood, priors, data, best)
         if not evidence.is_lens:
             return Refinement(priors, data, best, evidence, None, known, is_done=True)
-        modes = [fit.z for fit in fits if fit.objective - best.objective < 2 * SAME]
+        if self.has_pixels:
+            pixels = choose_grid(likelihood, priors, data, best)
+            best = pixels.fit(np.where(pixels.priors.is_free, best.z, 0))
+            grid = replace(pixels.grid, strength=pixels.best_strength(best.z))
+            chains = start_chains([best.z], best.covariance, self.seed)
+            return Refinement(pixels.priors, data, best, evidence, chains, known, grid=grid)
+        data = correct_linearly(likelihood, priors, data, best)
+        modes = [best.z, *(fit.z for fit in fits[1:] if fit.objective - fits[0].objective < 2 * SAME)]
         chains = start_chains(modes, best.covariance, self.seed)
         return Refinement(priors, data, best, evidence, chains, known)
 
     def _continue(self, likelihood, state: Refinement) -> Refinement:
         from stronglens.regression.nuts import advance_chains
 
-        chains = advance_chains(state.chains, likelihood, state.priors, state.data, self.seed)
+        if state.grid:
+            pixels = PixelLikelihood(likelihood, state.priors, state.data, state.grid)
+            chains = advance_independently(state.chains, pixels.log_density, self.seed)
+        else:
+            pixels, chains = None, advance_chains(state.chains, likelihood, state.priors, state.data, self.seed)
         largest, effective = chains.diagnose(state.priors.is_free)
         state = replace(state, chains=chains, largest_rhat=largest, effective=effective)
         if not (chains.is_converged(state.priors.is_free) or chains.is_exhausted):
             return state
-        return self._finish(likelihood, state)
+        return self._finish(likelihood, pixels, state)
 
-    def _finish(self, likelihood, state: Refinement) -> Refinement:
+    def _finish(self, likelihood, pixels: PixelLikelihood | None, state: Refinement) -> Refinement:
         priors, chains = state.priors, state.chains
         z = chains.draws.swapaxes(0, 1).reshape(-1, len(priors.names))
         drawn = dict(zip(priors.names, priors.to_values(z).T, strict=True))
         columns, values = describe_draws(drawn, priors, likelihood.simulator.columns, self.labels)
-        model = make_model(state.best, priors, state.data, len(self.labels))
+        source = pixels.source(state.best.z) if pixels else None
+        best = pixels.describe(state.best.z, state.best.covariance) if pixels else state.best
+        model = make_model(best, priors, state.data, len(self.labels), source.determined if source else 0.0)
         notes = [state.evidence.text]
         if not chains.is_converged(priors.is_free):
             notes.append(
@@ -210,10 +250,19 @@ class LensRefining:
             notes.append(
                 f"the model does not describe the image (reduced chi2 {model.chi2:.3g}): its intervals are too narrow"
             )
-        trust = judge_draws(likelihood, priors, state.data, state.known, z)
+        some = z[np.linspace(0, len(z) - 1, CHECKED).astype(int)]
+        whole = priors.array, state.data.image, state.data.weight, state.data.correction
+        share = 1.0
+        if not pixels:
+            logs = likelihood.judge(some, priors, state.data.image, state.data.weight)
+            share = effective_number(logs - [likelihood.evaluate(one, *whole)[0] for one in some]) / CHECKED
+        if share < ENOUGH:
+            notes.append(f"the rays are too coarse for this image: with finer ones, {share:.0%} of the draws count")
+        trust = judge_draws(pixels or likelihood, priors, state.data, state.known, z)
         return replace(
-            state, is_done=True, columns=columns, values=values, model=model, trust=trust, notes=tuple(notes)
-        )
+            state, is_done=True, columns=columns, values=values, model=model, trust=trust, share=share,
+            notes=tuple(notes), source=source,
+        )  # fmt: skip
 
 
 def place_draws(priors, labels: Sequence[str], samples: np.ndarray) -> np.ndarray:
@@ -255,14 +304,15 @@ def describe_draws(drawn, priors, known_columns, labels: Sequence[str]) -> tuple
     return tuple(described[name] for name in order), np.stack([values[name] for name in order], axis=1)
 
 
-def make_model(best, priors, data, candidates: int) -> LensModel:
-    """Return the image of the best model."""
-    values = dict(zip(priors.names, map(float, priors.to_values(best.z)), strict=True))
+def make_model(best, priors, data, candidates: int, of_source: float = 0.0) -> LensModel:
+    """Return the image of the best model, whose source has some free pixels."""
+    columns = add_light(dict(zip(priors.names, priors.to_values(best.z)[:, None], strict=True)), {})
+    values = {name: float(column[0]) for name, column in columns.items()}
     source, *lens = best.intensities[:-1, None, None] * best.templates[:-1]
     background = float(best.intensities[-1])
     image = source + sum(lens) + background
     residual = np.where(data.weight > 0, (data.image - image) * data.weight, np.nan)
-    chi2 = best.chi2 / max(data.number - len(best.intensities) - int(priors.is_free.sum()), 1)
+    chi2 = best.chi2 / max(data.number - len(best.intensities) - int(priors.is_free.sum()) - of_source, 1)
     return LensModel(
         values=values,
         source=source,

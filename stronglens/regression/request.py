@@ -22,9 +22,11 @@ def check_request(parameters) -> None:
     """
     check_flags(parameters)
     check_explanation(parameters)
-    given = [name for name in ("published", "coolest", "refine") if getattr(parameters, name)]
+    given = [name for name in ("published", "coolest", "refine", "refine_from") if getattr(parameters, name)]
     if given and not parameters.predict:
-        raise UsageError(f"--{given[0]} applies to measured images only; use it with --predict")
+        raise UsageError(f"--{given[0].replace('_', '-')} applies to measured images only; use it with --predict")
+    if parameters.refine_from and not parameters.refine:
+        raise UsageError("--refine-from is the start of --refine; give both")
     if parameters.coolest and not parameters.published:
         raise UsageError("--coolest needs the redshifts of lens and source; give --published a table with them")
     if parameters.separate:
@@ -33,15 +35,20 @@ def check_request(parameters) -> None:
         identify(parameters.separate)
     if parameters.predict:
         from stronglens.measuring import check_request
+        from stronglens.measuring.coolest import read_coolest
         from stronglens.regression.outputs import read_labels
 
         def check_task(record: Mapping) -> None:
             read_labels(parameters, record)
             check_separation(parameters, record)
             if given and not record.get("posterior"):
-                raise UsageError(f"--{given[0]} needs a network with posteriors; train one with --posterior=flow")
+                raise UsageError(
+                    f"--{given[0].replace('_', '-')} needs a network with posteriors; train one with --posterior=flow"
+                )
             if parameters.refine:
                 check_refinable(record)
+                if parameters.refine_from:
+                    read_coolest(parameters.refine_from)
 
         check_request(parameters, check_task)
 

@@ -51,6 +51,12 @@ class Trust:
         return f"the network was wrong for this image: {numbers}" if self.is_wrong else numbers
 
 
+def effective_number(logs: np.ndarray) -> float:
+    """Return the effective number of draws from the logarithms (S,) of their importance weights."""
+    weights = np.exp(logs - np.max(logs))
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
 def judge_draws(likelihood, priors, data, known: np.ndarray, refined: np.ndarray) -> Trust | None:
     """Weight a network's draws with the likelihood over their own density.
 
@@ -70,10 +76,10 @@ def judge_draws(likelihood, priors, data, known: np.ndarray, refined: np.ndarray
     Returns
     -------
     Trust or None
-        None if the network has learned no column of the image.
+        None if the network has learned no column of the image, or gave no distribution.
     """
     learned = np.isfinite(known).all(axis=0) & priors.is_free
-    if not learned.any():
+    if not learned.any() or len(known) < 2:
         return None
     mean, covariance = refined.mean(axis=0), np.cov(refined.T)
     of_learned, own = known[:, learned], np.atleast_2d(np.cov(known[:, learned].T))
@@ -86,14 +92,13 @@ def judge_draws(likelihood, priors, data, known: np.ndarray, refined: np.ndarray
         z[learned] = draw
         z[~learned] += (draw - mean[learned]) @ slope
         away = draw - of_learned.mean(axis=0)
-        density = likelihood.evaluate(z, priors.array, data.image, data.weight)[0]
+        density = likelihood.evaluate(z, priors.array, data.image, data.weight, data.correction)[0]
         logs.append(density + 0.5 * away @ np.linalg.solve(own, away))
-    weights = np.exp(np.array(logs) - max(logs))
     away = mean[learned] - of_learned.mean(axis=0)
     distances = np.abs(away) / np.sqrt(np.diag(own))
     farthest = int(np.argmax(distances))
     return Trust(
-        effective=float(weights.sum() ** 2 / (weights**2).sum()),
+        effective=effective_number(np.array(logs)),
         number=len(some),
         probability=float(chi2_distribution.sf(away @ np.linalg.solve(own, away), learned.sum())),
         farthest=np.array(priors.names)[learned][farthest],
