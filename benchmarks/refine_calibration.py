@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import kstest
 
+from stronglens.network_archive import read_archive
+
 SEED = 31_977
 """Of the simulated lenses: another one than that of training sets."""
 
@@ -24,7 +26,6 @@ def prepare(network: Path, number: int, folder: Path) -> dict[str, dict[str, flo
 
     import params_and_cli as panel
     from stronglens import telescope
-    from stronglens.network_archive import read_archive
     from stronglens.parameters import from_manifest
     from stronglens.regression.simulator import make_simulator
 
@@ -50,6 +51,7 @@ def prepare(network: Path, number: int, folder: Path) -> dict[str, dict[str, flo
 
 def refine(root: Path, network: Path, folder: Path, names: list[str], batch: int) -> float:
     """Run the command on batches of files; return the seconds of all commands."""
+    pixel_scale = read_archive(network)[0]["pixel-scale"]
     before = time.perf_counter()
     for first in range(0, len(names), batch):
         part = names[first : first + batch]
@@ -58,7 +60,8 @@ def refine(root: Path, network: Path, folder: Path, names: list[str], batch: int
             continue
         command = [
             sys.executable, "model_and_figures.py", f"--model-file={network.resolve()}", f"--figures-dir={figures}",
-            "--hdu=IMAGE", "--noise-map=NOISE", "--refine", "--resume", "--predict",
+            "--hdu=IMAGE", "--noise-map=NOISE", f"--pixel-scale={pixel_scale}", "--unit=e-/s", "--refine", "--resume",
+            "--predict",
             *(str((folder / name).resolve()) for name in part),
         ]  # fmt: skip
         subprocess.run(command, cwd=root, check=True)

@@ -1,6 +1,7 @@
 """Table and figure of refined posteriors, beside those of the network."""
 
 import csv
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 import params_and_cli as panel
 from stronglens.dataset import write_whole
 from stronglens.measuring.images import ImageFile
+from stronglens.plotting import new_figure
+from stronglens.regression import refined_lenses
 from stronglens.regression.chains import Chains
 from stronglens.regression.image_fit import Evidence, ImageData, ImageFit
 from stronglens.regression.image_priors import read_priors
@@ -17,6 +20,7 @@ from stronglens.regression.published import POSTERIOR_COLUMNS, PublishedLens, po
 from stronglens.regression.refined_lenses import RefinedLenses
 from stronglens.regression.refining import Refinement, describe_draws, make_model
 from stronglens.regression.simulator import make_simulator
+from stronglens.regression.source_pixels import PixelSource
 
 LABELS = ("einstein-radius-sie", "src-center-x")
 SIDE = 16
@@ -47,14 +51,18 @@ def lens(tmp_path):
     """Refined lenses whose work is replaced by a given result, and the posterior of the network."""
     found, image = refinement(), ImageFile("there/lens.fits")
     prepared = SimpleNamespace(image=found.data.image, mask=None, noise=1.0)
-    measured = SimpleNamespace(name="lens.fits", image=image, prepared=prepared)
+    prediction = SimpleNamespace(draws=np.zeros((5, 2)))
+    measured = SimpleNamespace(name="lens.fits", image=image, prepared=prepared, prediction=prediction)
     columns = [column for column in found.columns if column.name in LABELS]
     samples = np.random.default_rng(1).normal(1, 0.2, (60, 2))
     summaries = summarize(columns, samples, {})
     head = ",".join(["file", "path", *POSTERIOR_COLUMNS])
     rows = [",".join(["lens.fits", str(image), *row]) for row in posterior_rows(summaries, None)]
     write_whole(tmp_path / "posteriors.csv", "\n".join([head, *rows]) + "\n")
-    parameters = SimpleNamespace(quiet=False, figures_dir=tmp_path, figure_format="png", cmap="magma", seed=0)
+    parameters = SimpleNamespace(
+        quiet=False, figures_dir=tmp_path, figure_format="png", cmap="magma", seed=0, resume=False, refine_from=None,
+        refine_source="sersic", coolest=False,
+    )  # fmt: skip
     lenses = RefinedLenses(
         parameters, SimpleNamespace(made_with=object(), labels=LABELS, lens_model="sie", pixel_scale=0.3)
     )
@@ -86,3 +94,31 @@ def test_an_image_without_a_lens_is_named_and_leaves_the_table(lens, tmp_path, m
     assert lenses.write([one], None) == []
     assert "no evidence of a lens" in capsys.readouterr().out
     assert (tmp_path / "posteriors.csv").read_text() == before
+
+
+def test_refined_images_are_kept_by_resume_unless_a_setting_changed(lens, tmp_path, monkeypatch, capsys):
+    lenses, one, found = lens
+    begun = (tmp_path / "posteriors.csv").read_text()
+    done = []
+    monkeypatch.setattr(refined_lenses, "draw_lens_model", lambda *_, **__: new_figure(1, 1))
+    monkeypatch.setattr(RefinedLenses, "_refine", lambda *_: done.append(1) or found)
+    assert lenses.write([one], None) == []
+    table = (tmp_path / "posteriors.csv").read_text()
+    lenses.parameters.resume = True
+    for seed, number in ((0, 1), (1, 2)):
+        lenses.parameters.seed = seed
+        (tmp_path / "posteriors.csv").write_text(begun)
+        assert RefinedLenses(lenses.parameters, lenses.lenses).write([one], None) == []
+        assert (tmp_path / "posteriors.csv").read_text() == table
+        assert len(done) == number
+    assert "refined before, kept" in capsys.readouterr().out
+
+
+def test_a_source_of_pixels_has_a_figure_of_its_own(lens, tmp_path, monkeypatch):
+    lenses, one, found = lens
+    brightness = np.random.default_rng(0).normal(size=(20, 20))
+    source = PixelSource(brightness, np.full((20, 20), 0.5), 0.1, -0.2, 0.03, 61.0)
+    monkeypatch.setattr(refined_lenses, "draw_lens_model", lambda *_, **__: new_figure(1, 1))
+    monkeypatch.setattr(lenses, "_refine", lambda *_: replace(found, source=source))
+    assert lenses.write([one], None) == []
+    assert list(tmp_path.glob("refined_source_*.png"))

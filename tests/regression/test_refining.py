@@ -1,6 +1,7 @@
 """Refined posteriors: priors and draws of a network, evidence, importance weights, and one lens sampled."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ import params_and_cli as panel
 from stronglens import telescope
 from stronglens.execution import Console
 from stronglens.parameters import Range, RunError, UsageError
+from stronglens.regression.chains import diagnose_column, start_chains
 from stronglens.regression.image_fit import Evidence, ImageData, solve_intensities
 from stronglens.regression.image_priors import read_priors
+from stronglens.regression.independence import advance_independently
 from stronglens.regression.lens_shape import intermediate_axis_radius
 from stronglens.regression.refining import describe_draws, place_draws, refine_lens
 from stronglens.regression.request import check_refinable
@@ -88,7 +91,7 @@ def test_evidence_needs_a_source_and_that_it_is_lensed(without, not_lensed, is_l
 class StandardNormal:
     """A likelihood whose posterior is a standard normal distribution."""
 
-    def evaluate(self, z, priors, image, weight):
+    def evaluate(self, z, *_):
         return -0.5 * z @ z, -z
 
 
@@ -118,6 +121,89 @@ def test_a_lens_that_is_no_ellipsoid_is_refused():
     with pytest.raises(UsageError, match="elliptical"):
         check_refinable({"simulation": {"lens-model": "composite"}})
     check_refinable({"simulation": {"lens-model": "powerlaw"}})
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.5, 0.9])
+def test_effective_sample_size_and_r_hat_of_chains_with_memory(memory):
+    draws = np.random.default_rng(0).normal(size=(4, 1000))
+    for place in range(1, draws.shape[1]):
+        draws[:, place] = memory * draws[:, place - 1] + np.sqrt(1 - memory**2) * draws[:, place]
+    largest, effective = diagnose_column(draws)
+    expected = 4000 * (1 - memory) / (1 + memory)  # of an autoregressive process; the estimate scatters by a tenth
+    assert effective == pytest.approx(expected, rel=0.3)
+    assert largest - 1 < 10 / expected
+    draws[0] += 1
+    assert diagnose_column(draws)[0] > 1.05
+
+
+def test_chains_without_gradients_find_a_normal_distribution():
+    covariance = np.array([[1.0, 0.8], [0.8, 1.0]])
+    inverse = np.linalg.inv(covariance)
+    chains = start_chains([np.zeros(2)], 0.5 * covariance, 0)  # a fit whose covariance is too small
+    while chains.transitions < 1090:
+        chains = advance_independently(chains, lambda z: -0.5 * (z - 1) @ inverse @ (z - 1), 0)
+    draws = chains.draws.reshape(-1, 2)
+    # 4,000 draws of which about every fifth is independent: three standard deviations of mean and variance.
+    assert np.allclose(draws.mean(axis=0), 1, atol=0.11)
+    assert np.allclose(np.cov(draws.T), covariance, atol=0.15)
+
+
+@pytest.mark.slow
+def test_values_and_gradients_are_those_of_pyautolens():
+    al = pytest.importorskip("autolens")
+    from stronglens.regression.image_likelihood import ImageLikelihood
+
+    simulator = make_simulator(parameters_of(), threads=1)
+    priors = read_priors(simulator)
+    images, labels, _ = simulator.simulate([0])
+    rate = simulator.noiseless(simulator.physical_scene(labels))
+    noise = np.sqrt(telescope.noise_variance(rate, simulator.telescope))[0].astype(float)
+    data = ImageData(images[0].astype(float), 1 / noise)
+    likelihood = ImageLikelihood(simulator, priors.names)
+    value = {name: float(labels[name][0]) for name in priors.names}
+    size = np.hypot(value["lens-ellip-x"], value["lens-ellip-y"])
+    q = (1 - size) / (1 + size)
+
+    def light(kind, shape, more):
+        kinds = (al.lp_linear.Sersic, al.mp.Isothermal)
+        centre = value[f"{kind}-center-y"], value[f"{kind}-center-x"]
+        return kinds["einstein_radius" in more](
+            centre=centre, ell_comps=(value[f"{shape}-ellip-y"], value[f"{shape}-ellip-x"]), **more
+        )
+
+    def sersic(kind):
+        return {"effective_radius": value[f"{kind}-effect"], "sersic_index": value[f"{kind}-sersic"]}
+
+    # PyAutoLens's radius is the mean of the semi-axes of the critical curve.
+    mass = light("lens", "lens", {"einstein_radius": value["einstein-radius-sie"] * (1 + q) / (2 * np.sqrt(q))})
+    shear = al.mp.ExternalShear(gamma_1=value["shear-1"], gamma_2=value["shear-2"])
+    lens = al.Galaxy(redshift=0.5, bulge=light("lens", "lens", sersic("lens")), mass=mass, shear=shear)
+    tracer = al.Tracer([lens, al.Galaxy(redshift=1.0, bulge=light("src", "src", sersic("src")))])
+    scale = simulator.parameters.pixel_scale
+    arrays = [al.Array2D.no_mask(array, pixel_scales=scale) for array in (data.image, noise, simulator.telescope.psf)]
+    dataset = al.Imaging(data=arrays[0], noise_map=arrays[1], psf=al.Convolver(kernel=arrays[2]))
+    hidden = np.ones(data.image.shape, bool)
+    margin = simulator.telescope.padding  # the kernel needs light from around the mask
+    hidden[margin:-margin, margin:-margin] = False
+    dataset = dataset.apply_mask(al.Mask2D(hidden, pixel_scales=scale)).apply_over_sampling(over_sample_size_lp=16)
+    theirs = al.FitImaging(dataset=dataset, tracer=tracer).chi_squared
+
+    z = priors.to_normal(np.array([value[name] for name in priors.names]))
+    seen = replace(data, weight=np.where(hidden, 0, data.weight))
+    templates = likelihood.render(z[None], priors)[0]
+    basis = (templates[:-1] * seen.weight).reshape(2, -1).T  # without a background, as theirs
+    residual = (
+        basis @ np.linalg.lstsq(basis, (seen.image * seen.weight).ravel())[0] - (seen.image * seen.weight).ravel()
+    )
+    # 2 x 2 rays against 16 x 16: the differences of the images are below a tenth of the noise.
+    assert residual @ residual == pytest.approx(float(theirs), abs=0.03 * seen.number)
+    corrected = replace(seen, correction=likelihood.correction(z[None], priors))
+    whole = priors.array, seen.image, seen.weight, corrected.correction
+    at, gradient = likelihood.evaluate(z, *whole)
+    assert at == pytest.approx(likelihood.judge(z[None], priors, seen.image, seen.weight)[0], abs=1e-6)
+    for column, step in enumerate(1e-4 * np.eye(len(z))):
+        ends = [likelihood.evaluate(z + sign * step, *whole)[0] for sign in (1, -1)]
+        assert gradient[column] == pytest.approx((ends[0] - ends[1]) / 2e-4, rel=1e-3, abs=1e-2), priors.names[column]
 
 
 @pytest.mark.slow
