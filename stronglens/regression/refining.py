@@ -39,6 +39,9 @@ TRIED, FITTED = 32, 2
 """Numbers of the network's draws (and of draws from the prior) that are compared with the image, and of the best of
 them that start a fit."""
 
+MORE, MORE_FITTED = 4, 4
+"""Number of further searches if there is no evidence of a lens, and of fits in each."""
+
 SAME = 10.0
 """Largest difference in log density of modes that both start chains."""
 
@@ -195,16 +198,27 @@ class LensRefining:
             residual = solve_intensities(likelihood.templates(z, priors.array)[0], data)[2]
             return float(residual @ residual + z @ z)
 
-        some = np.linspace(0, len(known) - 1, min(TRIED, len(known))).astype(int)
-        random = np.random.default_rng(self.seed).normal(size=(TRIED, len(middle)))
-        is_light = np.array([name.startswith(("lens-center", "lens-effect", "lens-sersic")) for name in priors.names])
-        for tried, is_kept in ((known[some], ~is_known), (random, is_light)):
+        def fit_best(tried: np.ndarray, is_kept: np.ndarray, number: int) -> None:
+            """Fit the best of some points, whose other columns are those of the first fit."""
             tried = np.where(is_kept, fits[0].z, tried)
             order = np.argsort([objective(z) for z in tried])
-            fits += [fit_image(likelihood, priors, data, tried[one]) for one in order[:FITTED]]
-        fits.sort(key=lambda fit: fit.objective)
+            fits.extend(fit_image(likelihood, priors, data, tried[one]) for one in order[:number])
+            fits.sort(key=lambda fit: fit.objective)
+
+        some = np.linspace(0, len(known) - 1, min(TRIED, len(known))).astype(int)
+        random = np.random.default_rng(self.seed)
+        is_light = np.array([name.startswith(("lens-center", "lens-effect", "lens-sersic")) for name in priors.names])
+        fit_best(known[some], ~is_known, FITTED)
+        fit_best(random.normal(size=(TRIED, len(middle))), is_light, FITTED)
         best, data = fit_finely(likelihood, priors, data, fits[0].z)
         evidence = weigh_evidence(likelihood, priors, data, best)
+        for _ in range(MORE):  # a faint source is easily missed
+            if evidence.is_lens:
+                break
+            fit_best(random.normal(size=(TRIED, len(middle))), is_light, MORE_FITTED)
+            if fits[0].objective < best.objective:
+                best, data = fit_finely(likelihood, priors, data, fits[0].z)
+                evidence = replace(evidence, chi2=best.chi2)
         if not evidence.is_lens:
             return Refinement(priors, data, best, evidence, None, known, is_done=True)
         if self.has_pixels:

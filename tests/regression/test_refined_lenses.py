@@ -1,6 +1,8 @@
 """Table and figure of refined posteriors, beside those of the network."""
 
 import csv
+import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,6 +11,7 @@ import pytest
 
 import params_and_cli as panel
 from stronglens.dataset import write_whole
+from stronglens.measuring.coolest import LENS_COLUMNS, read_coolest
 from stronglens.measuring.images import ImageFile
 from stronglens.plotting import new_figure
 from stronglens.regression import refined_lenses
@@ -26,11 +29,14 @@ LABELS = ("einstein-radius-sie", "src-center-x")
 SIDE = 16
 
 
-def refinement(**values):
-    parameters = panel.RegressionSimulation.of(
+def parameters_of_lens():
+    return panel.RegressionSimulation.of(
         overrides=panel.OVERRIDES, lens_model="sie", grid_size=SIDE, pixel_scale=0.3, over_sampling=1
     )
-    simulator = make_simulator(parameters, threads=1)
+
+
+def refinement(**values):
+    simulator = make_simulator(parameters_of_lens(), threads=1)
     priors, random = read_priors(simulator), np.random.default_rng(0)
     number = len(priors.names)
     templates = random.uniform(size=(3, SIDE, SIDE))
@@ -122,3 +128,36 @@ def test_a_source_of_pixels_has_a_figure_of_its_own(lens, tmp_path, monkeypatch)
     monkeypatch.setattr(lenses, "_refine", lambda *_: replace(found, source=source))
     assert lenses.write([one], None) == []
     assert list(tmp_path.glob("refined_source_*.png"))
+
+
+def test_coolest_holds_the_refined_model_from_which_another_run_can_start(lens, tmp_path, monkeypatch):
+    lenses, one, found = lens
+    seen = one.measurement
+    seen.prepared.centre = seen.prepared.shift = (0.0, 0.0)
+    seen.prepared.noise = np.ones((SIDE, SIDE))
+    seen.observation = SimpleNamespace(camera={}, electrons=None, zero_point=None)
+    seen.prediction.notes = ()
+    one = replace(one, published=PublishedLens({}, 0.3, 0.9))
+    lenses.parameters.coolest, lenses.lenses.verdicts, lenses.lenses.made_with = True, {}, parameters_of_lens()
+    monkeypatch.setattr(refined_lenses, "draw_lens_model", lambda *_, **__: new_figure(1, 1))
+    monkeypatch.setattr(lenses, "_refine", lambda *_: found)
+    with ThreadPoolExecutor(1) as executor:
+        assert lenses.write([one], executor) == []
+    folder = tmp_path / "coolest_"  # an image file made by hand has no stem
+    meta = json.loads((folder / "coolest.json").read_text())["meta"]
+    assert meta["point_estimate"].startswith("best fit")
+    assert "NOT CONVERGED" in meta["refined"]
+    values = found.model.values
+    start = dict(zip(LENS_COLUMNS, read_coolest(folder), strict=True))
+    assert start == pytest.approx({name: values[name] for name in LENS_COLUMNS}, abs=1e-6)
+
+    taken = []
+    monkeypatch.undo()
+    monkeypatch.setattr(refined_lenses, "refine_lens", lambda *given: taken.append(given) or found)
+    lenses.parameters.refine_from = folder
+    seen.prepared.shift = (0.02, -0.01)  # the centre of the cut-out lies above that of the template
+    assert lenses._refine(one, lenses.lenses.made_with, None) is found
+    _, labels, draws = taken[0][:3]
+    assert labels == LENS_COLUMNS
+    x, y = start["lens-center-x"] + 0.01, start["lens-center-y"] - 0.02
+    assert draws[0, :3] == pytest.approx([start["einstein-radius-sie"], x, y])
