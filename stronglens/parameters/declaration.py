@@ -254,11 +254,12 @@ def choice(
     shortcut: str | None = None,
     applies: Condition | None = None,
     fixed: bool = False,
+    recorded: bool = True,
 ) -> Any:
     """Declare a choice between words; with `fixed` a class of parameters allows the default only."""
     return _field(
         kind="choice", default=default, help=help, shortcut=shortcut, choices=tuple(choices), applies=applies,
-        fixed=fixed,
+        fixed=fixed, recorded=recorded,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import functools
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -213,6 +214,28 @@ class ImageRenderer:
             is_finite = np.all([jnp.isfinite(image).all(axis=(1, 2)) for image in images], axis=0)
         _refuse_broken(is_finite[:number])
         return images[0], images[1] if self.lens_light else None
+
+    def trace_scene(self, values, rays: int | None = None, refine_source: bool = True) -> list[jax.Array]:
+        """Return the images of one scene, in float64, as a JAX function that has derivatives.
+
+        Parameters
+        ----------
+        values : array (columns,)
+            Values of the scene in the order of ``columns``. Not for lenses with perturbers or stellar mass.
+        rays : int, optional
+            Number of rays along each side of a pixel; by default that of the renderer.
+        refine_source : bool
+            False: pixels around the cusp of the source never have more rays.
+
+        Returns
+        -------
+        list of array (H, W)
+            Source, and lens if it has light.
+        """
+        rays = rays or self._tracer.over_sampling
+        tracer = replace(self._tracer, precision="float64", batch_size=1, over_sampling=rays)
+        tracer = replace(tracer, refine_source=tracer.refine_source and refine_source)
+        return [image[0] for image in tracer.render_piece(values[None])]
 
     def _stack(self, scene: Scene) -> list[np.ndarray]:
         """Return the arrays of a scene for the compiled program."""

@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 
 from stronglens.dataset import Dataset, checksum
+from stronglens.measuring.coolest import LENS_COLUMNS
 from stronglens.reconstruction.observing import Conditions, Observation, observe
-from stronglens.reconstruction.operator import LENS_COLUMNS
 from stronglens.sampling import Stream, generator
 from stronglens.training.augmentation import Pair, draw_symmetries, move_images, move_labels
 from stronglens.training.batches import Batches

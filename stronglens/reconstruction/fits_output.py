@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from stronglens.atomic import replacing
+from stronglens.measuring.coolest import LENS_COLUMNS
 from stronglens.parameters import RunError
-from stronglens.reconstruction.operator import LENS_COLUMNS
 from stronglens.reconstruction.source_prediction import SourcePrediction
 
 KEYS = ("THETA_E", "LENS_X", "LENS_Y", "LENS_E1", "LENS_E2", "SHEAR_1", "SHEAR_2")
-"""Keywords of `operator.LENS_COLUMNS`."""
+"""Keywords of `LENS_COLUMNS`."""
 
 COMMENTS = (
     "Surface brightness is in the unit of the file's pixels, per pixel of the file's size.",

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from stronglens.measuring.coolest import LENS_COLUMNS
 from stronglens.reconstruction.inversion import FIRST_STRENGTHS, curvature, interpolate_strength, invert, project
 from stronglens.reconstruction.magnet import MagnetCell
 from stronglens.reconstruction.operator import (
-    LENS_COLUMNS,
     Operator,
     gaussian_blur,
     pixel_rays,
@@ -83,7 +83,7 @@ def build_network(
     -------
     keras.Model
         Inputs: ``image`` (B, H, H), in units in which the source's peak is about 1; ``lens`` (B, 7),
-        `operator.LENS_COLUMNS`; ``noise`` (B, H, H), standard deviation of each pixel, infinite where it is masked;
+        `LENS_COLUMNS`; ``noise`` (B, H, H), standard deviation of each pixel, infinite where it is masked;
         ``psf_fwhm`` (B, 1), arcsec.
         Output: (B, 4 + steps, S, S): `INVERSIONS`, the estimate after each step, the logarithm of the variance of the
         last one.

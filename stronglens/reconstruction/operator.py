@@ -29,17 +29,6 @@ divides by sqrt(1 - q^2)."""
 CORNERS = (0, 0), (0, 1), (1, 0), (1, 1)
 """Row and column of the four source pixels around a ray, from the one at the top left."""
 
-LENS_COLUMNS = (
-    "einstein-radius-sie",
-    "lens-center-x",
-    "lens-center-y",
-    "lens-ellip-x",
-    "lens-ellip-y",
-    "shear-1",
-    "shear-2",
-)
-"""Columns of the lens model that the operator takes, in this order."""
-
 
 def pixel_rays(side: int, pixel_scale: float, rays: int = RAYS) -> np.ndarray:
     """Return where the rays of an image start, pixel by pixel from the top left.

@@ -53,7 +53,7 @@ class SourcePrediction(Prediction):
     image, model, residuals, noise : ndarray (H, H)
         Observed image, image of the source, their difference over its standard deviation, and the noise. NaN in
         excluded pixels, except for the model.
-    lens : tuple of 7 float, `operator.LENS_COLUMNS`
+    lens : tuple of 7 float, `LENS_COLUMNS`
         Relative to the centre of the cut-out; the mean of several.
     fwhm : float or None, arcsec
         Of the Gaussian point-spread function; None if the network has a measured one.
@@ -82,7 +82,7 @@ class SourcePredictor:
     network : keras.Model
     record : mapping
         As saved with the network.
-    lenses : ndarray (D, 7), `operator.LENS_COLUMNS`
+    lenses : ndarray (D, 7), `LENS_COLUMNS`
         Relative to the requested centre of the cut-out. Sources and their images are averaged over several lens models.
 
     Raises

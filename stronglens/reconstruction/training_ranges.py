@@ -45,7 +45,7 @@ def compare_lens(lens: Sequence[float], ranges: Ranges) -> list[str]:
 
     Parameters
     ----------
-    lens : sequence of 7 float, `operator.LENS_COLUMNS`
+    lens : sequence of 7 float, `LENS_COLUMNS`
     ranges : dict
         From `read_training_ranges`.
     """
@@ -64,7 +64,7 @@ def compare_observation(
 
     Parameters
     ----------
-    lens : sequence of 7 float, `operator.LENS_COLUMNS`
+    lens : sequence of 7 float, `LENS_COLUMNS`
     noise : float
         Typical noise over the image's peak.
     fwhm : float or None, arcsec

@@ -46,6 +46,21 @@ class PosteriorMeasuring(Parameters):
         help="write the model of each lens as a COOLEST folder, for other codes: template, image, noise map and PSF "
         "(needs a posterior, and the redshifts of --published)",
     )
+    refine: bool = switch(
+        recorded=False,
+        help="sample the posterior of each lens under the likelihood of its own image, starting from the network's "
+        "draws; minutes for an image (needs a posterior, and lenses of --lens-model=sie or powerlaw)",
+    )
+    refine_source: str = choice(
+        "sersic", ("sersic", "pixels"), recorded=False,
+        help="light of the source in the model of --refine. sersic: one smooth Sersic profile; pixels: a grid of "
+        "pixels, for lumpy galaxies; several times as long",
+    )
+    refine_from: Path | None = text(
+        None, recorded=False,
+        help="COOLEST template (NAME.json, or its folder) with the isothermal ellipsoid and shear that --refine starts "
+        "from, instead of the network's draws",
+    )
 
 
 OVERRIDES = {
@@ -69,5 +84,6 @@ EXAMPLES = {
         ("list the labels that can be learned", "model_and_figures.py --labels"),
         ("learn the joint posterior of the labels", "model_and_figures.py --posterior=flow"),
         ("measure a telescope image", "model_and_figures.py --predict lens.fits --hdu=VIS_BGSUB"),
+        ("also fit the image itself", "model_and_figures.py --predict lens.fits --refine"),
     ),
 }

@@ -27,6 +27,8 @@ def export_coolest(
     published: PublishedLens,
     executor: Executor,
     remarks: Mapping[str, str] | None = None,
+    samples: np.ndarray | None = None,
+    is_best: bool = False,
 ) -> Path:
     """Write a lens model, its posterior and its image as a COOLEST folder.
 
@@ -50,6 +52,10 @@ def export_coolest(
         Runs the ray tracer and writes the folder in another process (see `model_lens`).
     remarks : mapping of str to str, optional
         More entries for ``meta`` in the template.
+    samples : ndarray (S, L), optional
+        Of the labels; by default those of the measurement.
+    is_best : bool
+        Whether the model is the best fit, instead of that at the samples' mean.
 
     Returns
     -------
@@ -84,8 +90,12 @@ def export_coolest(
         "background": f"the fitted background, {model.background:.6g} electrons per second per pixel, is subtracted "
         "from image.fits"
     }
-    work = CoolestWriting(str(folder), parameters, tuple(labels), (published.z_lens, published.z_source))
-    return executor.submit(work, (model, np.asarray(measured.prediction.draws, float), image_of, remarks)).result()
+    redshifts = published.z_lens, published.z_source
+    work = CoolestWriting(
+        str(folder), parameters, tuple(labels), redshifts, "best fit" if is_best else "posterior mean"
+    )
+    samples = np.asarray(measured.prediction.draws if samples is None else samples, float)
+    return executor.submit(work, (model, samples, image_of, remarks)).result()
 
 
 def _exposure_time(electrons: float | None, zero_point: float | None, zero_point_of_network: float) -> float | None:
@@ -106,12 +116,15 @@ class CoolestWriting:
     labels : tuple of L str
     redshifts : (float, float)
         Redshifts of lens and source.
+    point : str
+        What the model is.
     """
 
     folder: str
     parameters: Any
     labels: tuple[str, ...]
     redshifts: tuple[float, float]
+    point: str = "posterior mean"
 
     def __call__(self, piece: tuple[LensModel, np.ndarray, dict[str, Any], dict[str, str]]) -> Path:
         """Write the folder of a model, samples, the fields of a ``ModelledImage`` from the image, and remarks."""
@@ -145,7 +158,7 @@ class CoolestWriting:
             lens_light=self.parameters.lens_light == "on",
             notes=remarks
             | {
-                "point_estimate": "posterior mean; fitted to the image: " + ", ".join(("brightness", *model.fitted)),
+                "point_estimate": f"{self.point}; fitted to the image: " + ", ".join(("brightness", *model.fitted)),
                 "orientation": "x points right and y up in the image; angles are East of North if North is up and East "
                 "left in the image; coordinates_origin is not the position of the image on the sky",
             },

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares, nnls
 
-from stronglens import telescope
 from stronglens.parameters import RunError
 from stronglens.regression.lens_shape import (
     add_light,
@@ -23,7 +22,7 @@ from stronglens.regression.lens_shape import (
     critical_curve,
     keep_inside,
     label_for,
-    scene_of,
+    render_templates,
     shape_values,
 )
 from stronglens.regression.simulator import make_simulator
@@ -168,7 +167,7 @@ class LensModelling:
         ]
         if self.parameters.src_clumps:
             notes.append("the model source is smooth; clumps remain in the residual")
-        templates = self._render(simulator, inside)
+        templates = render_templates(simulator, inside)
         fits = [data.fit_brightness(*images) for images in templates]
         (of_source, *of_lens, background), residual, chi2 = fits[0]
         of_lens = of_lens[0] if of_lens else 0.0
@@ -222,7 +221,7 @@ class LensModelling:
         def residual_and_derivatives(*point: float) -> tuple[np.ndarray, np.ndarray]:
             """Return the residual (P,) and its derivatives (P, F)."""
             inward = np.where(np.array(point) + step > high, -step, step)
-            images = self._render(simulator, shape(np.array([point, *(np.array(point) + np.diag(inward))])))
+            images = render_templates(simulator, shape(np.array([point, *(np.array(point) + np.diag(inward))])))
             residual, *moved = (data.fit_brightness(*templates)[1] for templates in images)
             return residual, ((np.array(moved) - residual) / inward[:, None]).T
 
@@ -244,14 +243,6 @@ class LensModelling:
         fitted = {name: float(at_best[name][0]) for name in map(label_for, names)}
         notes.insert(0, f"fitted to the image: {', '.join(f'{name} {value:.3g}' for name, value in fitted.items())}")
         return fitted, notes
-
-    def _render(self, simulator, values: dict[str, np.ndarray]) -> list[tuple[np.ndarray, ...]]:
-        """Return convolved images of each source and, if lenses have light, of its lens, with intensity 1."""
-        scene = scene_of(simulator, values)
-        ones = np.ones(len(scene["src_effect"]))
-        rendered = simulator.render(scene | {"src_intensity": ones, "lens_intensity": ones})
-        blurred = [telescope.blur(images, simulator.telescope.psf) for images in rendered if images is not None]
-        return list(zip(*(images.astype(float) for images in blurred), strict=True))
 
 
 @dataclass(frozen=True)

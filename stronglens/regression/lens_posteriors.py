@@ -81,7 +81,8 @@ class LensPosteriors:
     Raises
     ------
     UsageError
-        If ``--coolest`` is given with too many images, or no row of ``--published`` belongs to a measured file.
+        If ``--coolest`` or ``--refine`` is given with too many images, or no row of ``--published`` belongs to a
+        measured file.
     RunError
         If ``--published`` cannot be read, or ``--coolest`` is given and no lens model can be made.
     """
@@ -90,7 +91,7 @@ class LensPosteriors:
 
     def __init__(self, parameters, record: dict, columns: list[Column], rebuild, verdicts: dict[str, LabelVerdict]):
         self.verdicts, self.console = verdicts, Console(parameters.quiet)
-        self.parameters, self.learned = parameters, columns
+        self.parameters, self.learned, self.record, self.rebuild = parameters, columns, record, rebuild
         self.labels = [column.name for column in columns]
         self.pixel_scale = record["pixel-scale"]
         self.lens_model = (record.get("simulation") or {}).get("lens-model", "")
@@ -98,8 +99,9 @@ class LensPosteriors:
         known, _ = derive_quantities(columns, np.zeros((1, len(columns))), self.lens_model)
         table = PublishedTable(parameters.published, known) if parameters.published else None
         images = list_images(parameters.predict, parameters.planes, parameters.hdu)
-        if parameters.coolest and len(images) > MAX_DETAILED:
-            raise UsageError(f"--coolest works for at most {MAX_DETAILED} images; {len(images):,} are given")
+        for flag in ("coolest", "refine"):
+            if getattr(parameters, flag) and len(images) > MAX_DETAILED:
+                raise UsageError(f"--{flag} works for at most {MAX_DETAILED} images; {len(images):,} are given")
         paths = {image.path for image in images}
         self.published = {path: table.of(path) if table else PublishedLens({}) for path in paths}
         if table and not any(lens.is_listed for lens in self.published.values()):

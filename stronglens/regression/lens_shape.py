@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.special import hyp2f1
 
+from stronglens import telescope
 from stronglens.lens_models import LENS_MODELS, circular_einstein_radius
 from stronglens.parameters import RunError, ranges
 from stronglens.simulation.columns import LARGEST_ELLIPTICITY
@@ -253,3 +254,19 @@ def scene_of(simulator, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     # Placeholders without effect: redshifts, since the Einstein radius is given, and the light of a lens without light.
     free = dict.fromkeys(("src-intensity", "lens-intensity", "lens-effect", "lens-sersic"), ones)
     return simulator.physical_scene(free | {"lens-redshift": ones, "src-redshift": 2 * ones} | values)
+
+
+def render_templates(simulator, values: dict[str, np.ndarray]) -> list[tuple[np.ndarray, ...]]:
+    """Return the convolved images (H, W) of each source and, if lenses have light, of its lens, with intensity 1.
+
+    Parameters
+    ----------
+    simulator : LensSimulator
+    values : dict of column to ndarray (S,)
+        At most a chunk.
+    """
+    scene = scene_of(simulator, values)
+    ones = np.ones(len(scene["src_effect"]))
+    rendered = simulator.render(scene | {"src_intensity": ones, "lens_intensity": ones})
+    blurred = [telescope.blur(images, simulator.telescope.psf) for images in rendered if images is not None]
+    return list(zip(*(images.astype(float) for images in blurred), strict=True))

@@ -23,6 +23,7 @@ from stronglens.regression.lens_posteriors import LensPosteriors
 from stronglens.regression.outputs import read_labels
 from stronglens.regression.posterior import Posterior
 from stronglens.regression.prediction import LabelPredictor
+from stronglens.regression.refined_lenses import RefinedLenses
 from stronglens.regression.separated import open_separator
 
 MEDIANS = "median $\\pm$ standard deviation"
@@ -81,8 +82,11 @@ def measure(parameters, network, record: dict, rebuild, open_simulation) -> None
     write_measurements(parameters, training_images, results, headers, captions, caveats, tables, words, doubtful)
     problems = []
     if lenses and results.number <= MAX_DETAILED and posteriors:
-        with open_simulation() if lenses.why_no_model is None else nullcontext() as executor:
-            problems = lenses.write(posteriors, executor)
+        needs_simulation = lenses.why_no_model is None or parameters.refine
+        with open_simulation() if needs_simulation else nullcontext() as executor:
+            problems = lenses.write(posteriors, executor if lenses.why_no_model is None else None)
+            if parameters.refine:
+                problems += RefinedLenses(parameters, lenses).write(posteriors, executor)
     refuse(results, problems)
 
 

@@ -16,6 +16,7 @@ from stronglens.telescope.recording import (
     observe,
     signal_to_noise,
     sum_pixels,
+    whiten,
 )
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "signal_to_noise",
     "sky_rate",
     "sum_pixels",
+    "whiten",
 ]

@@ -236,12 +236,32 @@ def correlate(noise, correlation: float):
     """
     if not correlation:
         return noise
-    xp = noise.__array_namespace__()
-    share = (1 - (1 - 2 * correlation**2) ** 0.5) / (2 * correlation)
+    xp, share = noise.__array_namespace__(), _share_of(correlation)
     for axis in (1, 2):
         beside = xp.roll(noise, 1, axis) + xp.roll(noise, -1, axis)
         noise = (noise + share * beside) / (1 + 2 * share**2) ** 0.5
     return noise
+
+
+def whiten(noise, correlation: float):
+    """Return the white noise (N, H, W) from which `correlate` makes the given noise.
+
+    The matrix of `correlate` is a periodic convolution, and is inverted in Fourier space.
+    """
+    if not correlation:
+        return noise
+    xp, share = noise.__array_namespace__(), _share_of(correlation)
+    rows, columns = noise.shape[1:]
+    transfer = [
+        (1 + 2 * share * np.cos(2 * np.pi * frequencies)) / (1 + 2 * share**2) ** 0.5
+        for frequencies in (np.fft.fftfreq(rows), np.fft.rfftfreq(columns))
+    ]
+    return xp.fft.irfft2(xp.fft.rfft2(noise) / np.outer(*transfer), s=(rows, columns))
+
+
+def _share_of(correlation: float) -> float:
+    """Return a of `correlate`."""
+    return (1 - (1 - 2 * correlation**2) ** 0.5) / (2 * correlation)
 
 
 def check_electrons(most: float) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import ndimage, signal
 
+from stronglens.measuring.coolest import LENS_COLUMNS
 from stronglens.reconstruction.operator import (
-    LENS_COLUMNS,
     RAYS,
     Operator,
     gaussian_blur,

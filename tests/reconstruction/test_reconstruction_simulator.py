@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from small_sources import SMALL, simulation, simulator
 
+from stronglens.measuring.coolest import LENS_COLUMNS
 from stronglens.parameters import RunError, UsageError
 from stronglens.reconstruction.batches import LENS_PAIRS
 from stronglens.reconstruction.galaxies import draw_galaxies
-from stronglens.reconstruction.operator import LENS_COLUMNS, Operator, pixel_rays, trace_rays
+from stronglens.reconstruction.operator import Operator, pixel_rays, trace_rays
 from stronglens.reconstruction.scene import FINER, RADIUS_BINS, derive_components
 from stronglens.training.augmentation import SYMMETRIES, move_images, move_labels
 

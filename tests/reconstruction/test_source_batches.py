@@ -5,9 +5,10 @@ import pytest
 from small_sources import SMALL
 
 from stronglens.dataset import load_dataset
+from stronglens.measuring.coolest import LENS_COLUMNS
 from stronglens.reconstruction.batches import BRIGHTNESS, ReconstructionBatches, disturb_lenses, lens_values
 from stronglens.reconstruction.observing import Conditions
-from stronglens.reconstruction.operator import LENS_COLUMNS, Operator, pixel_rays, trace_rays
+from stronglens.reconstruction.operator import Operator, pixel_rays, trace_rays
 from stronglens.reconstruction.train import SourceError
 
 CLEAR = Conditions(SMALL["pixel_scale"], noise_free_share=1, psf_free_share=1)

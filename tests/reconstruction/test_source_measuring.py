@@ -14,10 +14,11 @@ from small_observations import EUCLID, observe
 
 import model_and_figures
 from params_and_cli import OVERRIDES, ReconstructionSimulation
+from stronglens.measuring.coolest import read_coolest
 from stronglens.observation import prepare
 from stronglens.parameters import RunError, UsageError, parse, to_manifest
 from stronglens.reconstruction.figures.measured import draw_reconstruction
-from stronglens.reconstruction.lens_of_images import read_coolest, read_draws, read_numbers
+from stronglens.reconstruction.lens_of_images import read_draws, read_numbers
 from stronglens.reconstruction.network import Camera, build_network
 from stronglens.reconstruction.observing import FWHM
 from stronglens.reconstruction.operator import pixel_rays, trace_rays

@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 from stronglens.parameters import Column
 from stronglens.plotting import (
     BLUE,
+    GREY,
     ORANGE,
     add_title,
     caption_size,
@@ -76,6 +77,7 @@ def draw_corner_panels(
     columns: Sequence[Column],
     marks: ArrayLike | None = None,
     has_titles: bool = False,
+    others: np.ndarray | None = None,
 ) -> None:
     """Draw the panels of a corner plot into a square of a figure. Axis labels are outside the square.
 
@@ -91,23 +93,30 @@ def draw_corner_panels(
         Finite values are drawn as lines, or as arrows if they lie outside the axes.
     has_titles : bool
         Write median and errors above each histogram.
+    others : ndarray (S, L), optional
+        Samples of another posterior, drawn as grey outlines; NaN in columns that it does not have.
     """
     count = len(columns)
+    others = np.full((1, count), np.nan) if others is None else np.asarray(others, dtype=float)
     marks = np.full(count, np.nan) if marks is None else np.asarray(marks, dtype=float)[:count]
     pitch = side / count
     cell = pitch - GAP
-    limits = [_limits(values, mark) for values, mark in zip(samples.T, marks, strict=True)]
+    limits = [
+        _limits(values if np.isnan(other).any() else np.concatenate([values, other]), mark)
+        for values, other, mark in zip(samples.T, others.T, marks, strict=True)
+    ]
     size = caption_size(figure, [column.axis_text for column in columns], cell, size=8.0)
     for row in range(count):
         for along in range(row + 1):
             box = inches(figure, place[0] + along * pitch, place[1] + (count - 1 - row) * pitch, cell, cell)
             axes = figure.add_axes(box)
             if along == row:
-                _draw_histogram(axes, samples[:, row], limits[row], marks[row])
+                _draw_histogram(axes, samples[:, row], limits[row], marks[row], others[:, row])
                 if has_titles and len(samples):
                     title = f"{symbol_of(columns[row])}\n{_median_text(samples[:, row])}"
                     axes.set_title(title, fontsize=min(size, 7.5), pad=3)
             else:
+                _draw_outlines(axes, others[:, along], others[:, row], limits[along], limits[row])
                 _draw_contours(axes, samples[:, along], samples[:, row], limits[along], limits[row])
                 axes.axhline(marks[row], color=ORANGE, lw=1)
                 axes.set_ylim(limits[row])
@@ -124,8 +133,13 @@ def draw_corner_panels(
                 axes.yaxis.set_label_coords(-0.58 / cell, 0.5)
 
 
-def _draw_histogram(axes: Axes, values: np.ndarray, limits: tuple[float, float], mark: float) -> None:
+def _draw_histogram(
+    axes: Axes, values: np.ndarray, limits: tuple[float, float], mark: float, others: np.ndarray
+) -> None:
     counts, edges = np.histogram(values, 30, limits)
+    if np.isfinite(others).all():
+        of_others, _ = np.histogram(others, 30, limits)
+        axes.stairs(of_others * counts.max() / max(of_others.max(), 1), edges, color=GREY, lw=1)
     axes.stairs(counts, edges, color=BLUE, fill=True, alpha=0.25)
     axes.stairs(counts, edges, color=BLUE, lw=1)
     for end in _middle(values)[::2]:
@@ -151,21 +165,35 @@ def _middle(values: np.ndarray) -> np.ndarray:
     return np.quantile(values, ends) if len(values) else np.full(3, np.nan)
 
 
+def _draw_outlines(axes: Axes, x: np.ndarray, y: np.ndarray, across, up) -> None:
+    if np.isfinite(x).all() and np.isfinite(y).all():
+        middles, density, thresholds = _density(x, y, across, up)
+        if thresholds:
+            axes.contour(*middles, density, thresholds, colors=GREY, linewidths=0.8)
+
+
 def _draw_contours(axes: Axes, x: np.ndarray, y: np.ndarray, across, up) -> None:
+    middles, density, thresholds = _density(x, y, across, up)
+    if not thresholds:
+        return
+    for threshold, alpha in zip(thresholds, (0.25, 0.4), strict=False):
+        axes.contourf(*middles, density, [threshold, density.max()], colors=[BLUE], alpha=alpha)
+    axes.contour(*middles, density, thresholds, colors=BLUE, linewidths=0.8)
+
+
+def _density(x: np.ndarray, y: np.ndarray, across, up) -> tuple[list[np.ndarray], np.ndarray, list[float]]:
+    """Return the middles of bins, the smoothed density in them, and its values at the contours."""
     # More samples give finer bins; the smoothing is about as wide as the remaining scatter.
     bins = int(np.clip(len(x) ** 0.5, 14, 50))
     density, x_edges, y_edges = np.histogram2d(x, y, bins, (across, up))
     density = gaussian_filter(np.pad(density, 2), 0.045 * bins).T
+    middles = [edges[0] + (edges[1] - edges[0]) * (np.arange(-2, len(edges) + 1) + 0.5) for edges in (x_edges, y_edges)]
     if density.max() <= 0:
-        return
+        return middles, density, []
     order = np.sort(density.ravel())[::-1]
     inside = np.cumsum(order) / order.sum()
     thresholds = sorted({float(order[min(np.searchsorted(inside, share), len(order) - 1)]) for share in SHARES})
-    thresholds = [threshold for threshold in thresholds if threshold < density.max()]
-    middles = [edges[0] + (edges[1] - edges[0]) * (np.arange(-2, len(edges) + 1) + 0.5) for edges in (x_edges, y_edges)]
-    for threshold, alpha in zip(thresholds, (0.25, 0.4), strict=False):
-        axes.contourf(*middles, density, [threshold, density.max()], colors=[BLUE], alpha=alpha)
-    axes.contour(*middles, density, thresholds, colors=BLUE, linewidths=0.8)
+    return middles, density, [threshold for threshold in thresholds if threshold < density.max()]
 
 
 def _limits(values: np.ndarray, mark: float) -> tuple[float, float]:

@@ -60,6 +60,8 @@ def draw_lens_model(
     notes: Sequence[str] = (),
     cmap: str = "magma",
     warnings: Sequence[str] = (),
+    judgement: str | None = None,
+    others: ArrayLike | None = None,
 ) -> Figure:
     """Draw a measured lens: image, model at the posterior mean, residual over noise, posterior and table.
 
@@ -82,6 +84,10 @@ def draw_lens_model(
     cmap : str
     warnings : sequence of str
         Reasons why values are unreliable, in red above the notes.
+    judgement : str, optional
+        Line below the title, by default on a model at the posterior mean.
+    others : array_like (S, M), optional
+        Samples of another posterior of the same columns, drawn as grey outlines; NaN in columns that it does not have.
     """
     image = np.asarray(image, float)
     samples = np.asarray(samples, float)
@@ -96,7 +102,7 @@ def draw_lens_model(
     with style():
         figure = new_figure(11.6, top + 0.25 + panel + 0.55 + lower + 0.1)
         height = figure.get_figheight()
-        add_title(figure, plain_text(name, longest=110), _judge(model))
+        add_title(figure, plain_text(name, longest=110), judgement or _judge(model))
         write_warnings(figure, 0.15, height - 0.6, warnings, 11.3)
         for k, line in enumerate(notes, start=len(warnings)):
             place = 0.15 / 11.6, 1 - (0.6 + 0.17 * k) / height
@@ -106,8 +112,12 @@ def draw_lens_model(
         _draw_images(figure, boxes, panel, image, mask, pixel_scale, model, cmap)
         marks = [one.published if one.verdict.is_comparable else None for one in summaries]
         place, published = (0.85, bottom - 0.7 - side), np.array(marks, dtype=float)
-        draw_corner_panels(figure, place, side, samples[:, shown], [columns[k] for k in shown], published[shown])
-        _draw_table(figure, summaries, 0.85 + side + 0.45, bottom - 0.62)
+        beside = None if others is None else np.asarray(others, float)[:, shown]
+        draw_corner_panels(
+            figure, place, side, samples[:, shown], [columns[k] for k in shown], published[shown], others=beside
+        )
+        more = "" if others is None else "; grey: network"
+        _draw_table(figure, summaries, 0.85 + side + 0.45, bottom - 0.62, more)
     return figure
 
 
@@ -198,7 +208,7 @@ def _choose(columns: Sequence[Column]) -> list[int]:
     return [names.index(name) for name in wanted[:MOST_IN_CORNER]]
 
 
-def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float) -> None:
+def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float, more: str = "") -> None:
     """Write a table with median, intervals and published value of each quantity."""
     width, height = figure.get_figwidth(), figure.get_figheight()
     has_published = any(one.published is not None for one in summaries)
@@ -229,5 +239,5 @@ def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float) ->
                 color=RED if is_doubtful else ORANGE if inside is False and column >= 4 else "0.1",
             )  # fmt: skip
     text = "orange: published" if has_published else "no published values"
-    text += "; blue: 68 % (dashed, dark) and 95 % (light) of the posterior"
+    text += "; blue: 68 % (dashed, dark) and 95 % (light) of the posterior" + more
     figure.text(left / width, (top - 0.2 * len(rows) - 0.08) / height, text, fontsize=7.5, va="top", color=GREY)

@@ -1,0 +1,252 @@
+"""``--refine`` beside PyAutoLens with Nautilus, and lenstronomy with PSO and emcee; calibration on simulated lenses.
+
+``python -m benchmarks.refine`` simulates one lens with a Sersic source, and samples its posterior three times under one
+likelihood and the same priors: with ours, with Nautilus, and with a particle swarm and emcee. It writes
+``benchmarks/results/refine.json``:
+
+- evaluations of the likelihood (gradients count separately), effective sample sizes, means and standard deviations;
+- milliseconds of one evaluation by ours, by PyAutoLens (NumPy, and JAX), and by lenstronomy, of the same image;
+- seconds of ours as measured, and those of the others as evaluations times their own time of one evaluation. The others
+  are NOT run with their own likelihoods: that takes hours. The overhead of their samplers is left out.
+
+``python -m benchmarks.refine calibration --network FILE`` simulates lenses of a network's training set with another
+seed, runs ``model_and_figures.py --predict ... --refine`` on them, and writes
+``benchmarks/results/refine-calibration.json``: coverage, ranks and widths of the network's posterior and of the refined
+one. An interrupted run is continued (``--folder``).
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.__main__ import describe_machine
+from benchmarks.command import ROOT
+
+RESULTS = Path(__file__).parent / "results"
+SIDE, PIXEL = 40, 0.1
+LIVE, WANTED = 500, 400
+"""Live points of Nautilus, and effective sample size of all three."""
+
+WALKERS, STEPS, DISCARDED = 64, 800, 300
+PARTICLES, TURNS = 100, 100
+SEED = 977
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.refine", description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="?", default="compare", choices=["compare", "calibration"])
+    parser.add_argument("--lens", type=int, default=10, help="compare: number of the simulated lens")
+    parser.add_argument("--network", type=Path, help="calibration: network with a posterior")
+    parser.add_argument("--lenses", type=int, default=48, help="calibration: number of lenses")
+    parser.add_argument("--batch", type=int, default=8, help="calibration: lenses in one command")
+    parser.add_argument("--folder", type=Path, help="calibration: folder of images and results, to continue")
+    options = parser.parse_args(arguments)
+    found = compare(options.lens) if options.what == "compare" else calibrate(options)
+    name = "refine.json" if options.what == "compare" else "refine-calibration.json"
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / name).write_text(json.dumps({"machine": describe_machine()} | found, indent=1) + "\n")
+    print(json.dumps(found, indent=1))
+    return 0
+
+
+def compare(index: int) -> dict:
+    """Sample the posterior of one lens three times."""
+    import params_and_cli as panel
+    from stronglens import telescope
+    from stronglens.execution import Console
+    from stronglens.regression.refining import refine_lens
+    from stronglens.regression.simulator import make_simulator
+
+    parameters = panel.RegressionSimulation.of(
+        overrides=panel.OVERRIDES, lens_model="sie", grid_size=SIDE, pixel_scale=PIXEL, seed=5, snr_min=100.0
+    )
+    simulator = make_simulator(parameters)
+    images, labels, _ = simulator.simulate([index])
+    rate = simulator.noiseless(simulator.physical_scene(labels))
+    noise = np.sqrt(telescope.noise_variance(rate, simulator.telescope))[0]
+    names = ("einstein-radius-sie", "src-center-x", "src-center-y")
+    truth = np.array([labels[name][0] for name in names])
+    guess = truth + 0.05 * np.random.default_rng(0).normal(size=(200, 3))
+    with ThreadPoolExecutor(1) as executor:
+        before, cpu = time.perf_counter(), time.process_time()
+        ours = refine_lens(
+            parameters, names, guess, images[0], noise, None, executor, 0, Console(quiet=True), "lens"
+        )  # fmt: skip
+        seconds, cpu = time.perf_counter() - before, time.process_time() - cpu
+    free, priors = ours.priors.is_free, ours.priors
+    chains = ours.chains.draws.reshape(-1, len(free))[:, free]
+    density = vectorised(simulator, ours)
+    single = time_single(density, chains)
+    nautilus, of_nautilus = run_nautilus(density, int(free.sum()))
+    emcee, of_emcee = run_emcee(density, ours.best.z[free])
+    peers = time_peers(simulator, ours, images[0], noise)
+    columns = np.array(priors.names)[free]
+    seconds_of = {
+        "ours": seconds,
+        "nautilus-pyautolens-extrapolated": nautilus["evaluations"] * peers["pyautolens-best"],
+        "pso-emcee-lenstronomy-extrapolated": emcee["evaluations"] * peers["lenstronomy"],
+    }
+    return {
+        "lens": {"index": index, "snr": float(labels["snr"][0]), "side": SIDE, "columns": len(columns)},
+        "ours": {
+            "seconds": seconds, "cpu-seconds": cpu, "gradients": ours.chains.gradients,
+            "effective": ours.effective, "rhat": ours.largest_rhat, "share": ours.share,
+        },
+        "nautilus": nautilus,
+        "pso-emcee": emcee,
+        "seconds-of-one-evaluation": {"ours": single} | peers,
+        "seconds": seconds_of,
+        "ratio": {name: value / seconds for name, value in seconds_of.items()},
+        "difference-of-means-in-sd": spread(columns, chains, of_nautilus, lambda a, b: (a.mean() - b.mean()) / b.std()),
+        "ratio-of-sd": spread(columns, chains, of_nautilus, lambda a, b: a.std() / b.std()),
+        "emcee-difference-of-means-in-sd": spread(
+            columns, chains, of_emcee, lambda a, b: (a.mean() - b.mean()) / b.std()
+        ),
+    }  # fmt: skip
+
+
+def spread(columns, ours, theirs, compare_draws) -> dict:
+    return {name: round(float(compare_draws(a, b)), 3) for name, a, b in zip(columns, ours.T, theirs.T, strict=True)}
+
+
+def vectorised(simulator, ours):
+    """Return the density of standard normal numbers (N, D), the prior included, as ours has it: (N,)."""
+    import jax
+
+    from stronglens.regression.image_likelihood import likelihood_of
+
+    likelihood, free = likelihood_of(simulator, ours.priors.names), ours.priors.is_free
+    data = ours.priors.array, ours.data.image, ours.data.weight, ours.data.correction
+
+    def one(z):
+        return likelihood.log_density(jax.numpy.zeros(len(free)).at[np.flatnonzero(free)].set(z), *data)
+
+    with jax.enable_x64(True):
+        compiled = jax.jit(lambda z: jax.lax.map(one, z))
+
+    def density(z):
+        z = np.atleast_2d(np.asarray(z, float))
+        rows = -(-len(z) // 64) * 64  # few shapes: each is compiled
+        with jax.enable_x64(True):
+            return np.asarray(compiled(np.resize(z, (rows, z.shape[1]))))[: len(z)]
+
+    return density
+
+
+def time_single(density, chains) -> float:
+    density(chains[:256])
+    before = time.perf_counter()
+    density(chains[:256])
+    return (time.perf_counter() - before) / 256
+
+
+def run_nautilus(density, number: int) -> tuple[dict, np.ndarray]:
+    from nautilus import Sampler
+    from scipy.special import ndtri
+
+    def likelihood(unit):
+        z = ndtri(np.clip(unit, 1e-12, 1 - 1e-12))
+        return density(z) + 0.5 * (z**2).sum(axis=1)  # the unit cube is the prior
+
+    before = time.perf_counter()
+    sampler = Sampler(lambda unit: unit, likelihood, n_dim=number, n_live=LIVE, vectorized=True, seed=SEED)
+    sampler.run(n_eff=10 * WANTED, verbose=False)
+    points, logs, _ = sampler.posterior()
+    z = ndtri(np.clip(points, 1e-12, 1 - 1e-12))
+    keep = np.random.default_rng(SEED).choice(len(z), 4000, p=np.exp(logs) / np.exp(logs).sum())
+    seconds = time.perf_counter() - before
+    return {"evaluations": int(sampler.n_like), "effective": float(sampler.n_eff), "seconds-here": seconds}, z[keep]
+
+
+def run_emcee(density, start: np.ndarray) -> tuple[dict, np.ndarray]:
+    """Sample with emcee around the best fit; the swarm before it counts as PARTICLES x TURNS evaluations."""
+    import emcee
+
+    random = np.random.default_rng(SEED)
+    positions = start + 0.1 * random.normal(size=(WALKERS, len(start)))
+    sampler = emcee.EnsembleSampler(WALKERS, len(start), density, vectorize=True)
+    sampler.run_mcmc(positions, STEPS)
+    autocorrelation = float(sampler.get_autocorr_time(discard=DISCARDED, quiet=True, tol=0).max())
+    effective = WALKERS * (STEPS - DISCARDED) / autocorrelation
+    needed = WANTED * autocorrelation + WALKERS * DISCARDED + PARTICLES * TURNS
+    return {
+        "evaluations": int(needed), "autocorrelation": autocorrelation, "effective-here": effective,
+        "run": WALKERS * STEPS,
+    }, sampler.get_chain(discard=DISCARDED, flat=True)  # fmt: skip
+
+
+def time_peers(simulator, ours, image, noise) -> dict:
+    """Return seconds of one likelihood by PyAutoLens and lenstronomy, at the best fit of ours."""
+    import autolens as al
+    import jax
+
+    from benchmarks.lenstronomy import build_renderer
+
+    values, rays = ours.model.values, simulator.parameters.over_sampling
+    psf = simulator.telescope.psf
+    kernel = al.Convolver(kernel=al.Array2D.no_mask(psf, pixel_scales=PIXEL))
+    data, deviation = (al.Array2D.no_mask(np.asarray(array, float), pixel_scales=PIXEL) for array in (image, noise))
+    dataset = al.Imaging(data=data, noise_map=deviation, psf=kernel)
+    dataset = dataset.apply_mask(al.Mask2D.all_false(shape_native=image.shape, pixel_scales=PIXEL))
+    dataset = dataset.apply_over_sampling(over_sample_size_lp=rays)
+
+    def merit(v, xp):
+        mass, light = (v[0], v[1]), (v[2], v[3])
+        lens = al.Galaxy(
+            redshift=0.5,
+            bulge=al.lp_linear.Sersic(centre=mass, ell_comps=light, effective_radius=v[4], sersic_index=v[5]),
+            mass=al.mp.Isothermal(centre=mass, ell_comps=light, einstein_radius=v[6]),
+            shear=al.mp.ExternalShear(gamma_1=v[7], gamma_2=v[8]),
+        )
+        light = al.lp_linear.Sersic(
+            centre=(v[9], v[10]), ell_comps=(v[11], v[12]), effective_radius=v[13], sersic_index=v[14]
+        )
+        tracer = al.Tracer(galaxies=[lens, al.Galaxy(redshift=1.0, bulge=light)])
+        return al.FitImaging(dataset=dataset, tracer=tracer, xp=xp).figure_of_merit
+
+    order = (
+        "lens-center-y", "lens-center-x", "lens-ellip-y", "lens-ellip-x", "lens-effect", "lens-sersic",
+        "einstein-radius-sie", "shear-1", "shear-2", "src-center-y", "src-center-x", "src-ellip-y", "src-ellip-x",
+        "src-effect", "src-sersic",
+    )  # fmt: skip
+    point = np.array([values[name] for name in order])
+    found = {"pyautolens-numpy": best_time(lambda: merit(point, np))}
+    with jax.enable_x64(True):
+        compiled = jax.jit(lambda v: merit(v, jax.numpy))
+        found["pyautolens-jax"] = best_time(lambda: jax.block_until_ready(compiled(point)))
+    render = build_renderer("sie", True, image.shape, PIXEL, rays)
+    scene = {name.replace("-", "_"): np.array([values[name]]) for name in order}
+    scene |= {"src_intensity": np.ones(1), "lens_intensity": np.ones(1)}
+    found["lenstronomy"] = best_time(lambda: render(scene))
+    found["pyautolens-best"] = min(found["pyautolens-numpy"], found["pyautolens-jax"])
+    return found
+
+
+def best_time(work, rounds: int = 10) -> float:
+    """Return the shortest time of a call, s: the machine may be shared."""
+    work()
+    times = []
+    for _ in range(rounds):
+        before = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - before)
+    return min(times)
+
+
+def calibrate(options) -> dict:
+    """Refine simulated lenses of a network's training set, and compare truth and posteriors."""
+    from benchmarks.refine_calibration import judge, prepare, refine
+
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="refine-"))
+    truths = prepare(options.network, options.lenses, folder)
+    seconds = refine(ROOT, options.network, folder, sorted(truths), options.batch)
+    return {"network": options.network.name, "seconds-of-commands": seconds} | judge(folder, truths)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,344 @@
+"""Refine a network's posterior: sample that of the image's own likelihood, starting from the network's draws.
+
+The work is done in the process that simulates, in parts: JAX and TensorFlow do not share a process, and the command
+shows its progress between two parts.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from stronglens.execution import Console
+from stronglens.lens_models import circular_einstein_radius
+from stronglens.parameters import Column, RunError
+from stronglens.regression.chains import WANTED_ESS, WARM_UP, Chains, start_chains
+from stronglens.regression.image_fit import (
+    Evidence,
+    ImageData,
+    ImageFit,
+    correct_linearly,
+    fit_finely,
+    fit_image,
+    solve_intensities,
+    weigh_evidence,
+)
+from stronglens.regression.image_priors import Priors, read_priors
+from stronglens.regression.independence import advance_independently
+from stronglens.regression.lens_model import LensModel
+from stronglens.regression.lens_shape import add_light, critical_curve, intermediate_axis_radius
+from stronglens.regression.simulator import make_simulator
+from stronglens.regression.source_pixels import Grid, PixelLikelihood, PixelSource, choose_grid
+from stronglens.regression.trust import Trust, effective_number, judge_draws
+from stronglens.simulation.chunks import simulator_of
+from stronglens.simulation.columns import DERIVED_COLUMNS
+
+TRIED, FITTED = 32, 2
+"""Numbers of the network's draws (and of draws from the prior) that are compared with the image, and of the best of
+them that start a fit."""
+
+MORE, MORE_FITTED = 4, 4
+"""Number of further searches if there is no evidence of a lens, and of fits in each."""
+
+SAME = 10.0
+"""Largest difference in log density of modes that both start chains."""
+
+CHECKED, ENOUGH = 64, 0.5
+"""Number of draws whose likelihood is compared with that of the simulator's images, and the smallest effective share of
+them, with importance weights, without a note."""
+
+POOR = 1.2
+"""Reduced chi-square above which the model does not describe the image."""
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """Posterior of one lens under the likelihood of its image.
+
+    Attributes
+    ----------
+    priors, data, best, evidence, chains :
+        State of the work (see `image_priors`, `image_fit` and `chains`).
+    known : ndarray (S, D)
+        The network's draws as standard normal numbers; NaN for columns that it has not learned.
+    is_done : bool
+    columns : list of M Column
+        Columns of the result; empty until the work is done, or without evidence of a lens.
+    values : ndarray (S, M)
+        Draws of all chains, in the unit of each column.
+    model : LensModel or None
+        Image of the best model.
+    trust : Trust or None
+    largest_rhat, effective : float
+        Diagnostics of the chains: largest R-hat, smallest effective sample size.
+    share : float
+        Effective share of the draws when they are weighted with the simulator's images, whose rays are finer.
+    notes : tuple of str
+    grid : Grid or None
+        Of a source of pixels.
+    source : PixelSource or None
+    """
+
+    priors: Priors
+    data: ImageData
+    best: ImageFit
+    evidence: Evidence
+    chains: Chains | None
+    known: np.ndarray
+    is_done: bool = False
+    columns: tuple[Column, ...] = ()
+    values: np.ndarray | None = None
+    model: LensModel | None = None
+    trust: Trust | None = None
+    largest_rhat: float = float("inf")
+    effective: float = 0.0
+    share: float = 1.0
+    notes: tuple[str, ...] = ()
+    grid: Grid | None = None
+    source: PixelSource | None = None
+
+    @property
+    def is_lens(self) -> bool:
+        """Whether the image needs a lensed source."""
+        return self.evidence.is_lens
+
+
+def refine_lens(
+    parameters, labels: Sequence[str], samples: np.ndarray, image: np.ndarray, noise, mask, executor: Executor,
+    seed: int, console: Console, name: str, has_pixels: bool = False,
+) -> Refinement:  # fmt: skip
+    """Sample the posterior of a lens under the likelihood of its image.
+
+    Parameters
+    ----------
+    parameters : RegressionSimulation
+        Of the training set.
+    labels : sequence of L str
+    samples : ndarray (S, L)
+        The network's draws, in the labels' units.
+    image : ndarray (H, W), e-/s
+    noise : ndarray (H, W) or float, e-/s
+        Standard deviation.
+    mask : ndarray (H, W) bool or None
+        True for pixels that are not used.
+    executor : concurrent.futures.Executor
+        Works in another process.
+    seed : int
+    console : Console
+    name : str
+        Of the image.
+    has_pixels : bool
+        Whether the source is a grid of pixels.
+
+    Raises
+    ------
+    RunError
+        If too few pixels can be used, or the training set's lenses have no elliptical mass.
+    """
+    image = np.asarray(image, float)
+    noise = np.broadcast_to(np.asarray(noise, float), image.shape)
+    is_used = np.isfinite(image) & np.isfinite(noise) & (noise > 0)
+    if mask is not None:
+        is_used &= ~np.asarray(mask, bool)
+    if np.count_nonzero(is_used) < 100:
+        raise RunError("--refine needs at least a hundred pixels that are unmasked and have a noise")
+    weight = np.where(is_used, 1 / np.where(is_used, noise, 1), 0)
+    work = LensRefining(parameters, tuple(labels), seed, has_pixels)
+    piece: Any = (np.asarray(samples, float), np.where(is_used, image, 0), weight)
+    shown = 0
+    with console.progress(WANTED_ESS, f"refining {name}", "effective draws", at_once=len(WARM_UP)) as progress:
+        state = executor.submit(work, piece).result()
+        while not state.is_done:
+            state = executor.submit(work, state).result()
+            reached = min(int(state.effective), WANTED_ESS)
+            progress.advance(max(reached - shown, 0))
+            shown = max(reached, shown)
+    return state
+
+
+@dataclass(frozen=True)
+class LensRefining:
+    """One part of the work on an image; called in the process that simulates.
+
+    Attributes
+    ----------
+    parameters : RegressionSimulation
+    labels : tuple of L str
+    seed : int
+    has_pixels : bool
+    """
+
+    parameters: Any
+    labels: tuple[str, ...]
+    seed: int
+    has_pixels: bool = False
+
+    def __call__(self, piece) -> Refinement:
+        """Begin with (samples (S, L), image (H, W), weight (H, W)), or continue with a `Refinement`."""
+        from stronglens.regression.image_likelihood import likelihood_of
+
+        simulator = simulator_of(make_simulator, self.parameters)
+        if isinstance(piece, Refinement):
+            return self._continue(likelihood_of(simulator, piece.priors.names), piece)
+        samples, image, weight = piece
+        if simulator.shape != image.shape:
+            raise RunError(f"--refine: the network's images have {simulator.shape} pixels, not {image.shape}")
+        priors = read_priors(simulator)
+        return self._begin(likelihood_of(simulator, priors.names), priors, samples, image, weight)
+
+    def _begin(self, likelihood, priors, samples, image, weight) -> Refinement:
+        data, known = ImageData(image, weight, likelihood.correlation), place_draws(priors, self.labels, samples)
+        is_known = np.isfinite(known).all(axis=0)
+        middle = np.where(is_known, np.nanmedian(np.where(is_known, known, 0), axis=0), 0)
+        fits = [fit_image(likelihood, priors, data, middle)]
+
+        def objective(z: np.ndarray) -> float:
+            residual = solve_intensities(likelihood.templates(z, priors.array)[0], data)[2]
+            return float(residual @ residual + z @ z)
+
+        def fit_best(tried: np.ndarray, is_kept: np.ndarray, number: int) -> None:
+            """Fit the best of some points, whose other columns are those of the first fit."""
+            tried = np.where(is_kept, fits[0].z, tried)
+            order = np.argsort([objective(z) for z in tried])
+            fits.extend(fit_image(likelihood, priors, data, tried[one]) for one in order[:number])
+            fits.sort(key=lambda fit: fit.objective)
+
+        some = np.linspace(0, len(known) - 1, min(TRIED, len(known))).astype(int)
+        random = np.random.default_rng(self.seed)
+        is_light = np.array([name.startswith(("lens-center", "lens-effect", "lens-sersic")) for name in priors.names])
+        fit_best(known[some], ~is_known, FITTED)
+        fit_best(random.normal(size=(TRIED, len(middle))), is_light, FITTED)
+        best, data = fit_finely(likelihood, priors, data, fits[0].z)
+        evidence = weigh_evidence(likelihood, priors, data, best)
+        for _ in range(MORE):  # a faint source is easily missed
+            if evidence.is_lens:
+                break
+            fit_best(random.normal(size=(TRIED, len(middle))), is_light, MORE_FITTED)
+            if fits[0].objective < best.objective:
+                best, data = fit_finely(likelihood, priors, data, fits[0].z)
+                evidence = replace(evidence, chi2=best.chi2)
+        if not evidence.is_lens:
+            return Refinement(priors, data, best, evidence, None, known, is_done=True)
+        if self.has_pixels:
+            pixels = choose_grid(likelihood, priors, data, best)
+            best = pixels.fit(np.where(pixels.priors.is_free, best.z, 0))
+            grid = replace(pixels.grid, strength=pixels.best_strength(best.z))
+            chains = start_chains([best.z], best.covariance, self.seed)
+            return Refinement(pixels.priors, data, best, evidence, chains, known, grid=grid)
+        data = correct_linearly(likelihood, priors, data, best)
+        modes = [best.z, *(fit.z for fit in fits[1:] if fit.objective - fits[0].objective < 2 * SAME)]
+        chains = start_chains(modes, best.covariance, self.seed)
+        return Refinement(priors, data, best, evidence, chains, known)
+
+    def _continue(self, likelihood, state: Refinement) -> Refinement:
+        from stronglens.regression.nuts import advance_chains
+
+        if state.grid:
+            pixels = PixelLikelihood(likelihood, state.priors, state.data, state.grid)
+            chains = advance_independently(state.chains, pixels.log_density, self.seed)
+        else:
+            pixels, chains = None, advance_chains(state.chains, likelihood, state.priors, state.data, self.seed)
+        largest, effective = chains.diagnose(state.priors.is_free)
+        state = replace(state, chains=chains, largest_rhat=largest, effective=effective)
+        if not (chains.is_converged(state.priors.is_free) or chains.is_exhausted):
+            return state
+        return self._finish(likelihood, pixels, state)
+
+    def _finish(self, likelihood, pixels: PixelLikelihood | None, state: Refinement) -> Refinement:
+        priors, chains = state.priors, state.chains
+        z = chains.draws.swapaxes(0, 1).reshape(-1, len(priors.names))
+        drawn = dict(zip(priors.names, priors.to_values(z).T, strict=True))
+        columns, values = describe_draws(drawn, priors, likelihood.simulator.columns, self.labels)
+        source = pixels.source(state.best.z) if pixels else None
+        best = pixels.describe(state.best.z, state.best.covariance) if pixels else state.best
+        model = make_model(best, priors, state.data, len(self.labels), source.determined if source else 0.0)
+        notes = [state.evidence.text]
+        if not chains.is_converged(priors.is_free):
+            notes.append(
+                f"NOT CONVERGED after {chains.draws.shape[1]:,} transitions of each chain: largest R-hat "
+                f"{state.largest_rhat:.3f}, smallest effective sample size {state.effective:.0f}"
+            )
+        if model.chi2 > POOR:
+            notes.append(
+                f"the model does not describe the image (reduced chi2 {model.chi2:.3g}): its intervals are too narrow"
+            )
+        some = z[np.linspace(0, len(z) - 1, CHECKED).astype(int)]
+        whole = priors.array, state.data.image, state.data.weight, state.data.correction
+        share = 1.0
+        if not pixels:
+            logs = likelihood.judge(some, priors, state.data.image, state.data.weight)
+            share = effective_number(logs - [likelihood.evaluate(one, *whole)[0] for one in some]) / CHECKED
+        if share < ENOUGH:
+            notes.append(f"the rays are too coarse for this image: with finer ones, {share:.0%} of the draws count")
+        trust = judge_draws(pixels or likelihood, priors, state.data, state.known, z)
+        return replace(
+            state, is_done=True, columns=columns, values=values, model=model, trust=trust, share=share,
+            notes=tuple(notes), source=source,
+        )  # fmt: skip
+
+
+def place_draws(priors, labels: Sequence[str], samples: np.ndarray) -> np.ndarray:
+    """Return a network's draws (S, L) as standard normal numbers (S, D); NaN for columns that it has not learned.
+
+    Parameters
+    ----------
+    priors : Priors
+    labels : sequence of L str
+    samples : ndarray (S, L), unit of each label
+    """
+    learned = dict(zip(labels, np.asarray(samples, float).T, strict=True))
+    if "einstein-radius" in learned and "einstein-radius-sie" not in learned:
+        ellipticity = np.hypot(*(learned.get(f"lens-ellip-{axis}", np.zeros(len(samples))) for axis in "xy"))
+        learned["einstein-radius-sie"] = intermediate_axis_radius(
+            learned["einstein-radius"], ellipticity, learned.get("mass-slope")
+        )
+    for axis in "xy":
+        light, mass = f"light-ellip-{axis}", f"lens-ellip-{axis}"
+        if light in learned and mass in learned:
+            learned[f"light-ellip-offset-{axis}"] = learned[light] - learned[mass]
+    missing = np.full(len(samples), np.nan)
+    z = priors.to_normal(np.stack([learned.get(name, missing) for name in priors.names], axis=1))
+    return np.where(priors.is_free, z, 0.0)
+
+
+def describe_draws(drawn, priors, known_columns, labels: Sequence[str]) -> tuple[tuple[Column, ...], np.ndarray]:
+    """Return the free columns, and labels that follow from them: descriptions, and draws (S, M)."""
+    values = {name: drawn[name] for name, free in zip(priors.names, priors.is_free, strict=True) if free}
+    ellipticity = np.hypot(drawn["lens-ellip-x"], drawn["lens-ellip-y"])
+    values["einstein-radius"] = circular_einstein_radius(
+        drawn["einstein-radius-sie"], ellipticity, drawn.get("mass-slope")
+    )
+    for axis in "xy":
+        if f"light-ellip-{axis}" in labels and f"light-ellip-{axis}" not in values:
+            values[f"light-ellip-{axis}"] = drawn[f"lens-ellip-{axis}"] + drawn.get(f"light-ellip-offset-{axis}", 0)
+    described = {name: known_columns.get(name) or DERIVED_COLUMNS[name] for name in values}
+    order = sorted(values, key=lambda name: list(labels).index(name) if name in labels else len(labels))
+    return tuple(described[name] for name in order), np.stack([values[name] for name in order], axis=1)
+
+
+def make_model(best, priors, data, candidates: int, of_source: float = 0.0) -> LensModel:
+    """Return the image of the best model, whose source has some free pixels."""
+    columns = add_light(dict(zip(priors.names, priors.to_values(best.z)[:, None], strict=True)), {})
+    values = {name: float(column[0]) for name, column in columns.items()}
+    source, *lens = best.intensities[:-1, None, None] * best.templates[:-1]
+    background = float(best.intensities[-1])
+    image = source + sum(lens) + background
+    residual = np.where(data.weight > 0, (data.image - image) * data.weight, np.nan)
+    chi2 = best.chi2 / max(data.number - len(best.intensities) - int(priors.is_free.sum()) - of_source, 1)
+    return LensModel(
+        values=values,
+        source=source,
+        lens=lens[0] if lens else np.zeros_like(source),
+        background=background,
+        src_intensity=float(best.intensities[0]),
+        lens_intensity=float(best.intensities[1]) if lens else 0.0,
+        residual=residual,
+        chi2=float(chi2),
+        best_chi2=float(chi2),
+        candidates=candidates,
+        fitted={},
+        critical_curve=critical_curve(values),
+        notes=(),
+    )

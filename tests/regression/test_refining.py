@@ -1,0 +1,234 @@
+"""Refined posteriors: priors and draws of a network, evidence, importance weights, and one lens sampled."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import params_and_cli as panel
+from stronglens import telescope
+from stronglens.execution import Console
+from stronglens.parameters import Range, RunError, UsageError
+from stronglens.regression.chains import diagnose_column, start_chains
+from stronglens.regression.image_fit import Evidence, ImageData, solve_intensities
+from stronglens.regression.image_priors import read_priors
+from stronglens.regression.independence import advance_independently
+from stronglens.regression.lens_shape import intermediate_axis_radius
+from stronglens.regression.refining import describe_draws, place_draws, refine_lens
+from stronglens.regression.request import check_refinable
+from stronglens.regression.simulator import make_simulator
+from stronglens.regression.trust import judge_draws
+
+LABELS = ("einstein-radius", "lens-ellip-x", "lens-ellip-y", "src-center-x")
+
+
+def parameters_of(**values):
+    values = {"lens_model": "sie", "grid_size": 24, "pixel_scale": 0.2, "over_sampling": 2, "snr_min": 100.0} | values
+    return panel.RegressionSimulation.of(overrides=panel.OVERRIDES, **values)
+
+
+@pytest.fixture(scope="module")
+def priors():
+    return read_priors(make_simulator(parameters_of(lens_center_x_range=Range(0.01, 0.01)), threads=1))
+
+
+def test_values_survive_the_transformation_to_normal_numbers(priors):
+    values = priors.low + (priors.high - priors.low) * np.random.default_rng(0).uniform(0.01, 0.99, (50, 1))
+    assert np.allclose(priors.to_values(priors.to_normal(values)), values)
+    assert priors.to_values(np.full(len(priors.names), 5.0))[priors.names.index("lens-center-x")] == 0.01  # fixed
+
+
+def test_a_radius_without_a_range_has_that_of_simulated_lenses(priors):
+    place = priors.names.index("einstein-radius-sie")
+    assert 0 < priors.low[place] < 1 < priors.high[place] < 4  # 200 to 320 km/s at these redshifts
+
+
+def test_draws_of_a_network_are_placed_among_the_columns(priors):
+    samples = np.random.default_rng(0).uniform(0.05, 0.15, (30, 4)) + np.array([1.0, 0, 0, 0])
+    known = place_draws(priors, LABELS, samples)
+    learned = set(np.array(priors.names)[np.isfinite(known).all(axis=0)])
+    assert learned == {"einstein-radius-sie", "lens-ellip-x", "lens-ellip-y", "src-center-x", "lens-center-x"}
+    radius = priors.to_values(known)[:, priors.names.index("einstein-radius-sie")]
+    assert np.allclose(radius, intermediate_axis_radius(samples[:, 0], np.hypot(samples[:, 1], samples[:, 2])))
+
+
+def test_the_result_has_the_labels_first_and_no_fixed_column(priors):
+    simulator = make_simulator(parameters_of(), threads=1)
+    drawn = dict(zip(priors.names, priors.to_values(np.zeros((5, len(priors.names)))).T, strict=True))
+    columns, values = describe_draws(drawn, priors, simulator.columns, LABELS)
+    names = [column.name for column in columns]
+    assert tuple(names[:4]) == LABELS
+    assert "lens-center-x" not in names
+    assert values.shape == (5, len(names))
+    # At the middle of the ranges the lens is round: both radii are equal.
+    assert np.allclose(values[:, 0], values[:, names.index("einstein-radius-sie")])
+
+
+def test_intensities_are_not_negative_but_the_background_may_be():
+    templates = np.random.default_rng(0).uniform(size=(3, 12, 12))
+    templates[2] = 1
+    data = ImageData(2 * templates[0] - 0.5 * templates[1] - 1, np.ones((12, 12)))
+    intensities, _, residual = solve_intensities(templates, data)
+    assert intensities[1] == 0
+    assert intensities[0] > 1
+    assert intensities[2] < -1
+    exact = ImageData(2 * templates[0] + templates[1] - 1, np.ones((12, 12)))
+    assert np.allclose(solve_intensities(templates, exact)[0], [2, 1, -1], atol=1e-6)
+    assert len(residual) == 144
+
+
+@pytest.mark.parametrize(
+    ("without", "not_lensed", "is_lens"), [(5000, 2000, True), (1050, 1020, False), (5000, 1010, False)]
+)
+def test_evidence_needs_a_source_and_that_it_is_lensed(without, not_lensed, is_lens):
+    evidence = Evidence(1000.0, without, not_lensed, pixels=1000, of_source=7, of_lens=3)
+    assert evidence.is_lens is is_lens
+    assert evidence.text.startswith("no evidence of a lens") is not is_lens
+    assert f"{without:,}" in evidence.text
+
+
+class StandardNormal:
+    """A likelihood whose posterior is a standard normal distribution."""
+
+    def evaluate(self, z, *_):
+        return -0.5 * z @ z, -z
+
+
+@pytest.mark.parametrize(("shift", "is_wrong"), [(0.0, False), (6.0, True)])
+def test_weights_of_right_and_wrong_draws(priors, shift, is_wrong):
+    random, columns = np.random.default_rng(0), len(priors.names)
+    known = np.full((400, columns), np.nan)
+    learned = [priors.names.index(name) for name in ("einstein-radius-sie", "src-center-x")]
+    known[:, learned] = random.normal(size=(400, 2)) + shift * np.array([1, 0])
+    data = ImageData(np.zeros((4, 4)), np.ones((4, 4)))
+    trust = judge_draws(StandardNormal(), priors, data, known, random.normal(size=(2000, columns)))
+    assert trust.is_wrong is is_wrong
+    assert trust.number == 64
+    if is_wrong:
+        assert trust.farthest == "einstein-radius-sie"
+        assert trust.distance == pytest.approx(shift, abs=0.4)
+        assert trust.effective < 5
+    else:
+        assert trust.effective > 55  # equal weights, but for the scatter of 400 draws' covariance
+    assert trust.text.startswith("the network was wrong") is is_wrong
+
+
+def test_a_lens_that_is_no_ellipsoid_is_refused():
+    with pytest.raises(RunError, match="lens-model"):
+        read_priors(make_simulator(parameters_of(lens_model="composite"), threads=1))
+    pytest.importorskip("blackjax")
+    with pytest.raises(UsageError, match="elliptical"):
+        check_refinable({"simulation": {"lens-model": "composite"}})
+    check_refinable({"simulation": {"lens-model": "powerlaw"}})
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.5, 0.9])
+def test_effective_sample_size_and_r_hat_of_chains_with_memory(memory):
+    draws = np.random.default_rng(0).normal(size=(4, 1000))
+    for place in range(1, draws.shape[1]):
+        draws[:, place] = memory * draws[:, place - 1] + np.sqrt(1 - memory**2) * draws[:, place]
+    largest, effective = diagnose_column(draws)
+    expected = 4000 * (1 - memory) / (1 + memory)  # of an autoregressive process; the estimate scatters by a tenth
+    assert effective == pytest.approx(expected, rel=0.3)
+    assert largest - 1 < 10 / expected
+    draws[0] += 1
+    assert diagnose_column(draws)[0] > 1.05
+
+
+def test_chains_without_gradients_find_a_normal_distribution():
+    covariance = np.array([[1.0, 0.8], [0.8, 1.0]])
+    inverse = np.linalg.inv(covariance)
+    chains = start_chains([np.zeros(2)], 0.5 * covariance, 0)  # a fit whose covariance is too small
+    while chains.transitions < 1090:
+        chains = advance_independently(chains, lambda z: -0.5 * (z - 1) @ inverse @ (z - 1), 0)
+    draws = chains.draws.reshape(-1, 2)
+    # 4,000 draws of which about every fifth is independent: three standard deviations of mean and variance.
+    assert np.allclose(draws.mean(axis=0), 1, atol=0.11)
+    assert np.allclose(np.cov(draws.T), covariance, atol=0.15)
+
+
+@pytest.mark.slow
+def test_values_and_gradients_are_those_of_pyautolens():
+    al = pytest.importorskip("autolens")
+    from stronglens.regression.image_likelihood import ImageLikelihood
+
+    simulator = make_simulator(parameters_of(), threads=1)
+    priors = read_priors(simulator)
+    images, labels, _ = simulator.simulate([0])
+    rate = simulator.noiseless(simulator.physical_scene(labels))
+    noise = np.sqrt(telescope.noise_variance(rate, simulator.telescope))[0].astype(float)
+    data = ImageData(images[0].astype(float), 1 / noise)
+    likelihood = ImageLikelihood(simulator, priors.names)
+    value = {name: float(labels[name][0]) for name in priors.names}
+    size = np.hypot(value["lens-ellip-x"], value["lens-ellip-y"])
+    q = (1 - size) / (1 + size)
+
+    def light(kind, shape, more):
+        kinds = (al.lp_linear.Sersic, al.mp.Isothermal)
+        centre = value[f"{kind}-center-y"], value[f"{kind}-center-x"]
+        return kinds["einstein_radius" in more](
+            centre=centre, ell_comps=(value[f"{shape}-ellip-y"], value[f"{shape}-ellip-x"]), **more
+        )
+
+    def sersic(kind):
+        return {"effective_radius": value[f"{kind}-effect"], "sersic_index": value[f"{kind}-sersic"]}
+
+    # PyAutoLens's radius is the mean of the semi-axes of the critical curve.
+    mass = light("lens", "lens", {"einstein_radius": value["einstein-radius-sie"] * (1 + q) / (2 * np.sqrt(q))})
+    shear = al.mp.ExternalShear(gamma_1=value["shear-1"], gamma_2=value["shear-2"])
+    lens = al.Galaxy(redshift=0.5, bulge=light("lens", "lens", sersic("lens")), mass=mass, shear=shear)
+    tracer = al.Tracer([lens, al.Galaxy(redshift=1.0, bulge=light("src", "src", sersic("src")))])
+    scale = simulator.parameters.pixel_scale
+    arrays = [al.Array2D.no_mask(array, pixel_scales=scale) for array in (data.image, noise, simulator.telescope.psf)]
+    dataset = al.Imaging(data=arrays[0], noise_map=arrays[1], psf=al.Convolver(kernel=arrays[2]))
+    hidden = np.ones(data.image.shape, bool)
+    margin = simulator.telescope.padding  # the kernel needs light from around the mask
+    hidden[margin:-margin, margin:-margin] = False
+    dataset = dataset.apply_mask(al.Mask2D(hidden, pixel_scales=scale)).apply_over_sampling(over_sample_size_lp=16)
+    theirs = al.FitImaging(dataset=dataset, tracer=tracer).chi_squared
+
+    z = priors.to_normal(np.array([value[name] for name in priors.names]))
+    seen = replace(data, weight=np.where(hidden, 0, data.weight))
+    templates = likelihood.render(z[None], priors)[0]
+    basis = (templates[:-1] * seen.weight).reshape(2, -1).T  # without a background, as theirs
+    residual = (
+        basis @ np.linalg.lstsq(basis, (seen.image * seen.weight).ravel())[0] - (seen.image * seen.weight).ravel()
+    )
+    # 2 x 2 rays against 16 x 16: the differences of the images are below a tenth of the noise.
+    assert residual @ residual == pytest.approx(float(theirs), abs=0.03 * seen.number)
+    corrected = replace(seen, correction=likelihood.correction(z[None], priors))
+    whole = priors.array, seen.image, seen.weight, corrected.correction
+    at, gradient = likelihood.evaluate(z, *whole)
+    assert at == pytest.approx(likelihood.judge(z[None], priors, seen.image, seen.weight)[0], abs=1e-6)
+    for column, step in enumerate(1e-4 * np.eye(len(z))):
+        ends = [likelihood.evaluate(z + sign * step, *whole)[0] for sign in (1, -1)]
+        assert gradient[column] == pytest.approx((ends[0] - ends[1]) / 2e-4, rel=1e-3, abs=1e-2), priors.names[column]
+
+
+@pytest.mark.slow
+def test_the_truth_lies_in_the_refined_posterior_and_noise_has_no_lens():
+    pytest.importorskip("blackjax")
+    parameters = parameters_of()
+    simulator = make_simulator(parameters, threads=1)
+    images, labels, _ = simulator.simulate([0])
+    rate = simulator.noiseless(simulator.physical_scene(labels))
+    noise = np.sqrt(telescope.noise_variance(rate, simulator.telescope))[0]
+    names = ("einstein-radius-sie", "src-center-x", "src-center-y")
+    true = {name: float(labels[name][0]) for name in labels}
+    samples = np.array([true[name] for name in names]) + 0.05 * np.random.default_rng(0).normal(size=(100, 3))
+    with ThreadPoolExecutor(1) as executor:
+        found = refine_lens(
+            parameters, names, samples, images[0], noise, None, executor, 0, Console(quiet=True), "lens"
+        )
+        assert found.is_lens
+        assert found.largest_rhat < 1.01
+        assert found.effective >= 400
+        assert abs(found.model.chi2 - 1) < 5 * np.sqrt(2 / images[0].size)  # five standard deviations
+        for column, draws in zip(found.columns, found.values.T, strict=True):
+            # Of 16 columns, one in 5,000 runs has a truth beyond four standard deviations; some are not Gaussian.
+            assert abs(draws.mean() - true[column.name]) < 4.5 * draws.std(), column.name
+        empty = np.random.default_rng(1).normal(size=images[0].shape) * noise
+        nothing = refine_lens(parameters, names, samples, empty, noise, None, executor, 0, Console(quiet=True), "noise")
+    assert not nothing.is_lens
+    assert nothing.values is None
