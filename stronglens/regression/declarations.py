@@ -58,8 +58,8 @@ class PosteriorMeasuring(Parameters):
     )
     refine_from: Path | None = text(
         None, recorded=False,
-        help="COOLEST template (NAME.json, or its folder) with the isothermal ellipsoid and shear that --refine starts "
-        "from, instead of the network's draws",
+        help="start from the isothermal ellipsoid and shear in this COOLEST template (NAME.json, or its folder), instead "
+        "of the network's draws; with --refine",
     )
 
 
