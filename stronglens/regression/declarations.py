@@ -53,13 +53,13 @@ class PosteriorMeasuring(Parameters):
     )
     refine_source: str = choice(
         "sersic", ("sersic", "pixels"), recorded=False,
-        help="light of the source in the model of --refine. sersic: one smooth Sersic profile; pixels: a grid of "
+        help="light of the source in the refined model. sersic: one smooth Sersic profile; pixels: a grid of "
         "pixels, for lumpy galaxies; several times as long",
     )
     refine_from: Path | None = text(
         None, recorded=False,
-        help="start from the isothermal ellipsoid and shear in this COOLEST template (NAME.json, or its folder), instead "
-        "of the network's draws; with --refine",
+        help="refine from the isothermal ellipsoid and shear in this COOLEST template (NAME.json, or its folder), not "
+        "from the network's draws",
     )
 
 
