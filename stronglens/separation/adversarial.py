@@ -88,7 +88,7 @@ class AdversarialPair(keras.Model):
         ops, (images, truth) = keras.ops, inputs
         planes = self.generator(images, training=training)
         real, fake = truth[..., 1:], planes[..., 1:]
-        # The generator moves to where a fixed discriminator sees a true source; the discriminator, where the source is.
+        # The adversarial loss moves the generator alone, the other one the discriminator alone.
         fixed = [ops.stop_gradient(ops.convert_to_tensor(weight)) for weight in self.discriminator.trainable_variables]
         seen, _ = self.discriminator.stateless_call(fixed, [], fake)
         adversarial = ops.softplus(-seen)
