@@ -6,17 +6,17 @@ import numpy as np
 
 from stronglens.dataset import Dataset, load_dataset, split_indices
 from stronglens.generation.adversaries import build_patch_discriminator, build_translator
-from stronglens.generation.comparison import FEATURES
 from stronglens.generation.components import fit_components, stretch, unstretch
 from stronglens.generation.duel import MOST_JUDGED, SHOWN
 from stronglens.generation.flows import DENSITY
 from stronglens.generation.game import AveragedWeights, Judge, describe_rates, fit_game, make_optimizer
 from stronglens.generation.generated import describe_origin
 from stronglens.generation.network import add_light
+from stronglens.generation.statistics import log_power
 from stronglens.learning.plan import TrainingPlan
 from stronglens.learning.train import describe_training
 from stronglens.sampling import Stream, generator
-from stronglens.scaling import ImageScaling, fit_image_scaling, stretch_images
+from stronglens.scaling import NOISE_FACTOR, ImageScaling, fit_image_scaling, stretch_images
 from stronglens.training import keras, spread_seed
 from stronglens.training.augmentation import draw_symmetries, move_images
 from stronglens.training.batches import Batches
@@ -24,9 +24,13 @@ from stronglens.training.optimizer import schedule_rate
 from stronglens.training.order import shuffle_rows
 from stronglens.training.state import digest_array
 
-CYCLE, IDENTITY = 10.0, 5.0
-"""Weights of the absolute errors of images that went there and back, and of images of the target that are translated,
-beside the loss of the discriminators (Zhu et al. 2017, ICCV, "Unpaired image-to-image translation")."""
+CYCLE, IDENTITY = 1.0, 0.5
+"""Weights of the errors of images that went there and back, and of images of the target that are translated, beside the
+loss of the discriminators (Zhu et al. 2017, ICCV, "Unpaired image-to-image translation"): mean squared errors over the
+variance of the noise. Absolute errors would not let the translators leave the identity, with which they begin."""
+
+LEADING = 8
+"""Principal components by which translated images are judged, beside their power spectra."""
 
 DECEIVED = "generator-there", "generator-back"
 """Losses of the two translators against their discriminators, in the history."""
@@ -48,6 +52,11 @@ def are_pairs(one: Dataset, other: Dataset) -> bool:
         return False
     names = [name for name, column in one.columns.items() if column.drawn and name in other.columns]
     return bool(names) and bool(np.array_equal(one.column_values(names), other.column_values(names)))
+
+
+def noise_of(scaling: ImageScaling) -> float:
+    """Return the noise of an image in stretched units."""
+    return float(np.arcsinh(1 / NOISE_FACTOR) / np.sqrt(scaling.variance))
 
 
 class Cycle:
@@ -113,9 +122,11 @@ class Cycle:
         self.variables = self.combined.trainable_variables
         weights = {"there": 1.0, "back": 1.0, "cycle_first": CYCLE, "cycle_second": CYCLE}
         weights |= {"same_first": IDENTITY, "same_second": IDENTITY}
-        losses = {
-            name: "mean_squared_error" if name in ("there", "back") else "mean_absolute_error" for name in weights
+        self.of_noise = 1 / noise_of(scaling) ** 2
+        weights = {
+            name: value if name in ("there", "back") else value * self.of_noise for name, value in weights.items()
         }
+        losses = dict.fromkeys(weights, "mean_squared_error")
         self.combined.compile(self.optimizers[0], losses, loss_weights=weights)
         self.kept = build_there_and_back(self.there, self.back, shape, scaling)
         self.patches = tuple(int(side) for side in patches[0].output_shape[1:])
@@ -143,8 +154,8 @@ class Cycle:
             "generator-there": float(losses["there_loss"]),
             "generator-back": float(losses["back_loss"]),
             "discriminators": float(judged["loss"]) / 4,
-            "cycle": float(losses["cycle_first_loss"] + losses["cycle_second_loss"]) / 2,
-            "identity": float(losses["same_first_loss"] + losses["same_second_loss"]) / 2,
+            "cycle": self.of_noise * float(losses["cycle_first_loss"] + losses["cycle_second_loss"]) / 2,
+            "identity": self.of_noise * float(losses["same_first_loss"] + losses["same_second_loss"]) / 2,
         }
 
     def averaged(self) -> AveragedWeights:
@@ -245,8 +256,8 @@ def train_cyclegan(plan: TrainingPlan) -> dict:
         scaling = fit_image_scaling(np.concatenate(train), progress.advance)
     judges, features, valid = [], [], []
     for images, (dataset, split) in zip(train, both, strict=True):
-        components = fit_components(images, scaling, FEATURES, is_symmetric, parameters.seed)
-        measure = _Features(components)
+        components = fit_components(images, scaling, LEADING, is_symmetric, parameters.seed)
+        measure = _Features(components, shape)
         points = stretch(dataset.images[split["valid"][:MOST_JUDGED]], scaling)
         judges.append(Judge(measure(points)))
         features.append(measure)
@@ -282,13 +293,14 @@ def train_cyclegan(plan: TrainingPlan) -> dict:
 
 
 class _Features:
-    # Leading components, in units of the deviation of the first.
-    def __init__(self, components):
-        self.components = components
-        self.relative = components.deviation / components.deviation[0]
+    # By which two telescopes differ: power at all scales, of each image; and leading components.
+    def __init__(self, components, shape: tuple[int, int]):
+        self.components, self.shape = components, shape
+        self.relative = components.deviation[:LEADING] / components.deviation[0]
 
     def __call__(self, points):
-        return self.components.project(points) * self.relative
+        leading = self.components.project(points)[:, :LEADING] * self.relative
+        return np.concatenate([leading, log_power(points.reshape(-1, *self.shape))], axis=1)
 
 
 def _fill(points: np.ndarray, other: np.ndarray) -> np.ndarray:

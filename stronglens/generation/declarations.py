@@ -103,7 +103,7 @@ OVERRIDES = {
         "latents": 32, "width": 64, "batch_size": 64, "epochs": 60, "sampler": "prior",
     },
     ("network", "cyclegan"): {
-        "width": 16, "batch_size": 8, "epochs": 12, "learning_rate": 0.0005, "discriminator_rate": 0.0005,
+        "width": 16, "batch_size": 8, "epochs": 12, "learning_rate": 0.003,
         "sampler": "none",
     },
     # The vae that is trained first has its own defaults.

@@ -8,6 +8,9 @@ from scipy.ndimage import maximum_filter
 RINGS = 8
 """Rings of the profile."""
 
+POWER_BINS = 8
+"""Bins of frequency of an image's own power."""
+
 
 Statistics = dict[str, np.ndarray]
 
@@ -104,6 +107,16 @@ def power_spectrum(images: np.ndarray, others: np.ndarray | None = None) -> tupl
         weight[:, -1] = 1
     power = [np.average(product[which == one], weights=weight[which == one]) for one in bins]
     return bins, np.array(power) / (height * width)
+
+
+def log_power(images: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the power of each image (N, H, W) in eight bins of frequency, (N, 8)."""
+    height, width = images.shape[1:]
+    power = np.square(np.abs(np.fft.rfft2(images))).reshape(len(images), -1)
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)).ravel()
+    which = np.minimum((frequency * 2 * POWER_BINS).astype(int), POWER_BINS - 1)
+    sums = np.stack([power[:, which == one].mean(axis=1) for one in range(POWER_BINS)], axis=1)
+    return np.log(np.maximum(sums, 1e-30))
 
 
 def wasserstein(one: np.ndarray, other: np.ndarray) -> float:

@@ -9,14 +9,14 @@ from stronglens.dataset import write_whole
 from stronglens.generation import figures
 from stronglens.generation.components import stretch, unstretch
 from stronglens.generation.compression import compression_metrics, squared_errors
-from stronglens.generation.cyclegan import are_pairs, load_target
+from stronglens.generation.cyclegan import are_pairs, load_target, noise_of
 from stronglens.generation.game import read_shown
 from stronglens.generation.outputs import scaling_of
 from stronglens.learning.plan import TrainingPlan
 from stronglens.learning.train import predict
 from stronglens.parameters import RunError
 from stronglens.plotting import save_figure
-from stronglens.scaling import NOISE_FACTOR, ImageScaling
+from stronglens.scaling import ImageScaling
 from stronglens.training import load_network, save_network
 
 PREFERRED = "einstein-radius", "einstein-radius-sie"
@@ -180,7 +180,7 @@ def search_hidden_signal(there, back, images: np.ndarray, scaling: ImageScaling,
         error over the noise, for each noise but the first.
     """
     pixels, translated = stretch(images, scaling), stretch(there(images), scaling)
-    unit = np.arcsinh(1 / NOISE_FACTOR) / np.sqrt(scaling.variance)
+    unit = noise_of(scaling)
     random = np.random.default_rng(seed)
     noise = random.standard_normal(pixels.shape, np.float32)
     sizes, errors = [0.0, *(unit * size for size in NOISES)], []
