@@ -82,9 +82,14 @@ def compare(index: int) -> dict:
     chains = ours.chains.draws.reshape(-1, len(free))[:, free]
     density = vectorised(simulator, ours)
     single = time_single(density, chains)
-    nautilus, of_nautilus = run_nautilus(density, int(free.sum()))
+    print(
+        f"ours: {seconds:.0f} s, {ours.chains.gradients:,} gradients; one likelihood {1e3 * single:.2f} ms", flush=True
+    )
     emcee, of_emcee = run_emcee(density, ours.best.z[free])
+    print("swarm and emcee:", emcee, flush=True)
     peers = time_peers(simulator, ours, images[0], noise)
+    print("seconds of one evaluation:", peers, flush=True)
+    nautilus, of_nautilus = run_nautilus(density, int(free.sum()))
     columns = np.array(priors.names)[free]
     seconds_of = {
         "ours": seconds,

@@ -23,13 +23,14 @@ def draw_source(name: str, source, cmap: str = "magma") -> Figure:
     Figure
     """
     significance = source.brightness / source.deviation
+    brightest = max(float(source.brightness.max()), 1e-30)
     reach = max(float(np.abs(significance).max()), 1.0)
     with style():
         figure = new_figure(7.2, 3.7)
         panels = (
             (
                 source.brightness,
-                Normalize(0, float(source.brightness.max())),
+                Normalize(0, brightest),
                 cmap,
                 "brightness [e-/s per pixel of the image]",
             ),
