@@ -58,8 +58,8 @@ class PosteriorMeasuring(Parameters):
     )
     refine_from: Path | None = text(
         None, recorded=False,
-        help="COOLEST template (NAME.json, or its folder) with the isothermal ellipsoid and shear that --refine starts "
-        "from, instead of the network's draws",
+        help="COOLEST template (NAME.json, or its folder) whose isothermal ellipsoid and shear start the refinement, "
+        "instead of the network's draws",
     )
 
 
