@@ -32,7 +32,7 @@ SIDE, PIXEL = 40, 0.1
 LIVE, WANTED = 500, 400
 """Live points of Nautilus, and effective sample size of all three."""
 
-WALKERS, STEPS, DISCARDED = 64, 800, 300
+WALKERS, STEPS, DISCARDED = 64, 600, 200
 PARTICLES, TURNS = 100, 100
 SEED = 977
 
@@ -82,9 +82,13 @@ def compare(index: int) -> dict:
     chains = ours.chains.draws.reshape(-1, len(free))[:, free]
     density = vectorised(simulator, ours)
     single = time_single(density, chains)
-    nautilus, of_nautilus = run_nautilus(density, int(free.sum()))
+    text = f"{seconds:.0f} s, {cpu:.0f} CPU s, {ours.chains.gradients:,} gradients, share {ours.share:.2f}"
+    print(f"ours: {text}; one likelihood {1e3 * single:.2f} ms", flush=True)
     emcee, of_emcee = run_emcee(density, ours.best.z[free])
+    print("swarm and emcee:", emcee, flush=True)
     peers = time_peers(simulator, ours, images[0], noise)
+    print("seconds of one evaluation:", peers, flush=True)
+    nautilus, of_nautilus = run_nautilus(density, int(free.sum()))
     columns = np.array(priors.names)[free]
     seconds_of = {
         "ours": seconds,
@@ -131,7 +135,7 @@ def vectorised(simulator, ours):
 
     def density(z):
         z = np.atleast_2d(np.asarray(z, float))
-        rows = -(-len(z) // 64) * 64  # few shapes: each is compiled
+        rows = -(-len(z) // 32) * 32  # few shapes: each is compiled
         with jax.enable_x64(True):
             return np.asarray(compiled(np.resize(z, (rows, z.shape[1]))))[: len(z)]
 

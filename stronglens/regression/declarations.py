@@ -53,13 +53,13 @@ class PosteriorMeasuring(Parameters):
     )
     refine_source: str = choice(
         "sersic", ("sersic", "pixels"), recorded=False,
-        help="light of the source in the refined model. sersic: one smooth Sersic profile; pixels: a grid of "
+        help="light of the source in the model of --refine. sersic: one smooth Sersic profile; pixels: a grid of "
         "pixels, for lumpy galaxies; several times as long",
     )
     refine_from: Path | None = text(
         None, recorded=False,
-        help="refine from the isothermal ellipsoid and shear in this COOLEST template (NAME.json, or its folder), not "
-        "from the network's draws",
+        help="COOLEST template (NAME.json, or its folder) whose isothermal ellipsoid and shear start the refinement, "
+        "instead of the network's draws",
     )
 
 
