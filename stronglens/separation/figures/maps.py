@@ -109,7 +109,7 @@ def draw_map_errors(errors: Mapping[str, np.ndarray], snr: np.ndarray, reach: fl
         axes.set(yscale="log", xlabel="S/N of the lensed source", ylabel="median |found / true − 1|")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}" if value < 0.01 else f"{value:.0%}")
         axes.grid(color="0.92", lw=0.6)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.19), ncol=3, fontsize=7, columnspacing=1.0)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.19), ncol=2, fontsize=7, columnspacing=1.0)
         add_title(figure, "Error of the convergence", f"pixels within {reach:g} Einstein radii")
     return figure
 
