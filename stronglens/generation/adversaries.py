@@ -3,7 +3,7 @@
 Layers are those of the DCGAN (Radford et al. 2016, ICLR): strided convolutions, leaky ReLU, dropout in the
 discriminators. There is no batch normalisation: an image would then depend on the others of its batch. Instead, the
 weights of each feature of a discriminator have the norm 1 (Salimans & Kingma 2016, NeurIPS): without it, in a trial
-with 2,100 lenses, the discriminator was certain after two epochs, and the generator learned nothing in twenty.
+with 2,100 lenses and learning rates of 0.0002, the coverage of samples was still 0 after twenty epochs.
 """
 
 from collections.abc import Iterator
