@@ -81,8 +81,7 @@ class RefinedLenses:
         )  # fmt: skip
 
     def _write_coolest(self, one: LensPosterior, refined: Refinement, made_with, executor: Executor) -> None:
-        """Replace the network's model in the COOLEST folder."""
-        path = self.parameters.figures_dir / f"coolest_{one.measurement.image.stem}"
+        path = self._coolest_folder(one)
         remarks = list_remarks(one.measurement, self.lenses.verdicts) | {"refined": "; ".join(refined.notes)}
         names = [column.name for column in refined.columns]
         export_coolest(
@@ -90,6 +89,9 @@ class RefinedLenses:
             is_best=True,
         )  # fmt: skip
         self.console.say(f"COOLEST, refined: {path}")
+
+    def _coolest_folder(self, one: LensPosterior) -> Path:
+        return self.parameters.figures_dir / f"coolest_{one.measurement.image.stem}"
 
     def _record_of(self, one: LensPosterior) -> tuple[Path, dict[str, Any]]:
         """Return the file that remembers a refined image, and what its result depends on."""
@@ -114,7 +116,8 @@ class RefinedLenses:
             rows, units = known.pop("rows"), known.pop("units")
         except (OSError, ValueError, KeyError):
             return False
-        if known != settings:
+        is_missing = self.parameters.coolest and rows and not self._coolest_folder(one).exists()
+        if known != settings or is_missing:
             return False
         self._rows |= {(str(one.measurement.image), label): cells for label, cells in rows.items()}
         self._units |= units
@@ -130,11 +133,13 @@ class RefinedLenses:
         summaries = summarize(columns, values, one.published.values)
         limits = find_limits(columns, values)
         notes = [*refined.notes, *limits, *([refined.trust.text] if refined.trust else [])]
+        calls = "likelihoods" if refined.source else "gradients"
         effort = (
-            f"{refined.chains.gradients:,} gradients, effective sample size {refined.effective:.0f}, R-hat "
+            f"{refined.chains.gradients:,} {calls}, effective sample size {refined.effective:.0f}, R-hat "
             f"{refined.largest_rhat:.3f}, {refined.chains.divergences} divergent; reduced chi2 {refined.model.chi2:.3g}"
         )
-        for line in [*posterior_table(f"{measured.name}, refined", summaries, [*notes, effort]), ""]:
+        lines = posterior_table(f"{measured.name}, refined", summaries, [*notes, effort], is_of_network=False)
+        for line in [*lines, ""]:
             self.console.say(line)
         write_draws(folder / f"draws_{stem}_refined.csv", columns, values)
         of_source = "pixels" if refined.source else "one Sersic profile"

@@ -14,7 +14,7 @@ import numpy as np
 from stronglens.execution import Console
 from stronglens.lens_models import circular_einstein_radius
 from stronglens.parameters import Column, RunError
-from stronglens.regression.chains import WANTED_ESS, WARM_UP, Chains, start_chains
+from stronglens.regression.chains import MOST, WANTED_ESS, Chains, start_chains
 from stronglens.regression.image_fit import (
     Evidence,
     ImageData,
@@ -148,11 +148,12 @@ def refine_lens(
     work = LensRefining(parameters, tuple(labels), seed, has_pixels)
     piece: Any = (np.asarray(samples, float), np.where(is_used, image, 0), weight)
     shown = 0
-    with console.progress(WANTED_ESS, f"refining {name}", "effective draws", at_once=len(WARM_UP)) as progress:
+    # The effective number does not grow evenly, and R-hat must be small, too: no time is stated.
+    with console.progress(WANTED_ESS, f"refining {name}", "effective draws", at_once=MOST) as progress:
         state = executor.submit(work, piece).result()
         while not state.is_done:
             state = executor.submit(work, state).result()
-            reached = min(int(state.effective), WANTED_ESS)
+            reached = min(int(state.effective), WANTED_ESS - (not state.is_done))
             progress.advance(max(reached - shown, 0))
             shown = max(reached, shown)
     return state
