@@ -51,11 +51,6 @@ class PosteriorMeasuring(Parameters):
         help="sample the posterior of each lens under the likelihood of its own image, starting from the network's "
         "draws; minutes for an image (needs a posterior, and lenses of --lens-model=sie or powerlaw)",
     )
-    refine_source: str = choice(
-        "sersic", ("sersic", "pixels"), recorded=False,
-        help="light of the source in the model of --refine. sersic: one smooth Sersic profile; pixels: a grid of "
-        "pixels, for lumpy galaxies; several times as long",
-    )
     refine_from: Path | None = text(
         None, recorded=False,
         help="COOLEST template (NAME.json, or its folder) whose isothermal ellipsoid and shear start the refinement, "

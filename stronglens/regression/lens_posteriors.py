@@ -84,7 +84,7 @@ class LensPosteriors:
         If ``--coolest`` or ``--refine`` is given with too many images, or no row of ``--published`` belongs to a
         measured file.
     RunError
-        If ``--published`` cannot be read, or ``--coolest`` is given and no lens model can be made.
+        If ``--published`` cannot be read, or ``--coolest`` is given without ``--refine`` and no lens model can be made.
     """
 
     table = MappingProxyType({"posteriors": POSTERIOR_COLUMNS})
@@ -115,7 +115,7 @@ class LensPosteriors:
             self.made_with = find_simulation(record, rebuild)
             columns_of_shape(self.made_with, self.labels)
         except StronglensError as error:
-            if parameters.coolest:
+            if parameters.coolest and not parameters.refine:
                 raise RunError(f"--coolest: {error}") from None
             self.why_no_model = str(error)
 
@@ -137,7 +137,8 @@ class LensPosteriors:
         for one in posteriors:
             notes = [*one.measurement.notes, *one.published.notes]
             lines += [*posterior_table(one.measurement.name, one.summaries, notes), ""]
-        return [*lines, self.why_no_model, ""] if self.why_no_model else lines
+        is_told = self.why_no_model and not self.parameters.refine  # which gives a model
+        return [*lines, self.why_no_model, ""] if is_told else lines
 
     def write(self, posteriors: Sequence[LensPosterior], executor: Executor | None) -> list[str]:
         """Write the draws, the figure and the COOLEST folder of each lens.
@@ -163,7 +164,7 @@ class LensPosteriors:
                 seen, draws = measured.prepared, prediction.draws
                 try:
                     model = model_lens(self.made_with, self.labels, draws, seen.image, seen.noise, seen.mask, executor)
-                    if self.parameters.coolest:
+                    if self.parameters.coolest and not self.parameters.refine:
                         path = folder / f"coolest_{stem}"
                         remarks = list_remarks(measured, self.verdicts)
                         export_coolest(

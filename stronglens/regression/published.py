@@ -163,17 +163,23 @@ def summarize(
     ]
 
 
-def posterior_table(name: str, summaries: Sequence[Summary], notes: Iterable[str] = ()) -> list[str]:
-    """Return lines for the terminal: the name of the file, a line for each quantity, and the notes."""
+def posterior_table(
+    name: str, summaries: Sequence[Summary], notes: Iterable[str] = (), is_of_network: bool = True
+) -> list[str]:
+    """Return lines for the terminal: the name of the file, a line for each quantity, and the notes.
+
+    Whether a label is learned is left out unless the posterior is a network's.
+    """
     has_published = any(summary.published is not None for summary in summaries)
     rows = [["", "median", "68 %", "95 %", *(["published", "difference", "in 95 %"] if has_published else [])]]
-    rows[0].insert(1, "learned")
+    if is_of_network:
+        rows[0].insert(1, "learned")
     for one in summaries:
         unit = f" [{one.column.unit}]" if one.column.unit else ""
         median, low_68, high_68, low_95, high_95 = round_to_error(one.central, one.deviation)
         cells = [
             f"{one.column.name}{unit}",
-            one.verdict.word,
+            *([one.verdict.word] if is_of_network else []),
             median,
             f"{low_68} to {high_68}",
             f"{low_95} to {high_95}",

@@ -17,7 +17,7 @@ from stronglens.measuring.coolest import LENS_COLUMNS, read_coolest
 from stronglens.parameters import StronglensError
 from stronglens.plotting import save_figure
 from stronglens.regression.export import export_coolest
-from stronglens.regression.figures import draw_lens_model, draw_source
+from stronglens.regression.figures import draw_lens_model
 from stronglens.regression.lens_posteriors import LensPosterior, LensPosteriors, find_simulation, list_remarks
 from stronglens.regression.prediction import find_limits
 from stronglens.regression.published import derive_quantities, posterior_table, summarize, write_draws
@@ -77,12 +77,11 @@ class RefinedLenses:
             draws = draws - np.array([0, seen.shift[1], seen.shift[0], 0, 0, 0, 0])  # cut at whole pixels
         return refine_lens(
             made_with, labels, draws, seen.image, seen.noise, seen.mask, executor, self.parameters.seed, self.console,
-            one.measurement.name, self.parameters.refine_source == "pixels",
+            one.measurement.name,
         )  # fmt: skip
 
     def _write_coolest(self, one: LensPosterior, refined: Refinement, made_with, executor: Executor) -> None:
-        """Replace the network's model in the COOLEST folder."""
-        path = self.parameters.figures_dir / f"coolest_{one.measurement.image.stem}"
+        path = self._coolest_folder(one)
         remarks = list_remarks(one.measurement, self.lenses.verdicts) | {"refined": "; ".join(refined.notes)}
         names = [column.name for column in refined.columns]
         export_coolest(
@@ -91,13 +90,16 @@ class RefinedLenses:
         )  # fmt: skip
         self.console.say(f"COOLEST, refined: {path}")
 
+    def _coolest_folder(self, one: LensPosterior) -> Path:
+        return self.parameters.figures_dir / f"coolest_{one.measurement.image.stem}"
+
     def _record_of(self, one: LensPosterior) -> tuple[Path, dict[str, Any]]:
         """Return the file that remembers a refined image, and what its result depends on."""
         seen, given = one.measurement.prepared, self.parameters
         parts = (seen.image, seen.noise, seen.mask, one.measurement.prediction.draws)
         digest = hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts if part is not None))
         start = given.refine_from and [float(value) for value in read_coolest(given.refine_from)]
-        settings = {"image": digest.hexdigest(), "seed": given.seed, "source": given.refine_source, "start": start}
+        settings = {"image": digest.hexdigest(), "seed": given.seed, "start": start}
         return given.figures_dir / f"refined_{one.measurement.image.stem}.json", settings
 
     def _remember(self, one: LensPosterior) -> None:
@@ -114,7 +116,8 @@ class RefinedLenses:
             rows, units = known.pop("rows"), known.pop("units")
         except (OSError, ValueError, KeyError):
             return False
-        if known != settings:
+        is_missing = self.parameters.coolest and rows and not self._coolest_folder(one).exists()
+        if known != settings or is_missing:
             return False
         self._rows |= {(str(one.measurement.image), label): cells for label, cells in rows.items()}
         self._units |= units
@@ -134,20 +137,17 @@ class RefinedLenses:
             f"{refined.chains.gradients:,} gradients, effective sample size {refined.effective:.0f}, R-hat "
             f"{refined.largest_rhat:.3f}, {refined.chains.divergences} divergent; reduced chi2 {refined.model.chi2:.3g}"
         )
-        for line in [*posterior_table(f"{measured.name}, refined", summaries, [*notes, effort]), ""]:
+        lines = posterior_table(f"{measured.name}, refined", summaries, [*notes, effort], is_of_network=False)
+        for line in [*lines, ""]:
             self.console.say(line)
         write_draws(folder / f"draws_{stem}_refined.csv", columns, values)
-        of_source = "pixels" if refined.source else "one Sersic profile"
-        if refined.source:
-            figure = draw_source(measured.name, refined.source, self.parameters.cmap)
-            save_figure(figure, folder / f"refined_source_{stem}.{self.parameters.figure_format}")
         learned = {column.name: column_values for column, column_values in zip(one.columns, one.values.T, strict=True)}
         missing = np.full(len(one.values), np.nan)
         figure = draw_lens_model(
             measured.name, measured.prepared.image, measured.prepared.mask, self.lenses.pixel_scale,
             columns, values, summaries, refined.model, [*notes, effort], self.parameters.cmap,
-            judgement=f"best model under the likelihood of the image, with a source of {of_source}; "
-            rf"reduced $\chi^2$ = {refined.model.chi2:.3g}",
+            judgement=f"best model under the likelihood of the image, with a source of one Sersic "
+            rf"profile; reduced $\chi^2$ = {refined.model.chi2:.3g}",
             others=np.stack([learned.get(column.name, missing) for column in columns], axis=1),
         )  # fmt: skip
         path = save_figure(figure, folder / f"refined_{stem}.{self.parameters.figure_format}")

@@ -14,7 +14,7 @@ import numpy as np
 from stronglens.execution import Console
 from stronglens.lens_models import circular_einstein_radius
 from stronglens.parameters import Column, RunError
-from stronglens.regression.chains import WANTED_ESS, WARM_UP, Chains, start_chains
+from stronglens.regression.chains import MOST, WANTED_ESS, Chains, start_chains
 from stronglens.regression.image_fit import (
     Evidence,
     ImageData,
@@ -26,11 +26,9 @@ from stronglens.regression.image_fit import (
     weigh_evidence,
 )
 from stronglens.regression.image_priors import Priors, read_priors
-from stronglens.regression.independence import advance_independently
 from stronglens.regression.lens_model import LensModel
 from stronglens.regression.lens_shape import add_light, critical_curve, intermediate_axis_radius
 from stronglens.regression.simulator import make_simulator
-from stronglens.regression.source_pixels import Grid, PixelLikelihood, PixelSource, choose_grid
 from stronglens.regression.trust import Trust, effective_number, judge_draws
 from stronglens.simulation.chunks import simulator_of
 from stronglens.simulation.columns import DERIVED_COLUMNS
@@ -76,9 +74,6 @@ class Refinement:
     share : float
         Effective share of the draws when they are weighted with the simulator's images, whose rays are finer.
     notes : tuple of str
-    grid : Grid or None
-        Of a source of pixels.
-    source : PixelSource or None
     """
 
     priors: Priors
@@ -96,8 +91,6 @@ class Refinement:
     effective: float = 0.0
     share: float = 1.0
     notes: tuple[str, ...] = ()
-    grid: Grid | None = None
-    source: PixelSource | None = None
 
     @property
     def is_lens(self) -> bool:
@@ -107,7 +100,7 @@ class Refinement:
 
 def refine_lens(
     parameters, labels: Sequence[str], samples: np.ndarray, image: np.ndarray, noise, mask, executor: Executor,
-    seed: int, console: Console, name: str, has_pixels: bool = False,
+    seed: int, console: Console, name: str,
 ) -> Refinement:  # fmt: skip
     """Sample the posterior of a lens under the likelihood of its image.
 
@@ -129,8 +122,6 @@ def refine_lens(
     console : Console
     name : str
         Of the image.
-    has_pixels : bool
-        Whether the source is a grid of pixels.
 
     Raises
     ------
@@ -145,14 +136,15 @@ def refine_lens(
     if np.count_nonzero(is_used) < 100:
         raise RunError("--refine needs at least a hundred pixels that are unmasked and have a noise")
     weight = np.where(is_used, 1 / np.where(is_used, noise, 1), 0)
-    work = LensRefining(parameters, tuple(labels), seed, has_pixels)
+    work = LensRefining(parameters, tuple(labels), seed)
     piece: Any = (np.asarray(samples, float), np.where(is_used, image, 0), weight)
     shown = 0
-    with console.progress(WANTED_ESS, f"refining {name}", "effective draws", at_once=len(WARM_UP)) as progress:
+    # The effective number does not grow evenly, and R-hat must be small, too: no time is stated.
+    with console.progress(WANTED_ESS, f"refining {name}", "effective draws", at_once=MOST) as progress:
         state = executor.submit(work, piece).result()
         while not state.is_done:
             state = executor.submit(work, state).result()
-            reached = min(int(state.effective), WANTED_ESS)
+            reached = min(int(state.effective), WANTED_ESS - (not state.is_done))
             progress.advance(max(reached - shown, 0))
             shown = max(reached, shown)
     return state
@@ -167,13 +159,11 @@ class LensRefining:
     parameters : RegressionSimulation
     labels : tuple of L str
     seed : int
-    has_pixels : bool
     """
 
     parameters: Any
     labels: tuple[str, ...]
     seed: int
-    has_pixels: bool = False
 
     def __call__(self, piece) -> Refinement:
         """Begin with (samples (S, L), image (H, W), weight (H, W)), or continue with a `Refinement`."""
@@ -221,12 +211,6 @@ class LensRefining:
                 evidence = replace(evidence, chi2=best.chi2)
         if not evidence.is_lens:
             return Refinement(priors, data, best, evidence, None, known, is_done=True)
-        if self.has_pixels:
-            pixels = choose_grid(likelihood, priors, data, best)
-            best = pixels.fit(np.where(pixels.priors.is_free, best.z, 0))
-            grid = replace(pixels.grid, strength=pixels.best_strength(best.z))
-            chains = start_chains([best.z], best.covariance, self.seed)
-            return Refinement(pixels.priors, data, best, evidence, chains, known, grid=grid)
         data = correct_linearly(likelihood, priors, data, best)
         modes = [best.z, *(fit.z for fit in fits[1:] if fit.objective - fits[0].objective < 2 * SAME)]
         chains = start_chains(modes, best.covariance, self.seed)
@@ -235,25 +219,19 @@ class LensRefining:
     def _continue(self, likelihood, state: Refinement) -> Refinement:
         from stronglens.regression.nuts import advance_chains
 
-        if state.grid:
-            pixels = PixelLikelihood(likelihood, state.priors, state.data, state.grid)
-            chains = advance_independently(state.chains, pixels.log_density, self.seed)
-        else:
-            pixels, chains = None, advance_chains(state.chains, likelihood, state.priors, state.data, self.seed)
+        chains = advance_chains(state.chains, likelihood, state.priors, state.data, self.seed)
         largest, effective = chains.diagnose(state.priors.is_free)
         state = replace(state, chains=chains, largest_rhat=largest, effective=effective)
         if not (chains.is_converged(state.priors.is_free) or chains.is_exhausted):
             return state
-        return self._finish(likelihood, pixels, state)
+        return self._finish(likelihood, state)
 
-    def _finish(self, likelihood, pixels: PixelLikelihood | None, state: Refinement) -> Refinement:
+    def _finish(self, likelihood, state: Refinement) -> Refinement:
         priors, chains = state.priors, state.chains
         z = chains.draws.swapaxes(0, 1).reshape(-1, len(priors.names))
         drawn = dict(zip(priors.names, priors.to_values(z).T, strict=True))
         columns, values = describe_draws(drawn, priors, likelihood.simulator.columns, self.labels)
-        source = pixels.source(state.best.z) if pixels else None
-        best = pixels.describe(state.best.z, state.best.covariance) if pixels else state.best
-        model = make_model(best, priors, state.data, len(self.labels), source.determined if source else 0.0)
+        model = make_model(state.best, priors, state.data, len(self.labels))
         notes = [state.evidence.text]
         if not chains.is_converged(priors.is_free):
             notes.append(
@@ -266,16 +244,14 @@ class LensRefining:
             )
         some = z[np.linspace(0, len(z) - 1, CHECKED).astype(int)]
         whole = priors.array, state.data.image, state.data.weight, state.data.correction
-        share = 1.0
-        if not pixels:
-            logs = likelihood.judge(some, priors, state.data.image, state.data.weight)
-            share = effective_number(logs - [likelihood.evaluate(one, *whole)[0] for one in some]) / CHECKED
+        logs = likelihood.judge(some, priors, state.data.image, state.data.weight)
+        share = effective_number(logs - [likelihood.evaluate(one, *whole)[0] for one in some]) / CHECKED
         if share < ENOUGH:
             notes.append(f"the rays are too coarse for this image: with finer ones, {share:.0%} of the draws count")
-        trust = judge_draws(pixels or likelihood, priors, state.data, state.known, z)
+        trust = judge_draws(likelihood, priors, state.data, state.known, z)
         return replace(
             state, is_done=True, columns=columns, values=values, model=model, trust=trust, share=share,
-            notes=tuple(notes), source=source,
+            notes=tuple(notes),
         )  # fmt: skip
 
 
@@ -318,15 +294,15 @@ def describe_draws(drawn, priors, known_columns, labels: Sequence[str]) -> tuple
     return tuple(described[name] for name in order), np.stack([values[name] for name in order], axis=1)
 
 
-def make_model(best, priors, data, candidates: int, of_source: float = 0.0) -> LensModel:
-    """Return the image of the best model, whose source has some free pixels."""
+def make_model(best, priors, data, candidates: int) -> LensModel:
+    """Return the image of the best model."""
     columns = add_light(dict(zip(priors.names, priors.to_values(best.z)[:, None], strict=True)), {})
     values = {name: float(column[0]) for name, column in columns.items()}
     source, *lens = best.intensities[:-1, None, None] * best.templates[:-1]
     background = float(best.intensities[-1])
     image = source + sum(lens) + background
     residual = np.where(data.weight > 0, (data.image - image) * data.weight, np.nan)
-    chi2 = best.chi2 / max(data.number - len(best.intensities) - int(priors.is_free.sum()) - of_source, 1)
+    chi2 = best.chi2 / max(data.number - len(best.intensities) - int(priors.is_free.sum()), 1)
     return LensModel(
         values=values,
         source=source,

@@ -23,7 +23,6 @@ from stronglens.regression.published import POSTERIOR_COLUMNS, PublishedLens, po
 from stronglens.regression.refined_lenses import RefinedLenses
 from stronglens.regression.refining import Refinement, describe_draws, make_model
 from stronglens.regression.simulator import make_simulator
-from stronglens.regression.source_pixels import PixelSource
 
 LABELS = ("einstein-radius-sie", "src-center-x")
 SIDE = 16
@@ -67,7 +66,7 @@ def lens(tmp_path):
     write_whole(tmp_path / "posteriors.csv", "\n".join([head, *rows]) + "\n")
     parameters = SimpleNamespace(
         quiet=False, figures_dir=tmp_path, figure_format="png", cmap="magma", seed=0, resume=False, refine_from=None,
-        refine_source="sersic", coolest=False,
+        coolest=False,
     )  # fmt: skip
     lenses = RefinedLenses(
         parameters, SimpleNamespace(made_with=object(), labels=LABELS, lens_model="sie", pixel_scale=0.3)
@@ -118,16 +117,6 @@ def test_refined_images_are_kept_by_resume_unless_a_setting_changed(lens, tmp_pa
         assert (tmp_path / "posteriors.csv").read_text() == table
         assert len(done) == number
     assert "refined before, kept" in capsys.readouterr().out
-
-
-def test_a_source_of_pixels_has_a_figure_of_its_own(lens, tmp_path, monkeypatch):
-    lenses, one, found = lens
-    brightness = np.random.default_rng(0).normal(size=(20, 20))
-    source = PixelSource(brightness, np.full((20, 20), 0.5), 0.1, -0.2, 0.03, 61.0)
-    monkeypatch.setattr(refined_lenses, "draw_lens_model", lambda *_, **__: new_figure(1, 1))
-    monkeypatch.setattr(lenses, "_refine", lambda *_: replace(found, source=source))
-    assert lenses.write([one], None) == []
-    assert list(tmp_path.glob("refined_source_*.png"))
 
 
 def test_coolest_holds_the_refined_model_from_which_another_run_can_start(lens, tmp_path, monkeypatch):

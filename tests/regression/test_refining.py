@@ -10,10 +10,9 @@ import params_and_cli as panel
 from stronglens import telescope
 from stronglens.execution import Console
 from stronglens.parameters import Range, RunError, UsageError
-from stronglens.regression.chains import diagnose_column, start_chains
+from stronglens.regression.chains import diagnose_column
 from stronglens.regression.image_fit import Evidence, ImageData, solve_intensities
 from stronglens.regression.image_priors import read_priors
-from stronglens.regression.independence import advance_independently
 from stronglens.regression.lens_shape import intermediate_axis_radius
 from stronglens.regression.refining import describe_draws, place_draws, refine_lens
 from stronglens.regression.request import check_refinable
@@ -134,18 +133,6 @@ def test_effective_sample_size_and_r_hat_of_chains_with_memory(memory):
     assert largest - 1 < 10 / expected
     draws[0] += 1
     assert diagnose_column(draws)[0] > 1.05
-
-
-def test_chains_without_gradients_find_a_normal_distribution():
-    covariance = np.array([[1.0, 0.8], [0.8, 1.0]])
-    inverse = np.linalg.inv(covariance)
-    chains = start_chains([np.zeros(2)], 0.5 * covariance, 0)  # a fit whose covariance is too small
-    while chains.transitions < 1090:
-        chains = advance_independently(chains, lambda z: -0.5 * (z - 1) @ inverse @ (z - 1), 0)
-    draws = chains.draws.reshape(-1, 2)
-    # 4,000 draws of which about every fifth is independent: three standard deviations of mean and variance.
-    assert np.allclose(draws.mean(axis=0), 1, atol=0.11)
-    assert np.allclose(np.cov(draws.T), covariance, atol=0.15)
 
 
 @pytest.mark.slow

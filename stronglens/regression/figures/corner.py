@@ -116,8 +116,8 @@ def draw_corner_panels(
                     title = f"{symbol_of(columns[row])}\n{_median_text(samples[:, row])}"
                     axes.set_title(title, fontsize=min(size, 7.5), pad=3)
             else:
-                _draw_outlines(axes, others[:, along], others[:, row], limits[along], limits[row])
-                _draw_contours(axes, samples[:, along], samples[:, row], limits[along], limits[row])
+                _draw_outlines(axes, others[:, along], others[:, row])
+                _draw_contours(axes, samples[:, along], samples[:, row])
                 axes.axhline(marks[row], color=ORANGE, lw=1)
                 axes.set_ylim(limits[row])
                 axes.set_yticks(*_ticks(*limits[row], cell))
@@ -136,10 +136,10 @@ def draw_corner_panels(
 def _draw_histogram(
     axes: Axes, values: np.ndarray, limits: tuple[float, float], mark: float, others: np.ndarray
 ) -> None:
-    counts, edges = np.histogram(values, 30, limits)
+    counts, edges = np.histogram(values, 30, _limits(values, np.nan))
     if np.isfinite(others).all():
-        of_others, _ = np.histogram(others, 30, limits)
-        axes.stairs(of_others * counts.max() / max(of_others.max(), 1), edges, color=GREY, lw=1)
+        of_others, edges_of_others = np.histogram(others, 30, limits)
+        axes.stairs(of_others * counts.max() / max(of_others.max(), 1), edges_of_others, color=GREY, lw=1)
     axes.stairs(counts, edges, color=BLUE, fill=True, alpha=0.25)
     axes.stairs(counts, edges, color=BLUE, lw=1)
     for end in _middle(values)[::2]:
@@ -165,15 +165,15 @@ def _middle(values: np.ndarray) -> np.ndarray:
     return np.quantile(values, ends) if len(values) else np.full(3, np.nan)
 
 
-def _draw_outlines(axes: Axes, x: np.ndarray, y: np.ndarray, across, up) -> None:
+def _draw_outlines(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
     if np.isfinite(x).all() and np.isfinite(y).all():
-        middles, density, thresholds = _density(x, y, across, up)
+        middles, density, thresholds = _density(x, y)
         if thresholds:
             axes.contour(*middles, density, thresholds, colors=GREY, linewidths=0.8)
 
 
-def _draw_contours(axes: Axes, x: np.ndarray, y: np.ndarray, across, up) -> None:
-    middles, density, thresholds = _density(x, y, across, up)
+def _draw_contours(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    middles, density, thresholds = _density(x, y)
     if not thresholds:
         return
     for threshold, alpha in zip(thresholds, (0.25, 0.4), strict=False):
@@ -181,11 +181,11 @@ def _draw_contours(axes: Axes, x: np.ndarray, y: np.ndarray, across, up) -> None
     axes.contour(*middles, density, thresholds, colors=BLUE, linewidths=0.8)
 
 
-def _density(x: np.ndarray, y: np.ndarray, across, up) -> tuple[list[np.ndarray], np.ndarray, list[float]]:
+def _density(x: np.ndarray, y: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, list[float]]:
     """Return the middles of bins, the smoothed density in them, and its values at the contours."""
     # More samples give finer bins; the smoothing is about as wide as the remaining scatter.
     bins = int(np.clip(len(x) ** 0.5, 14, 50))
-    density, x_edges, y_edges = np.histogram2d(x, y, bins, (across, up))
+    density, x_edges, y_edges = np.histogram2d(x, y, bins, (_limits(x, np.nan), _limits(y, np.nan)))
     density = gaussian_filter(np.pad(density, 2), 0.045 * bins).T
     middles = [edges[0] + (edges[1] - edges[0]) * (np.arange(-2, len(edges) + 1) + 0.5) for edges in (x_edges, y_edges)]
     if density.max() <= 0:
