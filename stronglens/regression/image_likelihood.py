@@ -127,8 +127,11 @@ class ImageLikelihood:
                 shrink = jnp.minimum(1, LARGEST_ELLIPTICITY / size)
                 values |= {x: values[x] * shrink, y: values[y] * shrink}
         scene = {name.replace("-", "_"): value for name, value in values.items()}
-        # A lens without light has placeholders; clumps of a source do not exist in the model.
-        rest = {name: float(not name.startswith("clump_")) for name in self.simulator.renderer.columns}
+        # A lens without light has placeholders. Clumps of a source have no light; a width of 0 has no derivative.
+        rest = {
+            name: float(not name.startswith("clump_") or name.endswith("_sigma"))
+            for name in self.simulator.renderer.columns
+        }
         scene = rest | scene | {"src_intensity": 1.0, "lens_intensity": 1.0}
         row = jnp.stack([jnp.asarray(scene[name], float) for name in self.simulator.renderer.columns])
         images = self.simulator.renderer.trace_scene(row, RAYS, refine_source=False)

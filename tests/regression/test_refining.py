@@ -219,3 +219,16 @@ def test_the_truth_lies_in_the_refined_posterior_and_noise_has_no_lens():
         nothing = refine_lens(parameters, names, samples, empty, noise, None, executor, 0, Console(quiet=True), "noise")
     assert not nothing.is_lens
     assert nothing.values is None
+
+
+@pytest.mark.slow
+def test_models_of_clumpy_training_sets_have_derivatives():
+    from stronglens.regression.image_likelihood import ImageLikelihood
+
+    simulator = make_simulator(parameters_of(src_clumps=2), threads=1)
+    priors = read_priors(simulator)
+    templates, derivatives = ImageLikelihood(simulator, priors.names).templates(
+        np.full(len(priors.names), 0.1), priors.array
+    )
+    assert np.isfinite(templates).all()
+    assert np.isfinite(derivatives).all()
