@@ -77,6 +77,8 @@ def pack(source: Path, target: Path) -> None:
             if member.filename == WEIGHTS:
                 content = halve(content)
             elif member.filename == RECORD:
+                if "metrics" not in json.loads(content):
+                    raise SystemExit(f"{source} has not been tested: run model_and_figures.py --resume first")
                 content = json.dumps(json.loads(content) | {"commit": commit.stdout.strip()}, separators=(",", ":"))
             compress = zipfile.ZIP_STORED if member.filename == WEIGHTS else zipfile.ZIP_DEFLATED
             new.writestr(member.filename, content, compress)
