@@ -5,7 +5,8 @@ likelihood and the same priors: with ours, with Nautilus, and with a particle sw
 ``benchmarks/results/refine.json``:
 
 - evaluations of the likelihood (gradients count separately), effective sample sizes, means and standard deviations;
-- milliseconds of one evaluation by ours, by PyAutoLens (NumPy, and JAX), and by lenstronomy, of the same image;
+- milliseconds of one likelihood by ours and by PyAutoLens (NumPy, and JAX), of the same image; of lenstronomy only those of
+  rendering it, without point-spread function and without solving for the intensities, which flatters it;
 - seconds of ours as measured, and those of the others as evaluations times their own time of one evaluation. The others
   are NOT run with their own likelihoods: that takes hours. The overhead of their samplers is left out.
 
