@@ -5,8 +5,8 @@ likelihood and the same priors: with ours, with Nautilus, and with a particle sw
 ``benchmarks/results/refine.json``:
 
 - evaluations of the likelihood (gradients count separately), effective sample sizes, means and standard deviations;
-- milliseconds of one likelihood by ours and by PyAutoLens (NumPy, and JAX), of the same image; of lenstronomy only those of
-  rendering it, without point-spread function and without solving for the intensities, which flatters it;
+- milliseconds of one likelihood by ours and by PyAutoLens (NumPy, and JAX), of the same image; of lenstronomy only
+  those of rendering it, without point-spread function and without solving for the intensities, which flatters it;
 - seconds of ours as measured, and those of the others as evaluations times their own time of one evaluation. The others
   are NOT run with their own likelihoods: that takes hours. The overhead of their samplers is left out.
 
@@ -186,7 +186,7 @@ def run_emcee(density, start: np.ndarray) -> tuple[dict, np.ndarray]:
 
 
 def time_peers(simulator, ours, image, noise) -> dict:
-    """Return seconds of one likelihood by PyAutoLens and lenstronomy, at the best fit of ours."""
+    """Return seconds of one likelihood by PyAutoLens, and of a rendering by lenstronomy, at the best fit of ours."""
     import autolens as al
     import jax
 
