@@ -3,7 +3,8 @@
 ``python -m benchmarks.galaxies IMAGES.fits --model-file=models/slacs.keras`` uses galaxies of GalSim's COSMOS sample
 (Mandelbaum et al. 2012, MNRAS 420, 1518: Hubble images with 0.03" pixels, one per extension) as sources instead of
 those of the simulator, with the same lenses, sizes, magnitudes, positions and telescope. It compares the results of the
-network, and writes them to ``benchmarks/results/galaxies.json`` and ``docs/images/galaxies.png``.
+network, and writes them to ``benchmarks/results/galaxies.json`` and ``docs/images/galaxies.png``. With a network of
+``--task=separation`` it compares the separated sources, and prints them.
 """
 
 import argparse
@@ -29,6 +30,9 @@ from stronglens.plotting import asinh_norm, draw_panels, save_figure
 FIGURE = ROOT / "docs" / "images" / "galaxies.png"
 IMAGES = 1024
 MODELS, PHOTOGRAPHED = "the simulator's sources", "photographed galaxies"
+BRIGHT = 40
+"""Signal-to-noise ratio above which fluxes are compared."""
+
 OF_MASS = ("lens-ellip-x", "lens-ellip-y", "shear-1", "shear-2")
 
 
@@ -63,17 +67,44 @@ def lens_galaxy(galaxy: Galaxy, row: dict[str, float], angle: float, grid: np.nd
 
 
 @dataclass(frozen=True, eq=False)
-class Simulation:
-    """Simulate lenses with both kinds of sources; it is called with the index of a chunk.
+class Lenses:
+    """Images of lenses, e-/s, with one kind of source.
 
-    A call returns images with the simulator's sources and with observed galaxies, (N, H, W), electrons/s, and their
-    labels, with the ``snr`` of the observed galaxies.
+    Attributes
+    ----------
+    images : ndarray (N, H, W)
+        With noise.
+    source, lens : ndarray (N, H, W)
+        Light of the source and of the lens without noise, blurred.
+    labels : dict of str to ndarray (N,)
+        With the ``snr`` of this kind of source.
+    """
+
+    images: np.ndarray
+    source: np.ndarray
+    lens: np.ndarray
+    labels: dict[str, np.ndarray]
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Lenses]", number: int) -> "Lenses":
+        """Return the first lenses of several."""
+        arrays = (np.concatenate([getattr(part, name) for part in parts])[:number].astype(np.float32)
+                  for name in ("images", "source", "lens"))  # fmt: skip
+        labels = {name: np.concatenate([part.labels[name] for part in parts])[:number] for name in parts[0].labels}
+        return cls(*arrays, labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """Simulate lenses with the simulator's sources and with observed galaxies.
+
+    It is called with the index of a chunk.
     """
 
     parameters: object
     galaxies: list[Galaxy]
 
-    def __call__(self, chunk: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    def __call__(self, chunk: int) -> dict[str, Lenses]:
         from stronglens import telescope
         from stronglens.raytracing import source_flux_in_field
         from stronglens.raytracing.pixelised import start_rays
@@ -81,7 +112,7 @@ class Simulation:
 
         indices = np.arange(chunk * CHUNK_SIZE, (chunk + 1) * CHUNK_SIZE)
         lens_simulator = simulator(self.parameters, 1.0, 1.0)
-        modelled, labels, _ = lens_simulator.simulate(indices)
+        images, labels, _ = lens_simulator.simulate(indices)
         scene = lens_simulator.physical_scene(lens_simulator.complete(labels, indices))
         source, lens = lens_simulator.render(scene)
         flux = source_flux_in_field(scene, lens_simulator.shape, self.parameters.pixel_scale)
@@ -93,14 +124,26 @@ class Simulation:
             bright = lens_galaxy(self.galaxies[indices[place] % len(self.galaxies)], row, angle, rays)
             pixels = bright.reshape(*source.shape[1:], -1).mean(axis=-1)
             photographed[place] = flux[place] * self.parameters.pixel_scale**2 * pixels
-        time = labels.get("exposure-time")
-        rate, measured = telescope.observe(photographed, lens, lens_simulator.telescope, None, time, None)
+        time, camera = labels.get("exposure-time"), lens_simulator.telescope
+        rate, measured = telescope.observe(photographed, lens, camera, None, time, None)
         noise = [generator(self.parameters.seed, Stream.NOISE, index) for index in indices]
-        images = telescope.add_noise(rate, lens_simulator.telescope, noise, time)
-        return modelled, images, labels | {"snr": measured["snr"]}
+        others = telescope.add_noise(rate, camera, noise, time)
+        source, photographed, lens = (telescope.blur(light, camera.psf) for light in (source, photographed, lens))
+        return {
+            MODELS: Lenses(images, source, lens, labels),
+            PHOTOGRAPHED: Lenses(others, photographed, lens, labels | {"snr": measured["snr"]}),
+        }
 
 
-def study(model_file: Path, galaxies: list[Galaxy], number: int) -> tuple[dict, dict]:
+def simulate(parameters, galaxies: list[Galaxy], number: int) -> dict[str, Lenses]:
+    """Simulate lenses with both kinds of sources, other ones than those of a training set."""
+    work = Simulation(replace(parameters, seed=parameters.seed + SEED), galaxies)
+    with open_executor(1) as executor:  # PyAutoLens needs a separate process
+        parts = [executor.submit(work, chunk).result() for chunk in range(-(-number // CHUNK_SIZE))]
+    return {kind: Lenses.joined([part[kind] for part in parts], number) for kind in (MODELS, PHOTOGRAPHED)}
+
+
+def study(network, record: dict, galaxies: list[Galaxy], number: int) -> tuple[dict, dict]:
     """Measure lenses with both kinds of sources.
 
     Returns
@@ -113,25 +156,17 @@ def study(model_file: Path, galaxies: list[Galaxy], number: int) -> tuple[dict, 
     """
     from stronglens.out_of_distribution import FAR, ImageFeatures, OutOfDistribution
     from stronglens.regression.posterior import Posterior
-    from stronglens.training import load_network
 
-    network, record = load_network(model_file)
     names = [item["name"] for item in record["labels"]]
     radius = next((name for name in RADII if name in names), None)
     if radius is None or not record.get("posterior") or (record.get("simulation") or {}).get("lens-model") != "sie":
-        raise RunError(f"{model_file} does not give the posterior of the Einstein radius of isothermal lenses")
+        raise RunError("the network does not give the posterior of the Einstein radius of isothermal lenses")
     posterior, score = Posterior(network, record), OutOfDistribution.from_dict(record["familiarity"])
     features, place = ImageFeatures(network, posterior), names.index(radius)
     made_with = from_manifest(panel.RegressionSimulation, record["simulation"], panel.OVERRIDES)
-    work = Simulation(replace(made_with, seed=made_with.seed + SEED), galaxies)
-    with open_executor(1) as executor:  # PyAutoLens needs a separate process
-        parts = [executor.submit(work, chunk) for chunk in range(-(-number // CHUNK_SIZE))]
-        *images, labels = zip(*(part.result() for part in parts), strict=True)
-    truth = {name: np.concatenate([part[name] for part in labels])[:number] for name in [*names, "snr"]}
     kinds, drawn = {}, {}
-    for kind, some in zip((MODELS, PHOTOGRAPHED), images, strict=True):
-        some = np.concatenate(some)[:number].astype(np.float32)
-        seen = features(some)
+    for kind, lenses in simulate(made_with, galaxies, number).items():
+        truth, seen = lenses.labels, features(lenses.images)
         draws = posterior.sample(seen["summary"], DRAWS, 0)
         kinds[kind] = judge(draws[..., place], truth[radius])
         kinds[kind]["flagged"] = float((score.percentile(seen) > 100 * FAR).mean())
@@ -139,9 +174,30 @@ def study(model_file: Path, galaxies: list[Galaxy], number: int) -> tuple[dict, 
             if name in names:
                 kinds[kind][name] = judge(draws[..., names.index(name)], truth[name])
         _print(kind, kinds[kind])
-        drawn = {"images": some, "true": truth[radius], "draws": draws[..., place]}
+        drawn = {"images": lenses.images, "true": truth[radius], "draws": draws[..., place], "snr": truth["snr"]}
     found = {"radius": radius, "images": number, "galaxies": len(galaxies), "kinds": kinds}
-    return found, drawn | {"snr": truth["snr"], "pixel_scale": record["pixel-scale"]}
+    return found, drawn | {"pixel_scale": record["pixel-scale"]}
+
+
+def study_separation(network, record: dict, galaxies: list[Galaxy], number: int) -> None:
+    """Print how well a network separates lenses with both kinds of sources."""
+    from stronglens.separation.metrics import flux_ratio, half_width, interval, peak_ratio, similarity
+    from stronglens.separation.report import separate
+
+    made_with = from_manifest(panel.SeparationSimulation, record["simulation"], panel.OVERRIDES)
+    for kind, lenses in simulate(made_with, galaxies, number).items():
+        found = separate(network, lenses.images)
+        sums = flux_ratio(found.source, lenses.source)[lenses.labels["snr"] > BRIGHT]
+        quantities = {
+            "PSNR of all light [dB]": interval(peak_ratio(found.denoised, lenses.source + lenses.lens), 0),
+            "PSNR of the source [dB]": interval(peak_ratio(found.source, lenses.source), 0),
+            "SSIM of the source": interval(similarity(found.source, lenses.source), 0),
+            f"source flux over the true one, S/N > {BRIGHT}: median": interval(sums, 0, np.median),
+            "... half-width": interval(sums, 0, half_width),
+        }
+        print(f"{number:,} lenses with {kind}, 95 % bootstrap intervals")
+        for name, entry in quantities.items():
+            print(f"  {name:<52} {entry['value']:.3f} ({entry['low']:.3f} to {entry['high']:.3f})")
 
 
 def judge(draws: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -181,13 +237,24 @@ def draw_examples(drawn: dict, galaxies: int):
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.galaxies", description=__doc__.splitlines()[0])
     parser.add_argument("galaxies", type=Path, nargs="+", help="FITS files with an image of a galaxy in each extension")
-    parser.add_argument("--model-file", type=Path, required=True, help="network with posteriors of isothermal lenses")
+    parser.add_argument(
+        "--model-file",
+        type=Path,
+        required=True,
+        help="network with posteriors of isothermal lenses, or of --task=separation",
+    )
     parser.add_argument("--images", type=int, default=IMAGES, help="number of images for each kind of source")
     parser.add_argument("--results", type=Path, default=RESULTS / "galaxies.json")
     parser.add_argument("--figure", type=Path, default=FIGURE)
     options = parser.parse_args(arguments)
+    from stronglens.training import load_network
+
     galaxies = read_galaxies(options.galaxies)
-    found, drawn = study(options.model_file, galaxies, options.images)
+    network, record = load_network(options.model_file)
+    if record["task"] == "separation":
+        study_separation(network, record, galaxies, options.images)
+        return 0
+    found, drawn = study(network, record, galaxies, options.images)
     report = {"machine": describe_machine(), "network": str(options.model_file), **found}
     options.results.write_text(json.dumps(report, indent=1) + "\n")
     save_figure(draw_examples(drawn, len(galaxies)), options.figure)
