@@ -94,7 +94,7 @@ bench-gpu:  ## measure simulation and training on a GPU; write benchmarks/result
 tables: $(VENV)/.installed  ## write the parameter tables in docs/parameters/
 	$(PYTHON) params_and_cli.py
 
-networks: $(VENV)/.installed  ## train the networks that come with the project anew (an hour and more for each)
+networks: $(VENV)/.installed  ## train the networks of the project again (an hour and more for each)
 	$(PYTHON) -m benchmarks.networks
 
 gallery: figures/.drawn  ## copy the figures of the default run into the README's gallery

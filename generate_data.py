@@ -62,7 +62,7 @@ def generate(parameters) -> None:
     rate = f"; {progress.rate:,.0f} images/s after start-up" if progress.rate else ", start-up included"
     console.say(f"{missing:,} images in {execution.describe_duration(seconds)}{rate}")
     if not parameters.convert_from:
-        rejected = ", ".join(f"{count:,} {reason}" for reason, count in manifest["rejected"].items() if count)
+        rejected = ", ".join(f"{count:,} ({reason})" for reason, count in manifest["rejected"].items() if count)
         console.say(f"Rejected draws: {rejected or 'none'}")
     places = ", ".join(f"{array.place}/" for array in store.arrays.values())
     console.say(f"Dataset: {folder}/ ({places}, labels.csv, manifest.json)")

@@ -71,13 +71,12 @@ class Run(Parameters):
         help="what the network learns. regression: properties of lens and source; substructure: the class of the "
         "lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex; reconstruction: the unlensed "
         "source galaxy; finding: whether there is a lens; separation: noise, and the light of lens and source; "
-        "generation: to compress the images of any of these datasets, and to generate new ones. Each task has its own "
-        "flags",
+        "generation: a few numbers that describe an image of any dataset, and new images. Each task has its own flags",
     )
     preset: str | None = text(
         None,
-        help="file of parameter values: slacs (HST ACS F814W), euclid (VIS), magnet, ou66, ou200, ou-vis, ou-j, ou-y, "
-        "ou-h, ou-jyh, or the path of your own .toml file; --config and flags override its values",
+        help="file of parameter values: slacs (HST ACS F814W), euclid (VIS), for --task=finding ou66, ou200, ou-vis, "
+        "ou-j, ou-y, ou-h, ou-jyh, for reconstruction magnet; or your own .toml file. --config and flags override it",
     )
     seed: int = number(0, valid=(0, 2**63 - 1), help="seed of all random numbers")
     dataset_dir: Path = text("dataset", recorded=False, help="folder of the simulated dataset")
@@ -599,19 +598,19 @@ class Explanation(Parameters):
 
     explain: tuple[str, ...] = names(
         (), many=True,
-        help="images to explain: files as for --predict, or indices of images in the dataset; noise: start an ascent "
-        "from noise",
+        help="images to explain: files as for --predict, or indices of images in the dataset; noise: an image of "
+        "noise, as the start of class images and kernels",
     )
     explain_test: int = number(
         0, valid=(0, 10_000), unit="images",
-        help="test whether the maps are true, on this number of simulated images (48 are enough): each block is "
-        "replaced by that of the same image without what is looked for. 0: no test",
+        help="compare the maps with the true effect of each block of pixels, which is replaced by the same image "
+        "without source or substructure; number of simulated images (48 are enough). 0: no test",
     )
     method: str = text(
         "all",
-        help="all, one page of all maps; or gradient, input-x-gradient, integrated-gradients, smoothgrad, occlusion, "
-        "grad-cam, guided-backpropagation, guided-grad-cam: one map; class-image: the image that raises the output "
-        "most; deep-dream: the image that excites a layer; kernels: images that excite each kernel of a layer; "
+        help="all: one figure with all maps; gradient, input-x-gradient, integrated-gradients, smoothgrad, occlusion, "
+        "grad-cam, guided-backpropagation, guided-grad-cam: this map; class-image: an image that maximises the "
+        "output; deep-dream: an image that activates a layer; kernels: images that activate each kernel of a layer; "
         "activations: the feature maps of the layers",
     )
     output: str | None = text(
@@ -619,23 +618,26 @@ class Explanation(Parameters):
     )
     patch: int = number(3, unit="pixels", valid=(1, 1024), help="side of the patches of an occlusion")
     stride: int | None = number(
-        None, unit="pixels", valid=(1, 1024), help="distance of neighbouring patches; by default their side"
+        None, unit="pixels", valid=(1, 1024), help="distance between neighbouring patches; by default their side"
     )
     fill: str = choice(
         "zero", ("zero", "blur", "noise", "twin"),
-        help="what replaces a patch: no light; the blurred image; noise; the same image without what is looked for, "
-        "which needs an image of a simulated dataset",
+        help="what replaces a patch. zero: no light; blur: the blurred image; noise; twin: the same image without "
+        "source or substructure, for images of a simulated dataset",
     )
-    layer: str | None = text(None, help="layer of Grad-CAM, of a dream and of kernels; by default the last one")
-    steps: int = number(64, valid=(1, 10_000), help="steps of integrated gradients and of an ascent")
+    layer: str | None = text(None, help="layer for grad-cam, deep-dream and kernels; by default the last one")
+    steps: int = number(
+        64, valid=(1, 10_000), help="steps of integrated-gradients, and of class-image, deep-dream and kernels"
+    )
     step_size: float = number(
         0.05, valid=(1e-6, 10),
-        help="step of an ascent: RMS change of the arcsinh of the pixels in units of ten times the noise",
+        help="size of a step of class-image, deep-dream and kernels: RMS change of arcsinh(pixel / 10 noise)",
     )
     total_variation: float = number(
-        0.3, valid=(0, 1000), help="weight against differences of neighbouring pixels in an ascent"
+        0.3, valid=(0, 1000),
+        help="weight of the penalty on differences of neighbouring pixels, for class-image, deep-dream and kernels",
     )
-    l2: float = number(1.0, valid=(0, 1000), help="weight against changes of the start in an ascent")
+    l2: float = number(1.0, valid=(0, 1000), help="weight of the penalty on differences from the start image")
 
 
 @declare

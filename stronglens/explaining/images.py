@@ -99,7 +99,7 @@ def background_of(record) -> np.ndarray:
 def _read_stored(parameters, record, indices, rebuild, open_simulation, twins, console) -> list[ExplainedImage]:
     dataset = load_dataset(parameters.dataset_dir, parameters.task, in_memory=False)
     if list(dataset.images.shape[1:]) != list(record["image-shape"]):
-        raise RunError(f"the images in {parameters.dataset_dir} have not the shape of the network's: give another")
+        raise RunError(f"the images in {parameters.dataset_dir} do not have the shape of the network's images")
     if max(indices) >= len(dataset.images):
         raise UsageError(f"--explain={max(indices)}: the dataset has the images 0 to {len(dataset.images) - 1}")
     trained = set(record.get("split", {}).get("train", ())) if _is_same(dataset, record) else set()
@@ -124,9 +124,9 @@ def _read_stored(parameters, record, indices, rebuild, open_simulation, twins, c
             if np.allclose(again, image, atol=1e-3 * np.abs(image).max()):
                 twin, effect = others[index]["twins"][0], others[index]["effects"][0]
             elif parameters.fill == "twin":
-                raise RunError(f"image {index} is not simulated as it was stored: no twin")
+                raise RunError(f"image {index}: a new simulation differs from the stored image: no twin")
             else:
-                console.warn(f"image {index} is not simulated as it was stored: no twin")
+                console.warn(f"image {index}: a new simulation differs from the stored image: no twin")
             if effect is not None and not effect.any():
                 twin = effect = None
         found.append(ExplainedImage(f"image {index}", str(index), image, twin, effect, tuple(notes)))

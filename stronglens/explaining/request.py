@@ -31,7 +31,7 @@ def check_explanation(parameters) -> None:
         raise UsageError(f"--method={parameters.method} must be one of {', '.join(METHODS)}")
     words: Sequence[str] = parameters.explain
     if NOISE in words and (parameters.method not in ASCENTS or len(words) > 1):
-        raise UsageError(f"--explain={NOISE} starts an ascent: give --method={' or '.join(ASCENTS)}, and nothing else")
+        raise UsageError(f"--explain={NOISE} needs --method={' or '.join(ASCENTS)}, and no other image")
     if parameters.fill == "twin" and words and not all(map(is_index, words)):
         raise UsageError("--fill=twin needs the simulator: give --explain the index of an image in a simulated dataset")
     if parameters.explain_test and parameters.method not in ("all", *MAPS):

@@ -19,7 +19,7 @@ class FindingImages(Parameters):
     )
     pixel_scale: float = number(
         0.1, shortcut="ps", unit="arcsec", valid=(0.1, 0.3),
-        help="pixels of the images, 0.1 or 0.3. Y, J and H are recorded in pixels of 0.3 arcsec, VIS in pixels of 0.1",
+        help="size of a pixel of the images, 0.1 or 0.3. The camera has pixels of 0.3 arcsec in Y, J and H, 0.1 in VIS",
     )
     over_sampling: int = number(
         4, shortcut="os", unit="rays", valid=(1, 16), help="rays along each side of a pixel of 0.1 arcsec"
@@ -40,9 +40,9 @@ class LensesAndOthers(Parameters):
     )
     compound: str | None = choice(
         None, ("rings", "arcs", "two-lenses"),
-        help="kind of compound lenses, with galaxies at three redshifts. rings, arcs: two sources, the nearer one with "
-        "mass, aligned with the lens or not; two-lenses: one source behind two galaxies. All lenses are of this kind "
-        "unless --compound-share is given",
+        help="kind of compound lenses, with galaxies at three redshifts. rings: two sources aligned with the lens, "
+        "the nearer one with mass; arcs: the same, not aligned; two-lenses: one source behind two galaxies. All lenses "
+        "are of this kind unless --compound-share is given",
     )
     compound_share: float = number(
         0.0, valid=(0, 1), help="fraction of the lenses that are compound, of the kind of --compound or of all kinds"
@@ -89,12 +89,12 @@ class FieldScores(Parameters):
     """Test at the scale of a survey"""
 
     prevalence: float = number(
-        0.0005, valid=(1e-9, 0.999), help="fraction of lenses among the images of a survey, for its purity"
+        0.0005, valid=(1e-9, 0.999), help="fraction of lenses among the images of a survey, to compute the purity"
     )
     field_images: int = number(
         0, valid=(0, 100_000_000), recorded=False,
-        help="number of non-lenses that are simulated and scored, but not kept, to measure small rates of false "
-        "positives",
+        help="number of additional non-lenses that are simulated and scored, but not stored, to measure small "
+        "false-positive rates",
     )
     test_only: bool = switch(
         recorded=False,
@@ -111,12 +111,12 @@ class Cutouts(Parameters):
     """Layout of the measured files"""
 
     bologna: bool = switch(
-        help="the files are of the Bologna lens-finding challenge: pixels of the value 100 are masked, and each image "
-        "is multiplied such that its noise is that of the training images, since its unit is not known",
+        help="the files are from the Bologna lens-finding challenge: pixels with the value 100 are masked, and each "
+        "image is scaled to the noise of the training images, since its unit is not known",
     )
     as_is: bool = switch(
-        help="score the images of a Zarr array (N, H, W) or (N, H, W, B), or of a FITS cube (N, H, W), as they are, at "
-        "the speed of the network: they must have the grid and the unit of the training images. Writes scores.csv",
+        help="score the images of a Zarr array (N, H, W) or (N, H, W, B), or of a FITS cube (N, H, W), without "
+        "preparation (fast): they must have the grid and the unit of the training images. Writes scores.csv",
     )
 
 
@@ -137,7 +137,7 @@ EXAMPLES = {
         ("train a network on dataset/ and test it", "model_and_figures.py --task=finding"),
         ("test it on compound lenses too", "model_and_figures.py --task=finding --more-tests=rings,arcs"),
         (
-            "measure small rates of false positives of the trained network",
+            "measure small false-positive rates of the trained network",
             "model_and_figures.py --task=finding --test-only --field-images=100000",
         ),
         ("score telescope images", "model_and_figures.py --task=finding --predict cutouts/"),

@@ -271,21 +271,23 @@ def finding_table(metrics: Mapping) -> str:
     entries = {
         "AUROC": metrics["auroc"],
         f"F1 ({metrics['lens_share']:.0%} lenses)": metrics["f1"],
-        "recall at that threshold": metrics["recall"],
-        "false-positive rate": metrics["false_positive_rate"],
+        "recall at F1's threshold": metrics["recall"],
+        "false-positive rate (FPR) at F1's threshold": metrics["false_positive_rate"],
     }
     for number, entry in metrics["recall_at_false_positives"].items():
-        entries[f"recall at {number} of {entry['negatives']:,} false"] = entry
+        entries[f"recall with {number} false positives in {entry['negatives']:,}"] = entry
     for name, entry in metrics["recall_at_rate"].items():
         entries[f"recall at FPR {name}"] = entry
         if "false_positive_rate" in entry:
-            entries[f"  rate on the test set ({name})"] = entry["false_positive_rate"]
+            entries[f"  FPR measured on the test set ({name})"] = entry["false_positive_rate"]
     for name, one in metrics["prevalences"].items():
-        share = f"1/{round(1 / float(name)):,}"
+        share = f"1 lens in {round(1 / float(name)):,}"
         entries[f"purity at F1's threshold, {share}"] = one["purity"]
         entries[f"purity at completeness 0.5, {share}"] = one["purity_at_half"]
         entries[f"lenses in the top {TOP:,}, {share}"] = one["top"]
-    lines = [", ".join(f"{count:,} {name}" for name, count in counts.items()), "", *_lines(entries)]
+    lines = [", ".join(f"{count:,} {name}" for name, count in counts.items()), ""]
+    width = max(map(len, entries))
+    lines += [f"  {'':<{width}}{'value':>10}  {'95 % interval':>20}", *_lines(entries)]
     lines += ["", "AUROC against each kind of non-lens", *_lines({k: v["auroc"] for k, v in metrics["kinds"].items()})]
     recalls = {name: one["best_f1"] for name, one in metrics["compounds"].items()}
     if metrics["doubtful"]:

@@ -11,10 +11,10 @@ class GenerationLearning(Parameters):
 
     network: str = choice(
         "vae", ("vae", "autoencoder", "conv-vae", "conv-autoencoder", "pca", "lecture", "gan", "cyclegan"),
-        help="vae: variational autoencoder; autoencoder: without its prior on the codes; conv-vae and "
+        help="vae: variational autoencoder; autoencoder: the same without a prior on the codes; conv-vae and "
         "conv-autoencoder: with convolutions on the pixels; pca: principal components, not trained; lecture: dense "
-        "layers with 32 ReLU codes, for comparison; gan: a generator of images against a discriminator; "
-        "cyclegan: networks that translate images to those of another dataset, and back. vae and autoencoder begin as "
+        "layers with 32 ReLU codes, for comparison; gan: generative adversarial network; "
+        "cyclegan: networks that translate images to those of another dataset, and back. vae and autoencoder start as "
         "pca",
     )
     latents: int = number(
@@ -27,22 +27,22 @@ class GenerationLearning(Parameters):
     )
     few_labels: str | None = text(
         None,
-        help="label to predict from the codes of 50, 200 and 1000 training images, beside components and a network "
-        "from scratch (such as einstein-radius)",
+        help="label (such as einstein-radius) to predict from the codes of 50, 200 and 1000 training images, compared "
+        "with principal components and with a network on the pixels",
     )
     spectra: Path | None = text(
         None,
         help="folder of spectra to compress instead of images: SDSS's spec-*.fits, 6dFGS's .fits, or .npz with flux "
         "and wavelength; autoencoders are compared with principal components",
     )
-    example: str | None = choice(None, ("iris",), help="iris: compress the flowers of a textbook example, not images")
+    example: str | None = choice(None, ("iris",), help="iris: compress a textbook table of flowers instead of images")
     components: int = number(
         256, valid=(2, 2048),
-        help="number of principal components of the images that the dense networks work on",
+        help="number of principal components of the images that are the input of the dense networks",
     )
     gan_space: str = choice(
         "pixels", ("pixels", "latents"), applies=("network", "gan"),
-        help="what the generator of a gan makes. pixels: images; latents: codes of a vae that is trained first (as "
+        help="output of the generator of a gan. pixels: images; latents: codes of a vae that is trained first (as "
         "--network=vae --sampler=gan)",
     )
     discriminator_rate: float = number(
@@ -51,17 +51,17 @@ class GenerationLearning(Parameters):
     )
     target_dir: Path | None = text(
         None,
-        help="with cyclegan: folder of the other dataset, to whose images those of --dataset-dir are translated, and "
+        help="with cyclegan: folder of the other dataset; images of --dataset-dir are translated to its images, and "
         "back",
     )
     target_network: Path | None = text(
         None,
-        help="with cyclegan: network that measures labels and was trained on the images of --target-dir, for "
-        "comparison",
+        help="with cyclegan: regression network trained on the images of --target-dir, for comparison with "
+        "--features-from",
     )
-    width: int = number(256, valid=(1, 4096), help="units of each hidden layer; of gan and cyclegan, filters")
+    width: int = number(256, valid=(1, 4096), help="units of each hidden layer; for gan and cyclegan, filters")
     depth: int = number(
-        2, valid=(1, 16), help="hidden layers of the encoder and of the decoder; of cyclegan, residual blocks"
+        2, valid=(1, 16), help="hidden layers of the encoder and of the decoder; for cyclegan, residual blocks"
     )
 
 
@@ -71,22 +71,22 @@ class GenerationSampling(Parameters):
 
     sampler: str = choice(
         "flow", ("flow", "flow-matching", "gmm", "gan", "prior", "none"),
-        help="distribution that codes of new images are drawn from. flow: a normalising flow (BayesFlow), fitted to "
+        help="distribution of the codes of new images. flow: a normalising flow (BayesFlow), fitted to "
         "the codes of the training images; flow-matching: a flow along straight paths; gmm: a mixture of normal "
-        "distributions; gan: a generator of codes against a discriminator; prior: the prior of a vae, or of a gan; "
+        "distributions; gan: generative adversarial network of codes; prior: the prior of a vae, or of a gan; "
         "none: no new images",
     )
-    sampler_epochs: int = number(60, valid=(1, 100_000), help="epochs of the training of the sampler")
+    sampler_epochs: int = number(60, valid=(1, 100_000), help="number of epochs in the training of the sampler")
     condition: tuple[str, ...] = names(
         (), many=True,
-        help="labels that new images can be asked for; the sampler (or the generator of a gan) is then conditional on "
-        "them",
+        help="labels of new images: the sampler (or the generator of a gan) is conditional on them. They are drawn "
+        "from the labels of the training images",
     )
     features_from: Path | None = text(
         None,
-        help="trained network of another task, on whose features of images precision, recall, density, coverage and "
-        "kernel distance are measured; without it, on principal components. With cyclegan: network of this dataset's "
-        "images, whose bias on translated images is measured",
+        help="trained network of another task: precision, recall, density, coverage and kernel distance are measured "
+        "on its features of the images, instead of on principal components. With cyclegan: regression network trained "
+        "on this dataset; its bias on translated images is measured",
     )
     sample: int = number(
         0, valid=(0, 10_000_000), recorded=False,

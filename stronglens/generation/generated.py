@@ -144,5 +144,5 @@ def write_generated(
             progress.advance(len(indices))
         writer.finish(columns, describe_prior)
     noise = "with the noise of their camera" if has_noise else "without noise"
-    known = f"labels: {', '.join(condition)}, as asked for" if condition else "no labels: nobody knows them"
+    known = f"labels: {', '.join(condition)}" if condition else "without labels"
     console.say(f"Generated dataset: {folder}/ ({number:,} images {noise}; {known})")

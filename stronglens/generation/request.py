@@ -98,7 +98,7 @@ def check_players(parameters) -> None:
     if wrong := [flag for flag, is_given in unused.items() if is_given]:
         raise UsageError(f"{wrong[0]} does not apply with --network={network}")
     if parameters.valid_split == 0:
-        raise UsageError(f"--network={network} needs validation images: they show whether what is made is alike")
+        raise UsageError(f"--network={network} needs validation images, to detect a collapse")
     if parameters.predict:
         raise UsageError(f"--predict does not apply with --network={network}: it has no encoder")
 

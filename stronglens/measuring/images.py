@@ -108,5 +108,5 @@ def _list_folder(path: str) -> list[str]:
     names = (file.name for file in Path(path).iterdir() if not file.name.startswith("."))
     files = [str(Path(path) / name) for name in sorted(names) if name.lower().endswith(FILE_ENDINGS)]
     if not files:
-        raise RunError(f"{path}: holds no images; files end in {', '.join(FILE_ENDINGS)}")
+        raise RunError(f"{path}: contains no images; files end in {', '.join(FILE_ENDINGS)}")
     return files

@@ -187,7 +187,7 @@ def _choose_hdu(hdus: Any, asked: str | int | None, name: str, flag: str, dimens
     if not images:
         for shape in filter(None, shapes.values()):
             check_array(shape, np.dtype(np.float64), name)
-        raise RunError(f"{name}: holds no image")
+        raise RunError(f"{name}: contains no image")
     if len(images) > 1:
         raise RunError(
             f"{name}: holds {len(images)} images; choose one with {_how_to_choose(flag)}: "

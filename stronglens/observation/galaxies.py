@@ -55,7 +55,7 @@ def clean(image: np.ndarray, name: str = "") -> Galaxy:
     """
     image = np.asarray(image, float)
     if image.ndim != 2 or min(image.shape) <= 4 * RIM:
-        raise RunError(f"{name or 'image'}: {' x '.join(map(str, image.shape))} pixels hold no galaxy")
+        raise RunError(f"{name or 'image'}: {' x '.join(map(str, image.shape))} pixels are too few for a galaxy")
     if not np.isfinite(image).all():
         raise RunError(f"{name or 'image'}: pixels without a number")
     rim = np.concatenate([image[:RIM].ravel(), image[-RIM:].ravel(), image[:, :RIM].ravel(), image[:, -RIM:].ravel()])
@@ -90,7 +90,7 @@ def isolate(image: np.ndarray, name: str = "") -> Galaxy:
     depth = max(1.0, found.radius / 8)
     core = ndimage.distance_transform_edt(mask) > depth
     if not core.any():
-        raise RunError(f"{name or 'image'}: threads of noise, no galaxy")
+        raise RunError(f"{name or 'image'}: filaments of noise, no galaxy")
     body = ndimage.distance_transform_edt(~core) <= depth
     blurred = ndimage.gaussian_filter(found.light, max(1.0, found.radius / 4))
     places = peak_local_max(blurred, min_distance=max(1, round(found.radius / 2)), labels=body.astype(int))

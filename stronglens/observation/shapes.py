@@ -1,5 +1,7 @@
 """Check the shape and the type of arrays that are read as images."""
 
+import textwrap
+
 import numpy as np
 
 from stronglens.parameters import RunError
@@ -49,4 +51,5 @@ def check_plane(shape: tuple[int, ...], plane: int, name: str) -> None:
 
 def first_line(error: Exception) -> str:
     """Return the first line of a message, at most 120 characters."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return textwrap.shorten(line, 120, placeholder=" ...")

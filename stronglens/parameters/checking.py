@@ -112,15 +112,20 @@ def describe_unknown(what: str, written: str, known: Sequence[str], others: Mapp
         Of the other commands (``generate_data.py``) and tasks (``--task=X``).
     """
     candidates: dict[str, str] = {}
+    owners: dict[str, list[str]] = {}
     for owner, cls in others.items():
         for declaration in declarations(cls).values():
             full = declaration.flag if what == "flag" else declaration.key
             if written in (full, f"-{declaration.shortcut}"):
-                shown = written if written == full else f"{written} ({full})"
-                if owner.startswith("--"):
-                    return f"{shown} applies to {owner}"
-                return f"{shown} belongs to {owner}: give it to that command"
+                owners.setdefault(full, []).append(owner)
             candidates.setdefault(full, f"{full} of {owner}")
+    if owners:
+        full, (first, *more) = next(iter(owners.items()))
+        shown = written if written == full else f"{written} ({full})"
+        if not first.startswith("--"):
+            return f"{shown} belongs to {first}: give it to that command"
+        tasks = [first, *(owner.removeprefix("--task=") for owner in more if owner.startswith("--"))]
+        return f"{shown} applies to {', '.join(tasks)}"
     candidates |= {name: name for name in known}
     return f"unknown {what} {shown_value(written)}{nearest(written, candidates)}"
 

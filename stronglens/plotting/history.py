@@ -60,6 +60,6 @@ def _describe_training(history: Mapping[str, np.ndarray], best: int | None) -> s
     if len(accuracy) >= best and np.isfinite(accuracy[best - 1]):
         text += f" with accuracy {accuracy[best - 1]:.1%}"
     rates = history.get("learning_rate", np.empty(0))
-    if len(rates) and np.isfinite(rates).all():
+    if len(rates) > 1 and np.isfinite(rates).all():
         text += f"; learning rate {rates[0]:.2g}" + (f" to {rates[-1]:.2g}" if rates[-1] != rates[0] else "")
     return text

@@ -82,9 +82,9 @@ class ReconstructionLearning(Parameters):
 
     network: str = choice(
         "rim", ("rim", "unet", "magnet", "none"),
-        help="rim: recurrent inference machine that corrects the linear inversion in steps; unet: one correction; "
-        "magnet: the network of Morningstar & Rueter (2019), slow without a GPU; none: the linear inversion, without "
-        "training",
+        help="rim: recurrent inference machine that corrects the linear inversion in steps; unet: U-Net, one "
+        "correction; magnet: the network of Morningstar & Rueter (2019), slow without a GPU; none: the linear "
+        "inversion, without training",
     )
     steps: int = number(4, valid=(1, 50), applies=("network", ("rim", "magnet")), help="steps of the network")
     rim_stride: int = number(
@@ -92,8 +92,8 @@ class ReconstructionLearning(Parameters):
     )
     lens_error: float = number(
         0.0, shortcut="le", valid=(0, 1),
-        help="standard deviation of Gaussian errors in the lens model that the network is given in training: Einstein "
-        "radius (arcsec), both ellipticities and both shears",
+        help="standard deviation of Gaussian errors of the lens models in training, in Einstein "
+        "radius (arcsec), both ellipticity components and both shear components",
     )
 
 
@@ -113,7 +113,7 @@ class LensOfImages(Parameters):
     lens_draws: Path | None = text(
         None,
         help="posterior draws of the lens model, draws_NAME.csv of --task=regression, instead of one lens model: the "
-        "source is averaged over 16 of them, and its error contains their spread",
+        "source is averaged over 16 of them, and its error bar includes their scatter",
     )
     psf_width: float | None = number(
         None, unit="arcsec", valid=(0, 10), help="FWHM of the image's Gaussian PSF; 0: none"

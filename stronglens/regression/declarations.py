@@ -27,7 +27,7 @@ class RegressionLearning(Parameters):
     )
     separate: Path | None = text(
         None,
-        help="network of --task=separation that takes the noise and the lens's light off all images first, in training "
+        help="network of --task=separation that first removes noise and lens light from all images, in training "
         "and with --predict; it must have been trained on images of the same camera and another seed",
     )
 

@@ -15,13 +15,13 @@ class SeparationLearning(Parameters):
     )
     network: str = choice(
         "unet", ("unet", "branched", "components"),
-        help="network architecture. unet: a U-Net that draws the noise and the source; the lens's light is what "
-        "remains of the image; or that draws the convergence pixel by pixel; branched: a trunk with one branch for the "
-        "noise and one for the source (Reiman & Goehre 2019), slower; components: the principal components of a map of "
-        "the convergence, and their uncertainties",
+        help="network architecture. unet: a U-Net that predicts noise and source (the light of the lens is the image "
+        "minus both), or the convergence of each pixel; branched: one branch for the noise and one for the source "
+        "(Reiman & Goehre 2019), slower; components (only for convergence): principal components of the map, and "
+        "their uncertainties",
     )
     adversarial: bool = switch(
-        help="with --network=branched: add the loss of a discriminator, which learns to tell separated "
+        help="with --network=branched: add the loss of a discriminator, which learns to distinguish separated "
         "sources from true ones (Reiman & Goehre 2019)"
     )
     measure_radius: Path | None = text(
@@ -37,9 +37,9 @@ OVERRIDES = {
 
 EXAMPLES = {
     "generate_data.py": (
-        ("4,000 images with the light and mass that make them", "generate_data.py --task=separation -n=4000"),
+        ("4,000 images with their light and mass", "generate_data.py --task=separation -n=4000"),
         (
-            "isothermal lenses whose light and mass are not aligned",
+            "isothermal lenses whose light and mass have different ellipticities",
             "generate_data.py --task=separation --lens-model=sie --light-ellip-offset-var=0.1 -n=4000",
         ),
     ),

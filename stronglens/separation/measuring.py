@@ -28,15 +28,15 @@ from stronglens.separation.outputs import read_camera
 HEADERS = ["source-flux [e-/s]", "lens-flux [e-/s]", "chi2"]
 
 CAVEATS = (
-    "Fluxes are sums over the cut-out, at the zero point of the training images. Faint sources come out too bright:",
-    "the network knows how bright sources usually are. chi2: image minus light over the camera's noise, per pixel.",
+    "Fluxes are sums over the cut-out, at the zero point of the training images. Faint sources are too bright:",
+    "their flux tends to the mean of the training set. chi2: image minus light over the camera's noise, per pixel.",
 )
 
 MAP_HEADERS = ["einstein-radius [arcsec]", "sigma-ln-convergence"]
 
 MAP_CAVEATS = (
     "Mass-sheet degeneracy: lambda kappa + 1 - lambda gives the same image of a scaled source.",
-    "The map has the lambda of the lens models that were simulated, and their shape where the image shows nothing.",
+    "The map has the lambda of the simulated lens models, and their shape where the image contains no information.",
 )
 
 

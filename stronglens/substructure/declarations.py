@@ -23,8 +23,8 @@ class Substructure(Parameters):
     )
     mass_distances: str = choice(
         "angular", ("angular", "luminosity"),
-        help="distances that convert masses to angles; luminosity: an error of the public simulator, equivalent to 0.6 "
-        "of the mass",
+        help="distances that convert masses to angles; luminosity: an error of the public simulator, which reduces "
+        "masses to 0.6 of their values",
     )
     subhalo_profile: str = choice(
         "point", ("point", "nfw"), help="subhalo profile: point masses or truncated NFW halos"

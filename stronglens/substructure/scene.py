@@ -74,7 +74,7 @@ class SubstructureSimulator(LensSimulator):
 
     @property
     def name(self) -> str:
-        return f"lenses (alternating {', '.join(CLASSES)}, {self.parameters.substructure_preset})"
+        return f"lenses (classes {', '.join(CLASSES)}; recipe {self.parameters.substructure_preset})"
 
     @property
     def columns(self) -> dict[str, Column]:

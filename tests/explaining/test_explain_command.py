@@ -77,7 +77,7 @@ def test_the_test_is_kept_with_the_network(folder, capsys):
         (["--explain=5", "--fill=twin"], "needs a simulated dataset"),
         (["--explain=a.fits", "--fill=twin"], "the index of an image in a simulated dataset"),
         (["--explain=600"], "the dataset has the images 0 to 59"),
-        (["--explain=noise"], "starts an ascent"),
+        (["--explain=noise"], "--explain=noise needs --method=class-image"),
         (["--explain=5", "--predict=a.fits"], "exclude --predict"),
     ],
 )

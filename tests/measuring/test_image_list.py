@@ -31,7 +31,7 @@ def test_files_folders_and_lists(tmp_path):
     images = list_images([str(tmp_path), str(listed), "x.fits", "x.fits"])
     assert [image.path for image in images] == [str(tmp_path / "a.npy"), str(tmp_path / "b.fits"), "x.fits"]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match=r"holds no images; files end in \.fits"):
+    with pytest.raises(RunError, match=r"contains no images; files end in \.fits"):
         list_images([str(tmp_path / "empty")])
     listed.write_text("# nothing\n")
     with pytest.raises(RunError, match="a list without files"):

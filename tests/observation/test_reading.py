@@ -357,7 +357,7 @@ def test_files_that_are_not_images_are_refused(tmp_path):
         "a.jpg": "give .fits, .npy or .pickle",
         "renamed.fits": "not a readable FITS",
         "empty.fits": "not a readable FITS",
-        "table.fits": "holds no image",
+        "table.fits": "contains no image",
         "absent.fits": "no such file",
         ".": "is a folder",
     }.items():

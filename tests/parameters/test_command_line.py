@@ -213,6 +213,7 @@ def test_a_flag_of_the_other_command_is_named_as_such(program, argv, line):
         ("model_and_figures.py", ["--task=substructure", "--labels=a"], "--labels applies to --task=regression"),
         ("model_and_figures.py", ["--label-smoothing=0.1"], "--label-smoothing applies to --task=substructure"),
         ("generate_data.py", ["-vl=0"], "-vl (--vortex-log-length-range) applies to --task=substructure"),
+        ("model_and_figures.py", ["--task=separation", "--explain=3"], "--task=regression, substructure, finding"),
         ("generate_data.py", ["--task=substructure", "-l=a"], "-l (--labels) belongs to model_and_figures.py --task"),
         ("generate_data.py", ["--ceiling-images=1"], "belongs to model_and_figures.py --task=substructure"),
         ("model_and_figures.py", ["--network=resnet34"], "--network must be report, resnet or convnext"),

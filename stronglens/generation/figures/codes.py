@@ -58,7 +58,9 @@ def draw_latents(codes: np.ndarray, pair: tuple[int, int], labels: np.ndarray, c
             unit = f" [{plain_text(column.unit)}]" if column.unit else ""
             axes.set_title(f"{symbol_of(column)}{unit} ({column.name})", size=8.5, loc="left", pad=3)
         add_title(
-            figure, "Codes of the images, by label", f"{count_of(len(codes), 'test image')}; no label was learned"
+            figure,
+            "Codes of the images, by label",
+            f"{count_of(len(codes), 'test image')}; the training does not use labels",
         )
     return figure
 

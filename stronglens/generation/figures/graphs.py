@@ -7,7 +7,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from stronglens.generation.comparison import Measured
-from stronglens.plotting import BLUE, GREY, ORANGE, add_title, best_epoch, inches, new_figure, scale_losses, style
+from stronglens.plotting import (
+    BLUE,
+    GREY,
+    ORANGE,
+    add_title,
+    best_epoch,
+    count_of,
+    inches,
+    new_figure,
+    scale_losses,
+    style,
+)
 
 PANELS = {
     "loss": "loss [nat/image]",
@@ -34,7 +45,8 @@ def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
             for name, label, colour in ((key, "training", BLUE), (f"val_{key}", "validation", ORANGE)):
                 values = np.asarray(history.get(name, []), dtype=float)
                 if np.isfinite(values).any():
-                    axes.plot(np.arange(1, len(values) + 1), values, color=colour, label=label)
+                    epochs = np.arange(1, len(values) + 1)
+                    axes.plot(epochs, values, color=colour, label=label, marker="o" if len(values) < 25 else "", ms=3.5)
                     drawn.append(values[np.isfinite(values)])
             if best is not None:
                 axes.axvline(best, color=GREY, lw=0.8, ls="--", zorder=0, label=f"best epoch: {best}")
@@ -43,7 +55,8 @@ def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
             axes.grid(color="0.92", lw=0.6)
             if place == 0:
                 axes.legend(loc="best")
-        add_title(figure, "Training and validation", f"{len(history['loss'])} epochs; the best has the lowest loss")
+        number = count_of(len(history["loss"]), "epoch")
+        add_title(figure, "Training and validation", f"{number}; the best epoch has the lowest validation loss")
     return figure
 
 

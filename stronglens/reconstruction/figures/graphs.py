@@ -84,7 +84,7 @@ def draw_flux(fluxes: Mapping[str, tuple[np.ndarray, np.ndarray]], kinds: Mappin
     with style():
         figure = new_figure(0.6 + 2.9 * len(fluxes), SIDE + 1.05)
         every = np.concatenate([np.concatenate(pair) for pair in fluxes.values()])
-        ends = np.array([max(every.min(), 1e-3) / 1.15, every.max() * 1.15])
+        ends = np.array([every[every > 0].min() / 1.15, every.max() * 1.15])  # log axes
         for place, (level, (true, estimated)) in enumerate(fluxes.items()):
             axes = figure.add_axes(inches(figure, 0.65 + 2.9 * place, 0.6, 2.45, 2.45))
             axes.plot(ends, ends, color=GREY, lw=0.8, zorder=0)
@@ -148,7 +148,8 @@ def draw_lens_errors(found: Mapping[str, Mapping[str, float]], trained_with: flo
         )  # fmt: skip
         axes.grid(color="0.92", lw=0.6)
         axes.legend(fontsize=7.5)
-        add_title(figure, "Sources with wrong lens models", f"lens models in training were off by {trained_with:g}")
+        known = f"with errors of {trained_with:g}" if trained_with else "without errors"
+        add_title(figure, "Sources with wrong lens models", f"the network was trained with lens models {known}")
     return figure
 
 
@@ -167,7 +168,8 @@ def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
             drawn = []
             for name, label, colour in ((key, "training", BLUE), (f"val_{key}", "validation", ORANGE)):
                 values = np.asarray(history.get(name, ()), float)
-                axes.plot(np.arange(1, len(values) + 1), values, color=colour, label=label)
+                epochs = np.arange(1, len(values) + 1)
+                axes.plot(epochs, values, color=colour, label=label, marker="o" if len(values) < 25 else "", ms=3.5)
                 drawn.append(values[np.isfinite(values)])
             if best is not None:
                 axes.axvline(best, color=GREY, lw=0.8, ls="--", zorder=0, label=f"best epoch: {best}")
@@ -175,5 +177,9 @@ def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
             axes.set(xlabel="epoch", ylabel=text)
             axes.grid(color="0.92", lw=0.6)
             axes.legend(loc="best")
-        add_title(figure, "Training history", "images are observed again in every epoch; validation images are fixed")
+        add_title(
+            figure,
+            "Training history",
+            "training images get new noise and PSF in every epoch",
+        )
     return figure
