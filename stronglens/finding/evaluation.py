@@ -275,6 +275,8 @@ def finding_table(metrics: Mapping) -> str:
         "false-positive rate (FPR) at F1's threshold": metrics["false_positive_rate"],
     }
     for number, entry in metrics["recall_at_false_positives"].items():
+        if int(number) >= entry["negatives"]:
+            continue
         entries[f"recall with {number} false positives in {entry['negatives']:,}"] = entry
     for name, entry in metrics["recall_at_rate"].items():
         entries[f"recall at FPR {name}"] = entry
