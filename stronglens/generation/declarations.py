@@ -4,6 +4,8 @@ from pathlib import Path
 
 from stronglens.parameters import Parameters, choice, declare, names, number, switch, text
 
+LEARNS = "to compress the images of any of these datasets, and to generate new ones"
+
 
 @declare
 class GenerationLearning(Parameters):
