@@ -7,7 +7,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from stronglens.generation.comparison import Measured
-from stronglens.plotting import BLUE, GREY, ORANGE, add_title, best_epoch, inches, new_figure, scale_losses, style
+from stronglens.plotting import (
+    BLUE,
+    GREY,
+    ORANGE,
+    add_title,
+    best_epoch,
+    draw_epochs,
+    inches,
+    new_figure,
+    pair_curves,
+    style,
+)
 
 PANELS = {
     "loss": "loss [nat/image]",
@@ -30,17 +41,7 @@ def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
         best = best_epoch(history)
         for place, key in enumerate(panels):
             axes = figure.add_axes(inches(figure, 0.85 + 3.9 * place, 0.55, 3.0, 2.35))
-            drawn = []
-            for name, label, colour in ((key, "training", BLUE), (f"val_{key}", "validation", ORANGE)):
-                values = np.asarray(history.get(name, []), dtype=float)
-                if np.isfinite(values).any():
-                    axes.plot(np.arange(1, len(values) + 1), values, color=colour, label=label)
-                    drawn.append(values[np.isfinite(values)])
-            if best is not None:
-                axes.axvline(best, color=GREY, lw=0.8, ls="--", zorder=0, label=f"best epoch: {best}")
-            scale_losses(axes, drawn)
-            axes.set(xlabel="epoch", ylabel=PANELS[key])
-            axes.grid(color="0.92", lw=0.6)
+            draw_epochs(axes, pair_curves(history, key), best, PANELS[key])
             if place == 0:
                 axes.legend(loc="best")
         add_title(figure, "Training and validation", f"{len(history['loss'])} epochs; the best has the lowest loss")
