@@ -4,8 +4,9 @@ A default that is changed here changes everywhere: on the command line, in ``--h
 sampler and in the manifest of a dataset.
 
 This module declares the parameters that several tasks share, in groups. The parameters of one task are in its
-``declarations.py``. A class such as ``RegressionTraining`` joins groups into the parameters of one command and task;
-``@declare(name=value)`` changes defaults for that class.
+``declarations.py``, those of ``--explain`` in ``stronglens/explaining/declarations.py``. A class such as
+``RegressionTraining`` joins groups into the parameters of one command and task; ``@declare(name=value)`` changes
+defaults for that class.
 
 How to read a declaration
 -------------------------
@@ -28,10 +29,10 @@ How to read a declaration
     The parameter does not change the result (a folder, the number of processes) and is not written to the manifest.
 """
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
 
+from stronglens.explaining import declarations as explaining
 from stronglens.finding import declarations as finding
 from stronglens.generation import declarations as generation
 from stronglens.parameters import (
@@ -41,9 +42,9 @@ from stronglens.parameters import (
     component,
     declare,
     half_width,
-    markdown_table,
     names,
     number,
+    parameter_pages,
     sampled,
     switch,
     text,
@@ -52,14 +53,18 @@ from stronglens.reconstruction import declarations as reconstruction
 from stronglens.regression import declarations as regression
 from stronglens.separation import declarations as separation
 from stronglens.substructure import declarations as substructure
-from stronglens.telescopes import TELESCOPES
+from stronglens.telescopes import SETTINGS, TELESCOPES
 
 PROGRAM_VERSION = "0.1.0"
 PRESETS = Path(__file__).parent / "stronglens" / "presets"
 
 COMPOSITE = ("lens_model", "composite")
 ELLIPSOID = ("lens_model", ("sie", "powerlaw"))
-TASKS = ("regression", "substructure", "reconstruction", "finding", "separation", "generation")
+OF_TASKS = {
+    "regression": regression, "substructure": substructure, "reconstruction": reconstruction, "finding": finding,
+    "separation": separation, "generation": generation,
+}  # fmt: skip
+TASKS = tuple(OF_TASKS)
 
 
 @declare
@@ -68,10 +73,8 @@ class Run(Parameters):
 
     task: str = choice(
         "regression", TASKS, fixed=True,
-        help="what the network learns. regression: properties of lens and source; substructure: the class of the "
-        "lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex; reconstruction: the unlensed "
-        "source galaxy; finding: whether there is a lens; separation: noise, and the light of lens and source; "
-        "generation: a few numbers that describe an image of any dataset, and new images. Each task has its own flags",
+        help="what the network learns. " + "; ".join(f"{name}: {own.LEARNS}" for name, own in OF_TASKS.items())
+        + ". Each task has its own flags",
     )
     preset: str | None = text(
         None,
@@ -105,9 +108,7 @@ class Machines(Parameters):
 class Simulation(Parameters):
     """The dataset"""
 
-    generated_number: int = number(
-        1000, shortcut="n", valid=(1, 10_000_000), help="number of images"
-    )
+    generated_number: int = number(1000, shortcut="n", valid=(1, 10_000_000), help="number of images")
     format: str = choice(
         "pickle", ("pickle", "zarr"),
         help="storage format of the images. pickle: one file per image; zarr: one compressed array (Zarr v3), for "
@@ -478,9 +479,7 @@ class Training(Parameters):
         "constant", ("constant", "cosine", "exponential"),
         help="learning-rate schedule: constant; cosine, cosine decay to zero; exponential, 4 % less every 5,000 steps",
     )
-    warm_up: int = number(
-        0, unit="epochs", valid=(0, 100_000), help="epochs of linear learning-rate warm-up"
-    )
+    warm_up: int = number(0, unit="epochs", valid=(0, 100_000), help="epochs of linear learning-rate warm-up")
     weight_decay: float = number(0.0, valid=(0, 1), help="weight decay coefficient")
     augment: str = choice(
         "off", ("on", "off"),
@@ -593,56 +592,8 @@ class Prediction(Parameters):
 
 
 @declare
-class Explanation(Parameters):
-    """Explanation of a trained network (no training)"""
-
-    explain: tuple[str, ...] = names(
-        (), many=True,
-        help="images to explain: files as for --predict, or indices of images in the dataset; noise: an image of "
-        "noise, as the start of class images and kernels",
-    )
-    explain_test: int = number(
-        0, valid=(0, 10_000), unit="images",
-        help="compare the maps with the true effect of each block of pixels, which is replaced by the same image "
-        "without source or substructure; number of simulated images (48 are enough). 0: no test",
-    )
-    method: str = text(
-        "all",
-        help="all: one figure with all maps; gradient, input-x-gradient, integrated-gradients, smoothgrad, occlusion, "
-        "grad-cam, guided-backpropagation, guided-grad-cam: this map; class-image: an image that maximises the "
-        "output; deep-dream: an image that activates a layer; kernels: images that activate each kernel of a layer; "
-        "activations: the feature maps of the layers",
-    )
-    output: str | None = text(
-        None, help="label or class to explain; by default the first label, or the most probable class"
-    )
-    patch: int = number(3, unit="pixels", valid=(1, 1024), help="side of the patches of an occlusion")
-    stride: int | None = number(
-        None, unit="pixels", valid=(1, 1024), help="distance between neighbouring patches; by default their side"
-    )
-    fill: str = choice(
-        "zero", ("zero", "blur", "noise", "twin"),
-        help="what replaces a patch. zero: no light; blur: the blurred image; noise; twin: the same image without "
-        "source or substructure, for images of a simulated dataset",
-    )
-    layer: str | None = text(None, help="layer for grad-cam, deep-dream and kernels; by default the last one")
-    steps: int = number(
-        64, valid=(1, 10_000), help="steps of integrated-gradients, and of class-image, deep-dream and kernels"
-    )
-    step_size: float = number(
-        0.05, valid=(1e-6, 10),
-        help="size of a step of class-image, deep-dream and kernels: RMS change of arcsinh(pixel / 10 noise)",
-    )
-    total_variation: float = number(
-        0.3, valid=(0, 1000),
-        help="weight of the penalty on differences of neighbouring pixels, for class-image, deep-dream and kernels",
-    )
-    l2: float = number(1.0, valid=(0, 1000), help="weight of the penalty on differences from the start image")
-
-
-@declare
 class RegressionTraining(Run, regression.RegressionLearning, Training, Precision, NewImages, Machines,
-                         Figures, Prediction, regression.PosteriorMeasuring, Explanation):  # fmt: skip
+                         Figures, Prediction, regression.PosteriorMeasuring, explaining.Explanation):  # fmt: skip
     """Train a network on dataset/ to measure lenses, and draw figures; or measure images with a trained network."""
 
 
@@ -651,7 +602,7 @@ class RegressionTraining(Run, regression.RegressionLearning, Training, Precision
     model_file=Path("models/substructure.keras"),
 )  # fmt: skip
 class SubstructureTraining(Run, substructure.SubstructureLearning, Training, Precision, NewImages,
-                           Machines, Figures, Prediction, Explanation):  # fmt: skip
+                           Machines, Figures, Prediction, explaining.Explanation):  # fmt: skip
     """Train a network on dataset/ to find substructure, and draw figures; or classify images with a trained network."""
 
 
@@ -669,7 +620,7 @@ class ReconstructionTraining(Run, reconstruction.ReconstructionLearning, Trainin
     model_file=Path("models/finding.keras"),
 )  # fmt: skip
 class FindingTraining(Run, finding.FindingLearning, Training, Precision, NewImages, finding.FieldScores,
-                      Machines, Figures, Prediction, finding.Cutouts, Explanation):  # fmt: skip
+                      Machines, Figures, Prediction, finding.Cutouts, explaining.Explanation):  # fmt: skip
     """Train a network that finds lenses on dataset/, and draw figures; or score images with a trained network."""
 
 
@@ -695,15 +646,12 @@ class GenerationTraining(Run, generation.GenerationLearning, Training, FullPreci
 # Defaults that depend on a choice
 # --------------------------------------------------------------------------------------
 
-OVERRIDES = regression.OVERRIDES | {
-    # Without noise there is no signal-to-noise to reach.
-    **{
-        ("telescope", name): asdict(record.settings) | ({} if record.settings.exposure_time else {"snr_range": None})
-        for name, record in TELESCOPES.items()
-    },
+OVERRIDES = {
+    **{("telescope", name): settings for name, settings in SETTINGS.items()},
     # The relation of velocity dispersion and Einstein radius depends on more than the slope: on the stars' orbits.
     ("lens_model", "powerlaw"): {"einstein_radius_range": Range(0.7, 2.0)},
-} | substructure.OVERRIDES | reconstruction.OVERRIDES | finding.OVERRIDES | separation.OVERRIDES | generation.OVERRIDES
+    **{choice: defaults for own in OF_TASKS.values() for choice, defaults in own.OVERRIDES.items()},
+}
 
 COMMANDS = {
     "generate_data.py": {
@@ -722,31 +670,14 @@ COMMANDS = {
         "generation": GenerationTraining,
     },
 }
-OF_TASKS = {
-    "regression": regression, "substructure": substructure, "reconstruction": reconstruction, "finding": finding,
-    "separation": separation, "generation": generation,
-}  # fmt: skip
 EXAMPLES = {
     program: {task: OF_TASKS[task].EXAMPLES[program] for task in tasks} for program, tasks in COMMANDS.items()
 }
 
 
-def parameter_pages() -> dict[str, str]:
-    """Return the text of docs/parameters/TASK.md for each task: the parameter tables of both commands."""
-    return {
-        task: f"# Parameters of --task={task}\n\nWritten by `python params_and_cli.py`.\n\n"
-        + "\n".join(
-            f"## {program}\n\n{tasks[task].__doc__}\n\n{markdown_table(tasks[task], OVERRIDES)}"
-            for program, tasks in COMMANDS.items()
-            if task in tasks
-        )
-        for task in TASKS
-    }
-
-
 if __name__ == "__main__":
     folder = Path(__file__).with_name("docs") / "parameters"
     folder.mkdir(exist_ok=True)
-    for name, page in parameter_pages().items():
+    for name, page in parameter_pages(COMMANDS, OVERRIDES).items():
         (folder / f"{name}.md").write_text(page)
     print(f"parameter tables written to {folder}/")

@@ -6,7 +6,7 @@ add a telescope, add a record (see docs/extending.md).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +243,13 @@ NONE = TelescopeRecord(
 
 TELESCOPES = {"euclid": EUCLID, "hst": HUBBLE, "roman": ROMAN, "rubin": RUBIN, "none": NONE}
 """Records by the choices of ``--telescope``."""
+
+SETTINGS = {
+    # Without noise there is no signal-to-noise to reach.
+    name: asdict(record.settings) | ({} if record.settings.exposure_time else {"snr_range": None})
+    for name, record in TELESCOPES.items()
+}
+"""Defaults of parameters by the choices of ``--telescope``."""
 
 
 def find_band(camera: Mapping[str, str]) -> str:

@@ -120,9 +120,9 @@ def _read_stored(parameters, record, indices, rebuild, open_simulation, twins, c
         if index in trained:
             notes.append("the network was trained on this image")
         if index in others:
-            again = others[index]["images"][0]
+            again = others[index].images[0]
             if np.allclose(again, image, atol=1e-3 * np.abs(image).max()):
-                twin, effect = others[index]["twins"][0], others[index]["effects"][0]
+                twin, effect = others[index].twins[0], others[index].effects[0]
             elif parameters.fill == "twin":
                 raise RunError(f"image {index}: a new simulation differs from the stored image: no twin")
             else:

@@ -102,13 +102,13 @@ def _simulate_tests(parameters, simulation, outputs, open_simulation, twins, con
             start = FIRST + CHUNK * chunk
             work = partial(twins.simulate_twins, simulation)
             made = executor.submit(work, range(start, start + CHUNK)).result()
-            scores = {output.name: output.score(made["images"]) for output in outputs}
-            if ALL not in made["answers"]:  # an output that answers no image cannot be tested
-                wanted = {name: number * (name in made["answers"]) for name, number in wanted.items()}
+            scores = {output.name: output.score(made.images) for output in outputs}
+            if ALL not in made.answers:  # an output that answers no image cannot be tested
+                wanted = {name: number * (name in made.answers) for name, number in wanted.items()}
             for name, kept in found.items():
-                is_right = (made["answers"] == ALL) | ((made["answers"] == name) & (scores[name] > 0))
+                is_right = (made.answers == ALL) | ((made.answers == name) & (scores[name] > 0))
                 rows = np.flatnonzero(is_right)[: wanted[name] - len(kept)]
-                kept += [tuple(made[key][row] for key in ("images", "twins", "effects")) for row in rows]
+                kept += [(made.images[row], made.twins[row], made.effects[row]) for row in rows]
                 progress.advance(len(rows))
     return {name: [np.stack(part) for part in zip(*kept, strict=True)] if kept else [[]] * 3
             for name, kept in found.items()}  # fmt: skip

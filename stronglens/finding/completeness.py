@@ -1,8 +1,6 @@
 """Completeness of a finder in bins of the properties of lenses, and how far scalar measurements would go."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -97,16 +95,13 @@ def completeness_table(
     return rows
 
 
-def write_csv(rows: Sequence[Mapping]) -> str:
-    """Return rows of equal columns as CSV with a header; an undefined number is empty, an infinite edge ``inf``."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
+def list_cells(rows: Sequence[Mapping]) -> Iterator[list]:
+    """Return the names of the columns, and then each row; an undefined number is empty, an infinite edge ``inf``."""
+    yield list(rows[0])
     for row in rows:
         shown = {name: "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
                  for name, value in row.items()}  # fmt: skip
-        writer.writerow(shown | ({"snr_high": "inf"} if row.get("snr_high", 0) is None else {}))
-    return text.getvalue()
+        yield list((shown | ({"snr_high": "inf"} if row.get("snr_high", 0) is None else {})).values())
 
 
 def band_features(images: np.ndarray, pixel_scale: float) -> np.ndarray:

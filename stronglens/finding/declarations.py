@@ -4,6 +4,8 @@ from pathlib import Path
 
 from stronglens.parameters import Parameters, choice, declare, names, number, switch, text
 
+LEARNS = "whether there is a lens"
+
 
 @declare
 class FindingImages(Parameters):

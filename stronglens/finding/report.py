@@ -1,14 +1,11 @@
 """Test of a trained network: metrics at the prevalence of a survey, predictions and figures."""
 
-import csv
-import io
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from stronglens.dataset import Dataset, load_dataset, write_whole
+from stronglens.dataset import Dataset, load_dataset
 from stronglens.evaluation.bootstrap import format_interval, format_number
 from stronglens.execution import open_executor
 from stronglens.finding import figures
@@ -18,8 +15,8 @@ from stronglens.finding.completeness import (
     band_features,
     completeness_table,
     leak_test,
+    list_cells,
     recall_in_bins,
-    write_csv,
 )
 from stronglens.finding.evaluation import (
     PREVALENCES,
@@ -35,10 +32,10 @@ from stronglens.finding.scores import Scores, score_dataset, score_field
 from stronglens.finding.simulator import make_simulator
 from stronglens.finding.train import remove_members
 from stronglens.learning.plan import TrainingPlan
+from stronglens.learning.report import open_test, write_figures, write_results
 from stronglens.out_of_distribution import ImageFeatures, describe_training_set
 from stronglens.parameters import RunError
-from stronglens.plotting import draw_history, save_figure
-from stronglens.training import load_network, save_network
+from stronglens.plotting import draw_history
 
 MOST_MEASURED = 6000
 """Maximum number of training images for the scalar baseline; it hardly improves above one thousand."""
@@ -69,8 +66,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
         If the network predicts values that are not finite, or a dataset of ``--more-tests`` cannot be used.
     """
     parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
-    network, record = load_network(parameters.model_file)
-    rows, name = plan.announce_test()
+    network, record, rows, name = open_test(plan)
     valid, tested = (score_dataset(network, dataset, chosen) for chosen in (plan.split["valid"], rows))
     doubtful = score_dataset(network, dataset, plan.split["doubtful"])
     others = {folder: _score_other(network, plan, folder) for folder in parameters.more_tests}
@@ -106,16 +102,13 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     for line in _more_lines(metrics):
         say(line)
 
-    folder = parameters.figures_dir
-    completeness = None
+    tables, completeness = {"predictions.csv": _predictions(dataset, rows, tested)}, None
     if {"einstein-radius-sie", "snr"} <= lenses.quantities.keys():
         by_radius, by_snr = lenses.quantities["einstein-radius-sie"], lenses.quantities["snr"]
         completeness = completeness_table(lenses.probability, by_radius, by_snr, known)
-        write_whole(folder / "completeness.csv", write_csv(completeness))
-    write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    write_whole(folder / "predictions.csv", _predictions(dataset, rows, tested))
+        tables["completeness.csv"] = list_cells(completeness)
     seen = describe_training_set(ImageFeatures(network), dataset.images, plan.split, record)
-    save_network(network, parameters.model_file, record | {"metrics": metrics} | seen)
+    write_results(plan, network, record | {"metrics": metrics} | seen, tables)
     negatives = tested.of_group(NON_LENS).probability
     if field is not None:
         negatives = np.concatenate([negatives, split_field(field.probability)[1]])
@@ -129,10 +122,8 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     )  # fmt: skip
     if completeness:
         drawn["completeness"] = figures.draw_completeness(completeness)
-    for stem, figure in drawn.items():
-        save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
     remove_members(parameters)
-    say(f"Figures: {folder}/ ({', '.join(drawn)}; metrics.json, predictions.csv, completeness.csv, logs/)")
+    write_figures(plan, drawn, "metrics.json, predictions.csv, completeness.csv, logs/")
     return metrics
 
 
@@ -209,12 +200,9 @@ def _text(entry: dict) -> str:
     return f"{format_number(entry['value'])} ({format_interval(entry)})"
 
 
-def _predictions(dataset: Dataset, rows: np.ndarray, scores: Scores) -> str:
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
+def _predictions(dataset: Dataset, rows: np.ndarray, scores: Scores) -> Iterator[list]:
     named = [name for name in ("file", "source") if name in dataset.labels]
-    writer.writerow([*named, "group", "kind", "P(lens)"])
+    yield [*named, "group", "kind", "P(lens)"]
     files = dataset.labels[named].iloc[rows].itertuples(index=False)
     for names, group, kind, value in zip(files, scores.group, scores.kind, scores.probability, strict=True):
-        writer.writerow([*names, GROUPS[group], KINDS[kind], f"{value:.6g}"])
-    return table.getvalue()
+        yield [*names, GROUPS[group], KINDS[kind], f"{value:.6g}"]

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from stronglens.parameters import Parameters, choice, declare, names, number, switch, text
 
+LEARNS = "a few numbers that describe an image of any dataset, and new images"
+
 
 @declare
 class GenerationLearning(Parameters):

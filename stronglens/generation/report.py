@@ -1,13 +1,10 @@
 """Test of a network that compresses images: errors beside PCA, codes, and figures."""
 
-import csv
-import io
-import json
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.stats import norm
 
-from stronglens.dataset import write_whole
 from stronglens.generation import figures
 from stronglens.generation.codes import sampler_path
 from stronglens.generation.components import Components, components_of, fit_components, stretch, unstretch
@@ -22,10 +19,10 @@ from stronglens.generation.testing_gan import report_gan
 from stronglens.generation.testing_samples import compare_samples
 from stronglens.generation.truth import MOST_TRUTHS, simulate_truth
 from stronglens.learning.plan import TrainingPlan
+from stronglens.learning.report import open_test, write_figures, write_results
 from stronglens.parameters import RunError
-from stronglens.plotting import save_figure
 from stronglens.scaling import ImageScaling
-from stronglens.training import load_network, remove_state, save_network
+from stronglens.training import remove_state
 
 SHOWN_LABELS = ("einstein-radius", "einstein-radius-sie", "src-center-x", "src-center-y", "magnification", "snr",
                 "lens-effect")  # fmt: skip
@@ -61,8 +58,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     if plan.parameters.network == "cyclegan":
         return report_cyclegan(plan, history)
     parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
-    network, record = load_network(parameters.model_file)
-    rows, name = plan.announce_test()
+    network, record, rows, name = open_test(plan)
     images = dataset.images[rows]
     codes, log_variance = encode(network, images)
     restored = decode(network, codes)
@@ -97,18 +93,14 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     samples = None
     if record.get("sampler") and images.ndim == 3:
         samples = compare_samples(plan, network, record, components, metrics, lambda some: encode(network, some)[0])
-    folder = parameters.figures_dir
-    write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    write_whole(folder / "codes.csv", _table(dataset, rows, codes, log_variance))
-    save_network(network, parameters.model_file, record | {"metrics": metrics})
+    table = _table(dataset, rows, codes, log_variance)
+    write_results(plan, network, record | {"metrics": metrics}, {"codes.csv": table})
     drawn = draw_all(plan, network, components, scaling, rows, images, restored, codes, log_variance, history)
     drawn |= samples or {}
     if len(by_latents) > 1:
         drawn["errors"] = figures.draw_errors(by_latents, kind)
-    for stem, figure in drawn.items():
-        save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
+    write_figures(plan, drawn, "metrics.json, codes.csv")
     remove_state(sampler_path(parameters.model_file))  # kept until here, as that of the network
-    say(f"Figures: {folder}/ ({', '.join(drawn)}; metrics.json, codes.csv)")
     return metrics
 
 
@@ -198,15 +190,11 @@ def _fit_again(plan: TrainingPlan, scaling: ImageScaling, number: int) -> Compon
     return fit_components(images, scaling, number, plan.parameters.augment == "on", plan.parameters.seed)
 
 
-def _table(dataset, rows: np.ndarray, codes: np.ndarray, log_variance: np.ndarray | None) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+def _table(dataset, rows: np.ndarray, codes: np.ndarray, log_variance: np.ndarray | None) -> Iterator[list]:
     head = [f"code-{number + 1}" for number in range(codes.shape[1])]
     more = [] if log_variance is None else [f"{name}-sigma" for name in head]
-    writer.writerow(["index", *dataset.columns, *head, *more])
+    yield ["index", *dataset.columns, *head, *more]
     labels = dataset.column_values(dataset.columns)
     for place, row in enumerate(rows):
         numbers = [] if log_variance is None else np.exp(0.5 * log_variance[place])
-        cells = [f"{value:.6g}" for value in [*labels[row], *codes[place], *numbers]]
-        writer.writerow([row, *cells])
-    return text.getvalue()
+        yield [row, *(f"{value:.6g}" for value in [*labels[row], *codes[place], *numbers])]

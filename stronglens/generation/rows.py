@@ -16,8 +16,8 @@ from stronglens.generation.network import Parts, add_components, build_dense, co
 from stronglens.generation.objective import PointBatches, Reconstruction
 from stronglens.generation.spectra import read_iris, read_spectra
 from stronglens.learning.plan import TrainingPlan
+from stronglens.learning.report import write_figures
 from stronglens.learning.train import settings_of_fit
-from stronglens.plotting import save_figure
 from stronglens.sampling import Stream, generator
 from stronglens.training import fit, keras, load_network, remove_state, save_network, spread_seed
 
@@ -166,9 +166,7 @@ def report_rows(plan: TrainingPlan, history: Mapping) -> dict:
     for kind in KINDS:
         for latents in numbers:
             remove_state(_file_of(parameters, kind, latents))
-    for stem, figure in drawn.items():
-        save_figure(figure, parameters.figures_dir / f"{stem}.{parameters.figure_format}")
-    say(f"Figures: {parameters.figures_dir}/ ({', '.join(drawn)}; metrics.json)")
+    write_figures(plan, drawn, "metrics.json")
     return metrics
 
 

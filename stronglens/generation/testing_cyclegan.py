@@ -1,11 +1,9 @@
 """Test of a translation between two datasets: errors of pairs, a measured label, and a search for hidden signals."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
-from stronglens.dataset import write_whole
 from stronglens.generation import figures
 from stronglens.generation.components import stretch, unstretch
 from stronglens.generation.compression import compression_metrics, squared_errors
@@ -13,11 +11,11 @@ from stronglens.generation.cyclegan import are_pairs, load_target, noise_of
 from stronglens.generation.game import read_shown
 from stronglens.generation.outputs import scaling_of
 from stronglens.learning.plan import TrainingPlan
+from stronglens.learning.report import open_test, write_figures, write_results
 from stronglens.learning.train import predict
 from stronglens.parameters import RunError
-from stronglens.plotting import save_figure
 from stronglens.scaling import ImageScaling
-from stronglens.training import load_network, save_network
+from stronglens.training import load_network
 
 PREFERRED = "einstein-radius", "einstein-radius-sie"
 """Labels whose bias is reported; the first label of the network, if it has none of them."""
@@ -50,9 +48,8 @@ def report_cyclegan(plan: TrainingPlan, history: dict[str, list[float]]) -> dict
         The metrics.
     """
     parameters, say = plan.parameters, plan.console.say
-    network, record = load_network(parameters.model_file)
+    network, record, rows, _ = open_test(plan)
     scaling, (target, target_split) = scaling_of(record), load_target(plan)
-    rows, _ = plan.announce_test()
     target_rows = target_split["test"] if len(target_split["test"]) else target_split["valid"]
     first, second = plan.dataset.images[rows], target.images[target_rows]
     there, back = (_Translator(network, name) for name in ("there", "back"))
@@ -76,9 +73,7 @@ def report_cyclegan(plan: TrainingPlan, history: dict[str, list[float]]) -> dict
         lines.append("No label is measured: give a network of this dataset's images with --features-from")
     for line in ["", *lines, ""]:
         say(line)
-    folder = parameters.figures_dir
-    write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    save_network(network, parameters.model_file, record | {"metrics": metrics})
+    write_results(plan, network, record | {"metrics": metrics})
     drawn = {
         "there-and-back": figures.draw_there_and_back(
             (first[:SHOWN], there(first[:SHOWN]), network.predict(first[:SHOWN], verbose=0)),
@@ -89,11 +84,10 @@ def report_cyclegan(plan: TrainingPlan, history: dict[str, list[float]]) -> dict
         ),
         "losses": figures.draw_players(history, record["training"]["best_epoch"]),
     }  # fmt: skip
-    for stem, figure in drawn.items():
-        save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
+    folder = parameters.figures_dir
     shown = read_shown(folder / "logs", record["training"]["epochs"])
     figures.write_samples(folder / "epochs.gif", shown, history, parameters.cmap, "translated images")
-    say(f"Figures: {folder}/ ({', '.join(drawn)}, epochs.gif; metrics.json)")
+    write_figures(plan, drawn, "metrics.json", animations=["epochs.gif"])
     return metrics
 
 

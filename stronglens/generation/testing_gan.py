@@ -1,8 +1,5 @@
 """Test of a generator of images: its samples beside real images, its training, and an animation of it."""
 
-import json
-
-from stronglens.dataset import write_whole
 from stronglens.generation import figures
 from stronglens.generation.comparison import FEATURES
 from stronglens.generation.components import fit_components, stretch
@@ -10,8 +7,8 @@ from stronglens.generation.game import read_shown
 from stronglens.generation.outputs import scaling_of
 from stronglens.generation.testing_samples import compare_samples
 from stronglens.learning.plan import TrainingPlan
-from stronglens.plotting import save_figure
-from stronglens.training import load_network, save_network
+from stronglens.learning.report import write_figures, write_results
+from stronglens.training import load_network
 
 
 def report_gan(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
@@ -38,16 +35,11 @@ def report_gan(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     drawn = compare_samples(
         plan, network, record, components, metrics, lambda some: components.project(stretch(some, scaling))
     )
-    folder = parameters.figures_dir
-    write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    save_network(network, parameters.model_file, record | {"metrics": metrics})
+    write_results(plan, network, record | {"metrics": metrics})
     drawn["losses"] = figures.draw_players(history, training["best_epoch"])
-    for stem, figure in drawn.items():
-        save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
+    folder = parameters.figures_dir
     shown = read_shown(folder / "logs", training["epochs"])
-    names = [*drawn]
     if shown:
         figures.write_samples(folder / "epochs.gif", shown, history, parameters.cmap, "no noise")
-        names.append("epochs.gif")
-    plan.console.say(f"Figures: {folder}/ ({', '.join(names)}; metrics.json)")
+    write_figures(plan, drawn, "metrics.json", animations=["epochs.gif"] if shown else [])
     return metrics

@@ -19,7 +19,7 @@ from stronglens.parameters.declaration import (
     text,
 )
 from stronglens.parameters.errors import RunError, StronglensError, UsageError
-from stronglens.parameters.help_table import help_text, labels_table, markdown_table
+from stronglens.parameters.help_table import help_text, labels_table, markdown_table, parameter_pages
 from stronglens.parameters.parameter_set import (
     Overrides,
     Parameters,
@@ -53,6 +53,7 @@ __all__ = [
     "markdown_table",
     "names",
     "number",
+    "parameter_pages",
     "parse",
     "parse_command",
     "ranges",

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,26 @@ def markdown_table(cls: type[Parameters], overrides: Overrides | None = None, he
         parts += [_markdown_row((*(_code(cell) for cell in row[:2]), *row[2:])) for row in rows]
         parts.append("")
     return "\n".join(parts)
+
+
+def parameter_pages(commands: Mapping[str, Mapping[str, type[Parameters]]], overrides: Overrides) -> dict[str, str]:
+    """Return the text of docs/parameters/TASK.md for each task: the parameter tables of all commands.
+
+    Parameters
+    ----------
+    commands : mapping of command to mapping of task to class of Parameters
+    overrides : mapping
+        Defaults that depend on a choice.
+    """
+    return {
+        task: f"# Parameters of --task={task}\n\nWritten by `python params_and_cli.py`.\n\n"
+        + "\n".join(
+            f"## {program}\n\n{tasks[task].__doc__}\n\n{markdown_table(tasks[task], overrides)}"
+            for program, tasks in commands.items()
+            if task in tasks
+        )
+        for task in dict.fromkeys(task for tasks in commands.values() for task in tasks)
+    }
 
 
 def labels_table(columns: Iterable[Column], title: str, width: int | None = None) -> str:

@@ -4,7 +4,7 @@ Figures are made without pyplot: they need no display and change no global state
 `style()` and returns a `Figure`, which `save_figure` writes.
 """
 
-from stronglens.plotting.curves import best_epoch, scale_losses
+from stronglens.plotting.curves import best_epoch, draw_epochs, pair_curves, scale_losses
 from stronglens.plotting.history import draw_history
 from stronglens.plotting.images import (
     DIVERGING,
@@ -53,6 +53,7 @@ __all__ = [
     "caption_size",
     "check_cmap",
     "count_of",
+    "draw_epochs",
     "draw_history",
     "draw_image",
     "draw_panels",
@@ -63,6 +64,7 @@ __all__ = [
     "inches",
     "length_unit",
     "new_figure",
+    "pair_curves",
     "plain_text",
     "round_to_error",
     "save_figure",

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from stronglens.plotting.curves import best_epoch, scale_losses
+from stronglens.plotting.curves import best_epoch, draw_epochs, pair_curves
 from stronglens.plotting.images import inches
-from stronglens.plotting.style import BLUE, GREY, ORANGE, new_figure, style
+from stronglens.plotting.style import GREY, new_figure, style
 from stronglens.plotting.words import add_title, count_of
 
 
@@ -26,23 +26,11 @@ def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
         best = best_epoch(history)
         for place, (key, text) in enumerate((("loss", "cross-entropy (loss)"), ("accuracy", "accuracy"))):
             axes = figure.add_axes(inches(figure, 0.75 + 4.6 * place, 0.55, 3.85, 2.5))
-            drawn = []
-            for name, label, colour in ((key, "training", BLUE), (f"val_{key}", "validation", ORANGE)):
-                values = history.get(name, np.empty(0))
-                if not np.isfinite(values).any():
-                    continue
-                epochs = np.arange(1, len(values) + 1)
-                axes.plot(epochs, values, color=colour, label=label, marker="o" if len(values) < 25 else "", ms=3.5)
-                drawn.append(values[np.isfinite(values)])
-            if best is not None and drawn:
-                axes.axvline(best, color=GREY, lw=0.8, ls="--", zorder=0, label=f"best epoch: {best}")
-            scale_losses(axes, drawn)
+            is_drawn = draw_epochs(axes, pair_curves(history, key), best, text)
             if key == "accuracy":
                 axes.set_yscale("linear")
                 axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")
-            axes.set(xlabel="epoch", ylabel=text)
-            axes.grid(color="0.92", lw=0.6)
-            if drawn:
+            if is_drawn:
                 axes.legend(loc="best")
             else:
                 axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", color=GREY)

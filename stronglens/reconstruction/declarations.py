@@ -4,6 +4,8 @@ from pathlib import Path
 
 from stronglens.parameters import Parameters, Range, choice, declare, number, sampled, text
 
+LEARNS = "the unlensed source galaxy"
+
 
 @declare
 class LensedGalaxies(Parameters):

@@ -1,16 +1,12 @@
 """Test of a trained network: metrics, a table of the lenses, and figures."""
 
-import csv
-import io
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from stronglens.dataset import write_whole
 from stronglens.learning.plan import TrainingPlan
+from stronglens.learning.report import open_test, write_figures, write_results
 from stronglens.parameters import RunError
-from stronglens.plotting import save_figure
 from stronglens.reconstruction import figures
 from stronglens.reconstruction.evaluation import LensSet
 from stronglens.reconstruction.experiments import (
@@ -24,7 +20,6 @@ from stronglens.reconstruction.experiments import (
 )
 from stronglens.reconstruction.figures.sources import DEVIATIONS, ERRORS, SOURCES
 from stronglens.reconstruction.network import INVERSIONS, camera_of, compile_shared
-from stronglens.training import load_network, save_network
 
 SHOWN = 0.05
 """Noise of the images in the figure of sources."""
@@ -50,9 +45,8 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
         If the network predicts values that are not finite.
     """
     parameters, dataset, console = plan.parameters, plan.dataset, plan.console
-    network, record = load_network(parameters.model_file)
+    network, record, rows, name = open_test(plan)
     camera, kind, compiled = camera_of(network), record["network"], compile_shared(network)
-    rows, name = plan.announce_test()
     test = choose_lenses(dataset, rows, plan.made_with)
     steps = network.output_shape[1] - len(INVERSIONS) - 1
     with console.progress(count_lenses(test, kind in ("rim", "magnet")), "testing", unit="lenses") as progress:
@@ -67,14 +61,9 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
         console.say(f"\nThe lens models of this test are off by {parameters.lens_error:g}, as in training")
     for line in ["", *_table(metrics, kind), "", *_describe_lens_errors(metrics, parameters.lens_error)]:
         console.say(line)
-    folder = parameters.figures_dir
-    write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    write_whole(folder / "predictions.csv", _predictions(test, tested))
-    save_network(network, parameters.model_file, record | {"metrics": metrics})
+    write_results(plan, network, record | {"metrics": metrics}, {"predictions.csv": _predictions(test, tested)})
     drawn = draw_all(plan, test, tested, metrics, history, steps)
-    for stem, figure in drawn.items():
-        save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
-    console.say(f"Figures: {folder}/ ({', '.join(drawn)}; metrics.json, predictions.csv)")
+    write_figures(plan, drawn, "metrics.json, predictions.csv")
     return metrics
 
 
@@ -175,11 +164,9 @@ def _describe_lens_errors(metrics: Mapping, trained_with: float) -> list[str]:
     return lines
 
 
-def _predictions(test: LensSet, tested: Mapping[float, Reconstructed]) -> str:
-    """Return ``predictions.csv``: a row for each lens and noise level."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["image", "galaxy", "noise", "rmse", "rmse-zero", "flux", "true-flux", "chi2"])
+def _predictions(test: LensSet, tested: Mapping[float, Reconstructed]) -> Iterator[list]:
+    """Return the rows of ``predictions.csv``: one for each lens and noise level."""
+    yield ["image", "galaxy", "noise", "rmse", "rmse-zero", "flux", "true-flux", "chi2"]
     names = np.where(test.kinds["model"], "model", "photographed")
     for level, one in tested.items():
         rmse = np.sqrt(np.mean((one.estimate - test.sources) ** 2, axis=(1, 2)))
@@ -187,5 +174,4 @@ def _predictions(test: LensSet, tested: Mapping[float, Reconstructed]) -> str:
         columns = rmse, zero, one.estimate.sum(axis=(1, 2)), true, one.chi2
         for row, values in zip(test.rows, zip(*columns, strict=True), strict=True):
             name = names[np.flatnonzero(test.rows == row)[0]]
-            table.writerow([row, name, f"{level:g}", *(f"{value:.6g}" for value in values)])
-    return text.getvalue()
+            yield [row, name, f"{level:g}", *(f"{value:.6g}" for value in values)]

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from stronglens.parameters import Parameters, choice, declare, names, number, switch, text
 
+LEARNS = "properties of lens and source"
+
 
 @declare
 class RegressionLearning(Parameters):

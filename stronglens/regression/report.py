@@ -1,22 +1,19 @@
 """Test of a trained network: metrics, predictions and figures."""
 
-import csv
-import io
-import json
+from collections.abc import Iterator
 
 import numpy as np
 
-from stronglens.dataset import write_whole
 from stronglens.evaluation import describe_calibration, metrics_table, posterior_metrics, regression_metrics
 from stronglens.learning.plan import TrainingPlan
+from stronglens.learning.report import open_test, write_figures, write_results
 from stronglens.learning.train import predict
 from stronglens.out_of_distribution import ImageFeatures, build_feature_extractor, describe_training_set
 from stronglens.parameters import RunError
-from stronglens.plotting import save_figure, write_captions
+from stronglens.plotting import write_captions
 from stronglens.regression import figures
 from stronglens.regression.network import convolution_activations
 from stronglens.regression.posterior import Posterior
-from stronglens.training import load_network, save_network
 
 MOST_POSTERIORS = 10_000
 """Maximum number of test images with posterior samples: 1,000 samples of 17 labels for each need 0.7 GB."""
@@ -45,8 +42,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
         If the network predicts values that are not finite.
     """
     parameters, dataset, truth, say = plan.parameters, plan.dataset, plan.truth, plan.console.say
-    network, record = load_network(parameters.model_file)
-    rows, name = plan.announce_test()
+    network, record, rows, name = open_test(plan)
     extractor, posterior, samples = build_feature_extractor(network), None, None
     if parameters.posterior != "none" and len(rows) > MOST_POSTERIORS:
         say(f"Posteriors are tested on {MOST_POSTERIORS:,} of the {len(rows):,} {name} images")
@@ -75,19 +71,14 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
         for line in [*describe_calibration(metrics["posterior"], units), ""]:
             say(line)
 
-    folder = parameters.figures_dir
-    write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     table = _predictions(dataset, rows, parameters.labels, truth[rows], predicted, samples)
-    write_whole(folder / "predictions.csv", table)
     seen = describe_training_set(ImageFeatures(network, posterior), dataset.images, plan.split, record)
-    save_network(network, parameters.model_file, record | {"metrics": metrics} | seen)
+    write_results(plan, network, record | {"metrics": metrics} | seen, {"predictions.csv": table})
     drawn = draw_all(parameters, dataset, rows, truth, predicted, columns, metrics, history, extractor)
     if samples is not None:
         first = f"{name} image #{rows[0]}"
         drawn |= draw_posterior(truth[rows], samples, learned, columns, metrics["posterior"], first)
-    for stem, figure in drawn.items():
-        save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
-    say(f"Figures: {folder}/ ({', '.join(drawn)}; metrics.json, predictions.csv, logs/)")
+    write_figures(plan, drawn, "metrics.json, predictions.csv, logs/")
     return metrics
 
 
@@ -172,15 +163,12 @@ def _boundaries(columns) -> list[tuple[float, float]]:
     return [column.prior if column.drawn and column.prior else (-np.inf, np.inf) for column in columns]
 
 
-def _predictions(dataset, rows, labels, true, predicted, samples) -> str:
+def _predictions(dataset, rows, labels, true, predicted, samples) -> Iterator[list]:
     numbers = {"-true": true, "-predicted": predicted}
     if samples is not None:
         numbers |= {"-sd": samples.std(axis=1)}
         numbers |= dict(zip(QUANTILES, np.quantile(samples, list(QUANTILES.values()), axis=1), strict=True))
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["file", *(f"{label}{suffix}" for label in labels for suffix in numbers)])
+    yield ["file", *(f"{label}{suffix}" for label in labels for suffix in numbers)]
     together = np.stack(list(numbers.values()), axis=-1)
     for file, values in zip(dataset.labels["file"].iloc[rows], together, strict=True):
-        writer.writerow([file, *(f"{float(number):.7g}" for number in values.ravel())])
-    return table.getvalue()
+        yield [file, *(f"{float(number):.7g}" for number in values.ravel())]

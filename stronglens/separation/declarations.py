@@ -4,6 +4,8 @@ from pathlib import Path
 
 from stronglens.parameters import Parameters, choice, declare, switch, text
 
+LEARNS = "noise, and the light of lens and source"
+
 
 @declare
 class SeparationLearning(Parameters):

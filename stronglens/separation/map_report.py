@@ -1,23 +1,20 @@
 """Test of a network that maps the convergence."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from stronglens.dataset import write_whole
 from stronglens.learning.plan import TrainingPlan
+from stronglens.learning.report import open_test, write_figures, write_results
 from stronglens.learning.train import predict
 from stronglens.out_of_distribution.comparison import describe_training_set
 from stronglens.out_of_distribution.features import ImageFeatures
 from stronglens.parameters import RunError
-from stronglens.plotting import save_figure
 from stronglens.separation import figures
 from stronglens.separation.arrays import CONVERGENCE
 from stronglens.separation.convergence import MAP, MOST_LEARNED, SIGMA, MapComponents
 from stronglens.separation.metrics import interval
-from stronglens.training import load_network, save_network
 
 REACH = 1.5
 """Einstein radii within which maps are compared with the truth."""
@@ -75,9 +72,8 @@ def write_map_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dic
     RunError
         If the network gives values that are not finite.
     """
-    parameters, dataset, console, folder = plan.parameters, plan.dataset, plan.console, plan.parameters.figures_dir
-    network, record = load_network(parameters.model_file)
-    rows, name = plan.announce_test()
+    parameters, dataset = plan.parameters, plan.dataset
+    network, record, rows, name = open_test(plan)
     rows = rows[:MOST_TESTED]
     planes = predict(network, dataset.images.subset(rows))
     if not np.isfinite(planes).all():
@@ -96,18 +92,15 @@ def write_map_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dic
     metrics, errors = evaluate_maps(test, others, parameters.seed)
     metrics |= {"set": name, "network": parameters.network}
     for line in ["", *_table(metrics), ""]:
-        console.say(line)
-    write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+        plan.console.say(line)
     record |= describe_training_set(ImageFeatures(network), dataset.images, plan.split, record)
-    save_network(network, parameters.model_file, record | {"metrics": metrics})
+    write_results(plan, network, record | {"metrics": metrics})
     drawn = {
         "convergence": figures.draw_maps(test, errors[NETWORK], scale, parameters.cmap),
         "convergence_errors": figures.draw_map_errors(errors, dataset.column_values(["snr"])[rows, 0], REACH),
         "history": figures.draw_losses(history),
     }
-    for stem, figure in drawn.items():
-        save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
-    console.say(f"Figures: {folder}/ ({', '.join(drawn)}; metrics.json)")
+    write_figures(plan, drawn, "metrics.json")
     return metrics
 
 

@@ -1,19 +1,15 @@
 """Test of a trained network: metrics beside those of classical methods, a table of the images, and figures."""
 
-import csv
-import io
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from stronglens.dataset import write_whole
 from stronglens.learning.plan import TrainingPlan
+from stronglens.learning.report import open_test, write_figures, write_results
 from stronglens.learning.train import PREDICTION_BATCH
 from stronglens.out_of_distribution.comparison import describe_training_set
 from stronglens.out_of_distribution.features import ImageFeatures
 from stronglens.parameters import RunError
-from stronglens.plotting import save_figure
 from stronglens.separation import figures
 from stronglens.separation.arrays import SOURCE
 from stronglens.separation.evaluation import NETWORK, Separated, TestSet, evaluate
@@ -34,7 +30,6 @@ from stronglens.separation.yardsticks import (
     tune,
     tune_lens_model,
 )
-from stronglens.training import load_network, save_network
 
 MOST_TESTED = 1000
 """Test images, at most: classical methods take a second for a few dozen."""
@@ -77,9 +72,8 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     """
     if plan.parameters.map == "convergence":
         return write_map_report(plan, history)
-    parameters, console, folder = plan.parameters, plan.console, plan.parameters.figures_dir
-    network, record = load_network(parameters.model_file)
-    rows, name = plan.announce_test()
+    parameters, console = plan.parameters, plan.console
+    network, record, rows, name = open_test(plan)
     test = TestSet.of(plan.dataset, rows[:MOST_TESTED])
     separated = separate(network, test.images)
     if not (np.isfinite(separated.denoised).all() and np.isfinite(separated.source).all()):
@@ -100,16 +94,13 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
         metrics["einstein_radius"] = measure_radii(plan)
         for line in [*radius_table(metrics["einstein_radius"]), ""]:
             console.say(line)
-    write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    write_whole(folder / "predictions.csv", _predictions(test, separated, values))
     few = {part: some[np.linspace(0, len(some) - 1, min(len(some), MOST_DESCRIBED)).astype(int)]
            for part, some in plan.split.items() if len(some)}  # fmt: skip
     record |= describe_training_set(ImageFeatures(network), plan.dataset.images, few, record)
-    save_network(network, parameters.model_file, record | {"metrics": metrics})
+    table = _predictions(test, separated, values)
+    write_results(plan, network, record | {"metrics": metrics}, {"predictions.csv": table})
     drawn = draw_all(plan, test, separated, values, history)
-    for stem, figure in drawn.items():
-        save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
-    console.say(f"Figures: {folder}/ ({', '.join(drawn)}; metrics.json, predictions.csv)")
+    write_figures(plan, drawn, "metrics.json, predictions.csv")
     return metrics
 
 
@@ -221,17 +212,12 @@ def _align(rows: list[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _predictions(test: TestSet, separated: Separated, values: Mapping) -> str:
-    """Return ``predictions.csv``: a row for each test image."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(
-        ["image", "snr", "lens-over-source-flux", "psnr", "psnr-source", "psnr-lens", "flux-source", "flux-lens"]
-    )
+def _predictions(test: TestSet, separated: Separated, values: Mapping) -> Iterator[list]:
+    """Return the rows of ``predictions.csv``: one for each test image."""
+    yield ["image", "snr", "lens-over-source-flux", "psnr", "psnr-source", "psnr-lens", "flux-source", "flux-lens"]
     columns = (
         test.snr, test.lens_share, *(values[part][NETWORK] for part in ("denoising", "source", "lens")),
         flux_ratio(separated.source, test.source), flux_ratio(separated.lens, test.lens),
     )  # fmt: skip
     for row, numbers in zip(test.rows, zip(*columns, strict=True), strict=True):
-        table.writerow([row, *(f"{value:.6g}" for value in numbers)])
-    return text.getvalue()
+        yield [row, *(f"{value:.6g}" for value in numbers)]

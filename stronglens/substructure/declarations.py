@@ -2,6 +2,8 @@
 
 from stronglens.parameters import Parameters, Range, choice, component, declare, half_width, number, sampled
 
+LEARNS = "the class of the lens's dark matter, which is smooth (no), has subhalos (sphere) or a vortex"
+
 
 @declare
 class Substructure(Parameters):

@@ -1,13 +1,9 @@
 """Test of a trained network: metrics, predictions and figures, with the scalar baseline and the upper limit."""
 
-import csv
-import io
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from stronglens.dataset import write_whole
 from stronglens.evaluation import (
     REFERENCE,
     auc_in_bins,
@@ -16,13 +12,12 @@ from stronglens.evaluation import (
 )
 from stronglens.evaluation.baseline import scalar_baseline, scalar_features
 from stronglens.learning.plan import TrainingPlan
+from stronglens.learning.report import open_test, write_figures, write_results
 from stronglens.learning.train import predict
 from stronglens.out_of_distribution import ImageFeatures, describe_training_set
 from stronglens.parameters import RunError
-from stronglens.plotting import save_figure
 from stronglens.substructure import figures
 from stronglens.substructure.ceiling import MeasuredEffects, matched_filter_auc, measure_effects, share_of_ceiling
-from stronglens.training import load_network, save_network
 
 SAMPLES = 4
 """Number of images per class in the figure of samples."""
@@ -65,8 +60,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     """
     parameters, dataset, say = plan.parameters, plan.dataset, plan.console.say
     classes = dataset.manifest["classes"]
-    network, record = load_network(parameters.model_file)
-    rows, name = plan.announce_test()
+    network, record, rows, name = open_test(plan)
     true = plan.truth[:, 0].astype(int)
     probabilities = predict(network, dataset.images.subset(rows)).astype(float)
     if not np.isfinite(probabilities).all():
@@ -92,15 +86,11 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     for line in _comparison(metrics, effects is not None, plan.made_with is None):
         say(line)
 
-    folder = parameters.figures_dir
-    write_whole(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    write_whole(folder / "predictions.csv", _predictions(dataset, rows, true[rows], probabilities, classes))
+    table = _predictions(dataset, rows, true[rows], probabilities, classes)
     seen = describe_training_set(ImageFeatures(network), dataset.images, plan.split, record)
-    save_network(network, parameters.model_file, record | {"metrics": metrics} | seen)
+    write_results(plan, network, record | {"metrics": metrics} | seen, {"predictions.csv": table})
     drawn = draw_all(plan, rows, true, probabilities, metrics, history, effects, significances)
-    for stem, figure in drawn.items():
-        save_figure(figure, folder / f"{stem}.{parameters.figure_format}")
-    say(f"Figures: {folder}/ ({', '.join(drawn)}; metrics.json, predictions.csv, logs/)")
+    write_figures(plan, drawn, "metrics.json, predictions.csv, logs/")
     return metrics
 
 
@@ -228,12 +218,9 @@ def _choose(rows: np.ndarray, true: np.ndarray, count: int) -> np.ndarray:
     return np.sort(np.concatenate([rows[true[rows] == k][:count] for k in np.unique(true)]))
 
 
-def _predictions(dataset, rows, true, probabilities, classes) -> str:
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
+def _predictions(dataset, rows, true, probabilities, classes) -> Iterator[list]:
     named = [name for name in ("file", "source") if name in dataset.labels]
-    writer.writerow([*named, "true", "predicted", *(f"P({name})" for name in classes)])
+    yield [*named, "true", "predicted", *(f"P({name})" for name in classes)]
     files = dataset.labels[named].iloc[rows].itertuples(index=False)
     for names, kind, shares in zip(files, true, probabilities, strict=True):
-        writer.writerow([*names, classes[kind], classes[int(shares.argmax())], *(f"{value:.6g}" for value in shares)])
-    return table.getvalue()
+        yield [*names, classes[kind], classes[int(shares.argmax())], *(f"{value:.6g}" for value in shares)]

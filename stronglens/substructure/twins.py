@@ -5,28 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from stronglens.simulation.chunks import simulator_of
+from stronglens.simulation.twins import Twins
 from stronglens.substructure.class_folders import CLASS_COLUMN, CLASSES
 from stronglens.substructure.simulator import make_simulator
 
 WORDS = "with a smooth lens"
 
 
-def simulate_twins(parameters, indices: Sequence[int], as_stored: bool = False) -> dict[str, np.ndarray]:
-    """Simulate lenses, and the same lenses and noise with a smooth lens.
-
-    Parameters
-    ----------
-    parameters : SubstructureSimulation
-    indices : sequence of N int
-        Indices of the images, at most a chunk.
-    as_stored : bool
-        Not used: images are those of a dataset in any case.
-
-    Returns
-    -------
-    dict of ``images`` and ``twins`` to ndarray (N, H, W) float32, e-/s; ``effects``, their difference; ``answers``
-    (N,) of str, the class, empty where there is no substructure
-    """
+def simulate_twins(parameters, indices: Sequence[int], as_stored: bool = False) -> Twins:
+    """Simulate lenses, and the same lenses and noise with a smooth lens (see `Twins`)."""
     simulator = simulator_of(make_simulator, parameters)
     images, labels, _ = simulator.simulate(indices)
     draws = {name: labels[name] for name in simulator.columns}
@@ -34,4 +21,4 @@ def simulate_twins(parameters, indices: Sequence[int], as_stored: bool = False) 
     effects = effects - simulator.noiseless(simulator.smooth_scene(draws))
     kinds = np.array(CLASSES)[labels[CLASS_COLUMN.name].astype(int)]
     answers = np.where(np.abs(effects).max(axis=(1, 2)) > 0, kinds, "")
-    return {"images": images, "twins": images - effects, "effects": effects, "answers": answers}
+    return Twins(images, images - effects, effects, answers)

@@ -18,23 +18,23 @@ def make(task, **values):
 def test_twins_of_finding_lack_the_source():
     parameters = make("finding", grid_size=18, over_sampling=1, generated_number=8)
     found = finding_twins(parameters, range(4))
-    lenses = found["answers"] == "lens"
+    lenses = found.answers == "lens"
     assert lenses.any()
     # A lensed source adds light; its own photon noise takes some of it away.
-    assert (found["effects"].sum(axis=(1, 2))[lenses] > 0).all()
+    assert (found.effects.sum(axis=(1, 2))[lenses] > 0).all()
     again = finding_twins(parameters, [2])
-    np.testing.assert_array_equal(again["twins"][0], found["twins"][2])
+    np.testing.assert_array_equal(again.twins[0], found.twins[2])
     stored = finding_twins(parameters, range(4), as_stored=True)
-    galaxies = stored["answers"] == ""
+    galaxies = stored.answers == ""
     assert galaxies.any()
 
 
 @pytest.mark.slow
 def test_twins_of_regression_lack_the_source():
     found = regression_twins(make("regression", **SMALL_PARAMETERS, src_clumps=2), range(3))
-    assert (found["effects"] > -1e-6).all()  # rounding of the lens's light, of 1 e-/s
-    assert (found["effects"].max(axis=(1, 2)) > 0.01).all()
-    np.testing.assert_allclose(found["images"] - found["twins"], found["effects"], atol=1e-5)
+    assert (found.effects > -1e-6).all()  # rounding of the lens's light, of 1 e-/s
+    assert (found.effects.max(axis=(1, 2)) > 0.01).all()
+    np.testing.assert_allclose(found.images - found.twins, found.effects, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -43,9 +43,9 @@ def test_twins_of_substructure_are_smooth():
         "substructure", grid_size=32, pixel_scale=0.1, over_sampling=1, subhalo_mass_min=1e8, generated_number=6
     )
     found = substructure_twins(parameters, range(3))
-    assert found["answers"].tolist() == ["", "sphere", "vortex"]
-    assert not found["effects"][0].any()
-    assert all(found["effects"][row].any() for row in (1, 2))
+    assert found.answers.tolist() == ["", "sphere", "vortex"]
+    assert not found.effects[0].any()
+    assert all(found.effects[row].any() for row in (1, 2))
 
 
 @pytest.mark.command

@@ -1,13 +1,12 @@
 """Metrics of a finder: thresholds, rates with intervals, purity, tables, leak test."""
 
-import csv
 import json
 
 import numpy as np
 import pytest
 
 from stronglens.finding.classes import KINDS
-from stronglens.finding.completeness import band_features, completeness_table, leak_test, recall_in_bins, write_csv
+from stronglens.finding.completeness import band_features, completeness_table, leak_test, list_cells, recall_in_bins
 from stronglens.finding.evaluation import (
     best_f1_threshold,
     finding_metrics,
@@ -151,7 +150,8 @@ def test_completeness_in_cells():
         "threshold": "half", "score": 0.5, "radius_low": 0.5, "radius_high": 0.7, "snr_low": 20.0, "snr_high": 40.0,
         "lenses": 2, "found": 1, "completeness": 0.5, "low": 0, "high": 0,
     }  # fmt: skip
-    read = list(csv.DictReader(write_csv(rows).splitlines()))
+    head, *cells = list_cells(rows)
+    read = [dict(zip(head, row, strict=True)) for row in cells]
     assert read[0]["completeness"] == "0.5"
     assert read[3]["snr_high"] == "inf"
     assert read[1]["completeness"] == ""  # no lenses in this cell

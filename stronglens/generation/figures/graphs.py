@@ -14,9 +14,10 @@ from stronglens.plotting import (
     add_title,
     best_epoch,
     count_of,
+    draw_epochs,
     inches,
     new_figure,
-    scale_losses,
+    pair_curves,
     style,
 )
 
@@ -41,18 +42,7 @@ def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
         best = best_epoch(history)
         for place, key in enumerate(panels):
             axes = figure.add_axes(inches(figure, 0.85 + 3.9 * place, 0.55, 3.0, 2.35))
-            drawn = []
-            for name, label, colour in ((key, "training", BLUE), (f"val_{key}", "validation", ORANGE)):
-                values = np.asarray(history.get(name, []), dtype=float)
-                if np.isfinite(values).any():
-                    epochs = np.arange(1, len(values) + 1)
-                    axes.plot(epochs, values, color=colour, label=label, marker="o" if len(values) < 25 else "", ms=3.5)
-                    drawn.append(values[np.isfinite(values)])
-            if best is not None:
-                axes.axvline(best, color=GREY, lw=0.8, ls="--", zorder=0, label=f"best epoch: {best}")
-            scale_losses(axes, drawn)
-            axes.set(xlabel="epoch", ylabel=PANELS[key])
-            axes.grid(color="0.92", lw=0.6)
+            draw_epochs(axes, pair_curves(history, key), best, PANELS[key])
             if place == 0:
                 axes.legend(loc="best")
         number = count_of(len(history["loss"]), "epoch")

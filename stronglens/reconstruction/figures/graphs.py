@@ -12,9 +12,10 @@ from stronglens.plotting import (
     ORANGE,
     add_title,
     best_epoch,
+    draw_epochs,
     inches,
     new_figure,
-    scale_losses,
+    pair_curves,
     style,
 )
 
@@ -165,17 +166,7 @@ def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
         best = best_epoch(history)
         for place, (key, text) in enumerate((("loss", "loss"), ("rmse", "RMSE per source pixel"))):
             axes = figure.add_axes(inches(figure, 0.75 + 4.6 * place, 0.55, 3.85, 2.5))
-            drawn = []
-            for name, label, colour in ((key, "training", BLUE), (f"val_{key}", "validation", ORANGE)):
-                values = np.asarray(history.get(name, ()), float)
-                epochs = np.arange(1, len(values) + 1)
-                axes.plot(epochs, values, color=colour, label=label, marker="o" if len(values) < 25 else "", ms=3.5)
-                drawn.append(values[np.isfinite(values)])
-            if best is not None:
-                axes.axvline(best, color=GREY, lw=0.8, ls="--", zorder=0, label=f"best epoch: {best}")
-            scale_losses(axes, [values for values in drawn if len(values)])
-            axes.set(xlabel="epoch", ylabel=text)
-            axes.grid(color="0.92", lw=0.6)
+            draw_epochs(axes, pair_curves(history, key), best, text)
             axes.legend(loc="best")
         add_title(
             figure,

@@ -16,8 +16,10 @@ from stronglens.plotting import (
     add_title,
     best_epoch,
     count_of,
+    draw_epochs,
     inches,
     new_figure,
+    pair_curves,
     plain_text,
     scale_losses,
     style,
@@ -46,21 +48,7 @@ def draw_losses(history: Mapping[str, Sequence[float]], loss: str = "mean square
         best = best_epoch(history)
         for place, (key, text) in enumerate(panels):
             axes = figure.add_axes(inches(figure, 0.75 + 4.6 * place, 0.55, 3.85, 2.5))
-            drawn = []
-            for name, label, colour in ((key, "training", BLUE), (f"val_{key}", "validation", ORANGE)):
-                values = np.asarray(history.get(name, []), dtype=float)
-                if not np.isfinite(values).any():
-                    continue
-                epochs = np.arange(1, len(values) + 1)
-                axes.plot(epochs, values, color=colour, label=label, marker="o" if len(values) < 25 else "", ms=3.5)
-                drawn.append(values[np.isfinite(values)])
-            if best is not None:
-                axes.axvline(best, color=GREY, lw=0.8, ls="--", zorder=0, label=f"best epoch: {best}")
-            scale_losses(axes, drawn)
-            axes.set_xlabel("epoch")
-            axes.set_ylabel(text)
-            axes.grid(color="0.92", lw=0.6)
-            if axes.lines:
+            if draw_epochs(axes, pair_curves(history, key), best, text):
                 axes.legend(loc="best")
         unit = "; labels in standard deviations" if loss == "mean squared error" else ""
         add_title(figure, "Training and validation losses", _describe_training(history, best) + unit)

@@ -16,9 +16,10 @@ from stronglens.plotting import (
     add_colour_bar,
     add_title,
     best_epoch,
+    draw_epochs,
     inches,
     new_figure,
-    scale_losses,
+    pair_curves,
     style,
 )
 from stronglens.separation.evaluation import INPUT, NETWORK, PERFECT_LENS
@@ -122,30 +123,20 @@ def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
     ----------
     history : mapping of str to sequence of float
     """
-    errors = (("training", BLUE, "rmse_{}"), ("validation", ORANGE, "val_rmse_{}"))
     panels = {
-        f"RMSE of the {part} [noise of a pixel]": [(label, colour, name.format(part)) for label, colour, name in errors]
-        for part in ("noise", "source")
+        f"RMSE of the {part} [noise of a pixel]": pair_curves(history, f"rmse_{part}") for part in ("noise", "source")
     }
     if "adversarial_loss" in history:
         panels["loss in training (0.69: a tie)"] = [
-            ("adversarial", BLUE, "adversarial_loss"), ("discriminator", ORANGE, "discriminator_loss")
-        ]  # fmt: skip
+            (name, colour, history[f"{name}_loss"])
+            for name, colour in (("adversarial", BLUE), ("discriminator", ORANGE))
+        ]
     with style():
         figure = new_figure(0.4 + 4.6 * len(panels), 3.9)
         best = best_epoch(history)
         for place, (title, curves) in enumerate(panels.items()):
             axes = figure.add_axes(inches(figure, 0.75 + 4.6 * place, 0.55, 3.85, 2.5))
-            drawn = []
-            for label, colour, name in curves:
-                losses = np.asarray(history.get(name, ()), float)
-                axes.plot(np.arange(1, len(losses) + 1), losses, "o-", ms=3, color=colour, label=label)
-                drawn.append(losses[np.isfinite(losses)])
-            if best is not None:
-                axes.axvline(best, color=GREY, lw=0.8, ls="--", zorder=0, label=f"best epoch: {best}")
-            scale_losses(axes, [losses for losses in drawn if len(losses)])
-            axes.set(xlabel="epoch", ylabel=title)
-            axes.grid(color="0.92", lw=0.6)
+            draw_epochs(axes, curves, best, title)
             axes.legend(loc="best")
         subtitle = "training images get new noise in every epoch; validation images are the stored ones"
         add_title(figure, "Training history", subtitle)
