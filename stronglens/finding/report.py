@@ -123,7 +123,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
     if completeness:
         drawn["completeness"] = figures.draw_completeness(completeness)
     remove_members(parameters)
-    write_figures(plan, drawn, "metrics.json, predictions.csv, completeness.csv, logs/")
+    write_figures(plan, drawn, ", ".join(["metrics.json", *tables, *["logs/"] * bool(history)]))
     return metrics
 
 

@@ -58,7 +58,7 @@ def write_report(plan: TrainingPlan, history: dict[str, list[float]]) -> dict:
         if kind in ("rim", "magnet"):
             metrics["rmse_by_step"] = measure_steps(compiled, record, dataset, test, camera, progress.advance)
     if parameters.lens_error:
-        console.say(f"\nThe lens models of this test are off by {parameters.lens_error:g}, as in training")
+        console.say(f"\nThe lens models of this test have errors of {parameters.lens_error:g}, as in the training")
     for line in ["", *_table(metrics, kind), "", *_describe_lens_errors(metrics, parameters.lens_error)]:
         console.say(line)
     write_results(plan, network, record | {"metrics": metrics}, {"predictions.csv": _predictions(test, tested)})
@@ -102,7 +102,7 @@ def _choose_rows(test: LensSet, one: Reconstructed, scales: tuple[float, float],
         for word, place in (("best", 0), ("median", len(order) // 2), ("worst", len(order) - 1)):
             if len(order):
                 row = order[place]
-                caption = f"{word}, {kind}\n#{test.rows[row]}\nRMSE {error[row]:.0%} of zero's"
+                caption = f"{word}, {kind}\n#{test.rows[row]}\nRMSE {error[row]:.0%} of that of zeros"
                 rows.append((caption, _panels(test, one, row, scales, steps)))
     return rows
 
@@ -126,7 +126,7 @@ def _table(metrics: Mapping, kind: str) -> list[str]:
     """Return the printed table of the test."""
     lines = [f"Test on the {metrics['set']} set: RMSE per source pixel (true peak 1), with 95 % bootstrap intervals"]
     header: tuple[str, ...] = ("noise", "galaxies", "zero image", "linear", "non-neg.")
-    header += () if kind == "none" else (kind, "95 % interval", "of zero's")
+    header += () if kind == "none" else (kind, "95 % interval", "of the zero image")
     header += ("flux", "scatter", "chi2") + (() if kind == "none" else ("in 68 %", "in 95 %"))
     rows = [header]
     for level, kinds in metrics["levels"].items():
@@ -157,7 +157,7 @@ def _table(metrics: Mapping, kind: str) -> list[str]:
 
 
 def _describe_lens_errors(metrics: Mapping, trained_with: float) -> list[str]:
-    lines = [f"RMSE with wrong lens models (in training they were off by {trained_with:g}):"]
+    lines = [f"RMSE with wrong lens models (errors in the training: {trained_with:g}):"]
     for level in LENS_ERROR_LEVELS:
         found = metrics["lens_errors"][f"{level:g}"]
         lines.append(f"  noise {level:.0%}: " + ", ".join(f"{value:.4f} at {error}" for error, value in found.items()))

@@ -47,7 +47,7 @@ def misjudge_noise(plan: TrainingPlan, network, test: TestSet, separated: Separa
 def misjudged_lines(metrics: Mapping[str, Mapping]) -> list[str]:
     """Return a line for each factor of `misjudge_noise`."""
     return [
-        f"Noise taken to be {factor} times the true one: PSNR of all light lower by {of['denoising']['value']:.2f}"
-        f" dB, of the source by {of['source']['value']:.2f} dB"
+        f"Noise taken to be {factor} times the true one: PSNR of all light {-of['denoising']['value']:+.2f}"
+        f" dB, of the source {-of['source']['value']:+.2f} dB"
         for factor, of in metrics.items()
     ]

@@ -40,7 +40,7 @@ MOST_DESCRIBED = 1000
 SHOWN = 5
 """Lenses in a figure."""
 
-PRIOR = "faint sources come out too bright: the network knows how bright sources usually are"
+PRIOR = "faint sources come out too bright: their flux tends to the mean of the training set"
 
 
 def separate(network, images) -> Separated:
@@ -171,7 +171,7 @@ def _tables(metrics: Mapping) -> list[str]:
     gain = metrics["gain"]
     lines += [
         "",
-        f"Denoising: {_show(gain['psnr'], '+.2f')} dB above the best other method ({gain['over']}); chi2 per pixel "
+        f"Denoising: {_show(gain['psnr'], '+.2f')} dB relative to the best other method ({gain['over']}); chi2 per pixel "
         f"{_show(metrics['chi2'], '.3f')}",
     ]
     for part, found in metrics["flux"].items():
