@@ -171,8 +171,8 @@ def _tables(metrics: Mapping) -> list[str]:
     gain = metrics["gain"]
     lines += [
         "",
-        f"Denoising: {_show(gain['psnr'], '+.2f')} dB relative to the best other method ({gain['over']}); chi2 per pixel "
-        f"{_show(metrics['chi2'], '.3f')}",
+        f"Denoising: {_show(gain['psnr'], '+.2f')} dB relative to the best other method ({gain['over']}); "
+        f"chi2 per pixel {_show(metrics['chi2'], '.3f')}",
     ]
     for part, found in metrics["flux"].items():
         lines.append(
