@@ -64,7 +64,7 @@ def test_outputs(
     for output in wanted:
         images, others, effects = chosen[output.name]
         if len(images) < 2:
-            console.say(f"{output.name}: not tested, fewer than two images with the right answer and a twin that differs")
+            console.say(f"{output.name}: not tested, too few images with the right answer whose twin differs")
             continue
         methods = chosen_maps(parameters.method)
         with console.progress(len(images) * (1 + len(methods)), f"testing {output.name}", "maps") as progress:
