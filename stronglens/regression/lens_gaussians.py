@@ -12,8 +12,8 @@ NUMBER = 14
 """Gaussians of each family."""
 
 NARROWEST, WIDEST = 0.5, 0.6
-"""Smallest standard deviation in pixels, and the largest relative to the side of the image. Both are on the intermediate
-axis; narrower ones are not distinguished below the point-spread function."""
+"""Smallest standard deviation in pixels, and the largest relative to the side of the image, both on the intermediate
+axis. The point-spread function hides narrower ones."""
 
 FLATTEST = 0.6
 """Largest ellipticity (1 - q) / (1 + q)."""

@@ -1,22 +1,23 @@
 """A source of pixels, integrated out: the evidence of a lens model (Suyu et al. 2006, MNRAS 371, 983).
 
-The image is d = L i + A s + n: columns L of the light of the lens and a background, pixels s of the source, and noise n.
+The image is d = L i + A s + n: columns L of the light of the lens and of a background, pixels s of the source, noise n.
 The intensities i have flat priors. The curvature of s has a Gaussian prior, whose strength is a parameter. A = B S:
 S interpolates the source where rays end, and depends on the mass; B blurs, weighs by the noise and makes it
 independent. The matrix B^T B is computed once for an image, with the light of the lens projected out. An evidence then
 needs sparse products and a Cholesky decomposition, but no convolution (Warren & Dye 2003, ApJ 590, 673).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize_scalar
+from scipy.signal import fftconvolve
 from scipy.sparse import csr_matrix
 
 from stronglens.regression.image_fit import ImageData
 
-SIDE = 30
+SMALLEST, LARGEST = 12, 30
 """Pixels along each side of the source."""
 
 RAYS = 2
@@ -50,7 +51,7 @@ class SourceGrid:
     x: float
     y: float
     pixel: float
-    side: int = SIDE
+    side: int
 
     def interpolate(self, traced: np.ndarray) -> csr_matrix:
         """Return the mean of the splines over the rays of pixels.
@@ -106,8 +107,10 @@ class ArcPixels:
     ----------
     data : ImageData
     psf : ndarray (K, K) or None
+    chosen : ndarray (P,) of int
+        Their places in the flat image with the margin from which light is scattered into the image.
     rays : ndarray (P, R, 2), arcsec
-        y and x of the rays of the P pixels.
+        y and x of their rays.
     blur : csr_matrix (H * W, P)
         Pixels of the image, over the noise, from those before the point-spread function.
     normal : ndarray (P, P)
@@ -116,6 +119,7 @@ class ArcPixels:
 
     data: ImageData
     psf: np.ndarray | None
+    chosen: np.ndarray
     rays: np.ndarray
     blur: csr_matrix
     normal: np.ndarray
@@ -140,7 +144,14 @@ class ArcPixels:
             columns = blur[:, part].toarray().T
             twice = data.make_independent(data.make_independent(columns))
             normal[:, part] = blur.T @ twice.T
-        return cls(data, psf, rays[chosen], blur, (normal + normal.T) / 2)
+        return cls(data, psf, chosen, rays[chosen], blur, (normal + normal.T) / 2)
+
+    def show(self, light: np.ndarray) -> np.ndarray:
+        """Return the image (H, W) of light (P,) before the point-spread function."""
+        margin = 0 if self.psf is None else len(self.psf) - 1
+        whole = np.zeros([side + margin for side in self.data.image.shape])
+        whole.flat[self.chosen] = light
+        return whole if self.psf is None else fftconvolve(whole, self.psf, mode="valid")
 
     def respond(self, light: np.ndarray) -> np.ndarray:
         """Return what the image has of light (P,) before the point-spread function: (H * W,), independent noise."""
@@ -211,7 +222,7 @@ class PixelEvidence:
     """
 
     def __init__(self, arcs: ArcPixels, grid: SourceGrid, columns: np.ndarray):
-        self.arcs, self.grid = arcs, grid
+        self.grid, self.columns = grid, columns
         self.regular = curvature(grid.side)
         self.log_regular = float(np.linalg.slogdet(self.regular)[1])
         orthogonal, triangle = np.linalg.qr(columns.T)
@@ -222,6 +233,7 @@ class PixelEvidence:
         self.normal = arcs.normal - seen @ seen.T
         self.right = arcs.project(target[None])[:, 0]
         self.power = float(target @ target)
+        self.arcs = replace(arcs, normal=np.empty((0, 0)))  # is large, and not needed any more
 
     def prepare(self, traced: np.ndarray) -> tuple[csr_matrix, np.ndarray, np.ndarray]:
         """Return interpolation (S, P), A^T A (S, S) and A^T d (S,) for the ends of rays (P, R, 2)."""

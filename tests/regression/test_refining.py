@@ -14,7 +14,8 @@ from stronglens.regression.chains import diagnose_column
 from stronglens.regression.image_fit import Evidence, ImageData, solve_intensities
 from stronglens.regression.image_priors import read_priors
 from stronglens.regression.lens_shape import intermediate_axis_radius
-from stronglens.regression.refining import describe_draws, place_draws, refine_lens
+from stronglens.regression.refinement import describe_draws, place_draws
+from stronglens.regression.refining import refine_lens
 from stronglens.regression.request import check_refinable
 from stronglens.regression.simulator import make_simulator
 from stronglens.regression.trust import judge_draws
