@@ -43,7 +43,7 @@ MOST = 4500
 """Largest number of these pixels: the time of a likelihood grows with its square. If there are more, the fainter ones
 are left out."""
 
-LIGHT_UNIT, STEP, STEPS = 0.01, 0.1, 8
+LIGHT_UNIT, STEP, STEPS = 0.01, 0.1, 6
 """Unit of the light's geometry in a fit (arcsec; ellipticity), and the step of the numerical derivatives in units of
 all parameters, and the largest number of steps."""
 
@@ -139,7 +139,8 @@ class PixelFitter:
             Model of the source's light.
         """
         over_noise = gaussian_filter(arcs * self.data.weight, 1) * np.sqrt(4 * np.pi)
-        threshold, margin, rays = max(SHOWN, BRIGHT * over_noise.max()), self.simulator.telescope.padding, self.rays
+        peak, margin, rays = over_noise.max(), self.simulator.telescope.padding, self.rays
+        threshold = min(max(SHOWN, BRIGHT * peak), peak / 2)  # a faint source has no pixel above the noise
         while True:
             shown = np.pad(over_noise > threshold, margin)
             ends = self.trace(z, rays[shown.ravel()]).reshape(-1, 2)
