@@ -112,6 +112,8 @@ class PixelFitter:
     """
 
     def __init__(self, simulator: "LensSimulator", priors: Priors, data: ImageData, best: ImageFit):
+        from stronglens.raytracing.pixelised import start_rays
+
         self.simulator, self.data = simulator, data
         self.psf, self.pixel_scale = simulator.telescope.psf, simulator.telescope.pixel_scale
         fixed = {
@@ -120,8 +122,6 @@ class PixelFitter:
             if not name.startswith(OF_MASS)
         }
         self.all_priors, self.priors = priors, priors.replace(fixed)
-        from stronglens.raytracing.pixelised import start_rays
-
         shape = tuple(side + 2 * simulator.telescope.padding for side in data.image.shape)
         self.rays = start_rays(shape, self.pixel_scale, RAYS).reshape(-1, RAYS**2, 2)
 

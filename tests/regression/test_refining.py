@@ -216,34 +216,18 @@ def test_the_truth_lies_in_the_refined_posterior_and_noise_has_no_lens():
         for column, draws in zip(found.columns, found.values.T, strict=True):
             # Of 16 columns, one in 5,000 runs has a truth beyond four standard deviations; some are not Gaussian.
             assert abs(draws.mean() - true[column.name]) < 4.5 * draws.std(), column.name
+        pixels = refine_lens(
+            parameters, names, samples, images[0], noise, None, executor, 0, Console(quiet=True), "lens", True
+        )
+        assert pixels.population.is_converged
+        assert abs(pixels.model.chi2 - 1) < 5 * np.sqrt(2 / images[0].size)
+        assert pixels.source.brightness.shape == (pixels.source.grid.side,) * 2
+        for column, draws in zip(pixels.columns, pixels.values.T, strict=True):
+            assert abs(draws.mean() - true[column.name]) < 4.5 * draws.std(), column.name
         empty = np.random.default_rng(1).normal(size=images[0].shape) * noise
         nothing = refine_lens(parameters, names, samples, empty, noise, None, executor, 0, Console(quiet=True), "noise")
     assert not nothing.is_lens
     assert nothing.values is None
-
-
-@pytest.mark.slow
-def test_a_lumpy_source_needs_pixels():
-    pytest.importorskip("blackjax")
-    parameters = parameters_of(src_clumps=4)
-    simulator = make_simulator(parameters, threads=1)
-    images, labels, _ = simulator.simulate([LUMPY])
-    rate = simulator.noiseless(simulator.physical_scene(simulator.complete(labels, [LUMPY])))
-    noise = np.sqrt(telescope.noise_variance(rate, simulator.telescope))[0]
-    names = ("einstein-radius-sie", "src-center-x", "src-center-y")
-    true = {name: float(labels[name][0]) for name in labels}
-    samples = np.array([true[name] for name in names]) + 0.05 * np.random.default_rng(0).normal(size=(100, 3))
-    with ThreadPoolExecutor(1) as executor:
-        found = refine_lens(
-            parameters, names, samples, images[0], noise, None, executor, 0, Console(quiet=True), "lens", True
-        )
-    assert found.is_lens
-    assert found.population.is_converged
-    number = images[0].size
-    assert found.best.chi2 / number > 1.2  # one Sersic profile does not describe the image
-    assert abs(found.model.chi2 - 1) < 5 * np.sqrt(2 / number)  # pixels do, to five standard deviations
-    for column, draws in zip(found.columns, found.values.T, strict=True):
-        assert abs(draws.mean() - true[column.name]) < 4.5 * draws.std(), column.name
 
 
 @pytest.mark.slow

@@ -1,18 +1,19 @@
 """A source of pixels: evidence, splines, light of the lens, and the sampler with importance weights."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.signal import convolve2d
 
 from stronglens.regression.figures import draw_source
-from stronglens.regression.image_fit import ImageData
+from stronglens.regression.image_fit import ImageData, ImageFit
 from stronglens.regression.image_priors import Priors
 from stronglens.regression.importance import LARGEST_TAIL, WANTED, Population
 from stronglens.regression.lens_gaussians import NUMBER, render_gaussians
-from stronglens.regression.pixel_fit import JointSolver
-from stronglens.regression.pixel_posterior import PixelPosterior, climb
+from stronglens.regression.pixel_fit import JointSolver, fit_pixels
+from stronglens.regression.pixel_posterior import PixelPosterior, climb, trace_mass
 from stronglens.regression.source_pixels import ArcPixels, PixelEvidence, SourceGrid, curvature
 
 SIDE, STRENGTH = 10, 0.7
@@ -164,3 +165,62 @@ def test_the_figure_of_a_source_says_how_much_is_determined(small):
     figure = draw_source("lens.fits", found)
     assert len(figure.axes) == 6
     assert any(f"determines {found.determined:.0f} of 25" in text.get_text() for text in figure.texts)
+
+
+@pytest.mark.slow
+def test_a_lumpy_source_is_described_and_the_mass_is_found():
+    pytest.importorskip("autolens")
+    data, arcs, priors, truth, simulator = simulate_lumpy_lens()
+    random, columns = np.random.default_rng(1), len(priors.names)
+    start = ImageFit(
+        truth + 0.03 * random.normal(size=columns), 0.0, 0.0, np.stack([arcs, data.image - arcs, np.ones_like(arcs)]),
+        np.ones(3), 0.03**2 * np.eye(columns),
+    )  # fmt: skip
+    posterior, population = fit_pixels(simulator, priors, data, start)
+    while not (population.is_converged or population.is_exhausted):
+        population = population.advance(posterior.log_density, 0)
+    assert population.is_converged
+    found = posterior.describe(population.centres[0])
+    # chi2 of independent noise scatters by 0.05; the free pixels and intensities lower it.
+    assert found.chi2 / (data.number - found.determined - found.lights) == pytest.approx(1, abs=0.2)
+    free = posterior.priors.is_free
+    draws = population.resample(2000, 0)[:, :-1]
+    away = (draws.mean(axis=0) - truth[free]) / draws.std(axis=0)
+    assert np.abs(away).max() < 4, dict(zip(np.array(priors.names)[free], away, strict=True))
+
+
+def simulate_lumpy_lens():
+    """Return an image of a source with three lumps, its arcs, priors, true values, and what is needed of a simulator."""
+    import autolens as al
+
+    from stronglens.raytracing.pixelised import start_rays
+    from stronglens.telescope import gaussian_psf
+
+    ranges = {
+        "lens-center-x": (-0.1, 0.1), "lens-center-y": (-0.1, 0.1), "lens-ellip-x": (-0.25, 0.25),
+        "lens-ellip-y": (-0.25, 0.25), "lens-effect": (0.5, 3), "lens-sersic": (2, 6),
+        "einstein-radius-sie": (0.5, 2.2), "shear-1": (-0.1, 0.1), "shear-2": (-0.1, 0.1),
+    }  # fmt: skip
+    priors = Priors(tuple(ranges), *np.array(list(ranges.values())).T)
+    values = np.array([0.01, -0.02, 0.1, -0.05, 1.0, 3.0, 1.2, 0.03, -0.02])
+    truth, psf, side, rays = priors.to_normal(values), gaussian_psf(0.2, 0.13), 30, 6
+    margin = len(psf) // 2
+    places = start_rays((side + 2 * margin,) * 2, 0.13, rays)
+    ends = trace_mass("sie", priors, truth, places.reshape(-1, 1, 2)).reshape(-1, 2)
+    source = sum(
+        bright * np.exp(-0.5 * ((ends - [y, x]) ** 2).sum(axis=1) / width**2)
+        for y, x, width, bright in ((0.05, 0.1, 0.2, 1), (0.2, 0.1, 0.05, 2), (-0.1, 0.0, 0.05, 3), (0, 0.3, 0.06, 2))
+    )
+    profile = al.lp.Sersic(
+        centre=(-0.02, 0.01), ell_comps=(-0.08, 0.12), intensity=0.5, effective_radius=1, sersic_index=3
+    )
+    lens = np.asarray(profile.image_2d_from(grid=al.Grid2DIrregular(places)))
+    shape = side + 2 * margin, side + 2 * margin, rays**2
+    arcs, lens = (convolve2d(light.reshape(shape).mean(axis=-1), psf, mode="valid") for light in (0.5 * source, lens))
+    light = arcs + lens
+    noise = np.sqrt(0.02**2 + light / 1000)
+    image = light + noise * np.random.default_rng(0).normal(size=light.shape)
+    telescope = SimpleNamespace(psf=psf, padding=margin, pixel_scale=0.13)
+    parameters, renderer = SimpleNamespace(lens_model="sie"), SimpleNamespace(lens_light=True)
+    simulator = SimpleNamespace(telescope=telescope, parameters=parameters, renderer=renderer)
+    return ImageData(image, 1 / noise), arcs, priors, truth, simulator
