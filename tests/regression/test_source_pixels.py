@@ -190,7 +190,7 @@ def test_a_lumpy_source_is_described_and_the_mass_is_found():
 
 
 def simulate_lumpy_lens():
-    """Return an image of a source with three lumps, its arcs, priors, true values, and what is needed of a simulator."""
+    """Return an image of a source with three lumps, its arcs, priors, true values, and a simulator."""
     import autolens as al
 
     from stronglens.raytracing.pixelised import start_rays
