@@ -53,6 +53,11 @@ class PosteriorMeasuring(Parameters):
         help="sample the posterior of each lens under the likelihood of its own image, starting from the network's "
         "draws; minutes for an image (needs a posterior, and lenses of --lens-model=sie or powerlaw)",
     )
+    refine_source: str = choice(
+        "sersic", ("sersic", "pixels"), recorded=False,
+        help="light of the source in the model of --refine. sersic: one smooth Sersic profile; pixels: a grid of "
+        "pixels, for lumpy galaxies; the light of the lens is then a sum of Gaussians",
+    )
     refine_from: Path | None = text(
         None, recorded=False,
         help="COOLEST template (NAME.json, or its folder) whose isothermal ellipsoid and shear start the refinement, "
@@ -82,5 +87,6 @@ EXAMPLES = {
         ("learn the joint posterior of the labels", "model_and_figures.py --posterior=flow"),
         ("measure a telescope image", "model_and_figures.py --predict lens.fits --hdu=VIS_BGSUB"),
         ("also fit the image itself", "model_and_figures.py --predict lens.fits --refine"),
+        ("with a lumpy source", "model_and_figures.py --predict lens.fits --refine --refine-source=pixels"),
     ),
 }

@@ -56,7 +56,12 @@ class ImageData:
 
     def whiten(self, images: np.ndarray) -> np.ndarray:
         """Return images (N, H, W) in units of independent noise: ndarray (N, H * W)."""
-        return telescope.whiten(images * self.weight, self.correlation).reshape(len(images), -1)
+        return self.make_independent((images * self.weight).reshape(len(images), -1))
+
+    def make_independent(self, images: np.ndarray) -> np.ndarray:
+        """Return images (N, H * W) in units of the noise such that the noise of pixels is independent."""
+        shaped = images.reshape(len(images), *self.image.shape)
+        return telescope.whiten(shaped, self.correlation).reshape(len(images), -1)
 
 
 @dataclass(frozen=True)

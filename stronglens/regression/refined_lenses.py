@@ -17,11 +17,12 @@ from stronglens.measuring.coolest import LENS_COLUMNS, read_coolest
 from stronglens.parameters import StronglensError
 from stronglens.plotting import save_figure
 from stronglens.regression.export import export_coolest
-from stronglens.regression.figures import draw_lens_model
+from stronglens.regression.figures import draw_lens_model, draw_source
 from stronglens.regression.lens_posteriors import LensPosterior, LensPosteriors, find_simulation, list_remarks
 from stronglens.regression.prediction import find_limits
 from stronglens.regression.published import derive_quantities, posterior_table, summarize, write_draws
-from stronglens.regression.refining import Refinement, refine_lens
+from stronglens.regression.refinement import Refinement
+from stronglens.regression.refining import refine_lens
 
 REFINED_COLUMNS = (
     *("refined-median", "refined-mean", "refined-sd", "refined-p2.5", "refined-p16", "refined-p84", "refined-p97.5"),
@@ -77,7 +78,7 @@ class RefinedLenses:
             draws = draws - np.array([0, seen.shift[1], seen.shift[0], 0, 0, 0, 0])  # cut at whole pixels
         return refine_lens(
             made_with, labels, draws, seen.image, seen.noise, seen.mask, executor, self.parameters.seed, self.console,
-            one.measurement.name,
+            one.measurement.name, self.parameters.refine_source == "pixels",
         )  # fmt: skip
 
     def _write_coolest(self, one: LensPosterior, refined: Refinement, made_with, executor: Executor) -> None:
@@ -99,7 +100,7 @@ class RefinedLenses:
         parts = (seen.image, seen.noise, seen.mask, one.measurement.prediction.draws)
         digest = hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts if part is not None))
         start = given.refine_from and [float(value) for value in read_coolest(given.refine_from)]
-        settings = {"image": digest.hexdigest(), "seed": given.seed, "start": start}
+        settings = {"image": digest.hexdigest(), "seed": given.seed, "source": given.refine_source, "start": start}
         return given.figures_dir / f"refined_{one.measurement.image.stem}.json", settings
 
     def _remember(self, one: LensPosterior) -> None:
@@ -133,21 +134,22 @@ class RefinedLenses:
         summaries = summarize(columns, values, one.published.values)
         limits = find_limits(columns, values)
         notes = [*refined.notes, *limits, *([refined.trust.text] if refined.trust else [])]
-        effort = (
-            f"{refined.chains.gradients:,} gradients, effective sample size {refined.effective:.0f}, R-hat "
-            f"{refined.largest_rhat:.3f}, {refined.chains.divergences} divergent; reduced chi2 {refined.model.chi2:.3g}"
-        )
-        lines = posterior_table(f"{measured.name}, refined", summaries, [*notes, effort], is_of_network=False)
+        lines = posterior_table(f"{measured.name}, refined", summaries, [*notes, refined.effort], is_of_network=False)
         for line in [*lines, ""]:
             self.console.say(line)
         write_draws(folder / f"draws_{stem}_refined.csv", columns, values)
+        of_source = "of pixels" if refined.source else "of one Sersic profile"
+        if refined.source:
+            figure = draw_source(measured.name, refined.source, self.parameters.cmap)
+            path = save_figure(figure, folder / f"refined_source_{stem}.{self.parameters.figure_format}")
+            self.console.say(f"Source: {path}")
         learned = {column.name: column_values for column, column_values in zip(one.columns, one.values.T, strict=True)}
         missing = np.full(len(one.values), np.nan)
         figure = draw_lens_model(
             measured.name, measured.prepared.image, measured.prepared.mask, self.lenses.pixel_scale,
-            columns, values, summaries, refined.model, [*notes, effort], self.parameters.cmap,
-            judgement=f"best model under the likelihood of the image, with a source of one Sersic "
-            rf"profile; reduced $\chi^2$ = {refined.model.chi2:.3g}",
+            columns, values, summaries, refined.model, [*notes, refined.effort], self.parameters.cmap,
+            judgement=f"best model under the likelihood of the image, with a source {of_source}; "
+            rf"reduced $\chi^2$ = {refined.model.chi2:.3g}",
             others=np.stack([learned.get(column.name, missing) for column in columns], axis=1),
         )  # fmt: skip
         path = save_figure(figure, folder / f"refined_{stem}.{self.parameters.figure_format}")

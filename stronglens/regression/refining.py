@@ -12,26 +12,23 @@ from typing import Any
 import numpy as np
 
 from stronglens.execution import Console
-from stronglens.lens_models import circular_einstein_radius
-from stronglens.parameters import Column, RunError
-from stronglens.regression.chains import MOST, WANTED_ESS, Chains, start_chains
+from stronglens.parameters import RunError
+from stronglens.regression.chains import MOST, WANTED_ESS, start_chains
 from stronglens.regression.image_fit import (
-    Evidence,
     ImageData,
-    ImageFit,
     correct_linearly,
     fit_finely,
     fit_image,
     solve_intensities,
     weigh_evidence,
 )
-from stronglens.regression.image_priors import Priors, read_priors
-from stronglens.regression.lens_model import LensModel
-from stronglens.regression.lens_shape import add_light, critical_curve, intermediate_axis_radius
+from stronglens.regression.image_priors import read_priors
+from stronglens.regression.importance import MOST as MOST_WEIGHTED
+from stronglens.regression.pixel_posterior import AtStrength
+from stronglens.regression.refinement import Refinement, describe_draws, make_model, make_pixel_model, place_draws
 from stronglens.regression.simulator import make_simulator
-from stronglens.regression.trust import Trust, effective_number, judge_draws
+from stronglens.regression.trust import effective_number, judge_draws
 from stronglens.simulation.chunks import simulator_of
-from stronglens.simulation.columns import DERIVED_COLUMNS
 
 TRIED, FITTED = 32, 2
 """Numbers of the network's draws (and of draws from the prior) that are compared with the image, and of the best of
@@ -47,60 +44,16 @@ CHECKED, ENOUGH = 64, 0.5
 """Number of draws whose likelihood is compared with that of the simulator's images, and the smallest effective share of
 them, with importance weights, without a note."""
 
+RESAMPLED = 2000
+"""Number of draws of equal weight, if the source is a grid of pixels."""
+
 POOR = 1.2
 """Reduced chi-square above which the model does not describe the image."""
 
 
-@dataclass(frozen=True)
-class Refinement:
-    """Posterior of one lens under the likelihood of its image.
-
-    Attributes
-    ----------
-    priors, data, best, evidence, chains :
-        State of the work (see `image_priors`, `image_fit` and `chains`).
-    known : ndarray (S, D)
-        The network's draws as standard normal numbers; NaN for columns that it has not learned.
-    is_done : bool
-    columns : list of M Column
-        Columns of the result; empty until the work is done, or without evidence of a lens.
-    values : ndarray (S, M)
-        Draws of all chains, in the unit of each column.
-    model : LensModel or None
-        Image of the best model.
-    trust : Trust or None
-    largest_rhat, effective : float
-        Diagnostics of the chains: largest R-hat, smallest effective sample size.
-    share : float
-        Effective share of the draws when they are weighted with the simulator's images, whose rays are finer.
-    notes : tuple of str
-    """
-
-    priors: Priors
-    data: ImageData
-    best: ImageFit
-    evidence: Evidence
-    chains: Chains | None
-    known: np.ndarray
-    is_done: bool = False
-    columns: tuple[Column, ...] = ()
-    values: np.ndarray | None = None
-    model: LensModel | None = None
-    trust: Trust | None = None
-    largest_rhat: float = float("inf")
-    effective: float = 0.0
-    share: float = 1.0
-    notes: tuple[str, ...] = ()
-
-    @property
-    def is_lens(self) -> bool:
-        """Whether the image needs a lensed source."""
-        return self.evidence.is_lens
-
-
 def refine_lens(
     parameters, labels: Sequence[str], samples: np.ndarray, image: np.ndarray, noise, mask, executor: Executor,
-    seed: int, console: Console, name: str,
+    seed: int, console: Console, name: str, has_pixels: bool = False,
 ) -> Refinement:  # fmt: skip
     """Sample the posterior of a lens under the likelihood of its image.
 
@@ -122,6 +75,8 @@ def refine_lens(
     console : Console
     name : str
         Of the image.
+    has_pixels : bool
+        Whether the source is a grid of pixels.
 
     Raises
     ------
@@ -136,11 +91,12 @@ def refine_lens(
     if np.count_nonzero(is_used) < 100:
         raise RunError("--refine needs at least a hundred pixels that are unmasked and have a noise")
     weight = np.where(is_used, 1 / np.where(is_used, noise, 1), 0)
-    work = LensRefining(parameters, tuple(labels), seed)
+    work = LensRefining(parameters, tuple(labels), seed, has_pixels)
     piece: Any = (np.asarray(samples, float), np.where(is_used, image, 0), weight)
     shown = 0
     # The effective number does not grow evenly, and R-hat must be small, too: no time is stated.
-    with console.progress(WANTED_ESS, f"refining {name}", "effective draws", at_once=MOST) as progress:
+    most = MOST_WEIGHTED if has_pixels else MOST
+    with console.progress(WANTED_ESS, f"refining {name}", "effective draws", at_once=most) as progress:
         state = executor.submit(work, piece).result()
         while not state.is_done:
             state = executor.submit(work, state).result()
@@ -159,11 +115,13 @@ class LensRefining:
     parameters : RegressionSimulation
     labels : tuple of L str
     seed : int
+    has_pixels : bool
     """
 
     parameters: Any
     labels: tuple[str, ...]
     seed: int
+    has_pixels: bool = False
 
     def __call__(self, piece) -> Refinement:
         """Begin with (samples (S, L), image (H, W), weight (H, W)), or continue with a `Refinement`."""
@@ -171,6 +129,8 @@ class LensRefining:
 
         simulator = simulator_of(make_simulator, self.parameters)
         if isinstance(piece, Refinement):
+            if piece.population:
+                return self._continue_with_pixels(simulator, piece)
             return self._continue(likelihood_of(simulator, piece.priors.names), piece)
         samples, image, weight = piece
         if simulator.shape != image.shape:
@@ -211,6 +171,12 @@ class LensRefining:
                 evidence = replace(evidence, chi2=best.chi2)
         if not evidence.is_lens:
             return Refinement(priors, data, best, evidence, None, known, is_done=True)
+        if self.has_pixels:
+            from stronglens.regression.pixel_fit import fit_pixels
+
+            data = replace(data, correction=0.0)
+            posterior, population = fit_pixels(likelihood.simulator, priors, data, best)
+            return Refinement(priors, data, best, evidence, None, known, posterior=posterior, population=population)
         data = correct_linearly(likelihood, priors, data, best)
         modes = [best.z, *(fit.z for fit in fits[1:] if fit.objective - fits[0].objective < 2 * SAME)]
         chains = start_chains(modes, best.covariance, self.seed)
@@ -254,67 +220,37 @@ class LensRefining:
             notes=tuple(notes),
         )  # fmt: skip
 
-
-def place_draws(priors, labels: Sequence[str], samples: np.ndarray) -> np.ndarray:
-    """Return a network's draws (S, L) as standard normal numbers (S, D); NaN for columns that it has not learned.
-
-    Parameters
-    ----------
-    priors : Priors
-    labels : sequence of L str
-    samples : ndarray (S, L), unit of each label
-    """
-    learned = dict(zip(labels, np.asarray(samples, float).T, strict=True))
-    if "einstein-radius" in learned and "einstein-radius-sie" not in learned:
-        ellipticity = np.hypot(*(learned.get(f"lens-ellip-{axis}", np.zeros(len(samples))) for axis in "xy"))
-        learned["einstein-radius-sie"] = intermediate_axis_radius(
-            learned["einstein-radius"], ellipticity, learned.get("mass-slope")
-        )
-    for axis in "xy":
-        light, mass = f"light-ellip-{axis}", f"lens-ellip-{axis}"
-        if light in learned and mass in learned:
-            learned[f"light-ellip-offset-{axis}"] = learned[light] - learned[mass]
-    missing = np.full(len(samples), np.nan)
-    z = priors.to_normal(np.stack([learned.get(name, missing) for name in priors.names], axis=1))
-    return np.where(priors.is_free, z, 0.0)
-
-
-def describe_draws(drawn, priors, known_columns, labels: Sequence[str]) -> tuple[tuple[Column, ...], np.ndarray]:
-    """Return the free columns, and labels that follow from them: descriptions, and draws (S, M)."""
-    values = {name: drawn[name] for name, free in zip(priors.names, priors.is_free, strict=True) if free}
-    ellipticity = np.hypot(drawn["lens-ellip-x"], drawn["lens-ellip-y"])
-    values["einstein-radius"] = circular_einstein_radius(
-        drawn["einstein-radius-sie"], ellipticity, drawn.get("mass-slope")
-    )
-    for axis in "xy":
-        if f"light-ellip-{axis}" in labels and f"light-ellip-{axis}" not in values:
-            values[f"light-ellip-{axis}"] = drawn[f"lens-ellip-{axis}"] + drawn.get(f"light-ellip-offset-{axis}", 0)
-    described = {name: known_columns.get(name) or DERIVED_COLUMNS[name] for name in values}
-    order = sorted(values, key=lambda name: list(labels).index(name) if name in labels else len(labels))
-    return tuple(described[name] for name in order), np.stack([values[name] for name in order], axis=1)
-
-
-def make_model(best, priors, data, candidates: int) -> LensModel:
-    """Return the image of the best model."""
-    columns = add_light(dict(zip(priors.names, priors.to_values(best.z)[:, None], strict=True)), {})
-    values = {name: float(column[0]) for name, column in columns.items()}
-    source, *lens = best.intensities[:-1, None, None] * best.templates[:-1]
-    background = float(best.intensities[-1])
-    image = source + sum(lens) + background
-    residual = np.where(data.weight > 0, (data.image - image) * data.weight, np.nan)
-    chi2 = best.chi2 / max(data.number - len(best.intensities) - int(priors.is_free.sum()), 1)
-    return LensModel(
-        values=values,
-        source=source,
-        lens=lens[0] if lens else np.zeros_like(source),
-        background=background,
-        src_intensity=float(best.intensities[0]),
-        lens_intensity=float(best.intensities[1]) if lens else 0.0,
-        residual=residual,
-        chi2=float(chi2),
-        best_chi2=float(chi2),
-        candidates=candidates,
-        fitted={},
-        critical_curve=critical_curve(values),
-        notes=(),
-    )
+    def _continue_with_pixels(self, simulator, state: Refinement) -> Refinement:
+        population = state.population.advance(state.posterior.log_density, self.seed)
+        state = replace(state, population=population, effective=population.effective)
+        if not (population.is_converged or population.is_exhausted):
+            return state
+        posterior, best = state.posterior, population.centres[0]
+        priors, z = posterior.priors, posterior.place(population.resample(RESAMPLED, self.seed))
+        drawn = dict(zip(priors.names, priors.to_values(z).T, strict=True))
+        labels = [label for label in self.labels if not label.startswith("light-ellip")]
+        columns, values = describe_draws(drawn, priors, simulator.columns, labels)
+        found = posterior.describe(best)
+        model = make_pixel_model(state, found, posterior.place(best), len(self.labels))
+        notes = [
+            state.evidence.text,
+            f"source of {found.grid.side} x {found.grid.side} pixels of {found.grid.pixel:.3f} arcsec, of which the "
+            f"image determines {found.determined:.0f}; strength of its prior {found.strength:.3g}, log evidence "
+            f"{found.log_evidence:,.1f}; chi2 {found.chi2:,.0f} of {state.data.number:,} pixels, "
+            f"{found.arcs_chi2:,.0f} of {found.arcs_number:,} pixels in the arcs",
+        ]
+        if not population.is_converged:
+            notes.append(
+                f"NOT CONVERGED after {len(population.draws):,} weighted draws: effective number "
+                f"{population.effective:.0f}, shape of the largest weights {population.tail:.2f}"
+            )
+        if model.chi2 > POOR:
+            notes.append(
+                f"the model does not describe the image (reduced chi2 {model.chi2:.3g}): its intervals are too narrow"
+            )
+        density = AtStrength(posterior, float(best[-1]))
+        trust = judge_draws(density, priors, state.data, state.known, z)
+        return replace(
+            state, is_done=True, columns=columns, values=values, model=model, trust=trust, notes=tuple(notes),
+            source=found, posterior=None,
+        )  # fmt: skip

@@ -21,7 +21,7 @@ from stronglens.regression.image_priors import read_priors
 from stronglens.regression.lens_posteriors import LensPosterior
 from stronglens.regression.published import POSTERIOR_COLUMNS, PublishedLens, posterior_rows, summarize
 from stronglens.regression.refined_lenses import RefinedLenses
-from stronglens.regression.refining import Refinement, describe_draws, make_model
+from stronglens.regression.refinement import Refinement, describe_draws, make_model
 from stronglens.regression.simulator import make_simulator
 
 LABELS = ("einstein-radius-sie", "src-center-x")
@@ -66,7 +66,7 @@ def lens(tmp_path):
     write_whole(tmp_path / "posteriors.csv", "\n".join([head, *rows]) + "\n")
     parameters = SimpleNamespace(
         quiet=False, figures_dir=tmp_path, figure_format="png", cmap="magma", seed=0, resume=False, refine_from=None,
-        coolest=False,
+        coolest=False, refine_source="sersic",
     )  # fmt: skip
     lenses = RefinedLenses(
         parameters, SimpleNamespace(made_with=object(), labels=LABELS, lens_model="sie", pixel_scale=0.3)

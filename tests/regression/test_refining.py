@@ -14,7 +14,8 @@ from stronglens.regression.chains import diagnose_column
 from stronglens.regression.image_fit import Evidence, ImageData, solve_intensities
 from stronglens.regression.image_priors import read_priors
 from stronglens.regression.lens_shape import intermediate_axis_radius
-from stronglens.regression.refining import describe_draws, place_draws, refine_lens
+from stronglens.regression.refinement import describe_draws, place_draws
+from stronglens.regression.refining import refine_lens
 from stronglens.regression.request import check_refinable
 from stronglens.regression.simulator import make_simulator
 from stronglens.regression.trust import judge_draws
@@ -214,6 +215,14 @@ def test_the_truth_lies_in_the_refined_posterior_and_noise_has_no_lens():
         assert abs(found.model.chi2 - 1) < 5 * np.sqrt(2 / images[0].size)  # five standard deviations
         for column, draws in zip(found.columns, found.values.T, strict=True):
             # Of 16 columns, one in 5,000 runs has a truth beyond four standard deviations; some are not Gaussian.
+            assert abs(draws.mean() - true[column.name]) < 4.5 * draws.std(), column.name
+        pixels = refine_lens(
+            parameters, names, samples, images[0], noise, None, executor, 0, Console(quiet=True), "lens", True
+        )
+        assert pixels.population.is_converged
+        assert abs(pixels.model.chi2 - 1) < 5 * np.sqrt(2 / images[0].size)
+        assert pixels.source.brightness.shape == (pixels.source.grid.side,) * 2
+        for column, draws in zip(pixels.columns, pixels.values.T, strict=True):
             assert abs(draws.mean() - true[column.name]) < 4.5 * draws.std(), column.name
         empty = np.random.default_rng(1).normal(size=images[0].shape) * noise
         nothing = refine_lens(parameters, names, samples, empty, noise, None, executor, 0, Console(quiet=True), "noise")

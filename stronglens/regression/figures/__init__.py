@@ -6,6 +6,7 @@ from stronglens.regression.figures.graphs import draw_generalisation_gap, draw_l
 from stronglens.regression.figures.images import draw_activations, draw_gallery, draw_samples
 from stronglens.regression.figures.lens_model import draw_lens_model
 from stronglens.regression.figures.posteriors import draw_posteriors, draw_prior_dependence
+from stronglens.regression.figures.source import draw_source
 
 __all__ = [
     "draw_activations",
@@ -21,4 +22,5 @@ __all__ = [
     "draw_prior_dependence",
     "draw_ranks",
     "draw_samples",
+    "draw_source",
 ]

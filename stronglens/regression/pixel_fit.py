@@ -1,0 +1,289 @@
+"""Fit of an image with a source of pixels, and the posterior of the mass around it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.ndimage import binary_dilation, gaussian_filter
+from scipy.optimize import least_squares, nnls
+from threadpoolctl import threadpool_limits
+
+from stronglens.regression.image_fit import ImageData, ImageFit
+from stronglens.regression.image_priors import Priors
+from stronglens.regression.importance import Population
+from stronglens.regression.lens_gaussians import render_gaussians
+from stronglens.regression.lens_shape import add_light
+from stronglens.regression.pixel_posterior import PixelPosterior, climb, trace_mass
+from stronglens.regression.source_pixels import (
+    LARGEST,
+    MARGIN,
+    RAYS,
+    SMALLEST,
+    ArcPixels,
+    PixelEvidence,
+    SourceGrid,
+    curvature,
+)
+
+if TYPE_CHECKING:
+    from stronglens.simulation.lens_simulator import LensSimulator
+
+OF_MASS = ("lens-center", "lens-ellip", "einstein-radius", "shear", "mass-slope")
+"""Prefixes of the columns that are sampled."""
+
+SHOWN, BRIGHT = 3.0, 0.03
+"""Smoothed light of the source over its noise, and relative to its largest value, from which a pixel of the image
+belongs to the field of the source."""
+
+ENLARGED, AROUND = 1.2, 2
+"""Size of the field relative to these pixels, and pixels of the image around them that may show the source, too."""
+
+MOST = 4500
+"""Largest number of these pixels: the time of a likelihood grows with its square. If there are more, the fainter ones
+are left out."""
+
+LIGHT_UNIT, STEP, STEPS = 0.01, 0.1, 6
+"""Unit of the light's geometry in a fit (arcsec; ellipticity), and the step of the numerical derivatives in units of
+all parameters, and the largest number of steps."""
+
+FACTORS = 3.0, 2.0
+"""For each fit, the step of the mass relative to the errors with a Sersic source. The field of the source is that of
+the fit before."""
+
+APART = 0.03
+"""Differences of the two first ellipticities of the light from that of the Sersic profile."""
+
+FIRST = 0.3
+"""First guess of the standard deviation of the logarithm of the strength."""
+
+
+def fit_pixels(
+    simulator: "LensSimulator", priors: Priors, data: ImageData, best: ImageFit
+) -> tuple[PixelPosterior, Population]:
+    """Fit an image with a source of pixels, starting from a Sersic source.
+
+    Parameters
+    ----------
+    simulator : LensSimulator
+    priors : Priors
+    data : ImageData
+    best : ImageFit
+        With a Sersic source.
+
+    Returns
+    -------
+    PixelPosterior
+    Population
+        Around its maximum.
+    """
+    fitter = PixelFitter(simulator, priors, data, best)
+    free = fitter.priors.is_free
+    z, shown = np.where(free, best.z, 0), best.intensities[0] * best.templates[0]
+    root = np.linalg.cholesky(best.covariance[np.ix_(free, free)])
+    scale = np.zeros((len(z), len(root)))
+    geometry = fitter.start_light(best.z)
+    for factor in FACTORS:
+        scale[free] = factor * root
+        arcs, grid = fitter.choose_pixels(z, shown)
+        z, geometry, found = fitter.fit(arcs, grid, z, geometry, scale)
+        shown = arcs.show(found.arcs)
+    images = fitter.light(geometry)
+    images = images[np.append(found.intensities[:-1] > 0, True)]
+    evidence = PixelEvidence(arcs, grid, data.whiten(images))
+    posterior = PixelPosterior(simulator.parameters.lens_model, fitter.priors, evidence, images)
+    start = np.append(z[free], np.log(evidence.best_strength(posterior.trace(z))))
+    guess = np.diag(np.append(np.zeros(len(root)), FIRST))
+    guess[:-1, :-1] = FACTORS[-1] * root
+    return posterior, Population.start(*climb(posterior.log_density, start, guess))
+
+
+class PixelFitter:
+    """Fits of one image.
+
+    Parameters
+    ----------
+    simulator : LensSimulator
+    priors : Priors
+        Of the columns of the likelihood.
+    data : ImageData
+    best : ImageFit
+        With a Sersic source.
+    """
+
+    def __init__(self, simulator: "LensSimulator", priors: Priors, data: ImageData, best: ImageFit):
+        from stronglens.raytracing.pixelised import start_rays
+
+        self.simulator, self.data = simulator, data
+        self.psf, self.pixel_scale = simulator.telescope.psf, simulator.telescope.pixel_scale
+        fixed = {
+            name: (value, value)
+            for name, value in zip(priors.names, priors.to_values(best.z), strict=True)
+            if not name.startswith(OF_MASS)
+        }
+        self.all_priors, self.priors = priors, priors.replace(fixed)
+        shape = tuple(side + 2 * simulator.telescope.padding for side in data.image.shape)
+        self.rays = start_rays(shape, self.pixel_scale, RAYS).reshape(-1, RAYS**2, 2)
+
+    def trace(self, z: np.ndarray, rays: np.ndarray) -> np.ndarray:
+        """Return the ends of rays (P, R, 2), y and x in arcsec."""
+        return trace_mass(self.simulator.parameters.lens_model, self.priors, z, rays)
+
+    def choose_pixels(self, z: np.ndarray, arcs: np.ndarray) -> tuple[ArcPixels, SourceGrid]:
+        """Return the pixels that may show the source, and the field of the source to which they belong.
+
+        Parameters
+        ----------
+        z : ndarray (D,)
+        arcs : ndarray (H, W), e-/s
+            Model of the source's light.
+        """
+        over_noise = gaussian_filter(arcs * self.data.weight, 1) * np.sqrt(4 * np.pi)
+        peak, margin, rays = over_noise.max(), self.simulator.telescope.padding, self.rays
+        threshold = min(max(SHOWN, BRIGHT * peak), peak / 2)  # a faint source has no pixel above the noise
+        while True:
+            shown = np.pad(over_noise > threshold, margin)
+            ends = self.trace(z, rays[shown.ravel()]).reshape(-1, 2)
+            low, high = np.percentile(ends, [1, 99], axis=0)
+            y, x = (low + high) / 2
+            side = int(np.clip(np.sqrt(np.count_nonzero(shown)), SMALLEST, LARGEST))
+            grid = SourceGrid(float(x), float(y), float((high - low).max()) * ENLARGED / side, side)
+            near = np.flatnonzero(binary_dilation(shown, iterations=AROUND).ravel())
+            near = near[grid.covers(self.trace(z, rays[near]), MARGIN).any(axis=1)]
+            if len(near) <= MOST:
+                return ArcPixels.of(self.data, self.psf, rays, near), grid
+            threshold *= 1.2
+
+    def start_light(self, z: np.ndarray) -> np.ndarray:
+        """Return the geometry (6,) of the light of a fit with one Sersic profile."""
+        values = add_light(dict(zip(self.priors.names, self.all_priors.to_values(z)[:, None], strict=True)), {})
+        values = {name: float(column[0]) for name, column in values.items()}
+        kind = "light" if "light-ellip-x" in values else "lens"
+        ellipticity = np.array([values[f"{kind}-ellip-x"], values[f"{kind}-ellip-y"]])
+        centre = values["lens-center-x"], values["lens-center-y"]
+        return np.concatenate([centre, ellipticity + APART, ellipticity - APART])
+
+    def light(self, geometry: np.ndarray) -> np.ndarray:
+        """Return images of the lens's light, and of the background (T, H, W)."""
+        if not self.simulator.renderer.lens_light:
+            return np.ones((1, *self.data.image.shape))
+        return render_gaussians(geometry, self.data.image.shape, self.psf, self.pixel_scale)
+
+    def fit(
+        self, arcs: ArcPixels, grid: SourceGrid, z: np.ndarray, geometry: np.ndarray, scale: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, "JointSolution"]:
+        """Fit the mass and the geometry of the lens's light, with the best source and intensities in each step.
+
+        Parameters
+        ----------
+        arcs : ArcPixels
+        grid : SourceGrid
+        z : ndarray (D,)
+        geometry : ndarray (6,)
+            Start.
+        scale : ndarray (D, F)
+            Directions of the F parameters of the mass, with the lengths of steps.
+
+        Returns
+        -------
+        z, geometry : ndarray
+        solution : JointSolution
+        """
+        number = scale.shape[1]
+        solver = JointSolver(arcs, grid, self.data.whiten(self.light(geometry)), self.trace(z, arcs.rays))
+
+        def unpack(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return z + scale @ v[:number], geometry + LIGHT_UNIT * v[number:]
+
+        def solve(v: np.ndarray) -> JointSolution:
+            at, shape = unpack(v)
+            return solver.solve(self.trace(at, arcs.rays), self.data.whiten(self.light(shape)))
+
+        def residual(v: np.ndarray) -> np.ndarray:
+            found = solve(v)
+            return np.concatenate([found.residual, found.roughness, unpack(v)[0]])
+
+        def jacobian(v: np.ndarray) -> np.ndarray:
+            here = residual(v)
+            columns = [(residual(v + step) - here) / STEP for step in STEP * np.eye(len(v))]
+            return np.stack(columns, axis=1)
+
+        start = np.zeros(number + len(geometry))
+        with threadpool_limits(1):
+            found = least_squares(residual, start, jacobian, method="trf", ftol=1e-5, xtol=1e-3, max_nfev=STEPS)
+        return *unpack(found.x), solve(found.x)
+
+
+@dataclass(frozen=True)
+class JointSolution:
+    """Source and intensities of the lens's light that fit an image best.
+
+    Attributes
+    ----------
+    arcs : ndarray (P,)
+        Light of the source in the pixels that may show it, before the point-spread function.
+    intensities : ndarray (T,)
+        Not negative, except for the last.
+    residual : ndarray (H * W,)
+        In units of independent noise.
+    roughness : ndarray (S,)
+        Its sum of squares is the strength times the curvature of the source.
+    """
+
+    arcs: np.ndarray
+    intensities: np.ndarray
+    residual: np.ndarray
+    roughness: np.ndarray
+
+
+class JointSolver:
+    """Linear fits of source and lens light with one strength of the prior, the best one at the start.
+
+    Parameters
+    ----------
+    arcs : ArcPixels
+    grid : SourceGrid
+    columns : ndarray (T, H * W)
+        Images of the lens's light and of the background, in units of independent noise.
+    traced : ndarray (P, R, 2), arcsec
+    """
+
+    def __init__(self, arcs: ArcPixels, grid: SourceGrid, columns: np.ndarray, traced: np.ndarray):
+        self.arcs, self.grid = arcs, grid
+        self.target = arcs.data.whiten(arcs.data.image[None])[0]
+        self.right = arcs.project(self.target[None])[:, 0]
+        self.regular = curvature(grid.side)
+        self.root = np.linalg.cholesky(self.regular)
+        start = nnls(columns.T, self.target)[0] > 0
+        start[-1] = True
+        self.strength = PixelEvidence(arcs, grid, columns[start]).best_strength(traced)
+        self._known: tuple = (None, None)
+
+    def solve(self, traced: np.ndarray, columns: np.ndarray) -> JointSolution:
+        """Fit the image with the ends of rays (P, R, 2) and columns (T, H * W)."""
+        spread, factor = self._factor(traced)
+        seen = spread @ self.arcs.project(columns)
+        right = spread @ self.right
+        of_columns, of_image = (cho_solve(factor, one, check_finite=False) for one in (seen, right))
+        normal = columns @ columns.T - seen.T @ of_columns
+        rest = columns @ self.target - seen.T @ of_image
+        length = np.sqrt(np.diagonal(normal).clip(min=1e-30))
+        signed = np.append(1 / length, -1 / length[-1])  # the background of either sign
+        order = np.append(np.arange(len(columns)), len(columns) - 1)
+        matrix = signed[:, None] * normal[np.ix_(order, order)] * signed + 1e-12 * np.eye(len(signed))
+        root = np.linalg.cholesky(matrix)
+        found = nnls(root.T, np.linalg.solve(root, signed * rest[order]))[0] * np.abs(signed)
+        intensities = np.append(found[:-2], found[-2] - found[-1])
+        source = of_image - of_columns @ intensities
+        arcs = spread.T @ source
+        residual = self.target - intensities @ columns - self.arcs.respond(arcs)
+        return JointSolution(arcs, intensities, residual, np.sqrt(self.strength) * (self.root.T @ source))
+
+    def _factor(self, traced: np.ndarray) -> tuple:
+        key = traced.tobytes()
+        if self._known[0] != key:  # derivatives along the geometry of the light need the same one
+            spread = self.grid.interpolate(traced)
+            half = spread @ self.arcs.normal
+            matrix = spread @ np.ascontiguousarray(half.T) + self.strength * self.regular
+            self._known = key, (spread, cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False))
+        return self._known[1]
