@@ -42,6 +42,7 @@ LOCAL_SETTINGS = {
     "distributed.scheduler.allowed-failures": 3,
     # A thread gets its next chunk when it has finished one, so that a crash counts against the running chunks only.
     "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.admin.large-graph-warning-threshold": "1 GB",  # refinements with pixels send matrices of 0.1 GB
 }
 
 IMPORT_REMEDY = "start it in the project's folder, in the project's environment (or set PYTHONPATH)"
