@@ -229,8 +229,8 @@ def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float, mo
             cells.append({None: "", True: "yes", False: "no"}[one.is_inside])
         rows.append((cells, one.is_inside, one.verdict.is_doubtful))
     room = width - left - 0.15
-    places = np.array([0.0, 0.365, 0.575, 0.775, 0.895, 1.0] if has_published else [0.0, 0.38, 0.585, 0.79, 1.0]) * room
-    size = caption_size(figure, [cells[3] for cells, *_ in rows], (places[3] - places[2]) * 0.94, size=7.5)
+    places = np.array([0.0, 0.35, 0.57, 0.79, 0.9, 1.0] if has_published else [0.0, 0.38, 0.585, 0.79, 1.0]) * room
+    size = caption_size(figure, [cells[3] for cells, *_ in rows], (places[3] - places[2]) * 0.88, size=7.5)
     for line, (cells, inside, is_doubtful) in enumerate(rows):
         for column, cell in enumerate(cells):
             figure.text(
