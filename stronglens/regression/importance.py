@@ -14,6 +14,8 @@ from scipy.special import logsumexp
 from scipy.stats import genpareto, multivariate_t
 from threadpoolctl import threadpool_limits
 
+from stronglens.parameters import RunError
+
 ROUND, MOST = 128, 4096
 """Draws of a round, and the largest number of all."""
 
@@ -23,6 +25,9 @@ DEGREES = 6
 WANTED, LARGEST_TAIL = 400, 0.7
 """Criteria of convergence: effective number of draws, and largest shape of the generalised Pareto distribution of the
 largest weights (Vehtari et al. 2024, JMLR 25, 72)."""
+
+FLATTENED = 20
+"""Largest number of times that weights are flattened; by then all draws with a finite density have the same."""
 
 WIDENED = 1.2
 """Factor on the covariance of the first round."""
@@ -93,12 +98,19 @@ class Population:
         density : callable
             Takes a point (D,) and returns the logarithm of the density; called from several threads.
         seed : int
+
+        Raises
+        ------
+        RunError
+            If no draw has a finite density.
         """
         random = np.random.default_rng([seed, len(self.draws)])
         shape = self.covariances[-1] * (DEGREES - 2) / DEGREES
         drawn = multivariate_t.rvs(self.centres[-1], shape, df=DEGREES, size=ROUND, random_state=random)
         with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as threads:
             logs = np.array(list(threads.map(density, drawn)))
+        if not np.isfinite(logs).any():
+            raise RunError("--refine: the likelihood of all draws is zero or not finite")
         grown = replace(
             self,
             draws=np.concatenate([self.draws, drawn]),
@@ -111,7 +123,9 @@ class Population:
     def _adapt(self) -> "Population":
         """Return the population with the moments of the weighted draws for the next round."""
         columns, weights = self.draws.shape[1], self.weights
-        while 1 / (weights**2).sum() < 3 * columns:  # few draws dominate: move towards them slowly
+        for _ in range(FLATTENED):  # few draws dominate: move towards them slowly
+            if 1 / (weights**2).sum() >= 3 * columns:
+                break
             weights = weights**0.7 / (weights**0.7).sum()
         centre = weights @ self.draws
         away = self.draws - centre

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.signal import convolve2d
 
+from stronglens.parameters import RunError
 from stronglens.regression.figures import draw_source
 from stronglens.regression.image_fit import ImageData, ImageFit
 from stronglens.regression.image_priors import Priors
@@ -145,6 +146,15 @@ def test_draws_that_miss_the_posterior_do_not_converge(normal):
     population = Population.start(centre + 40, 1e-4 * covariance).advance(density, 0)
     assert not population.is_converged
     assert population.effective < 50
+
+
+def test_draws_without_a_likelihood_are_an_error_and_few_with_one_do_not_hang():
+    population = Population.start(np.zeros(6), np.eye(6))
+    with pytest.raises(RunError, match="likelihood of all draws"):
+        population.advance(lambda point: -np.inf, 0)
+    grown = population.advance(lambda point: 0.0 if point[0] > 1.9 else -np.inf, 0)  # 4 of 128 draws
+    assert not grown.is_converged
+    assert np.isfinite(grown.covariances).all()
 
 
 class Unmoved(PixelPosterior):
