@@ -33,7 +33,7 @@ FEWEST = 50
 """Smallest number of images that are compared."""
 
 COLLAPSED = 0.5
-"""Below this coverage, or ratio of pair distances, generated images are too much alike: a collapse."""
+"""Coverage, or ratio of pair distances, below which there is a collapse."""
 
 
 @dataclass(frozen=True)
@@ -195,10 +195,8 @@ def find_collapse(comparison: Mapping) -> str | None:
     coverage, distance = comparison["coverage"], comparison["pair-distance"]
     if coverage >= COLLAPSED and distance >= COLLAPSED:
         return None
-    return (
-        f"Collapse: generated images are too much alike (coverage {coverage:.2f}; distance of two images "
-        f"{distance:.2f} of that of real ones)"
-    )
+    what = "generated images are too much alike" if distance < COLLAPSED else "many real images have no similar ones"
+    return f"Collapse: {what} (coverage {coverage:.2f}; distance of two images {distance:.2f} of that of real ones)"
 
 
 def describe_comparison(generated: Mapping, floor: Mapping) -> list[str]:
