@@ -190,13 +190,18 @@ def kernel_distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(sum(within) - 2 * kernel(one, other).mean())
 
 
+def describe_collapse(coverage: float, distance: float) -> str:
+    """Return what is wrong with generated images of a coverage and a distance of two, over that of real ones."""
+    what = "generated images are too much alike" if distance < COLLAPSED else "many real images have no similar ones"
+    return f"{what} (coverage {coverage:.2f}; distance of two images {distance:.2f} of that of real ones)"
+
+
 def find_collapse(comparison: Mapping) -> str | None:
     """Return a line that names a collapse of generated images; None if there is none."""
     coverage, distance = comparison["coverage"], comparison["pair-distance"]
     if coverage >= COLLAPSED and distance >= COLLAPSED:
         return None
-    what = "generated images are too much alike" if distance < COLLAPSED else "many real images have no similar ones"
-    return f"Collapse: {what} (coverage {coverage:.2f}; distance of two images {distance:.2f} of that of real ones)"
+    return f"Collapse: {describe_collapse(coverage, distance)}"
 
 
 def describe_comparison(generated: Mapping, floor: Mapping) -> list[str]:

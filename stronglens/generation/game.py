@@ -10,7 +10,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from stronglens.generation.comparison import COLLAPSED, FEWEST, kernel_distance, neighbourhoods, pair_distance
+from stronglens.generation.comparison import (
+    COLLAPSED,
+    FEWEST,
+    describe_collapse,
+    kernel_distance,
+    neighbourhoods,
+    pair_distance,
+)
 from stronglens.parameters import RunError
 from stronglens.training import keras, save_network
 from stronglens.training.batches import Batches
@@ -258,10 +265,7 @@ def find_failure(history: Mapping[str, Sequence[float]], steps: int) -> str | No
     has_begun = epochs * steps >= GRACE or (good & (np.asarray(history["coverage"]) >= BEGUN)).any()
     if epochs < PATIENCE or not has_begun or good[-PATIENCE:].any():
         return None
-    return (
-        f"Collapse in epoch {epochs}: what is made is too much alike (coverage {history['coverage'][-1]:.2f}; distance "
-        f"of two images {history['pair-distance'][-1]:.2f} of that of real ones)"
-    )
+    return f"Collapse in epoch {epochs}: {describe_collapse(history['coverage'][-1], history['pair-distance'][-1])}"
 
 
 def read_shown(log_dir: Path, epochs: int) -> list[np.ndarray]:
