@@ -4,7 +4,7 @@
 likelihood and the same priors: with ours, with Nautilus, and with a particle swarm and emcee. It writes
 ``benchmarks/results/refine.json``:
 
-- evaluations of the likelihood (gradients count separately), effective sample sizes, means and standard deviations;
+- evaluations of the likelihood effective sample sizes, means and standard deviations;
 - milliseconds of one likelihood by ours and by PyAutoLens (NumPy, and JAX), of the same image; of lenstronomy only
   those of rendering it, without point-spread function and without solving for the intensities, which flatters it;
 - seconds of ours as measured, and those of the others as evaluations times their own time of one evaluation. The others
@@ -12,8 +12,9 @@ likelihood and the same priors: with ours, with Nautilus, and with a particle sw
 
 ``python -m benchmarks.refine calibration --network FILE`` simulates lenses of a network's training set with another
 seed, runs ``model_and_figures.py --predict ... --refine`` on them, and writes
-``benchmarks/results/refine-calibration.json``: coverage, ranks and widths of the network's posterior and of the refined
-one. An interrupted run is continued (``--folder``).
+``benchmarks/results/refine-calibration-SOURCE.json``: coverage, ranks and widths of the network's posterior and of the
+refined one. With ``--source=sersic`` the simulated sources have no clumps. An interrupted run is continued
+(``--folder``).
 """
 
 import argparse
@@ -45,10 +46,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--network", type=Path, help="calibration: network with a posterior")
     parser.add_argument("--lenses", type=int, default=48, help="calibration: number of lenses")
     parser.add_argument("--batch", type=int, default=8, help="calibration: lenses in one command")
+    parser.add_argument("--source", default="sersic", choices=["sersic", "pixels"], help="calibration: source")
     parser.add_argument("--folder", type=Path, help="calibration: folder of images and results, to continue")
     options = parser.parse_args(arguments)
     found = compare(options.lens) if options.what == "compare" else calibrate(options)
-    name = "refine.json" if options.what == "compare" else "refine-calibration.json"
+    name = "refine.json" if options.what == "compare" else f"refine-calibration-{options.source}.json"
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / name).write_text(json.dumps({"machine": describe_machine()} | found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
@@ -80,10 +82,10 @@ def compare(index: int) -> dict:
         )  # fmt: skip
         seconds, cpu = time.perf_counter() - before, time.process_time() - cpu
     free, priors = ours.priors.is_free, ours.priors
-    chains = ours.chains.draws.reshape(-1, len(free))[:, free]
+    draws = ours.population.resample(4000, SEED)
     density = vectorised(simulator, ours)
-    single = time_single(density, chains)
-    text = f"{seconds:.0f} s, {cpu:.0f} CPU s, {ours.chains.gradients:,} gradients, share {ours.share:.2f}"
+    single = time_single(density, draws)
+    text = f"{seconds:.0f} s, {cpu:.0f} CPU s, {len(ours.population.draws):,} evaluations, share {ours.share:.2f}"
     print(f"ours: {text}; one likelihood {1e3 * single:.2f} ms", flush=True)
     emcee, of_emcee = run_emcee(density, ours.best.z[free])
     print("swarm and emcee:", emcee, flush=True)
@@ -99,18 +101,18 @@ def compare(index: int) -> dict:
     return {
         "lens": {"index": index, "snr": float(labels["snr"][0]), "side": SIDE, "columns": len(columns)},
         "ours": {
-            "seconds": seconds, "cpu-seconds": cpu, "gradients": ours.chains.gradients,
-            "effective": ours.effective, "rhat": ours.largest_rhat, "share": ours.share,
+            "seconds": seconds, "cpu-seconds": cpu, "evaluations": len(ours.population.draws),
+            "effective": ours.effective, "share": ours.share,
         },
         "nautilus": nautilus,
         "pso-emcee": emcee,
         "seconds-of-one-evaluation": {"ours": single} | peers,
         "seconds": seconds_of,
         "ratio": {name: value / seconds for name, value in seconds_of.items()},
-        "difference-of-means-in-sd": spread(columns, chains, of_nautilus, lambda a, b: (a.mean() - b.mean()) / b.std()),
-        "ratio-of-sd": spread(columns, chains, of_nautilus, lambda a, b: a.std() / b.std()),
+        "difference-of-means-in-sd": spread(columns, draws, of_nautilus, lambda a, b: (a.mean() - b.mean()) / b.std()),
+        "ratio-of-sd": spread(columns, draws, of_nautilus, lambda a, b: a.std() / b.std()),
         "emcee-difference-of-means-in-sd": spread(
-            columns, chains, of_emcee, lambda a, b: (a.mean() - b.mean()) / b.std()
+            columns, draws, of_emcee, lambda a, b: (a.mean() - b.mean()) / b.std()
         ),
     }  # fmt: skip
 
@@ -143,10 +145,10 @@ def vectorised(simulator, ours):
     return density
 
 
-def time_single(density, chains) -> float:
-    density(chains[:256])
+def time_single(density, draws) -> float:
+    density(draws[:256])
     before = time.perf_counter()
-    density(chains[:256])
+    density(draws[:256])
     return (time.perf_counter() - before) / 256
 
 
@@ -248,9 +250,11 @@ def calibrate(options) -> dict:
     from benchmarks.refine_calibration import judge, prepare, refine
 
     folder = options.folder or Path(tempfile.mkdtemp(prefix="refine-"))
-    truths = prepare(options.network, options.lenses, folder)
-    seconds = refine(ROOT, options.network, folder, sorted(truths), options.batch)
-    return {"network": options.network.name, "seconds-of-commands": seconds} | judge(folder, truths)
+    truths = prepare(options.network, options.lenses, folder, options.source)
+    seconds = refine(ROOT, options.network, folder, sorted(truths), options.batch, options.source)
+    return {"network": options.network.name, "source": options.source, "seconds-of-commands": seconds} | judge(
+        folder, truths
+    )
 
 
 if __name__ == "__main__":

@@ -14,12 +14,15 @@ from stronglens.network_archive import read_archive
 SEED = 31_977
 """Of the simulated lenses: another one than that of training sets."""
 
-PER_RANK = 20
-"""Draws between two that count for a rank: chains are correlated."""
+PER_RANK = 5
+"""Draws between two that count for a rank: some are repeated."""
 
 
-def prepare(network: Path, number: int, folder: Path) -> dict[str, dict[str, float]]:
-    """Write images with noise maps as FITS files, and ``published.csv``; return the true columns by file."""
+def prepare(network: Path, number: int, folder: Path, source: str) -> dict[str, dict[str, float]]:
+    """Write images with noise maps as FITS files; return the true columns by file.
+
+    Where the refined source is one Sersic profile, that of the simulated lenses is one, too, without clumps.
+    """
     from dataclasses import replace
 
     from astropy.io import fits
@@ -30,7 +33,8 @@ def prepare(network: Path, number: int, folder: Path) -> dict[str, dict[str, flo
     from stronglens.regression.simulator import make_simulator
 
     made = from_manifest(panel.RegressionSimulation, read_archive(network)[0]["simulation"], panel.OVERRIDES)
-    parameters = replace(made, seed=SEED)
+    clumps = 0 if source == "sersic" else made.src_clumps
+    parameters = replace(made, seed=SEED, src_clumps=clumps)
     simulator = make_simulator(parameters)
     folder.mkdir(parents=True, exist_ok=True)
     images, labels, _ = simulator.simulate(range(number))
@@ -49,7 +53,7 @@ def prepare(network: Path, number: int, folder: Path) -> dict[str, dict[str, flo
     return truths
 
 
-def refine(root: Path, network: Path, folder: Path, names: list[str], batch: int) -> float:
+def refine(root: Path, network: Path, folder: Path, names: list[str], batch: int, source: str) -> float:
     """Run the command on batches of files; return the seconds of all commands."""
     pixel_scale = read_archive(network)[0]["pixel-scale"]
     before = time.perf_counter()
@@ -61,7 +65,7 @@ def refine(root: Path, network: Path, folder: Path, names: list[str], batch: int
         command = [
             sys.executable, "model_and_figures.py", f"--model-file={network.resolve()}", f"--figures-dir={figures}",
             "--hdu=IMAGE", "--noise-map=NOISE", f"--pixel-scale={pixel_scale}", "--unit=e-/s", "--refine", "--resume",
-            "--predict",
+            f"--refine-source={source}", "--predict",
             *(str((folder / name).resolve()) for name in part),
         ]  # fmt: skip
         subprocess.run(command, cwd=root, check=True)

@@ -5,6 +5,7 @@ The intensities of source and lens light and a constant background enter a model
 """
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ import numpy as np
 from jax.scipy.special import log_ndtr, ndtr
 
 from stronglens import telescope
-from stronglens.regression.image_fit import correct
+from stronglens.regression.image_fit import ImageData, correct
 from stronglens.regression.image_priors import Priors
 from stronglens.regression.lens_shape import add_light, keep_inside, render_templates
 from stronglens.simulation.columns import LARGEST_ELLIPTICITY
@@ -41,6 +42,7 @@ class ImageLikelihood:
         self.simulator, self.names = simulator, names
         self.correlation = simulator.telescope.noise_correlation
         self._linearized = jax.jit(self._differentiate)
+        self._density = jax.jit(self.log_density)
 
     def templates(self, z, priors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the images of source, lens (if it has light) and background at intensity 1, and their derivatives.
@@ -84,6 +86,17 @@ class ImageLikelihood:
         """
         templates = self._templates(z, priors) + correction[0] + jnp.tensordot(z, correction[1:], 1)
         return integrate_intensities(templates, image, weight, self.correlation) - 0.5 * (z @ z)
+
+    def density(self, priors: Priors, data: ImageData) -> Callable[[np.ndarray], float]:
+        """Return `log_density` as a function of points (D,), without a gradient, for calls from several threads."""
+        whole = priors.array, data.image, data.weight, data.correction
+
+        def density(z: np.ndarray) -> float:
+            with jax.enable_x64(True):  # applies to the current thread only
+                return float(self._density(z, *whole))
+
+        density(np.zeros(len(self.names)))  # threads would each compile the program
+        return density
 
     def evaluate(self, z, priors, image, weight, correction) -> tuple[float, np.ndarray]:
         """Return `log_density` and its gradient (D,) from `templates`, without compiling a gradient of the images."""

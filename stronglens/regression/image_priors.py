@@ -53,6 +53,12 @@ class Priors:
                 low[self.names.index(name)], high[self.names.index(name)] = first, last
         return Priors(self.names, low, high)
 
+    def place(self, points: np.ndarray) -> np.ndarray:
+        """Return standard normal numbers (..., D) of those of the free columns (..., F)."""
+        z = np.zeros((*np.shape(points)[:-1], len(self.names)))
+        z[..., self.is_free] = points
+        return z
+
     def to_values(self, z: np.ndarray) -> np.ndarray:
         """Return the values (..., D) of standard normal numbers (..., D)."""
         return self.low + (self.high - self.low) * ndtr(np.asarray(z, float))

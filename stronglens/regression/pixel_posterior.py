@@ -114,9 +114,7 @@ class PixelPosterior:
 
     def place(self, point: np.ndarray) -> np.ndarray:
         """Return the standard normal numbers (..., D) of points (..., F + 1)."""
-        z = np.zeros((*np.shape(point)[:-1], len(self.priors.names)))
-        z[..., self.priors.is_free] = np.asarray(point)[..., :-1]
-        return z
+        return self.priors.place(np.asarray(point)[..., :-1])
 
     def trace(self, z: np.ndarray) -> np.ndarray:
         """Return the ends of the rays of the pixels that may show the source."""

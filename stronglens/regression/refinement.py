@@ -42,8 +42,9 @@ class Refinement:
         Effective share of the draws when they are weighted with the simulator's images, whose rays are finer.
     notes : tuple of str
     posterior : PixelPosterior or None
-        With a source of pixels, whose draws are those of a population instead of chains.
+        With a source of pixels.
     population : Population or None
+        Weighted draws; with None, or after too many of them, chains.
     source : PixelModel or None
     """
 

@@ -16,6 +16,7 @@ from stronglens.parameters import RunError
 from stronglens.regression.chains import MOST, WANTED_ESS, start_chains
 from stronglens.regression.image_fit import (
     ImageData,
+    ImageFit,
     correct_linearly,
     fit_finely,
     fit_image,
@@ -24,6 +25,7 @@ from stronglens.regression.image_fit import (
 )
 from stronglens.regression.image_priors import read_priors
 from stronglens.regression.importance import MOST as MOST_WEIGHTED
+from stronglens.regression.importance import Population
 from stronglens.regression.pixel_posterior import AtStrength
 from stronglens.regression.refinement import Refinement, describe_draws, make_model, make_pixel_model, place_draws
 from stronglens.regression.simulator import make_simulator
@@ -37,15 +39,16 @@ them that start a fit."""
 MORE, MORE_FITTED = 4, 4
 """Number of further searches if there is no evidence of a lens, and of fits in each."""
 
-SAME = 10.0
-"""Largest difference in log density of modes that both start chains."""
+SAME, APART = 10.0, 5.0
+"""Largest difference in log density of modes that both start chains, and the smallest distance of another mode from the
+best one, in standard deviations."""
 
 CHECKED, ENOUGH = 64, 0.5
 """Number of draws whose likelihood is compared with that of the simulator's images, and the smallest effective share of
 them, with importance weights, without a note."""
 
 RESAMPLED = 2000
-"""Number of draws of equal weight, if the source is a grid of pixels."""
+"""Number of draws of equal weight, from weighted ones."""
 
 POOR = 1.2
 """Reduced chi-square above which the model does not describe the image."""
@@ -95,7 +98,7 @@ def refine_lens(
     piece: Any = (np.asarray(samples, float), np.where(is_used, image, 0), weight)
     shown = 0
     # The effective number does not grow evenly, and R-hat must be small, too: no time is stated.
-    most = MOST_WEIGHTED if has_pixels else MOST
+    most = max(MOST_WEIGHTED, MOST)
     with console.progress(WANTED_ESS, f"refining {name}", "effective draws", at_once=most) as progress:
         state = executor.submit(work, piece).result()
         while not state.is_done:
@@ -104,6 +107,13 @@ def refine_lens(
             progress.advance(max(reached - shown, 0))
             shown = max(reached, shown)
     return state
+
+
+def is_apart(modes: Sequence[np.ndarray], best: ImageFit, is_free: np.ndarray) -> bool:
+    """Return whether one of several modes (D,) is another one than that of the best fit."""
+    factor = np.linalg.cholesky(best.covariance[np.ix_(is_free, is_free)])
+    distances = [np.linalg.norm(np.linalg.solve(factor, (z - best.z)[is_free])) for z in modes]
+    return max(distances, default=0.0) > APART
 
 
 @dataclass(frozen=True)
@@ -129,9 +139,10 @@ class LensRefining:
 
         simulator = simulator_of(make_simulator, self.parameters)
         if isinstance(piece, Refinement):
-            if piece.population:
+            if piece.posterior:
                 return self._continue_with_pixels(simulator, piece)
-            return self._continue(likelihood_of(simulator, piece.priors.names), piece)
+            likelihood = likelihood_of(simulator, piece.priors.names)
+            return self._continue_chains(likelihood, piece) if piece.chains else self._continue(likelihood, piece)
         samples, image, weight = piece
         if simulator.shape != image.shape:
             raise RunError(f"--refine: the network's images have {simulator.shape} pixels, not {image.shape}")
@@ -178,11 +189,27 @@ class LensRefining:
             posterior, population = fit_pixels(likelihood.simulator, priors, data, best)
             return Refinement(priors, data, best, evidence, None, known, posterior=posterior, population=population)
         data = correct_linearly(likelihood, priors, data, best)
-        modes = [best.z, *(fit.z for fit in fits[1:] if fit.objective - fits[0].objective < 2 * SAME)]
-        chains = start_chains(modes, best.covariance, self.seed)
-        return Refinement(priors, data, best, evidence, chains, known)
+        others = [fit.z for fit in fits[1:] if fit.objective - fits[0].objective < 2 * SAME]
+        if is_apart(others, best, priors.is_free):
+            chains = start_chains([best.z, *others], best.covariance, self.seed)
+            return Refinement(priors, data, best, evidence, chains, known)
+        free = priors.is_free
+        population = Population.start(best.z[free], best.covariance[np.ix_(free, free)])
+        return Refinement(priors, data, best, evidence, None, known, population=population)
 
     def _continue(self, likelihood, state: Refinement) -> Refinement:
+        priors, population = state.priors, state.population
+        density = likelihood.density(priors, state.data)
+        population = population.advance(lambda point: density(priors.place(point)), self.seed)
+        state = replace(state, population=population, effective=population.effective)
+        if population.is_converged:
+            return self._finish(likelihood, state, priors.place(population.resample(RESAMPLED, self.seed)))
+        if not population.is_exhausted:
+            return state
+        chains = start_chains([state.best.z], state.best.covariance, self.seed)
+        return replace(state, chains=chains, population=None, effective=0.0)
+
+    def _continue_chains(self, likelihood, state: Refinement) -> Refinement:
         from stronglens.regression.nuts import advance_chains
 
         chains = advance_chains(state.chains, likelihood, state.priors, state.data, self.seed)
@@ -190,16 +217,15 @@ class LensRefining:
         state = replace(state, chains=chains, largest_rhat=largest, effective=effective)
         if not (chains.is_converged(state.priors.is_free) or chains.is_exhausted):
             return state
-        return self._finish(likelihood, state)
+        return self._finish(likelihood, state, chains.draws.swapaxes(0, 1).reshape(-1, len(state.priors.names)))
 
-    def _finish(self, likelihood, state: Refinement) -> Refinement:
+    def _finish(self, likelihood, state: Refinement, z: np.ndarray) -> Refinement:
         priors, chains = state.priors, state.chains
-        z = chains.draws.swapaxes(0, 1).reshape(-1, len(priors.names))
         drawn = dict(zip(priors.names, priors.to_values(z).T, strict=True))
         columns, values = describe_draws(drawn, priors, likelihood.simulator.columns, self.labels)
         model = make_model(state.best, priors, state.data, len(self.labels))
         notes = [state.evidence.text]
-        if not chains.is_converged(priors.is_free):
+        if chains and not chains.is_converged(priors.is_free):
             notes.append(
                 f"NOT CONVERGED after {chains.draws.shape[1]:,} transitions of each chain: largest R-hat "
                 f"{state.largest_rhat:.3f}, smallest effective sample size {state.effective:.0f}"
