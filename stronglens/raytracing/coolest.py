@@ -1,10 +1,10 @@
 """Export of a lens model as a COOLEST folder for other lens-modelling codes (Galan et al. 2023, JOSS 8, 5567).
 
-The folder contains the template, ``coolest.json``, and FITS files of the image, its noise map, the mask and the
-point-spread function. COOLEST's conventions (https://coolest.readthedocs.io, "Conventions" and "Supported profiles"): x
-to the right and y up in arcsec, relative to the centre of the field; position angles in degrees from +y towards -x;
-Einstein and effective radii on the intermediate axis, sqrt(ab); images in electrons per second, ``I_eff`` in electrons
-per second per arcsec^2.
+The folder contains the template, ``coolest.json``, and FITS files of the image, its noise map, the mask, the
+point-spread function, and a source of pixels. COOLEST's conventions (https://coolest.readthedocs.io, "Conventions" and
+"Supported profiles"): x to the right and y up in arcsec, relative to the centre of the field; position angles in
+degrees from +y towards -x; Einstein and effective radii on the intermediate axis, sqrt(ab); images in electrons per
+second, ``I_eff`` in electrons per second per arcsec^2.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,12 +17,13 @@ from autogalaxy.interop.coolest import coolest_dict_from_light, coolest_dict_fro
 
 from stronglens.atomic import replacing_folder
 from stronglens.parameters import RunError
+from stronglens.raytracing.coolest_pixels import OF_PIXELS, SOURCE, PixelLight
 from stronglens.raytracing.scene import STOCK, build_lens, build_source
 
 TEMPLATE = "coolest"
 """Name of the template without suffix, as COOLEST's and lenstronomy's readers expect it."""
 
-FILES = {"image": "image.fits", "noise": "noise_map.fits", "mask": "mask.fits", "psf": "psf.fits"}
+FILES = {"image": "image.fits", "noise": "noise_map.fits", "mask": "mask.fits", "psf": "psf.fits", "source": SOURCE}
 
 MOST_SAMPLES = 2000
 """Maximum number of posterior samples for the statistics."""
@@ -82,6 +83,7 @@ def write_coolest(
     fitted: Collection[str] = (),
     lens_light: bool = True,
     notes: Mapping[str, str] | None = None,
+    pixels: PixelLight | None = None,
 ) -> Path:
     """Write an elliptical lens with external shear, its light, its source and its image as a COOLEST folder.
 
@@ -106,6 +108,8 @@ def write_coolest(
         Whether the lens has light.
     notes : mapping of str to str, optional
         More entries for ``meta`` in the template.
+    pixels : PixelLight, optional
+        Light of lens and source, instead of that in ``point``.
 
     Returns
     -------
@@ -125,13 +129,17 @@ def write_coolest(
         )
     if foreign := sorted({file.name for file in folder.glob("[!.]*")} - {f"{TEMPLATE}.json", *FILES.values()}):
         raise RunError(f"{folder} contains other files, which would be lost; move {', '.join(foreign)} out of it")
-    values = _by_standard(_convert(point, lens_light), data.pixel_scale)
-    statistics = _statistics(point, samples, fitted, lens_light, data.pixel_scale)
-    meta = UNITS | ({} if "mass_slope" in point else {"mass": ISOTHERMAL}) | dict(notes or {})
+    lights = [] if pixels else ["lens_light", "source"][not lens_light :]
+    values = _convert(point, lights) | (pixels.list_gaussians() if pixels else {})
+    values = _by_standard(values, data.pixel_scale)
+    statistics = _statistics(point, samples, fitted, lights, data.pixel_scale)
+    meta = UNITS | ({} if "mass_slope" in point else {"mass": ISOTHERMAL}) | (OF_PIXELS if pixels else {})
     try:
-        template = _template(values, statistics, redshifts, data, meta)
+        template = _template(values, statistics, redshifts, data, meta | dict(notes or {}), pixels)
         with replacing_folder(folder) as aside:
             _write_images(aside, data)
+            if pixels:
+                pixels.write(aside)
             (aside / f"{TEMPLATE}.json").write_text(f"{template}\n")
     except OSError as error:
         raise RunError(f"{folder}: not writable ({error.strerror or error})") from None
@@ -140,13 +148,12 @@ def write_coolest(
     return folder
 
 
-def _convert(scene: Mapping[str, float], lens_light: bool) -> dict[str, dict[str, float]]:
+def _convert(scene: Mapping[str, float], lights: Collection[str]) -> dict[str, dict[str, float]]:
     """Return the profiles of a scene with COOLEST's names, from PyAutoLens's conversion."""
-    masses, lights = build_lens("powerlaw" if "mass_slope" in scene else "sie", scene, STOCK)
+    masses, of_lens = build_lens("powerlaw" if "mass_slope" in scene else "sie", scene, STOCK)
     converted = {name: coolest_dict_from_mass(profile)["parameters"] for name, profile in masses.items()}
-    if lens_light:
-        converted["lens_light"] = coolest_dict_from_light(lights["light"])["parameters"]
-    return converted | {"source": coolest_dict_from_light(build_source(scene, STOCK)["light"])["parameters"]}
+    built = {"lens_light": of_lens["light"], "source": build_source(scene, STOCK)["light"]}
+    return converted | {name: coolest_dict_from_light(built[name])["parameters"] for name in lights}
 
 
 def _by_standard(profiles: dict[str, dict[str, float]], pixel_scale: float) -> dict[str, dict[str, float]]:
@@ -170,14 +177,16 @@ def _by_standard(profiles: dict[str, dict[str, float]], pixel_scale: float) -> d
     return converted
 
 
-def _statistics(point, samples, fitted, lens_light: bool, pixel_scale: float) -> dict[str, dict[str, dict[str, float]]]:
+def _statistics(
+    point, samples, fitted, lights: Collection[str], pixel_scale: float
+) -> dict[str, dict[str, dict[str, float]]]:
     """Return the posterior statistics by profile and parameter."""
     number = len(next(iter(samples.values())))
     chosen = np.unique(np.linspace(0, number - 1, min(number, MOST_SAMPLES)).astype(int))
-    at_point = _convert(point, lens_light)
-    moved = _convert({**point, **{name: point[name] + 1e-3 for name in fitted}}, lens_light)
+    at_point = _convert(point, lights)
+    moved = _convert({**point, **{name: point[name] + 1e-3 for name in fitted}}, lights)
     rows = [{**point, **{name: float(samples[name][row]) for name in samples}} for row in chosen]
-    drawn = [_by_standard(_convert(row, lens_light), pixel_scale) for row in rows]
+    drawn = [_by_standard(_convert(row, lights), pixel_scale) for row in rows]
     found: dict[str, dict[str, dict[str, float]]] = {}
     for which, parameters in at_point.items():
         for name, middle in parameters.items():
@@ -191,7 +200,9 @@ def _statistics(point, samples, fitted, lens_light: bool, pixel_scale: float) ->
     return found
 
 
-def _template(values, statistics, redshifts: tuple[float, float], data: ModelledImage, meta: dict[str, str]) -> str:
+def _template(
+    values, statistics, redshifts: tuple[float, float], data: ModelledImage, meta, pixels: PixelLight | None
+) -> str:
     """Return the template as JSON."""
     from astropy.cosmology import Planck18  # as in stronglens.cosmology
     from coolest.template import lazy
@@ -207,12 +218,13 @@ def _template(values, statistics, redshifts: tuple[float, float], data: Modelled
                 profile.parameters["gamma"].fix()
         return model
 
-    lights = ["lens_light"] if "lens_light" in values else []
+    lights = [name for name in values if name.startswith("lens_light")]
     light = fill(lazy.LightModel(*["Sersic"] * len(lights)), *lights)
+    source = pixels.profile() if pixels else fill(lazy.LightModel("Sersic"), "source")
     entities = lazy.LensingEntityList(
         lazy.Galaxy("lens", redshifts[0], light, fill(lazy.MassModel("PEMD"), "mass")),
         lazy.MassField("external shear", redshifts[0], fill(lazy.MassModel("ExternalShear"), "shear")),
-        lazy.Galaxy("source", redshifts[1], fill(lazy.LightModel("Sersic"), "source"), lazy.MassModel()),
+        lazy.Galaxy("source", redshifts[1], source, lazy.MassModel()),
     )
     side = len(data.image)
     image, noise, mask = (_grid(name, side, data.pixel_scale) for name in ("image", "noise", "mask"))

@@ -12,10 +12,14 @@ from stronglens.measuring import Measurement
 from stronglens.parameters import RunError
 from stronglens.regression.lens_model import LensModel
 from stronglens.regression.lens_shape import add_light, keep_inside, scene_of, shape_values
+from stronglens.regression.pixel_posterior import PixelModel
 from stronglens.regression.published import PublishedLens
 from stronglens.regression.simulator import make_simulator
 from stronglens.simulation.chunks import simulator_of
 from stronglens.telescopes import TELESCOPES, find_band
+
+FINER = 10
+"""Pixels of a written source along a side of one of its model: each interpolation then shows nearly the same source."""
 
 
 def export_coolest(
@@ -29,6 +33,7 @@ def export_coolest(
     remarks: Mapping[str, str] | None = None,
     samples: np.ndarray | None = None,
     is_best: bool = False,
+    source: PixelModel | None = None,
 ) -> Path:
     """Write a lens model, its posterior and its image as a COOLEST folder.
 
@@ -56,6 +61,8 @@ def export_coolest(
         Of the labels; by default those of the measurement.
     is_best : bool
         Whether the model is the best fit, instead of that at the samples' mean.
+    source : PixelModel, optional
+        The source of the model, and the light of its lens. The samples are then of the mass only.
 
     Returns
     -------
@@ -95,7 +102,7 @@ def export_coolest(
         str(folder), parameters, tuple(labels), redshifts, "best fit" if is_best else "posterior mean"
     )
     samples = np.asarray(measured.prediction.draws if samples is None else samples, float)
-    return executor.submit(work, (model, samples, image_of, remarks)).result()
+    return executor.submit(work, (model, samples, image_of, remarks, source)).result()
 
 
 def _exposure_time(electrons: float | None, zero_point: float | None, zero_point_of_network: float) -> float | None:
@@ -126,14 +133,18 @@ class CoolestWriting:
     redshifts: tuple[float, float]
     point: str = "posterior mean"
 
-    def __call__(self, piece: tuple[LensModel, np.ndarray, dict[str, Any], dict[str, str]]) -> Path:
-        """Write the folder of a model, samples, the fields of a ``ModelledImage`` from the image, and remarks."""
+    def __call__(self, piece: tuple[LensModel, np.ndarray, dict[str, Any], dict[str, str], PixelModel | None]) -> Path:
+        """Write the folder of a model, samples, the fields of a ``ModelledImage``, remarks, and a source of pixels."""
         from stronglens.raytracing import clump_columns
         from stronglens.raytracing.coolest import ModelledImage, write_coolest
 
-        model, samples, image_of, remarks = piece
+        model, samples, image_of, remarks, source = piece
         simulator = simulator_of(make_simulator, self.parameters)
-        drawn = add_light(shape_values(self.parameters, self.labels, samples), model.fitted)
+        if source:
+            known = dict(zip(self.labels, samples.T, strict=True))
+            drawn = {name: known.get(name, np.full(len(samples), value)) for name, value in model.values.items()}
+        else:
+            drawn = add_light(shape_values(self.parameters, self.labels, samples), model.fitted)
         drawn = keep_inside(drawn, simulator.ranges)
         clumps = clump_columns(self.parameters.src_clumps)  # the model source is smooth
         point = scene_of(simulator, {name: np.array([value]) for name, value in model.values.items()})
@@ -156,6 +167,7 @@ class CoolestWriting:
             data,
             fitted=[name.replace("-", "_") for name in model.fitted],
             lens_light=self.parameters.lens_light == "on",
+            pixels=source and show_pixels(source),
             notes=remarks
             | {
                 "point_estimate": f"{self.point}; fitted to the image: " + ", ".join(("brightness", *model.fitted)),
@@ -163,3 +175,24 @@ class CoolestWriting:
                 "left in the image; coordinates_origin is not the position of the image on the sky",
             },
         )
+
+
+def show_pixels(model: PixelModel):
+    """Return the ``PixelLight`` of a model for the ray tracer."""
+    from stronglens.raytracing.coolest_pixels import PixelLight
+
+    grid = model.grid
+    half = (grid.side / 2 + 1) * grid.pixel  # the outermost splines reach one pixel further
+    low, high = min(grid.x, grid.y) - half, max(grid.x, grid.y) + half
+    side = int(np.ceil((high - low) / grid.pixel * FINER))
+    places = low + (np.arange(side) + 0.5) * (high - low) / side
+    y, x = np.meshgrid(places[::-1], places, indexing="ij")
+    coefficients = np.linalg.solve(grid.brightness(), model.brightness.ravel())
+    brightness = grid.interpolate(np.stack([y, x], axis=-1).reshape(-1, 1, 2)).T @ coefficients
+    return PixelLight(
+        brightness.reshape(side, side),
+        (low, high),
+        {"BRIGHTNESS": model.brightness, "DEVIATION": model.deviation},
+        {"PIXSCALE": grid.pixel, "FIELD-X": grid.x, "FIELD-Y": grid.y},
+        np.column_stack([model.gaussians, model.intensities]),
+    )

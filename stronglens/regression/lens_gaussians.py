@@ -19,6 +19,20 @@ FLATTEST = 0.6
 """Largest ellipticity (1 - q) / (1 + q)."""
 
 
+def describe_gaussians(geometry: np.ndarray, shape: tuple[int, int], pixel_scale: float) -> np.ndarray:
+    """Return the Gaussians (2 * NUMBER, 5).
+
+    The columns are x and y of the centre and the standard deviation on the intermediate axis, arcsec, and the
+    ellipticity (cos 2 phi, sin 2 phi). Parameters are those of `render_gaussians`.
+    """
+    widths = np.geomspace(NARROWEST, WIDEST * max(shape), NUMBER) * pixel_scale
+    families = []
+    for ellipticity in (geometry[2:4], geometry[4:6]):
+        shrink = min(1, FLATTEST / max(np.hypot(*ellipticity), 1e-12))
+        families += [[*geometry[:2], width, *(shrink * ellipticity)] for width in widths]
+    return np.array(families)
+
+
 def render_gaussians(
     geometry: np.ndarray, shape: tuple[int, int], psf: np.ndarray | None, pixel_scale: float
 ) -> np.ndarray:
@@ -36,14 +50,11 @@ def render_gaussians(
     rows, columns = shape[0] + 2 * margin, shape[1] + 2 * margin
     y = (rows - 1) / 2 - np.arange(rows)[:, None] - geometry[1] / pixel_scale
     x = np.arange(columns) - (columns - 1) / 2 - geometry[0] / pixel_scale
-    widths = np.geomspace(NARROWEST, WIDEST * max(shape), NUMBER)
     images = []
-    for first, second in (geometry[2:4], geometry[4:6]):
-        size = np.hypot(first, second)
-        shrink = min(1, FLATTEST / max(size, 1e-12))
-        c, s = first * shrink, second * shrink
+    for family in describe_gaussians(geometry, shape, pixel_scale).reshape(2, NUMBER, 5):
+        c, s = family[0, 3:]
         # q x'^2 + y'^2 / q on the axes of the ellipse, with q + 1/q and q - 1/q by the ellipticity
         squared = ((1 + c**2 + s**2) * (x**2 + y**2) - 2 * c * (x**2 - y**2) - 4 * s * x * y) / (1 - c**2 - s**2)
-        images += [np.exp(-0.5 * squared / width**2) for width in widths]
+        images += [np.exp(-0.5 * squared / width**2) for width in family[:, 2] / pixel_scale]
     blurred = telescope.blur(np.array(images), psf)
     return np.concatenate([blurred, np.ones((1, *shape))])

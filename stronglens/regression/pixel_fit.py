@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from stronglens.regression.image_fit import ImageData, ImageFit
 from stronglens.regression.image_priors import Priors
 from stronglens.regression.importance import Population
-from stronglens.regression.lens_gaussians import render_gaussians
+from stronglens.regression.lens_gaussians import describe_gaussians, render_gaussians
 from stronglens.regression.lens_shape import add_light
 from stronglens.regression.pixel_posterior import PixelPosterior, climb, trace_mass
 from stronglens.regression.source_pixels import (
@@ -88,10 +88,11 @@ def fit_pixels(
         arcs, grid = fitter.choose_pixels(z, shown)
         z, geometry, found = fitter.fit(arcs, grid, z, geometry, scale)
         shown = arcs.show(found.arcs)
-    images = fitter.light(geometry)
-    images = images[np.append(found.intensities[:-1] > 0, True)]
+    is_kept = found.intensities > 0
+    is_kept[-1] = True  # the background
+    images, gaussians = fitter.light(geometry)[is_kept], fitter.gaussians(geometry)[is_kept[:-1]]
     evidence = PixelEvidence(arcs, grid, data.whiten(images))
-    posterior = PixelPosterior(simulator.parameters.lens_model, fitter.priors, evidence, images)
+    posterior = PixelPosterior(simulator.parameters.lens_model, fitter.priors, evidence, images, gaussians)
     start = np.append(z[free], np.log(evidence.best_strength(posterior.trace(z))))
     guess = np.diag(np.append(np.zeros(len(root)), FIRST))
     guess[:-1, :-1] = FACTORS[-1] * root
@@ -168,6 +169,12 @@ class PixelFitter:
         if not self.simulator.renderer.lens_light:
             return np.ones((1, *self.data.image.shape))
         return render_gaussians(geometry, self.data.image.shape, self.psf, self.pixel_scale)
+
+    def gaussians(self, geometry: np.ndarray) -> np.ndarray:
+        """Return the Gaussians (T - 1, 5) of `light`, as `describe_gaussians` does."""
+        if not self.simulator.renderer.lens_light:
+            return np.zeros((0, 5))
+        return describe_gaussians(geometry, self.data.image.shape, self.pixel_scale)
 
     def fit(
         self, arcs: ArcPixels, grid: SourceGrid, z: np.ndarray, geometry: np.ndarray, scale: np.ndarray

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_solve
+from scipy.optimize import lsq_linear
 from threadpoolctl import threadpool_limits
 
 from stronglens.regression.image_priors import Priors
@@ -65,6 +66,10 @@ class PixelModel:
         Part of chi2 in the pixels in which the source is brighter than ``OVER_NOISE``.
     arcs_number : int
         Number of these pixels.
+    gaussians : ndarray (T - 1, 5)
+        Of the lens's light (see `describe_gaussians`).
+    intensities : ndarray (T - 1,), e-/s per pixel of the image
+        Their values in the centre, not negative.
     """
 
     grid: SourceGrid
@@ -80,6 +85,8 @@ class PixelModel:
     lights: int
     arcs_chi2: float
     arcs_number: int
+    gaussians: np.ndarray
+    intensities: np.ndarray
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -105,12 +112,15 @@ class PixelPosterior:
     evidence : PixelEvidence
     images : ndarray (T, H, W)
         Light of the lens, and the background.
+    gaussians : ndarray (T - 1, 5)
+        Those of the light (see `describe_gaussians`).
     """
 
     lens_model: str
     priors: Priors
     evidence: PixelEvidence
     images: np.ndarray
+    gaussians: np.ndarray
 
     def place(self, point: np.ndarray) -> np.ndarray:
         """Return the standard normal numbers (..., D) of points (..., F + 1)."""
@@ -138,7 +148,8 @@ class PixelPosterior:
         found = evidence.solve(self.trace(self.place(point)), strength)
         light = found.spread.T @ found.coefficients
         left = data.whiten(data.image[None])[0] - arcs.respond(light)
-        intensities = np.linalg.lstsq(evidence.columns.T, left)[0]
+        lowest = np.append(np.zeros(len(self.images) - 1), -np.inf)  # a background of either sign
+        intensities = lsq_linear(evidence.columns.T, left, (lowest, np.inf), method="bvls", max_iter=100).x
         residual = left - intensities @ evidence.columns
         covariance = cho_solve(found.matrix, np.eye(grid.side**2))
         to_brightness = grid.brightness()
@@ -161,6 +172,8 @@ class PixelPosterior:
             lights=len(intensities),
             arcs_chi2=float((residual[is_bright] ** 2).sum()),
             arcs_number=int(is_bright.sum()),
+            gaussians=self.gaussians,
+            intensities=intensities[:-1],
         )
 
 

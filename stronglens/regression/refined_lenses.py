@@ -87,7 +87,7 @@ class RefinedLenses:
         names = [column.name for column in refined.columns]
         export_coolest(
             path, made_with, names, one.measurement, refined.model, one.published, executor, remarks, refined.values,
-            is_best=True,
+            is_best=True, source=refined.source,
         )  # fmt: skip
         self.console.say(f"COOLEST, refined: {path}")
 

@@ -27,11 +27,8 @@ def check_request(parameters) -> None:
         raise UsageError(f"--{given[0].replace('_', '-')} applies to measured images only; use it with --predict")
     if parameters.refine_from and not parameters.refine:
         raise UsageError("--refine-from is the start of --refine; give both")
-    if parameters.refine_source == "pixels":
-        if not parameters.refine:
-            raise UsageError("--refine-source is the model of --refine; give both")
-        if parameters.coolest:
-            raise UsageError("--coolest has no source of pixels; use it with --refine-source=sersic")
+    if parameters.refine_source == "pixels" and not parameters.refine:
+        raise UsageError("--refine-source is the model of --refine; give both")
     if parameters.coolest and not parameters.published:
         raise UsageError("--coolest needs the redshifts of lens and source; give --published a table with them")
     if parameters.separate:
