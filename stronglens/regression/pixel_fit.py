@@ -54,6 +54,10 @@ the fit before."""
 APART = 0.03
 """Differences of the two first ellipticities of the light from that of the Sersic profile."""
 
+FLOORS = 0.01, 0.03, 0.1, 0.3, 1.0, 100.0
+"""Expected curvature of the source where it is dark, relative to that in its peak. With the last one it is the same
+everywhere."""
+
 FIRST = 0.3
 """First guess of the standard deviation of the logarithm of the strength."""
 
@@ -83,17 +87,21 @@ def fit_pixels(
     root = np.linalg.cholesky(best.covariance[np.ix_(free, free)])
     scale = np.zeros((len(z), len(root)))
     geometry = fitter.start_light(best.z)
+    images, before = fitter.light(geometry), None
     for factor in FACTORS:
         scale[free] = factor * root
         arcs, grid = fitter.choose_pixels(z, shown)
-        z, geometry, found = fitter.fit(arcs, grid, z, geometry, scale)
-        shown = arcs.show(found.arcs)
-    is_kept = found.intensities > 0
-    is_kept[-1] = True  # the background
-    images, gaussians = fitter.light(geometry)[is_kept], fitter.gaussians(geometry)[is_kept[:-1]]
-    evidence = PixelEvidence(arcs, grid, data.whiten(images))
+        prior = fitter.choose_prior(arcs, grid, z, images, before)
+        z, geometry, found = fitter.fit(arcs, grid, prior, z, geometry, scale)
+        shown, before = arcs.show(found.arcs), (grid, found.source)
+        is_kept = found.intensities > 0
+        is_kept[-1] = True  # the background
+        images = fitter.light(geometry)[is_kept]
+    gaussians = fitter.gaussians(geometry)[is_kept[:-1]]
+    prior = fitter.choose_prior(arcs, grid, z, images, before)
+    evidence = PixelEvidence(arcs, grid, data.whiten(images), prior)
     posterior = PixelPosterior(simulator.parameters.lens_model, fitter.priors, evidence, images, gaussians)
-    start = np.append(z[free], np.log(evidence.best_strength(posterior.trace(z))))
+    start = np.append(z[free], np.log(evidence.best_strength(posterior.trace(z))[0]))
     guess = np.diag(np.append(np.zeros(len(root)), FIRST))
     guess[:-1, :-1] = FACTORS[-1] * root
     return posterior, Population.start(*climb(posterior.log_density, start, guess))
@@ -155,6 +163,41 @@ class PixelFitter:
                 return ArcPixels.of(self.data, self.psf, rays, near), grid
             threshold *= 1.2
 
+    def choose_prior(
+        self,
+        arcs: ArcPixels,
+        grid: SourceGrid,
+        z: np.ndarray,
+        images: np.ndarray,
+        before: tuple[SourceGrid, np.ndarray],
+    ) -> np.ndarray:
+        """Return the prior (S, S) of a source with the largest evidence: C^T C of one of the `FLOORS`.
+
+        Where the source was bright in a fit before, its curvature is expected to be large (Nightingale et al. 2018,
+        MNRAS 478, 4738, sect. 3.3).
+
+        Parameters
+        ----------
+        arcs : ArcPixels
+        grid : SourceGrid
+        z : ndarray (D,)
+        images : ndarray (T, H, W)
+            Light of the lens, and the background.
+        before : SourceGrid and ndarray (S',), or None
+            Field and coefficients of the source in the fit before.
+        """
+        if before is None:
+            return curvature(grid.side)
+        field, source = before
+        there = field.interpolate(grid.places()[:, None]).T @ source
+        bright = (there / there.max()).clip(0).reshape(grid.side, grid.side)
+        evidence = PixelEvidence(arcs, grid, self.data.whiten(images), curvature(grid.side))
+        traced, found = self.trace(z, arcs.rays), []
+        for floor in FLOORS:
+            evidence.set_prior(curvature(grid.side, floor + bright))
+            found.append(evidence.best_strength(traced)[1])
+        return curvature(grid.side, FLOORS[int(np.argmax(found))] + bright)
+
     def start_light(self, z: np.ndarray) -> np.ndarray:
         """Return the geometry (6,) of the light of a fit with one Sersic profile."""
         values = add_light(dict(zip(self.priors.names, self.all_priors.to_values(z)[:, None], strict=True)), {})
@@ -177,7 +220,13 @@ class PixelFitter:
         return describe_gaussians(geometry, self.data.image.shape, self.pixel_scale)
 
     def fit(
-        self, arcs: ArcPixels, grid: SourceGrid, z: np.ndarray, geometry: np.ndarray, scale: np.ndarray
+        self,
+        arcs: ArcPixels,
+        grid: SourceGrid,
+        prior: np.ndarray,
+        z: np.ndarray,
+        geometry: np.ndarray,
+        scale: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, "JointSolution"]:
         """Fit the mass and the geometry of the lens's light, with the best source and intensities in each step.
 
@@ -185,6 +234,7 @@ class PixelFitter:
         ----------
         arcs : ArcPixels
         grid : SourceGrid
+        prior : ndarray (S, S)
         z : ndarray (D,)
         geometry : ndarray (6,)
             Start.
@@ -197,7 +247,7 @@ class PixelFitter:
         solution : JointSolution
         """
         number = scale.shape[1]
-        solver = JointSolver(arcs, grid, self.data.whiten(self.light(geometry)), self.trace(z, arcs.rays))
+        solver = JointSolver(arcs, grid, prior, self.data.whiten(self.light(geometry)), self.trace(z, arcs.rays))
 
         def unpack(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             return z + scale @ v[:number], geometry + LIGHT_UNIT * v[number:]
@@ -231,6 +281,8 @@ class JointSolution:
         Light of the source in the pixels that may show it, before the point-spread function.
     intensities : ndarray (T,)
         Not negative, except for the last.
+    source : ndarray (S,)
+        Its coefficients.
     residual : ndarray (H * W,)
         In units of independent noise.
     roughness : ndarray (S,)
@@ -239,6 +291,7 @@ class JointSolution:
 
     arcs: np.ndarray
     intensities: np.ndarray
+    source: np.ndarray
     residual: np.ndarray
     roughness: np.ndarray
 
@@ -250,20 +303,21 @@ class JointSolver:
     ----------
     arcs : ArcPixels
     grid : SourceGrid
+    prior : ndarray (S, S)
+        C^T C (see `curvature`).
     columns : ndarray (T, H * W)
         Images of the lens's light and of the background, in units of independent noise.
     traced : ndarray (P, R, 2), arcsec
     """
 
-    def __init__(self, arcs: ArcPixels, grid: SourceGrid, columns: np.ndarray, traced: np.ndarray):
+    def __init__(self, arcs: ArcPixels, grid: SourceGrid, prior: np.ndarray, columns: np.ndarray, traced: np.ndarray):
         self.arcs, self.grid = arcs, grid
         self.target = arcs.data.whiten(arcs.data.image[None])[0]
         self.right = arcs.project(self.target[None])[:, 0]
-        self.regular = curvature(grid.side)
-        self.root = np.linalg.cholesky(self.regular)
+        self.regular, self.root = prior, np.linalg.cholesky(prior)
         start = nnls(columns.T, self.target)[0] > 0
         start[-1] = True
-        self.strength = PixelEvidence(arcs, grid, columns[start]).best_strength(traced)
+        self.strength = PixelEvidence(arcs, grid, columns[start], prior).best_strength(traced)[0]
         self._known: tuple = (None, None)
 
     def solve(self, traced: np.ndarray, columns: np.ndarray) -> JointSolution:
@@ -284,7 +338,7 @@ class JointSolver:
         source = of_image - of_columns @ intensities
         arcs = spread.T @ source
         residual = self.target - intensities @ columns - self.arcs.respond(arcs)
-        return JointSolution(arcs, intensities, residual, np.sqrt(self.strength) * (self.root.T @ source))
+        return JointSolution(arcs, intensities, source, residual, np.sqrt(self.strength) * (self.root.T @ source))
 
     def _factor(self, traced: np.ndarray) -> tuple:
         key = traced.tobytes()

@@ -1,7 +1,8 @@
 """A source of pixels, integrated out: the evidence of a lens model (Suyu et al. 2006, MNRAS 371, 983).
 
 The image is d = L i + A s + n: columns L of the light of the lens and of a background, pixels s of the source, noise n.
-The intensities i have flat priors. The curvature of s has a Gaussian prior, whose strength is a parameter. A = B S:
+The intensities i have flat priors. The curvature of s has a Gaussian prior, whose strength is a parameter; it may be
+weaker where the source is bright. A = B S:
 S interpolates the source where rays end, and depends on the mass; B blurs, weighs by the noise and makes it
 independent. The matrix B^T B is computed once for an image, with the light of the lens projected out. An evidence then
 needs sparse products and a Cholesky decomposition, but no convolution (Warren & Dye 2003, ApJ 590, 673).
@@ -13,14 +14,14 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize_scalar
 from scipy.signal import fftconvolve
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, eye_array, kron
 
 from stronglens.regression.image_fit import ImageData
 
 SMALLEST, LARGEST = 12, 30
 """Pixels along each side of the source."""
 
-RAYS = 2
+RAYS = 3
 """Rays along each side of a pixel of the image."""
 
 MARGIN = 1.15
@@ -29,8 +30,9 @@ MARGIN = 1.15
 BATCH = 256
 """Columns at a time that are made independent."""
 
-STRENGTHS = (-7.0, 5.0)
-"""Range of the decimal logarithm of the strength of the prior, in units of the mean information on a pixel."""
+STRENGTHS, FLAT = (-7.0, 5.0), 12.0
+"""Range of the decimal logarithm of the strength of the prior, in units of the mean information on a pixel, and the
+mean diagonal of C^T C where all differences are expected to have the size 1."""
 
 
 @dataclass(frozen=True)
@@ -84,19 +86,35 @@ class SourceGrid:
         half = margin * self.side * self.pixel / 2
         return (np.abs(traced - [self.y, self.x]) < half).all(axis=-1)
 
+    def places(self) -> np.ndarray:
+        """Return y and x of the centres of pixels (S, 2), arcsec."""
+        line = (np.arange(self.side) - (self.side - 1) / 2) * self.pixel
+        y, x = np.meshgrid(self.y - line, self.x + line, indexing="ij")
+        return np.stack([y.ravel(), x.ravel()], axis=1)
+
     def brightness(self) -> np.ndarray:
         """Return the matrix (side^2, side^2) from coefficients of the splines to the brightness in pixel centres."""
         line = 0.75 * np.eye(self.side) + 0.125 * (np.eye(self.side, k=1) + np.eye(self.side, k=-1))
         return np.kron(line, line)
 
 
-def curvature(side: int) -> np.ndarray:
-    """Return C^T C of the second differences C along rows and columns of a grid, zero beyond it: (side^2, side^2)."""
+def curvature(side: int, expected: np.ndarray | None = None) -> np.ndarray:
+    """Return C^T C of the second differences C along rows and columns of a grid, zero beyond it: (side^2, side^2).
+
+    Parameters
+    ----------
+    side : int
+    expected : ndarray (side, side), optional
+        Expected size of the differences in each pixel, larger than 0, by which they are divided. Beyond the grid, it is
+        that of the nearest pixel.
+    """
     line = np.zeros((side + 2, side))
     for place, weight in enumerate((1.0, -2.0, 1.0)):
         line[np.arange(side) + place, np.arange(side)] = weight
-    once = line.T @ line
-    return np.kron(once, np.eye(side)) + np.kron(np.eye(side), once)
+    size = np.pad(np.ones((side, side)) if expected is None else expected, 1, mode="edge")
+    down = kron(line, eye_array(side), format="csr").multiply(1 / size[:, 1:-1].reshape(-1, 1))
+    across = kron(eye_array(side), line, format="csr").multiply(1 / size[1:-1].reshape(-1, 1))
+    return (down.T @ down + across.T @ across).toarray()
 
 
 @dataclass(frozen=True)
@@ -219,12 +237,13 @@ class PixelEvidence:
     grid : SourceGrid
     columns : ndarray (N, H * W)
         Images of the light of the lens and of the background, as `ImageData.whiten` returns them.
+    regular : ndarray (S, S)
+        C^T C (see `curvature`).
     """
 
-    def __init__(self, arcs: ArcPixels, grid: SourceGrid, columns: np.ndarray):
+    def __init__(self, arcs: ArcPixels, grid: SourceGrid, columns: np.ndarray, regular: np.ndarray):
         self.grid, self.columns = grid, columns
-        self.regular = curvature(grid.side)
-        self.log_regular = float(np.linalg.slogdet(self.regular)[1])
+        self.set_prior(regular)
         orthogonal, triangle = np.linalg.qr(columns.T)
         self.log_light = float(np.log(np.abs(np.diagonal(triangle))).sum())
         target = arcs.data.whiten(arcs.data.image[None])[0]
@@ -234,6 +253,10 @@ class PixelEvidence:
         self.right = arcs.project(target[None])[:, 0]
         self.power = float(target @ target)
         self.arcs = replace(arcs, normal=np.empty((0, 0)))  # is large, and not needed any more
+
+    def set_prior(self, regular: np.ndarray) -> None:
+        """Set C^T C (S, S)."""
+        self.regular, self.log_regular = regular, float(np.linalg.slogdet(regular)[1])
 
     def prepare(self, traced: np.ndarray) -> tuple[csr_matrix, np.ndarray, np.ndarray]:
         """Return interpolation (S, P), A^T A (S, S) and A^T d (S,) for the ends of rays (P, R, 2)."""
@@ -247,15 +270,16 @@ class PixelEvidence:
         factor, source, misfit, log_evidence = self._weigh(matrix, right, strength)
         return SourceSolution(source, log_evidence, misfit, factor, spread)
 
-    def best_strength(self, traced: np.ndarray) -> float:
-        """Return the strength of the prior with the largest evidence."""
+    def best_strength(self, traced: np.ndarray) -> tuple[float, float]:
+        """Return the strength of the prior with the largest evidence, and the logarithm of this evidence."""
         _, matrix, right = self.prepare(traced)
-        unit = np.trace(matrix) / len(matrix)
+        unit = np.trace(matrix) / np.trace(self.regular) * FLAT
 
         def loss(exponent: float) -> float:
             return -self._weigh(matrix, right, unit * 10**exponent)[-1]
 
-        return unit * 10 ** float(minimize_scalar(loss, bounds=STRENGTHS, method="bounded", options={"xatol": 0.02}).x)
+        found = minimize_scalar(loss, bounds=STRENGTHS, method="bounded", options={"xatol": 0.02})
+        return unit * 10 ** float(found.x), -float(found.fun)
 
     def _weigh(self, matrix: np.ndarray, right: np.ndarray, strength: float):
         factor = cho_factor(matrix + strength * self.regular, lower=True, overwrite_a=True, check_finite=False)

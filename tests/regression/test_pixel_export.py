@@ -24,7 +24,7 @@ from stronglens.regression.published import PublishedLens
 from stronglens.regression.refined_lenses import RefinedLenses
 from stronglens.regression.refinement import Refinement, describe_draws, make_pixel_model
 from stronglens.regression.simulator import make_simulator
-from stronglens.regression.source_pixels import RAYS, ArcPixels, PixelEvidence, SourceGrid
+from stronglens.regression.source_pixels import RAYS, ArcPixels, PixelEvidence, SourceGrid, curvature
 
 SIDE, SCALE = 32, 0.12
 GRID = SourceGrid(0.13, -0.07, 0.06, 12)
@@ -64,7 +64,7 @@ def exported(request, tmp_path_factory):
     lumps = random.uniform(0, 1, GRID.side**2) ** 4
     image = light + arcs.show(GRID.interpolate(ends[arcs.chosen]).T @ lumps)
     arcs = replace(arcs, data=ImageData(image, weight))
-    evidence = PixelEvidence(arcs, GRID, arcs.data.whiten(images))
+    evidence = PixelEvidence(arcs, GRID, arcs.data.whiten(images), curvature(GRID.side))
     posterior = PixelPosterior(lens_model, priors, evidence, images, gaussians)
     source = posterior.describe(np.append(z[priors.is_free], np.log(1e-2)))
 

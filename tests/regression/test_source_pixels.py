@@ -48,17 +48,18 @@ def test_the_evidence_is_that_of_a_normal_distribution_of_the_image(small):
     arcs, grid, light = small
     source, columns = arcs.data.whiten(dense_columns(arcs, grid)).T, arcs.data.whiten(light)
     image = arcs.data.whiten(arcs.data.image[None])[0]
-    covariance = np.eye(SIDE**2) + source @ np.linalg.inv(STRENGTH * curvature(grid.side)) @ source.T
+    prior = curvature(grid.side, np.random.default_rng(2).uniform(0.3, 1, (grid.side, grid.side)))
+    covariance = np.eye(SIDE**2) + source @ np.linalg.inv(STRENGTH * prior) @ source.T
     inverse = np.linalg.inv(covariance)
     of_light = columns @ inverse @ columns.T
     right = columns @ inverse @ image
     misfit = image @ inverse @ image - right @ np.linalg.solve(of_light, right)
     expected = -0.5 * (misfit + np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(of_light)[1])
-    evidence = PixelEvidence(arcs, grid, columns)
+    evidence = PixelEvidence(arcs, grid, columns, prior)
     assert evidence.solve(arcs.rays, STRENGTH).log_evidence == pytest.approx(expected, abs=1e-8)
-    best = evidence.best_strength(arcs.rays)
+    best, most = evidence.best_strength(arcs.rays)
     values = [evidence.solve(arcs.rays, factor * best).log_evidence for factor in (1, 0.8, 1.25)]
-    assert values[0] == max(values)
+    assert values[0] == max(values) == pytest.approx(most)
 
 
 def test_source_and_light_fit_the_image_together(small):
@@ -67,7 +68,7 @@ def test_source_and_light_fit_the_image_together(small):
     image = np.tensordot(coefficients, dense_columns(arcs, grid), 1) + 2 * light[0] - 3 * light[1]
     data = replace(arcs.data, image=image)
     columns = data.whiten(light)
-    solver = JointSolver(replace(arcs, data=data), grid, columns, arcs.rays)
+    solver = JointSolver(replace(arcs, data=data), grid, curvature(grid.side), columns, arcs.rays)
     solver.strength = 1e-9
     found = solver.solve(arcs.rays, columns)
     assert np.abs(found.residual).max() < 1e-3
@@ -75,6 +76,16 @@ def test_source_and_light_fit_the_image_together(small):
     assert np.allclose(
         arcs.show(found.arcs), np.tensordot(coefficients, dense_columns(arcs, grid), 1), atol=0.1
     )  # light and splines are not orthogonal
+
+
+def test_the_prior_divides_differences_by_their_expected_size():
+    side, random = 6, np.random.default_rng(0)
+    source, expected = random.normal(size=(side, side)), random.uniform(0.1, 1, (side, side))
+    around, size = np.pad(source, 2), np.pad(expected, 1, mode="edge")
+    down = (around[:-2] - 2 * around[1:-1] + around[2:])[:, 2:-2] / size[:, 1:-1]
+    across = (around[:, :-2] - 2 * around[:, 1:-1] + around[:, 2:])[2:-2] / size[1:-1]
+    found = source.ravel() @ curvature(side, expected) @ source.ravel()
+    assert found == pytest.approx((down**2).sum() + (across**2).sum())
 
 
 def test_splines_give_the_brightness_of_pixels_and_conserve_light():
@@ -166,8 +177,8 @@ class Unmoved(PixelPosterior):
 
 def test_the_figure_of_a_source_says_how_much_is_determined(small):
     arcs, grid, light = small
-    evidence = PixelEvidence(arcs, grid, arcs.data.whiten(light))
-    posterior = Unmoved("sie", Priors(("one", "two"), np.zeros(2), np.ones(2)), evidence, light)
+    evidence = PixelEvidence(arcs, grid, arcs.data.whiten(light), curvature(grid.side))
+    posterior = Unmoved("sie", Priors(("one", "two"), np.zeros(2), np.ones(2)), evidence, light, np.zeros((1, 5)))
     found = posterior.describe(np.array([0.0, 0.0, np.log(STRENGTH)]))
     assert 0 < found.determined < grid.side**2
     assert (found.deviation > 0).all()
