@@ -167,7 +167,7 @@ class Unmoved(PixelPosterior):
 def test_the_figure_of_a_source_says_how_much_is_determined(small):
     arcs, grid, light = small
     evidence = PixelEvidence(arcs, grid, arcs.data.whiten(light))
-    posterior = Unmoved("sie", Priors(("one", "two"), np.zeros(2), np.ones(2)), evidence, light)
+    posterior = Unmoved("sie", Priors(("one", "two"), np.zeros(2), np.ones(2)), evidence, light, np.zeros((1, 5)))
     found = posterior.describe(np.array([0.0, 0.0, np.log(STRENGTH)]))
     assert 0 < found.determined < grid.side**2
     assert (found.deviation > 0).all()
