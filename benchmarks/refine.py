@@ -8,7 +8,8 @@ likelihood and the same priors: with ours, with Nautilus, and with a particle sw
 - milliseconds of one likelihood by ours and by PyAutoLens (NumPy, and JAX), of the same image; of lenstronomy only
   those of rendering it, without point-spread function and without solving for the intensities, which flatters it;
 - seconds of ours as measured, and those of the others as evaluations times their own time of one evaluation. The others
-  are NOT run with their own likelihoods: that takes hours. The overhead of their samplers is left out.
+  are NOT run with their own likelihoods: that takes hours. The overhead of their samplers is left out. The ratio to our
+  CPU seconds is the one that counts on a busy machine.
 
 ``python -m benchmarks.refine calibration --network FILE`` simulates lenses of a network's training set with another
 seed, runs ``model_and_figures.py --predict ... --refine`` on them, and writes
@@ -33,6 +34,9 @@ RESULTS = Path(__file__).parent / "results"
 SIDE, PIXEL = 40, 0.1
 LIVE, WANTED = 500, 400
 """Live points of Nautilus, and effective sample size of all three."""
+
+PATIENCE = 3600
+"""Seconds after which Nautilus is stopped."""
 
 WALKERS, STEPS, DISCARDED = 64, 600, 200
 PARTICLES, TURNS = 100, 100
@@ -109,6 +113,7 @@ def compare(index: int) -> dict:
         "seconds-of-one-evaluation": {"ours": single} | peers,
         "seconds": seconds_of,
         "ratio": {name: value / seconds for name, value in seconds_of.items()},
+        "ratio-of-cpu": {name: value / cpu for name, value in seconds_of.items()},
         "difference-of-means-in-sd": spread(columns, draws, of_nautilus, lambda a, b: (a.mean() - b.mean()) / b.std()),
         "ratio-of-sd": spread(columns, draws, of_nautilus, lambda a, b: a.std() / b.std()),
         "emcee-difference-of-means-in-sd": spread(
@@ -162,12 +167,15 @@ def run_nautilus(density, number: int) -> tuple[dict, np.ndarray]:
 
     before = time.perf_counter()
     sampler = Sampler(lambda unit: unit, likelihood, n_dim=number, n_live=LIVE, vectorized=True, seed=SEED)
-    sampler.run(n_eff=10 * WANTED, verbose=False)
+    ended = sampler.run(n_eff=WANTED, timeout=PATIENCE, verbose=False)
     points, logs, _ = sampler.posterior()
     z = ndtri(np.clip(points, 1e-12, 1 - 1e-12))
     keep = np.random.default_rng(SEED).choice(len(z), 4000, p=np.exp(logs) / np.exp(logs).sum())
     seconds = time.perf_counter() - before
-    return {"evaluations": int(sampler.n_like), "effective": float(sampler.n_eff), "seconds-here": seconds}, z[keep]
+    return {
+        "evaluations": int(sampler.n_like), "effective": float(sampler.n_eff), "seconds-here": seconds,
+        "ended": bool(ended),
+    }, z[keep]  # fmt: skip
 
 
 def run_emcee(density, start: np.ndarray) -> tuple[dict, np.ndarray]:
