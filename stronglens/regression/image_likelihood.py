@@ -89,7 +89,10 @@ class ImageLikelihood:
 
     def density(self, priors: Priors, data: ImageData) -> Callable[[np.ndarray], float]:
         """Return `log_density` as a function of points (D,), without a gradient, for calls from several threads."""
-        whole = priors.array, data.image, data.weight, data.correction
+        templates = 2 + bool(self.simulator.renderer.lens_light)
+        correction = np.zeros((1 + len(self.names), templates, *data.image.shape))  # one shape, one compiled program
+        correction[: len(np.atleast_1d(data.correction))] = data.correction
+        whole = priors.array, data.image, data.weight, correction
 
         def density(z: np.ndarray) -> float:
             with jax.enable_x64(True):  # applies to the current thread only

@@ -177,18 +177,6 @@ class PixelPosterior:
         )
 
 
-@dataclass(frozen=True)
-class AtStrength:
-    """The density of a posterior at one strength, as `judge_draws` calls it."""
-
-    posterior: PixelPosterior
-    log_strength: float
-
-    def evaluate(self, z: np.ndarray, *_) -> tuple[float, None]:
-        """Return the logarithm of the density at standard normal numbers (D,), and no gradient."""
-        return self.posterior.log_density(np.append(z[self.posterior.priors.is_free], self.log_strength)), None
-
-
 def climb(density, start: np.ndarray, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the maximum of a density and the covariance there, by Newton steps with differences over its width.
 

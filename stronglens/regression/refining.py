@@ -20,13 +20,11 @@ from stronglens.regression.image_fit import (
     correct_linearly,
     fit_finely,
     fit_image,
-    solve_intensities,
     weigh_evidence,
 )
 from stronglens.regression.image_priors import read_priors
 from stronglens.regression.importance import MOST as MOST_WEIGHTED
 from stronglens.regression.importance import Population
-from stronglens.regression.pixel_posterior import AtStrength
 from stronglens.regression.refinement import Refinement, describe_draws, make_model, make_pixel_model, place_draws
 from stronglens.regression.simulator import make_simulator
 from stronglens.regression.trust import effective_number, judge_draws
@@ -109,10 +107,10 @@ def refine_lens(
     return state
 
 
-def is_apart(modes: Sequence[np.ndarray], best: ImageFit, is_free: np.ndarray) -> bool:
-    """Return whether one of several modes (D,) is another one than that of the best fit."""
-    factor = np.linalg.cholesky(best.covariance[np.ix_(is_free, is_free)])
-    distances = [np.linalg.norm(np.linalg.solve(factor, (z - best.z)[is_free])) for z in modes]
+def is_apart(modes: Sequence[np.ndarray], fit: ImageFit, is_free: np.ndarray) -> bool:
+    """Return whether one of several modes (D,) is another one than that of a fit."""
+    factor = np.linalg.cholesky(fit.covariance[np.ix_(is_free, is_free)])
+    distances = [np.linalg.norm(np.linalg.solve(factor, (z - fit.z)[is_free])) for z in modes]
     return max(distances, default=0.0) > APART
 
 
@@ -155,14 +153,12 @@ class LensRefining:
         middle = np.where(is_known, np.nanmedian(np.where(is_known, known, 0), axis=0), 0)
         fits = [fit_image(likelihood, priors, data, middle)]
 
-        def objective(z: np.ndarray) -> float:
-            residual = solve_intensities(likelihood.templates(z, priors.array)[0], data)[2]
-            return float(residual @ residual + z @ z)
+        density = likelihood.density(priors, data)
 
         def fit_best(tried: np.ndarray, is_kept: np.ndarray, number: int) -> None:
             """Fit the best of some points, whose other columns are those of the first fit."""
             tried = np.where(is_kept, fits[0].z, tried)
-            order = np.argsort([objective(z) for z in tried])
+            order = np.argsort([-density(z) for z in tried])
             fits.extend(fit_image(likelihood, priors, data, tried[one]) for one in order[:number])
             fits.sort(key=lambda fit: fit.objective)
 
@@ -190,7 +186,7 @@ class LensRefining:
             return Refinement(priors, data, best, evidence, None, known, posterior=posterior, population=population)
         data = correct_linearly(likelihood, priors, data, best)
         others = [fit.z for fit in fits[1:] if fit.objective - fits[0].objective < 2 * SAME]
-        if is_apart(others, best, priors.is_free):
+        if is_apart(others, fits[0], priors.is_free):
             chains = start_chains([best.z, *others], best.covariance, self.seed)
             return Refinement(priors, data, best, evidence, chains, known)
         free = priors.is_free
@@ -235,12 +231,12 @@ class LensRefining:
                 f"the model does not describe the image (reduced chi2 {model.chi2:.3g}): its intervals are too narrow"
             )
         some = z[np.linspace(0, len(z) - 1, CHECKED).astype(int)]
-        whole = priors.array, state.data.image, state.data.weight, state.data.correction
+        density = likelihood.density(priors, state.data)
         logs = likelihood.judge(some, priors, state.data.image, state.data.weight)
-        share = effective_number(logs - [likelihood.evaluate(one, *whole)[0] for one in some]) / CHECKED
+        share = effective_number(logs - [density(one) for one in some]) / CHECKED
         if share < ENOUGH:
             notes.append(f"the rays are too coarse for this image: with finer ones, {share:.0%} of the draws count")
-        trust = judge_draws(likelihood, priors, state.data, state.known, z)
+        trust = judge_draws(density, priors, state.known, z)
         return replace(
             state, is_done=True, columns=columns, values=values, model=model, trust=trust, share=share,
             notes=tuple(notes),
@@ -274,8 +270,10 @@ class LensRefining:
             notes.append(
                 f"the model does not describe the image (reduced chi2 {model.chi2:.3g}): its intervals are too narrow"
             )
-        density = AtStrength(posterior, float(best[-1]))
-        trust = judge_draws(density, priors, state.data, state.known, z)
+        free = priors.is_free
+        trust = judge_draws(
+            lambda one: posterior.log_density(np.append(one[free], best[-1])), priors, state.known, z
+        )  # at one strength
         return replace(
             state, is_done=True, columns=columns, values=values, model=model, trust=trust, notes=tuple(notes),
             source=found, posterior=None,

@@ -1,9 +1,12 @@
 """What a network's draws are worth for one image: importance weights under the image's likelihood."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import chi2 as chi2_distribution
+
+from stronglens.regression.image_priors import Priors
 
 MOST = 64
 """Largest number of the network's draws that are weighted."""
@@ -57,7 +60,9 @@ def effective_number(logs: np.ndarray) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
-def judge_draws(likelihood, priors, data, known: np.ndarray, refined: np.ndarray) -> Trust | None:
+def judge_draws(
+    density: Callable[[np.ndarray], float], priors: Priors, known: np.ndarray, refined: np.ndarray
+) -> Trust | None:
     """Weight a network's draws with the likelihood over their own density.
 
     The density of the network's draws is that of a normal distribution with their mean and covariance. Columns that the
@@ -65,9 +70,9 @@ def judge_draws(likelihood, priors, data, known: np.ndarray, refined: np.ndarray
 
     Parameters
     ----------
-    likelihood : ImageLikelihood
+    density : callable
+        Takes standard normal numbers (D,) and returns the logarithm of likelihood times prior.
     priors : Priors
-    data : ImageData
     known : ndarray (S, D)
         The network's draws, as standard normal numbers; NaN for columns that it has not learned.
     refined : ndarray (R, D)
@@ -92,8 +97,7 @@ def judge_draws(likelihood, priors, data, known: np.ndarray, refined: np.ndarray
         z[learned] = draw
         z[~learned] += (draw - mean[learned]) @ slope
         away = draw - of_learned.mean(axis=0)
-        density = likelihood.evaluate(z, priors.array, data.image, data.weight, data.correction)[0]
-        logs.append(density + 0.5 * away @ np.linalg.solve(own, away))
+        logs.append(density(z) + 0.5 * away @ np.linalg.solve(own, away))
     away = mean[learned] - of_learned.mean(axis=0)
     distances = np.abs(away) / np.sqrt(np.diag(own))
     farthest = int(np.argmax(distances))
