@@ -13,7 +13,7 @@ import numpy as np
 
 from stronglens.execution import Console
 from stronglens.parameters import RunError
-from stronglens.regression.chains import MOST, WANTED_ESS, start_chains
+from stronglens.regression.chains import start_chains
 from stronglens.regression.image_fit import (
     ImageData,
     ImageFit,
@@ -23,8 +23,7 @@ from stronglens.regression.image_fit import (
     weigh_evidence,
 )
 from stronglens.regression.image_priors import read_priors
-from stronglens.regression.importance import MOST as MOST_WEIGHTED
-from stronglens.regression.importance import Population
+from stronglens.regression.importance import MOST, WANTED, Population
 from stronglens.regression.refinement import Refinement, describe_draws, make_model, make_pixel_model, place_draws
 from stronglens.regression.simulator import make_simulator
 from stronglens.regression.trust import effective_number, judge_draws
@@ -96,12 +95,11 @@ def refine_lens(
     piece: Any = (np.asarray(samples, float), np.where(is_used, image, 0), weight)
     shown = 0
     # The effective number does not grow evenly, and R-hat must be small, too: no time is stated.
-    most = max(MOST_WEIGHTED, MOST)
-    with console.progress(WANTED_ESS, f"refining {name}", "effective draws", at_once=most) as progress:
+    with console.progress(WANTED, f"refining {name}", "effective draws", at_once=MOST) as progress:
         state = executor.submit(work, piece).result()
         while not state.is_done:
             state = executor.submit(work, state).result()
-            reached = min(int(state.effective), WANTED_ESS - (not state.is_done))
+            reached = WANTED if state.is_done else min(int(state.effective), WANTED - 1)
             progress.advance(max(reached - shown, 0))
             shown = max(reached, shown)
     return state
