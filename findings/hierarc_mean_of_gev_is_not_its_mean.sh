@@ -1,5 +1,5 @@
 #!/bin/sh
-# hierarc 1.2.0: an external convergence with "mean" 0 and xi = -0.3 has the mean 0.05 and a long tail; xi = +0.3 has none.
+# hierarc 1.2.0: an external convergence with "mean" 0 and xi = -0.3 has the mean 0.05 and a long tail, xi = +0.3 none.
 #
 # The convergence along the line of sight to a lens is drawn from a generalised extreme value distribution of "mean",
 # "sigma" and "xi". One guesses the mean to be the mean, and xi the usual shape: positive for a heavy tail towards large

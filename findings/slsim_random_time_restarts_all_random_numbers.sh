@@ -5,8 +5,7 @@
 # guesses that two calls give two days, and that a seed in a function concerns that function. The seed is 42 by default,
 # and is set for NumPy's global generator, from which slsim draws its galaxies, positions and noise: each call winds all
 # of it back. 1000 lenses, of which each gets a position in the sky, one in the field and such a time, are one lens 1000
-# times from the second on; a mean over them has no error that falls. variable_lens_injection and its sister for time
-# series call it in this way, with no argument for the seed. random_seed=None is the remedy, where it can be given.
+# times from the second on. variable_lens_injection and opsim_variable_lens_injection call it in this way, and take no seed. random_seed=None is the remedy, where it can be given.
 #
 # Exits with 0 while this holds, else with 1.
 set -eu
@@ -38,7 +37,8 @@ found = {}
 for name, seed in (("default", {}), ("random_seed=None", {"random_seed": None})):
     lenses = [lens(**seed) for _ in range(LENSES)]
     found[name] = len(set(lenses)), len({one[-1] for one in lenses})
-    print(f"slsim {version('slsim')}: {name}: {found[name][0]} different lenses of {LENSES}, {found[name][1]} different times")
+    lenses, times = found[name]
+    print(f"slsim {version('slsim')}: {name}: {lenses} different lenses of {LENSES}, {times} different times")
 sys.exit(0 if found["default"] == (2, 1) and found["random_seed=None"][0] == LENSES else 1)
 PYTHON
 # Seen:
