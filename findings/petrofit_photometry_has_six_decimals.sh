@@ -49,3 +49,7 @@ as_stated = (
 sys.exit(0 if as_stated else 1)
 PYTHON
 # Seen:
+#   petrofit 0.5.0: image of total 1195.0: half-light radius 10.1, Petrosian radius 22.5 pixels, total flux 1.00 of the right one
+#   petrofit 0.5.0: image of total 0.00012: half-light radius 10.0, Petrosian radius 21.1 pixels, total flux 0.99 of the right one
+#   petrofit 0.5.0: image of total 1.2e-05: half-light radius 3.1, Petrosian radius 2.6 pixels, total flux 0.17 of the right one
+#   petrofit 0.5.0: image of total 1.2e-06: half-light radius nan, Petrosian radius nan pixels, total flux nan of the right one

@@ -5,7 +5,8 @@
 # guesses that two calls give two days, and that a seed in a function concerns that function. The seed is 42 by default,
 # and is set for NumPy's global generator, from which slsim draws its galaxies, positions and noise: each call winds all
 # of it back. 1000 lenses, of which each gets a position in the sky, one in the field and such a time, are one lens 1000
-# times from the second on. variable_lens_injection and opsim_variable_lens_injection call it in this way, and take no seed. random_seed=None is the remedy, where it can be given.
+# times from the second on. variable_lens_injection and opsim_variable_lens_injection call it in this way, and take no
+# seed. random_seed=None is the remedy, where it can be given.
 #
 # Exits with 0 while this holds, else with 1.
 set -eu
