@@ -13,8 +13,8 @@ from stronglens.simulation.lens_simulator import LensSimulator
 
 
 def simulator(**values):
-    # One size for nearly all: a program is traced and compiled once a process. Sources that need no refined pixels, with
-    # which that takes three times as long.
+    # One size for nearly all: a program is traced and compiled once a process. With sources so narrow that they need
+    # refined pixels, that takes three times as long.
     wide = {"src_effect_range": (0.2, 0.4), "src_sersic_range": (0.8, 2.0)}
     values = {"grid_size": 24, "over_sampling": 1, "pixel_scale": 0.25} | wide | values
     return LensSimulator(panel.RegressionSimulation.of(overrides=panel.OVERRIDES, **values))
