@@ -9,7 +9,7 @@ from stronglens.plotting import style
 
 def visible_texts(figure):
     with style():
-        figure.canvas.draw()
+        figure.draw_without_rendering()  # places the texts; what they are drawn on takes longer, and is not looked at
         renderer = figure.canvas.get_renderer()
         hidden = {id(text) for axes in figure.axes for text in hidden_tick_labels(axes)}
         found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]

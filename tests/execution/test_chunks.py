@@ -151,7 +151,7 @@ def test_workers_and_scheduler_exclude_each_other():
 @pytest.mark.parametrize(
     ("work", "sent"),
     [
-        ("Sleep", signal.SIGINT),
+        pytest.param("Sleep", signal.SIGINT, marks=pytest.mark.slow),
         ("Sleep", signal.SIGTERM),
         ("Sleep", signal.SIGKILL),
         ("SleepLong", signal.SIGINT),

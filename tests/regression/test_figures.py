@@ -72,11 +72,11 @@ def test_fewer_images_than_wanted_and_no_captions(images):
     assert "3 images" in words_of(figure)
 
 
-def test_many_images_can_be_drawn(images, tmp_path):
+def test_many_images_can_be_drawn(images):
     true, _ = draw_labels(144, 3)
     figure = draw_samples(images, write_captions(true, COLUMNS[:3]), 0.1, n=144)
-    save_figure(figure, tmp_path / "a.png")
-    assert len(figure.axes) >= min(len(images), 144)
+    assert "144 images" in words_of(figure)
+    assert len(figure.axes) >= 144
 
 
 @pytest.mark.parametrize("fill", [0.0, 1e-30, 1e6])

@@ -1,5 +1,7 @@
 """Lenses with and without substructure: common properties and differences of the classes."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -129,7 +131,8 @@ def test_matched_filters(sample):
     _, labels, _ = sample
     rows = np.arange(12)
     draws = {name: values[rows] for name, values in labels.items()}
-    effects = EffectMeasurement(parameters(**FEW))((rows, draws))
+    # As another process gets it.
+    effects = pickle.loads(pickle.dumps(EffectMeasurement(parameters(**FEW))))((rows, draws))
     # Simulated again, another way, from the table alone.
     np.testing.assert_allclose(effects.known, labels["substructure-snr"][rows], rtol=1e-9)
     assert (effects.refitted <= effects.known + 1e-9).all()

@@ -15,8 +15,10 @@ from small_classifier import FIGURES, SMALL, refused, table, table_of_areas, tra
 
 import generate_data
 import model_and_figures
+from stronglens.execution import open_executor
 from stronglens.regression.network import build_network
 from stronglens.scaling import fit_image_scaling, fit_label_scaling
+from stronglens.substructure import ceiling
 from stronglens.substructure.figures import share_text
 from stronglens.training import fit, load_network
 
@@ -28,7 +30,9 @@ pytestmark = [pytest.mark.command, pytest.mark.usefixtures("shallow_resnet")]
 def trained(tmp_path_factory, simulated, shallow_resnet):
     folder = tmp_path_factory.mktemp("trained")
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        # Another process would first import JAX and PyAutoLens, for a dozen seconds.
+        patch.setattr(ceiling, "open_executor", lambda processes: open_executor(0))
         assert model_and_figures.main(train(folder, simulated, "--ceiling-images=1", "--test-split=0.2")) == 0
     (folder / "printed.txt").write_text(printed.getvalue())
     return folder

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import pytest
 from interrupted import ctrl_c_after
-from test_loop import NAMES, make_blobs, make_network
+from test_loop import NAMES, make_blobs, make_dense_network, make_network
 
 from stronglens.parameters import RunError
 from stronglens.scaling import fit_image_scaling
@@ -80,7 +80,7 @@ def pool():
 
 def train(folder, data, name="network.keras", valid=None, **settings):
     images, labels = make_blobs(100)
-    network = make_network(images, labels)
+    network = make_dense_network(images, labels)
     settings = {"epochs": 3, "learning_rate": 1e-3, "seed": 1, "quiet": True, **settings}
     history = fit(network, data, valid, label_names=NAMES, model_file=folder / name, **settings)
     return network.get_weights(), history

@@ -31,19 +31,21 @@ OPEN_TWO = f"""
 """
 TRAIN_ON_TWO = f"""
     import test_loop
+    from functools import partial
     from stronglens.regression import network
     from interrupted import ctrl_c_after
 
+    train = partial(test_loop.train, folder, build=test_loop.make_network)
     # 61 images, in batches of 15 that are rounded up to 16: one is left out, 60 are spread. Begun on one device.
     with ctrl_c_after(1):
-        test_loop.train(folder, count=61, batch_size=16, epochs=3)
-    _, losses["ragged"] = test_loop.train(folder, resume=True, count=61, batch_size=15, epochs=3, devices={PAIR})
+        train(count=61, batch_size=16, epochs=3)
+    _, losses["ragged"] = train(resume=True, count=61, batch_size=15, epochs=3, devices={PAIR})
     network.DROPOUT_RATE = 0  # each device would draw its own
     for name, devices in (("two", {PAIR}), ("one", None)):
-        _, losses[name] = test_loop.train(folder, name=f"{{name}}.keras", epochs=1, devices=devices)
+        _, losses[name] = train(name=f"{{name}}.keras", epochs=1, devices=devices)
     descent = dict(epochs=1, optimizer="sgd", learning_rate=0.01, weight_decay=0.1, augment=True)
     for name, devices in (("descent on two", {PAIR}), ("descent on one", None)):
-        _, losses[name] = test_loop.train(folder, name="descent.keras", devices=devices, **descent)
+        _, losses[name] = train(name="descent.keras", devices=devices, **descent)
 """
 TRAIN_FLOW_ON_TWO = f"""
     import test_posterior_training
