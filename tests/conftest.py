@@ -29,9 +29,8 @@ CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 
-# JAX, and XLA for TensorFlow, optimise programs for minutes that the tests run for milliseconds.
+# JAX optimises programs for minutes that the tests run for milliseconds.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
 TASKS = ("finding", "generation", "reconstruction", "regression", "separation", "substructure")
 FOLDERS = ("explaining", "networks", "out_of_distribution", "raytracing", "simulation", "training", *TASKS)
