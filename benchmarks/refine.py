@@ -16,6 +16,8 @@ seed, runs ``model_and_figures.py --predict ... --refine`` on them, and writes
 ``benchmarks/results/refine-calibration-SOURCE.json``: coverage, ranks and widths of the network's posterior and of the
 refined one. With ``--source=sersic`` the simulated sources have no clumps. An interrupted run is continued
 (``--folder``).
+
+``python -m benchmarks.refine lumps`` compares priors of a source of pixels (see `refine_lumps`).
 """
 
 import argparse
@@ -45,16 +47,22 @@ SEED = 977
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.refine", description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="?", default="compare", choices=["compare", "calibration"])
+    parser.add_argument("what", nargs="?", default="compare", choices=["compare", "calibration", "lumps"])
     parser.add_argument("--lens", type=int, default=10, help="compare: number of the simulated lens")
     parser.add_argument("--network", type=Path, help="calibration: network with a posterior")
-    parser.add_argument("--lenses", type=int, default=48, help="calibration: number of lenses")
+    parser.add_argument("--lenses", type=int, default=48, help="calibration, lumps: number of lenses")
     parser.add_argument("--batch", type=int, default=8, help="calibration: lenses in one command")
     parser.add_argument("--source", default="sersic", choices=["sersic", "pixels"], help="calibration: source")
     parser.add_argument("--folder", type=Path, help="calibration: folder of images and results, to continue")
     options = parser.parse_args(arguments)
-    found = compare(options.lens) if options.what == "compare" else calibrate(options)
-    name = "refine.json" if options.what == "compare" else f"refine-calibration-{options.source}.json"
+    if options.what == "compare":
+        name, found = "refine.json", compare(options.lens)
+    elif options.what == "calibration":
+        name, found = f"refine-calibration-{options.source}.json", calibrate(options)
+    else:
+        from benchmarks.refine_lumps import measure_lumpy_lenses
+
+        name, found = "refine-lumps.json", measure_lumpy_lenses(options.lenses)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / name).write_text(json.dumps({"machine": describe_machine()} | found, indent=1) + "\n")
     print(json.dumps(found, indent=1))

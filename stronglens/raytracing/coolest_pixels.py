@@ -15,7 +15,7 @@ OF_PIXELS = {
     "lens_light": "a sum of Gaussians at the best fit, each written as the identical Sersic profile with n = 0.5; the "
     "model evaluates them in the middle of each pixel of the image, with one ray",
     "source": "electrons per second per pixel of the image in source.fits. The model is a sum of quadratic B-splines, "
-    "followed by 2 x 2 rays in each pixel of the image. The file shows it in finer pixels than its own, so that each "
+    "seen by several rays in each pixel of the image. The file shows it in finer pixels than its own, so that each "
     "interpolation gives nearly the same source. The field is the same in x and y, since coolest 0.1.11 confuses "
     "different ones. The extensions BRIGHTNESS and DEVIATION have the model's own pixels and their standard deviation "
     "for this mass, for which COOLEST has no place; FIELD-X and FIELD-Y are the middle of their field in arcsec",

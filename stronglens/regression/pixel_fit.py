@@ -164,17 +164,13 @@ class PixelFitter:
             threshold *= 1.2
 
     def choose_prior(
-        self,
-        arcs: ArcPixels,
-        grid: SourceGrid,
-        z: np.ndarray,
-        images: np.ndarray,
-        before: tuple[SourceGrid, np.ndarray],
-    ) -> np.ndarray:
-        """Return the prior (S, S) of a source with the largest evidence: C^T C of one of the `FLOORS`.
+        self, arcs: ArcPixels, grid: SourceGrid, z: np.ndarray, images: np.ndarray,
+        before: tuple[SourceGrid, np.ndarray] | None,
+    ) -> np.ndarray:  # fmt: skip
+        """Return the prior (S, S) of a source: C^T C with the one of the `FLOORS` that has the largest evidence.
 
-        Where the source was bright in a fit before, its curvature is expected to be large (Nightingale et al. 2018,
-        MNRAS 478, 4738, sect. 3.3).
+        A large curvature is expected where the source was bright in the fit before: the idea is that of Nightingale et
+        al. (2018, MNRAS 478, 4738), the form our own. In the first fit, the same is expected everywhere.
 
         Parameters
         ----------
@@ -190,6 +186,8 @@ class PixelFitter:
             return curvature(grid.side)
         field, source = before
         there = field.interpolate(grid.places()[:, None]).T @ source
+        if there.max() <= 0:
+            return curvature(grid.side)
         bright = (there / there.max()).clip(0).reshape(grid.side, grid.side)
         evidence = PixelEvidence(arcs, grid, self.data.whiten(images), curvature(grid.side))
         traced, found = self.trace(z, arcs.rays), []
@@ -220,14 +218,9 @@ class PixelFitter:
         return describe_gaussians(geometry, self.data.image.shape, self.pixel_scale)
 
     def fit(
-        self,
-        arcs: ArcPixels,
-        grid: SourceGrid,
-        prior: np.ndarray,
-        z: np.ndarray,
-        geometry: np.ndarray,
+        self, arcs: ArcPixels, grid: SourceGrid, prior: np.ndarray, z: np.ndarray, geometry: np.ndarray,
         scale: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray, "JointSolution"]:
+    ) -> tuple[np.ndarray, np.ndarray, "JointSolution"]:  # fmt: skip
         """Fit the mass and the geometry of the lens's light, with the best source and intensities in each step.
 
         Parameters
