@@ -4,7 +4,7 @@
 likelihood and the same priors: with ours, with Nautilus, and with a particle swarm and emcee. It writes
 ``benchmarks/results/refine.json``:
 
-- evaluations of the likelihood effective sample sizes, means and standard deviations;
+- evaluations of the likelihood, effective sample sizes, means and standard deviations;
 - CPU milliseconds of one likelihood by PyAutoLens (NumPy, and JAX), of the same image; of lenstronomy only
   those of rendering it, without point-spread function and without solving for the intensities, which flatters it;
 - CPU seconds of ours, with compilation, and those of the others as evaluations times their own time of one evaluation.
