@@ -92,7 +92,8 @@ class ImageLikelihood:
         templates = 2 + bool(self.simulator.renderer.lens_light)
         correction = np.zeros((1 + len(self.names), templates, *data.image.shape))  # one shape, one compiled program
         correction[: len(np.atleast_1d(data.correction))] = data.correction
-        whole = priors.array, data.image, data.weight, correction
+        with jax.enable_x64(True):  # copied once, not in each call
+            whole = [jnp.asarray(one) for one in (priors.array, data.image, data.weight, correction)]
 
         def density(z: np.ndarray) -> float:
             with jax.enable_x64(True):  # applies to the current thread only
