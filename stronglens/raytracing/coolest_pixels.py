@@ -17,8 +17,9 @@ OF_PIXELS = {
     "source": "electrons per second per pixel of the image in source.fits. The model is a sum of quadratic B-splines, "
     "seen by several rays in each pixel of the image. The file shows it in finer pixels than its own, so that each "
     "interpolation gives nearly the same source. The field is the same in x and y, since coolest 0.1.11 confuses "
-    "different ones. The extensions BRIGHTNESS and DEVIATION have the model's own pixels and their standard deviation "
-    "for this mass, for which COOLEST has no place; FIELD-X and FIELD-Y are the middle of their field in arcsec",
+    "different ones. The extensions BRIGHTNESS and DEVIATION have the model's own pixels or, if these are not equal, "
+    "smaller ones, and their standard deviation for this mass, for which COOLEST has no place; FIELD-X and FIELD-Y are "
+    "the middle of their field in arcsec",
 }
 """Remarks on a source of pixels."""
 

@@ -14,6 +14,7 @@ from stronglens.lens_models import LENS_MODELS
 from stronglens.parameters import RunError
 from stronglens.raytracing.ellipsoids import ELLIPSOIDS, sersic_ellipsoids
 from stronglens.raytracing.perturbers import KINDS, Perturbers
+from stronglens.raytracing.refinement import PIXELS
 from stronglens.raytracing.scene import MIDDLE, OWN_LIGHT, Scene, clump_columns, stack_scene
 from stronglens.raytracing.tiles import Bucket, Tiles
 from stronglens.raytracing.tracing import ImageTracer
@@ -139,7 +140,7 @@ class ImageRenderer:
         self._tiles = _tiles(self.shape, pixel_scale, over_sampling, perturbers, precision) if perturbers else None
         self._tracer = ImageTracer(
             lens_model, self.columns, lens_light, self.shape, pixel_scale, over_sampling, precision, self.batch_size,
-            integrate_cusp, refine_source, self._tiles, lens_rays, middle,
+            integrate_cusp, PIXELS if refine_source else 0, self._tiles, lens_rays, middle,
         )  # fmt: skip
 
     def __call__(self, scene: Scene, perturbers: Perturbers | None = None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -215,7 +216,7 @@ class ImageRenderer:
         _refuse_broken(is_finite[:number])
         return images[0], images[1] if self.lens_light else None
 
-    def trace_scene(self, values, rays: int | None = None, refine_source: bool = True) -> list[jax.Array]:
+    def trace_scene(self, values, rays: int | None = None, refined: int = PIXELS) -> list[jax.Array]:
         """Return the images of one scene, in float64, as a JAX function that has derivatives.
 
         Parameters
@@ -224,8 +225,8 @@ class ImageRenderer:
             Values of the scene in the order of ``columns``. Not for lenses with perturbers or stellar mass.
         rays : int, optional
             Number of rays along each side of a pixel; by default that of the renderer.
-        refine_source : bool
-            False: pixels around the cusp of the source never have more rays.
+        refined : int
+            Number of pixels around the cusp of the source that have more rays, if the renderer refines sources.
 
         Returns
         -------
@@ -234,7 +235,7 @@ class ImageRenderer:
         """
         rays = rays or self._tracer.over_sampling
         tracer = replace(self._tracer, precision="float64", batch_size=1, over_sampling=rays)
-        tracer = replace(tracer, refine_source=tracer.refine_source and refine_source)
+        tracer = replace(tracer, refined=refined if self.refine_source else 0)
         return [image[0] for image in tracer.render_piece(values[None])]
 
     def _stack(self, scene: Scene) -> list[np.ndarray]:

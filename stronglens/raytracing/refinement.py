@@ -11,8 +11,9 @@ from scipy.special import gammainc
 
 from stronglens.raytracing.profiles import SersicLight
 
-PIXELS = 96
-"""Number of refined pixels of an image: those with the largest expected errors."""
+PIXELS, SMOOTH = 96, 192
+"""Number of refined pixels of an image, those with the largest expected errors; and the number with which the image
+hardly jumps when another pixel becomes one of them, for gradients."""
 
 CELLS = 128
 """Number of cells that are split at each level."""
@@ -59,7 +60,9 @@ def cusp_error(effective_radius: float, sersic_index: float, spacing: float) -> 
     return float(gammainc(2 * sersic_index, edge))
 
 
-def refine_image(image, traced, trace, shine, light: SersicLight, pixel_scale: float, over_sampling: int):
+def refine_image(
+    image, traced, trace, shine, light: SersicLight, pixel_scale: float, over_sampling: int, number: int = PIXELS
+):
     """Return the image (H, W) of a source with refined pixels around its cusp, in JAX.
 
     Parameters
@@ -77,9 +80,11 @@ def refine_image(image, traced, trace, shine, light: SersicLight, pixel_scale: f
     pixel_scale : float, arcsec
     over_sampling : int
         Number of rays along each side of a pixel of ``image``.
+    number : int
+        Number of refined pixels.
     """
     rows, columns = image.shape
-    _, pixels = jax.lax.top_k(_expected_error(light, traced)[0].ravel(), min(PIXELS, image.size))
+    _, pixels = jax.lax.top_k(_expected_error(light, traced)[0].ravel(), min(number, image.size))
     centres = jnp.stack([(rows - 1) / 2 - pixels // columns, pixels % columns - (columns - 1) / 2]).astype(image.dtype)
     owners = places = jnp.arange(len(pixels))
     split, side, share, old, means = max(over_sampling, SPLIT), 1.0, 1.0, 0.0, 0.0

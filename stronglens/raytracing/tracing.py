@@ -27,6 +27,8 @@ class ImageTracer:
         Shape of an image including padding.
     batch_size : int
         Number of images in one vectorised step.
+    refined : int
+        Number of pixels around the cusp of the source that have more rays.
     tiles : Tiles or None
         Tiles for lenses with perturbers.
     middle : bool
@@ -42,7 +44,7 @@ class ImageTracer:
     precision: str
     batch_size: int
     integrate_cusp: bool
-    refine_source: bool
+    refined: int
     tiles: Tiles | None
     lens_rays: int | None = None
     middle: bool = False
@@ -141,13 +143,13 @@ class ImageTracer:
         images = [to_image(image) for image in self._average(trace, rays, self.over_sampling, together)]
         if lens_apart:
             images.insert(1, to_image(*self._average(shine_directly, rays, self.lens_rays, 1)))
-        if self.refine_source:
+        if self.refined:
             middle = self.over_sampling // 2 * (self.over_sampling + 1)
             middle_rays = self._ray_of_pixels(rays, middle, self.over_sampling)
             traced = [to_image(axis) for axis in trace_in_order(middle_rays, middle)[:2]]
             images[0] = refine_image(
                 images[0], traced, lambda rays: trace_back(rays, perturb_anywhere)[:2], shine, source["light"],
-                self.pixel_scale, self.over_sampling,
+                self.pixel_scale, self.over_sampling, self.refined,
             )  # fmt: skip
         return images
 

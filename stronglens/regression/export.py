@@ -18,8 +18,9 @@ from stronglens.regression.simulator import make_simulator
 from stronglens.simulation.chunks import simulator_of
 from stronglens.telescopes import TELESCOPES, find_band
 
-FINER = 10
-"""Pixels of a written source along a side of one of its model: each interpolation then shows nearly the same source."""
+FINER, LARGEST = 10, 1500
+"""Pixels of a written source along a side of the smallest one of its model, so that each interpolation shows nearly the
+same source; and the largest number along a side of the image."""
 
 
 def export_coolest(
@@ -182,17 +183,16 @@ def show_pixels(model: PixelModel):
     from stronglens.raytracing.coolest_pixels import PixelLight
 
     grid = model.grid
-    half = (grid.side / 2 + 1) * grid.pixel  # the outermost splines reach one pixel further
-    low, high = min(grid.x, grid.y) - half, max(grid.x, grid.y) + half
-    side = int(np.ceil((high - low) / grid.pixel * FINER))
+    ends = np.concatenate(grid.lines(beyond=2))  # the outermost splines reach one pixel further than the field
+    low, high = ends.min(), ends.max()
+    side = min(int(np.ceil((high - low) / grid.smallest * FINER)), LARGEST)
     places = low + (np.arange(side) + 0.5) * (high - low) / side
     y, x = np.meshgrid(places[::-1], places, indexing="ij")
-    coefficients = np.linalg.solve(grid.brightness(), model.brightness.ravel())
-    brightness = grid.interpolate(np.stack([y, x], axis=-1).reshape(-1, 1, 2)).T @ coefficients
+    brightness = grid.interpolate(np.stack([y, x], axis=-1).reshape(-1, 1, 2)).T @ model.coefficients
     return PixelLight(
         brightness.reshape(side, side),
         (low, high),
         {"BRIGHTNESS": model.brightness, "DEVIATION": model.deviation},
-        {"PIXSCALE": grid.pixel, "FIELD-X": grid.x, "FIELD-Y": grid.y},
+        {"PIXSCALE": model.shown.pixel, "FIELD-X": grid.x, "FIELD-Y": grid.y},
         np.column_stack([model.gaussians, model.intensities]),
     )

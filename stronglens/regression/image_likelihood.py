@@ -13,14 +13,16 @@ import numpy as np
 from jax.scipy.special import log_ndtr, ndtr
 
 from stronglens import telescope
+from stronglens.raytracing.refinement import SMOOTH
 from stronglens.regression.image_fit import ImageData, correct
 from stronglens.regression.image_priors import Priors
 from stronglens.regression.lens_shape import add_light, keep_inside, render_templates
 from stronglens.simulation.columns import LARGEST_ELLIPTICITY
 
 RAYS = 1
-"""Number of rays along each side of a pixel. The cusp of the lens light is integrated. What is missing,
-compared with the simulator's images, is computed at the best fit and around it, and added as a linear function."""
+"""Number of rays along each side of a pixel. The cusp of the lens light is integrated, and that of the source has more
+rays if the likelihood is a fine one. What is missing, compared with the simulator's images, is computed at the best fit
+and around it, and added as a linear function."""
 
 TINY, RIDGE = 1e-30, 1e-12
 """Added to squared lengths and to the diagonal of the normal matrix: a template without light gets the intensity 0."""
@@ -36,10 +38,12 @@ class ImageLikelihood:
     simulator : LensSimulator
     names : tuple of D str
         Columns.
+    is_fine : bool
+        Whether pixels around the cusp of the source have more rays, as the simulator's have; takes three times as long.
     """
 
-    def __init__(self, simulator, names: tuple[str, ...]):
-        self.simulator, self.names = simulator, names
+    def __init__(self, simulator, names: tuple[str, ...], is_fine: bool = False):
+        self.simulator, self.names, self.is_fine = simulator, names, is_fine
         self.correlation = simulator.telescope.noise_correlation
         self._linearized = jax.jit(self._differentiate)
         self._density = jax.jit(self.log_density)
@@ -151,7 +155,7 @@ class ImageLikelihood:
         }
         scene = rest | scene | {"src_intensity": 1.0, "lens_intensity": 1.0}
         row = jnp.stack([jnp.asarray(scene[name], float) for name in self.simulator.renderer.columns])
-        images = self.simulator.renderer.trace_scene(row, RAYS, refine_source=False)
+        images = self.simulator.renderer.trace_scene(row, RAYS, SMOOTH if self.is_fine else 0)
         images = [telescope.blur(image[None], self.simulator.telescope.psf)[0] for image in images]
         return jnp.stack([*images, jnp.ones_like(images[0])])
 
@@ -185,7 +189,7 @@ def integrate_intensities(templates, image, weight, correlation: float = 0.0):
 _value_and_slope = jax.jit(jax.value_and_grad(integrate_intensities), static_argnums=3)
 
 
-@functools.lru_cache(maxsize=1)
-def likelihood_of(simulator, names: tuple[str, ...]) -> ImageLikelihood:
+@functools.lru_cache(maxsize=2)
+def likelihood_of(simulator, names: tuple[str, ...], is_fine: bool = False) -> ImageLikelihood:
     """Return the likelihood of a training set, which is compiled once per process."""
-    return ImageLikelihood(simulator, names)
+    return ImageLikelihood(simulator, names, is_fine)

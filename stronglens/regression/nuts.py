@@ -87,7 +87,7 @@ def advance_chains(chains: Chains, likelihood: ImageLikelihood, priors: Priors, 
     return recentre(moved_chains, z[:, number // 4 :])
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=2)
 def _step_of(likelihood: ImageLikelihood):
     """Return the compiled transition of one chain."""
     kernel = blackjax.nuts.build_kernel()

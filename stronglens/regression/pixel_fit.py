@@ -1,6 +1,6 @@
 """Fit of an image with a source of pixels, and the posterior of the mass around it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,6 +58,13 @@ FLOORS = 0.01, 0.03, 0.1, 0.3, 1.0, 100.0
 """Expected curvature of the source where it is dark, relative to that in its peak. With the last one it is the same
 everywhere."""
 
+PEAK = 0.7
+"""Brightness of the source, relative to its largest value, of the pixels of the image in which its peak is seen."""
+
+CORES = np.inf, 0.5, 0.2, 0.08, 0.03
+"""Distances from the source's peak, relative to half of the field, from which on its pixels become larger. With the
+first one, all are equal."""
+
 FIRST = 0.3
 """First guess of the standard deviation of the logarithm of the strength."""
 
@@ -91,6 +98,7 @@ def fit_pixels(
     for factor in FACTORS:
         scale[free] = factor * root
         arcs, grid = fitter.choose_pixels(z, shown)
+        grid = fitter.choose_core(arcs, grid, z, shown, images)
         prior = fitter.choose_prior(arcs, grid, z, images, before)
         z, geometry, found = fitter.fit(arcs, grid, prior, z, geometry, scale)
         shown, before = arcs.show(found.arcs), (grid, found.source)
@@ -162,6 +170,33 @@ class PixelFitter:
             if len(near) <= MOST:
                 return ArcPixels.of(self.data, self.psf, rays, near), grid
             threshold *= 1.2
+
+    def choose_core(
+        self, arcs: ArcPixels, grid: SourceGrid, z: np.ndarray, shown: np.ndarray, images: np.ndarray
+    ) -> SourceGrid:
+        """Return the grid with the one of the `CORES` that has the largest evidence, around the source's peak.
+
+        Parameters
+        ----------
+        arcs : ArcPixels
+        grid : SourceGrid
+        z : ndarray (D,)
+        shown : ndarray (H, W), e-/s
+            Model of the source's light.
+        images : ndarray (T, H, W)
+            Light of the lens, and the background.
+        """
+        margin = self.simulator.telescope.padding
+        bright = np.pad(np.where(shown > PEAK * shown.max(), shown, 0), margin).ravel()
+        places = self.trace(z, self.rays[bright > 0]).mean(axis=1)
+        y, x = np.average(places, axis=0, weights=bright[bright > 0])
+        traced, tried, found = self.trace(z, arcs.rays), [], []
+        evidence = PixelEvidence(arcs, grid, self.data.whiten(images), curvature(grid.side))
+        for core in CORES:
+            evidence.grid = replace(grid, peak_x=float(x), peak_y=float(y), core=core * grid.half)
+            tried.append(evidence.grid)
+            found.append(evidence.best_strength(traced)[1])
+        return tried[int(np.argmax(found))]
 
     def choose_prior(
         self, arcs: ArcPixels, grid: SourceGrid, z: np.ndarray, images: np.ndarray,

@@ -52,10 +52,14 @@ class PixelModel:
     Attributes
     ----------
     grid : SourceGrid
+    coefficients : ndarray (side^2,)
+        Of its splines.
+    shown : SourceGrid
+        One with equal pixels, S along each side (see `SourceGrid.regular`).
     brightness, deviation : ndarray (S, S), e-/s per pixel of the image
-        Of the source, row 0 at the top. The standard deviation holds for this lens model.
+        Of the source in its pixels, row 0 at the top. The standard deviation holds for this lens model.
     determined : float
-        Number of pixels of the source that the image determines, and not the prior (Suyu et al. 2006, eq. 21).
+        Number of pixels of ``grid`` that the image determines, and not the prior (Suyu et al. 2006, eq. 21).
     strength, log_evidence : float
     source, lens : ndarray (H, W), e-/s
     background : float, e-/s per pixel
@@ -73,6 +77,8 @@ class PixelModel:
     """
 
     grid: SourceGrid
+    coefficients: np.ndarray
+    shown: SourceGrid
     brightness: np.ndarray
     deviation: np.ndarray
     determined: float
@@ -92,12 +98,8 @@ class PixelModel:
     def centre(self) -> tuple[float, float]:
         """Centre x, y of the light above half the peak, arcsec."""
         weights = np.where(self.brightness > self.brightness.max() / 2, self.brightness, 0)
-        place = (np.arange(self.grid.side) - (self.grid.side - 1) / 2) * self.grid.pixel
-        total = weights.sum()
-        return (
-            self.grid.x + float(weights.sum(axis=0) @ place / total),
-            self.grid.y - float(weights.sum(axis=1) @ place / total),
-        )
+        y, x = np.average(self.shown.places(), axis=0, weights=weights.ravel())
+        return float(x), float(y)
 
 
 @dataclass(frozen=True)
@@ -152,14 +154,17 @@ class PixelPosterior:
         intensities = lsq_linear(evidence.columns.T, left, (lowest, np.inf), method="bvls", max_iter=100).x
         residual = left - intensities @ evidence.columns
         covariance = cho_solve(found.matrix, np.eye(grid.side**2))
-        to_brightness = grid.brightness()
-        deviation = np.sqrt(((to_brightness @ covariance) * to_brightness).sum(axis=1))
+        shown_grid = grid.regular()
+        to_brightness = grid.interpolate(shown_grid.places()[:, None]).T.tocsr()
+        deviation = np.sqrt(to_brightness.multiply(to_brightness @ covariance).sum(axis=1))
         determined = grid.side**2 - strength * float((covariance * evidence.regular).sum())
         shown = arcs.show(light)
         is_bright = (shown * data.weight > OVER_NOISE).ravel() & (data.weight > 0).ravel()
-        shape = grid.side, grid.side
+        shape = shown_grid.side, shown_grid.side
         return PixelModel(
             grid=grid,
+            coefficients=found.coefficients,
+            shown=shown_grid,
             brightness=(to_brightness @ found.coefficients).reshape(shape),
             deviation=deviation.reshape(shape),
             determined=determined,

@@ -26,6 +26,8 @@ class Refinement:
     ----------
     priors, data, best, evidence, chains :
         State of the work (see `image_priors`, `image_fit` and `chains`).
+    is_fine : bool
+        Whether the likelihood has more rays around the cusp of the source.
     known : ndarray (S, D)
         The network's draws as standard normal numbers; NaN for columns that it has not learned.
     is_done : bool
@@ -55,6 +57,7 @@ class Refinement:
     chains: Chains | None
     known: np.ndarray
     is_done: bool = False
+    is_fine: bool = False
     columns: tuple[Column, ...] = ()
     values: np.ndarray | None = None
     model: LensModel | None = None

@@ -40,6 +40,10 @@ SAME, APART = 10.0, 5.0
 """Largest difference in log density of modes that both start chains, and the smallest distance of another mode from the
 best one, in standard deviations."""
 
+ROUGH = 0.7
+"""Standard deviation of the difference between the logarithms of the density and of that with the simulator's images,
+around the best fit, above which the cusp of the source has more rays."""
+
 CHECKED, ENOUGH = 64, 0.5
 """Number of draws whose likelihood is compared with that of the simulator's images, and the smallest effective share of
 them, with importance weights, without a note."""
@@ -137,7 +141,7 @@ class LensRefining:
         if isinstance(piece, Refinement):
             if piece.posterior:
                 return self._continue_with_pixels(simulator, piece)
-            likelihood = likelihood_of(simulator, piece.priors.names)
+            likelihood = likelihood_of(simulator, piece.priors.names, piece.is_fine)
             return self._continue_chains(likelihood, piece) if piece.chains else self._continue(likelihood, piece)
         samples, image, weight = piece
         if simulator.shape != image.shape:
@@ -183,13 +187,28 @@ class LensRefining:
             posterior, population = fit_pixels(likelihood.simulator, priors, data, best)
             return Refinement(priors, data, best, evidence, None, known, posterior=posterior, population=population)
         data = correct_linearly(likelihood, priors, data, best)
+        is_fine = likelihood.simulator.renderer.refine_source and self._is_rough(likelihood, priors, data, best)
+        if is_fine:
+            from stronglens.regression.image_likelihood import likelihood_of
+
+            likelihood = likelihood_of(likelihood.simulator, priors.names, is_fine)
+            best, data = fit_finely(likelihood, priors, data, best.z)
+            data = correct_linearly(likelihood, priors, data, best)
+        state = Refinement(priors, data, best, evidence, None, known, is_fine=is_fine)
         others = [fit.z for fit in fits[1:] if fit.objective - fits[0].objective < 2 * SAME]
         if is_apart(others, fits[0], priors.is_free):
-            chains = start_chains([best.z, *others], best.covariance, self.seed)
-            return Refinement(priors, data, best, evidence, chains, known)
+            return replace(state, chains=start_chains([best.z, *others], best.covariance, self.seed))
         free = priors.is_free
-        population = Population.start(best.z[free], best.covariance[np.ix_(free, free)])
-        return Refinement(priors, data, best, evidence, None, known, population=population)
+        return replace(state, population=Population.start(best.z[free], best.covariance[np.ix_(free, free)]))
+
+    def _is_rough(self, likelihood, priors, data, best) -> bool:
+        """Return whether the density has other values around a fit than with the simulator's images."""
+        away = (
+            np.random.default_rng(self.seed).normal(size=(CHECKED, len(best.z))) @ np.linalg.cholesky(best.covariance).T
+        )
+        density = likelihood.density(priors, data)
+        exact = likelihood.judge(best.z + away, priors, data.image, data.weight)
+        return bool(np.std(exact - [density(z) for z in best.z + away]) > ROUGH)
 
     def _continue(self, likelihood, state: Refinement) -> Refinement:
         priors, population = state.priors, state.population
@@ -200,7 +219,10 @@ class LensRefining:
             return self._finish(likelihood, state, priors.place(population.resample(RESAMPLED, self.seed)))
         if not population.is_exhausted:
             return state
-        chains = start_chains([state.best.z], state.best.covariance, self.seed)
+        centre, covariance = state.best.z.copy(), state.best.covariance.copy()
+        centre[priors.is_free] = population.centres[-1]
+        covariance[np.ix_(priors.is_free, priors.is_free)] = population.covariances[-1]
+        chains = start_chains([centre], covariance, self.seed)
         return replace(state, chains=chains, population=None, effective=0.0)
 
     def _continue_chains(self, likelihood, state: Refinement) -> Refinement:
@@ -254,9 +276,10 @@ class LensRefining:
         model = make_pixel_model(state, found, posterior.place(best), len(self.labels))
         notes = [
             state.evidence.text,
-            f"source of {found.grid.side} x {found.grid.side} pixels of {found.grid.pixel:.3f} arcsec, of which the "
-            f"image determines {found.determined:.0f}; strength of its prior {found.strength:.3g}, log evidence "
-            f"{found.log_evidence:,.1f}; chi2 {found.chi2:,.0f} of {state.data.number:,} pixels, "
+            f"source of {found.grid.side} x {found.grid.side} pixels of {found.grid.pixel:.3f} arcsec on average and "
+            f"{found.grid.smallest:.3f} in its peak, of which the image determines {found.determined:.0f}; strength of "
+            f"its prior {found.strength:.3g}, log evidence {found.log_evidence:,.1f}; "
+            f"chi2 {found.chi2:,.0f} of {state.data.number:,} pixels, "
             f"{found.arcs_chi2:,.0f} of {found.arcs_number:,} pixels in the arcs",
         ]
         if not population.is_converged:

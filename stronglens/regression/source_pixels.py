@@ -21,6 +21,9 @@ from stronglens.regression.image_fit import ImageData
 SMALLEST, LARGEST = 12, 30
 """Pixels along each side of the source."""
 
+MORE = 3
+"""Number of equal pixels in pictures, along each side of a mean one, if those of the source are not equal."""
+
 RAYS = 3
 """Rays along each side of a pixel of the image."""
 
@@ -37,23 +40,32 @@ mean diagonal of C^T C where all differences are expected to have the size 1."""
 
 @dataclass(frozen=True)
 class SourceGrid:
-    """Field of the source, in square pixels.
+    """Square field of the source, in pixels that may be smaller around its peak.
 
     The brightness is a sum of quadratic B-splines (smooth, so that the evidence is a smooth function of the mass).
+    Their places along each axis are even in asinh(distance from the peak / core).
 
     Attributes
     ----------
     x, y : float, arcsec
         Its centre.
     pixel : float, arcsec
+        Mean size of a pixel.
     side : int
         Pixels along each side.
+    peak_x, peak_y : float, arcsec
+        Where pixels are smallest.
+    core : float, arcsec
+        Distance from there from which on their size grows; infinity if all are equal.
     """
 
     x: float
     y: float
     pixel: float
     side: int
+    peak_x: float = 0.0
+    peak_y: float = 0.0
+    core: float = np.inf
 
     def interpolate(self, traced: np.ndarray) -> csr_matrix:
         """Return the mean of the splines over the rays of pixels.
@@ -68,7 +80,8 @@ class SourceGrid:
         csr_matrix (side^2, P)
         """
         rays = traced.shape[1]
-        places = (traced.reshape(-1, 2) - [self.y, self.x]) / self.pixel * [-1, 1] + (self.side - 1) / 2
+        y, x = traced.reshape(-1, 2).T
+        places = np.stack([self._row(y), self._column(x)], axis=1)
         nearest = np.floor(places + 0.5)
         away = places - nearest
         weights = np.stack([0.5 * (0.5 - away) ** 2, 0.75 - away**2, 0.5 * (0.5 + away) ** 2])  # (3, K, 2)
@@ -83,19 +96,56 @@ class SourceGrid:
 
     def covers(self, traced: np.ndarray, margin: float = 1.0) -> np.ndarray:
         """Return whether ends of rays (..., 2) lie in the field, enlarged by a factor."""
-        half = margin * self.side * self.pixel / 2
-        return (np.abs(traced - [self.y, self.x]) < half).all(axis=-1)
+        return (np.abs(traced - [self.y, self.x]) < margin * self.half).all(axis=-1)
 
     def places(self) -> np.ndarray:
         """Return y and x of the centres of pixels (S, 2), arcsec."""
-        line = (np.arange(self.side) - (self.side - 1) / 2) * self.pixel
-        y, x = np.meshgrid(self.y - line, self.x + line, indexing="ij")
+        up, right = self.lines()
+        y, x = np.meshgrid(up[::-1], right, indexing="ij")
         return np.stack([y.ravel(), x.ravel()], axis=1)
 
-    def brightness(self) -> np.ndarray:
-        """Return the matrix (side^2, side^2) from coefficients of the splines to the brightness in pixel centres."""
-        line = 0.75 * np.eye(self.side) + 0.125 * (np.eye(self.side, k=1) + np.eye(self.side, k=-1))
-        return np.kron(line, line)
+    @property
+    def half(self) -> float:
+        """Half of the side of the field, arcsec."""
+        return self.side * self.pixel / 2
+
+    @property
+    def smallest(self) -> float:
+        """Size of the smallest pixel, arcsec."""
+        return min(float(np.diff(line).min()) for line in self.lines())
+
+    def regular(self) -> "SourceGrid":
+        """Return a grid of the same field with equal pixels, for pictures: more of them if these are not equal."""
+        more = 1 if np.isinf(self.core) else MORE
+        return SourceGrid(self.x, self.y, self.pixel / more, self.side * more)
+
+    def lines(self, beyond: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Return y and x of the centres of pixels along each axis (side,), arcsec, both growing.
+
+        The grid is continued by ``beyond`` pixels at each end.
+        """
+        line = np.arange(-beyond, self.side + beyond)
+        return self._place(line, self.y, self.peak_y), self._place(line, self.x, self.peak_x)
+
+    def _row(self, y):
+        return self.side - 1 - self._index(y, self.y, self.peak_y)
+
+    def _column(self, x):
+        return self._index(x, self.x, self.peak_x)
+
+    def _index(self, place, middle: float, peak: float):
+        """Return the number of the pixel at places along an axis; whole numbers are the centres of pixels."""
+        if np.isinf(self.core):
+            return (place - middle) / self.pixel + (self.side - 1) / 2
+        low, high = np.arcsinh((middle + np.array([-1, 1]) * self.half - peak) / self.core)
+        return (np.arcsinh((place - peak) / self.core) - low) / (high - low) * self.side - 0.5
+
+    def _place(self, index, middle: float, peak: float):
+        """Return the inverse of `_index`."""
+        if np.isinf(self.core):
+            return middle + (index - (self.side - 1) / 2) * self.pixel
+        low, high = np.arcsinh((middle + np.array([-1, 1]) * self.half - peak) / self.core)
+        return peak + self.core * np.sinh(low + (index + 0.5) / self.side * (high - low))
 
 
 def curvature(side: int, expected: np.ndarray | None = None) -> np.ndarray:

@@ -93,12 +93,35 @@ def test_splines_give_the_brightness_of_pixels_and_conserve_light():
     places = (np.arange(12) - 5.5) * 0.1
     y, x = np.meshgrid(-0.2 - places, 0.5 + places, indexing="ij")  # row 0 is at the top
     at_centres = grid.interpolate(np.stack([y, x], axis=-1).reshape(-1, 1, 2))
-    assert np.allclose(at_centres.toarray().T, grid.brightness())
+    line = 0.75 * np.eye(12) + 0.125 * (np.eye(12, k=1) + np.eye(12, k=-1))
+    assert np.allclose(at_centres.toarray().T, np.kron(line, line))
     inside = np.array([0.5, -0.2])[::-1] + np.random.default_rng(0).uniform(-0.4, 0.4, (50, 3, 2))
     assert np.allclose(grid.interpolate(inside).sum(axis=0), 1)
     assert grid.covers(inside).all()
     assert not grid.covers(inside + np.array([2, 0])).any()
     assert np.abs(grid.interpolate(inside + np.array([2, 0]))).sum() == 0
+
+
+def test_pixels_are_smaller_around_the_peak():
+    grid = SourceGrid(0.5, -0.2, 0.1, 12, peak_x=0.8, peak_y=-0.3, core=0.1)
+    y, x = grid.places().T.reshape(2, 12, 12)
+    assert (np.diff(x) > 0).all()
+    assert (np.diff(y, axis=0) < 0).all()
+    at_centres = grid.interpolate(grid.places()[:, None]).toarray()
+    assert (np.argmax(at_centres, axis=0) == np.arange(144)).all()  # each spline is the largest in its pixel
+    assert at_centres.max(axis=0) == pytest.approx(0.75**2)
+    sizes = np.diff(x[0])
+    assert abs(x[0, np.argmin(sizes)] - 0.8) < 0.1
+    assert grid.smallest == pytest.approx(min(sizes.min(), np.diff(grid.lines()[0]).min()))
+    assert grid.smallest < 0.05 < 0.2 < sizes.max()
+    # The field is that of equal pixels.
+    assert grid._column(np.array([-0.1, 1.1])) == pytest.approx([-0.5, 11.5])
+    assert grid._row(np.array([-0.8, 0.4])) == pytest.approx([11.5, -0.5])
+    shown = grid.regular()
+    assert (shown.side, shown.half) == (36, pytest.approx(grid.half))
+    assert np.allclose(
+        grid.interpolate(np.random.default_rng(0).uniform((-0.5, 0.2), (0.1, 0.95), (50, 3, 2))).sum(0), 1
+    )
 
 
 @pytest.mark.parametrize("ellipticity", [(0.0, 0.0), (0.3, 0.0), (-0.1, 0.25)])

@@ -36,7 +36,7 @@ def draw_source(name: str, source, cmap: str = "magma") -> Figure:
         for number, (title, values, norm, colours, unit) in enumerate(panels):
             left = 0.6 + number * (size + 0.8)
             axes = figure.add_axes(inches(figure, left, bottom, size, size))
-            draw_image(axes, values, source.grid.pixel, norm, colours)
+            draw_image(axes, values, source.shown.pixel, norm, colours)
             axes.set_title(title, fontsize=9, pad=4, loc="left")
             axes.set_xlabel("x [arcsec]", labelpad=1)
             if number == 0:
@@ -47,6 +47,6 @@ def draw_source(name: str, source, cmap: str = "magma") -> Figure:
             figure,
             f"Source of {plain_text(name, longest=90)}",
             f"best lens model; middle at ({source.grid.x:.2f}, {source.grid.y:.2f}) arcsec; the image determines "
-            f"{source.determined:.0f} of {source.brightness.size} pixels",
+            f"{source.determined:.0f} of {source.grid.side**2} pixels",
         )
     return figure
