@@ -223,13 +223,49 @@ def test_the_truth_lies_in_the_refined_posterior_and_noise_has_no_lens():
         )
         assert pixels.population.is_converged
         assert abs(pixels.model.chi2 - 1) < 5 * np.sqrt(2 / images[0].size)
-        assert pixels.source.brightness.shape == (pixels.source.grid.side,) * 2
+        assert pixels.source.brightness.shape == (pixels.source.shown.side,) * 2
         for column, draws in zip(pixels.columns, pixels.values.T, strict=True):
             assert abs(draws.mean() - true[column.name]) < 4.5 * draws.std(), column.name
         empty = np.random.default_rng(1).normal(size=images[0].shape) * noise
         nothing = refine_lens(parameters, names, samples, empty, noise, None, executor, 0, Console(quiet=True), "noise")
     assert not nothing.is_lens
     assert nothing.values is None
+
+
+@pytest.mark.slow
+def test_more_rays_around_a_cusp_give_the_simulators_density_and_gradients():
+    from stronglens.regression.image_likelihood import ImageLikelihood
+
+    simulator = make_simulator(
+        parameters_of(
+            pixel_scale=0.1,
+            grid_size=40,
+            src_effect_range=Range(0.05, 0.3),
+            src_sersic_range=Range(4, 6),
+            snr_min=300.0,
+        ),
+        threads=1,
+    )
+    assert simulator.renderer.refine_source
+    priors = read_priors(simulator)
+    images, labels, _ = simulator.simulate([0])
+    rate = simulator.noiseless(simulator.physical_scene(labels))
+    noise = np.sqrt(telescope.noise_variance(rate, simulator.telescope))[0].astype(float)
+    data, scatter = ImageData(images[0].astype(float), 1 / noise), []
+    z = priors.to_normal(np.array([float(labels[name][0]) for name in priors.names]))
+    points = z + 0.003 * priors.is_free * np.random.default_rng(0).normal(size=(16, len(z)))
+    for is_fine in (False, True):
+        likelihood = ImageLikelihood(simulator, priors.names, is_fine)
+        density = likelihood.density(priors, data)
+        exact = likelihood.judge(points, priors, data.image, data.weight)
+        scatter.append(np.std(exact - [density(point) for point in points]))
+    assert scatter[1] < 0.1 * scatter[0]
+    whole = priors.array, data.image, data.weight, np.zeros((1 + len(z), 3, *data.image.shape))
+    _, gradient = likelihood.evaluate(z, *whole)
+    for column in np.flatnonzero(priors.is_free):
+        step = 1e-3 * np.eye(len(z))[column]  # an image that jumps, as another pixel has more rays, would show here
+        ends = [density(z + sign * step) for sign in (1, -1)]
+        assert gradient[column] == pytest.approx((ends[0] - ends[1]) / 2e-3, rel=0.1, abs=20), priors.names[column]
 
 
 @pytest.mark.slow

@@ -8,14 +8,15 @@ import pytest
 from scipy.signal import convolve2d
 
 from stronglens.parameters import RunError
+from stronglens.raytracing.pixelised import start_rays
 from stronglens.regression.figures import draw_source
 from stronglens.regression.image_fit import ImageData, ImageFit
 from stronglens.regression.image_priors import Priors
-from stronglens.regression.importance import LARGEST_TAIL, WANTED, Population
+from stronglens.regression.importance import LARGEST_TAIL, MOST, WANTED, Population
 from stronglens.regression.lens_gaussians import NUMBER, render_gaussians
-from stronglens.regression.pixel_fit import JointSolver, fit_pixels
+from stronglens.regression.pixel_fit import JointSolver, PixelFitter, fit_pixels
 from stronglens.regression.pixel_posterior import PixelPosterior, climb, trace_mass
-from stronglens.regression.source_pixels import ArcPixels, PixelEvidence, SourceGrid, curvature
+from stronglens.regression.source_pixels import RAYS, ArcPixels, PixelEvidence, SourceGrid, curvature
 
 SIDE, STRENGTH = 10, 0.7
 
@@ -175,6 +176,21 @@ def test_weighted_draws_have_the_moments_of_the_density(normal):
     assert drawn.std(axis=0) / sizes == pytest.approx(1, abs=0.15)
 
 
+def test_draws_of_a_curved_posterior_do_not_converge():
+    # Eight of 17 columns in four bent pairs, each (x, y + 0.7 (x^2 - 1)) of normal numbers: the weighted draws would
+    # have effective numbers above 1,000 in the end, but a sixth too small standard deviations.
+    def density(point):
+        straight = point.copy()
+        straight[1:8:2] -= 0.7 * (point[:8:2] ** 2 - 1)
+        return float(-0.5 * straight @ straight)
+
+    population = Population.start(np.zeros(17), np.eye(17))
+    while not (population.is_converged or population.is_exhausted):
+        population = population.advance(density, 0)
+    assert not population.is_converged
+    assert len(population.draws) == MOST
+
+
 def test_draws_that_miss_the_posterior_do_not_converge(normal):
     density, centre, covariance = normal
     population = Population.start(centre + 40, 1e-4 * covariance).advance(density, 0)
@@ -211,6 +227,24 @@ def test_the_figure_of_a_source_says_how_much_is_determined(small):
     assert any(f"determines {found.determined:.0f} of 25" in text.get_text() for text in figure.texts)
 
 
+@pytest.mark.parametrize(("width", "low", "high"), [(0.4, 0.5, np.inf), (0.02, 0, 0.1)])
+def test_a_compact_source_has_small_pixels_in_its_peak(width, low, high):
+    random, side, scale = np.random.default_rng(4), 24, 0.1
+    rays = start_rays((side, side), scale, RAYS).reshape(-1, RAYS**2, 2)
+    light = np.exp(-0.5 * ((rays - [0.2, -0.1]) ** 2).sum(axis=-1) / width**2).mean(axis=1).reshape(side, side)
+    noise = 0.01 * light.max()
+    data = ImageData(light + noise * random.normal(size=light.shape), np.full(light.shape, 1 / noise))
+    arcs = ArcPixels.of(data, np.ones((1, 1)), rays, np.arange(side**2))
+    fitter = SimpleNamespace(
+        data=data, rays=rays, trace=lambda z, rays: 0.3 * rays,  # a magnification of 11
+        simulator=SimpleNamespace(telescope=SimpleNamespace(padding=0)),
+    )  # fmt: skip
+    light_of_lens, field = np.ones((1, side, side)), SourceGrid(0, 0, 0.04, 18)
+    grid = PixelFitter.choose_core(fitter, arcs, field, np.zeros(2), light, light_of_lens)
+    assert low <= grid.core / grid.half <= high
+    assert (grid.peak_y, grid.peak_x) == pytest.approx((0.06, -0.03), abs=0.03)
+
+
 @pytest.mark.slow
 def test_a_lumpy_source_is_described_and_the_mass_is_found():
     pytest.importorskip("autolens")
@@ -237,7 +271,6 @@ def simulate_lumpy_lens():
     """Return an image of a source with three lumps, its arcs, priors, true values, and a simulator."""
     import autolens as al
 
-    from stronglens.raytracing.pixelised import start_rays
     from stronglens.telescope import gaussian_psf
 
     ranges = {
