@@ -93,10 +93,13 @@ def compare(index: int) -> dict:
         )  # fmt: skip
         seconds, cpu = time.perf_counter() - before, time.process_time() - cpu
     free, priors = ours.priors.is_free, ours.priors
-    draws = ours.population.resample(4000, SEED)
+    if ours.chains:  # gradients count as evaluations
+        draws, evaluations = ours.chains.draws.reshape(-1, len(free))[:, free], ours.chains.gradients
+    else:
+        draws, evaluations = ours.population.resample(4000, SEED), len(ours.population.draws)
     density = vectorised(simulator, ours)
     single = time_single(density, draws)
-    text = f"{seconds:.0f} s, {cpu:.0f} CPU s, {len(ours.population.draws):,} evaluations, share {ours.share:.2f}"
+    text = f"{seconds:.0f} s, {cpu:.0f} CPU s, {evaluations:,} evaluations, share {ours.share:.2f}"
     print(f"ours: {text}; one likelihood {1e3 * single:.2f} ms", flush=True)
     emcee, of_emcee = run_emcee(density, ours.best.z[free])
     print("swarm and emcee:", emcee, flush=True)
@@ -112,7 +115,7 @@ def compare(index: int) -> dict:
     return {
         "lens": {"index": index, "snr": float(labels["snr"][0]), "side": SIDE, "columns": len(columns)},
         "ours": {
-            "seconds": seconds, "cpu-seconds": cpu, "evaluations": len(ours.population.draws),
+            "seconds": seconds, "cpu-seconds": cpu, "evaluations": evaluations,
             "effective": ours.effective, "share": ours.share,
         },
         "nautilus": nautilus,
@@ -138,7 +141,7 @@ def vectorised(simulator, ours):
 
     from stronglens.regression.image_likelihood import likelihood_of
 
-    likelihood, free = likelihood_of(simulator, ours.priors.names), ours.priors.is_free
+    likelihood, free = likelihood_of(simulator, ours.priors.names, ours.is_fine), ours.priors.is_free
     data = ours.priors.array, ours.data.image, ours.data.weight, ours.data.correction
 
     def one(z):

@@ -22,7 +22,7 @@ from stronglens.regression.image_fit import (
     fit_image,
     weigh_evidence,
 )
-from stronglens.regression.image_priors import read_priors
+from stronglens.regression.image_priors import Priors, read_priors
 from stronglens.regression.importance import MOST, WANTED, Population
 from stronglens.regression.refinement import Refinement, describe_draws, make_model, make_pixel_model, place_draws
 from stronglens.regression.simulator import make_simulator
@@ -116,6 +116,13 @@ def is_apart(modes: Sequence[np.ndarray], fit: ImageFit, is_free: np.ndarray) ->
     return max(distances, default=0.0) > APART
 
 
+def compare_densities(likelihood, priors: Priors, data: ImageData, points: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the density with the simulator's images, less the own one, at points (N, D): (N,)."""
+    density = likelihood.density(priors, data)
+    exact = likelihood.judge(points, priors, data.image, data.weight)
+    return exact - np.array([density(point) for point in points])
+
+
 @dataclass(frozen=True)
 class LensRefining:
     """One part of the work on an image; called in the process that simulates.
@@ -206,9 +213,7 @@ class LensRefining:
         away = (
             np.random.default_rng(self.seed).normal(size=(CHECKED, len(best.z))) @ np.linalg.cholesky(best.covariance).T
         )
-        density = likelihood.density(priors, data)
-        exact = likelihood.judge(best.z + away, priors, data.image, data.weight)
-        return bool(np.std(exact - [density(z) for z in best.z + away]) > ROUGH)
+        return bool(np.std(compare_densities(likelihood, priors, data, best.z + away)) > ROUGH)
 
     def _continue(self, likelihood, state: Refinement) -> Refinement:
         priors, population = state.priors, state.population
@@ -251,12 +256,10 @@ class LensRefining:
                 f"the model does not describe the image (reduced chi2 {model.chi2:.3g}): its intervals are too narrow"
             )
         some = z[np.linspace(0, len(z) - 1, CHECKED).astype(int)]
-        density = likelihood.density(priors, state.data)
-        logs = likelihood.judge(some, priors, state.data.image, state.data.weight)
-        share = effective_number(logs - [density(one) for one in some]) / CHECKED
+        share = effective_number(compare_densities(likelihood, priors, state.data, some)) / CHECKED
         if share < ENOUGH:
             notes.append(f"the rays are too coarse for this image: with finer ones, {share:.0%} of the draws count")
-        trust = judge_draws(density, priors, state.known, z)
+        trust = judge_draws(likelihood.density(priors, state.data), priors, state.known, z)
         return replace(
             state, is_done=True, columns=columns, values=values, model=model, trust=trust, share=share,
             notes=tuple(notes),
