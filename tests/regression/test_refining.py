@@ -263,9 +263,14 @@ def test_more_rays_around_a_cusp_give_the_simulators_density_and_gradients():
     whole = priors.array, data.image, data.weight, np.zeros((1 + len(z), 3, *data.image.shape))
     _, gradient = likelihood.evaluate(z, *whole)
     for column in np.flatnonzero(priors.is_free):
-        step = 1e-3 * np.eye(len(z))[column]  # an image that jumps, as another pixel has more rays, would show here
-        ends = [density(z + sign * step) for sign in (1, -1)]
-        assert gradient[column] == pytest.approx((ends[0] - ends[1]) / 2e-3, rel=0.1, abs=20), priors.names[column]
+        ends = [density(z + step * np.eye(len(z))[column]) for step in (1e-4, -1e-4)]
+        assert gradient[column] == pytest.approx((ends[0] - ends[1]) / 2e-4, rel=0.1, abs=20), priors.names[column]
+    # The density hardly jumps as another pixel has more rays; with the simulator's 96 pixels, by up to 0.58.
+    for direction in 0.003 * priors.is_free * np.random.default_rng(3).normal(size=(3, len(z))):
+        steps = np.linspace(-1, 1, 81)
+        values = np.array([density(z + step * direction) for step in steps])
+        smooth = np.polynomial.Polynomial.fit(steps, values, 3)(steps)
+        assert np.abs(np.diff(values - smooth)).max() < 0.25
 
 
 @pytest.mark.slow
