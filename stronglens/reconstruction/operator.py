@@ -210,7 +210,7 @@ class Operator:
         rows, columns = self.rows, self.columns
         if is_transposed:
             rows, columns = ops.swapaxes(rows, -1, -2), ops.swapaxes(columns, -1, -2)
-        # The matrices are on the left. On the right, TensorFlow 2.21.0 repeats one matrix over the images wrongly on CPUs
-        # with AVX-512: it writes beyond the result (its issue 117700).
+        # The matrices are on the left: with one on the right for all images, TensorFlow 2.21.0 writes beyond the result
+        # on CPUs with AVX-512 (its issue 117700).
         across = ops.swapaxes(ops.matmul(rows, image[:, None]), -1, -2)
         return ops.swapaxes(ops.sum(ops.matmul(columns, across), axis=1), -1, -2)
