@@ -46,8 +46,8 @@ def refinement(**values):
     columns, draws = describe_draws(drawn, priors, simulator.columns, LABELS)
     chains = Chains(np.zeros(number), np.eye(number), np.zeros((4, number)))
     return Refinement(
-        priors, data, best, evidence, chains, np.zeros((1, number)), True, columns, draws,
-        make_model(best, priors, data, 2), notes=("NOT CONVERGED",), **values,
+        priors, data, best, evidence, chains, np.zeros((1, number)), is_done=True, columns=columns, values=draws,
+        model=make_model(best, priors, data, 2), notes=("NOT CONVERGED",), **values,
     )  # fmt: skip
 
 
