@@ -14,6 +14,9 @@ from stronglens.network_archive import read_archive
 SEED = 31_977
 """Of the simulated lenses: another one than that of training sets."""
 
+DERIVED = {"einstein-radius", "lens-axis-ratio"}
+"""Columns that follow from others."""
+
 PER_RANK = 5
 """Draws between two that count for a rank: some are repeated."""
 
@@ -73,9 +76,13 @@ def refine(root: Path, network: Path, folder: Path, names: list[str], batch: int
 
 
 def judge(folder: Path, truths: dict[str, dict[str, float]]) -> dict:
-    """Return coverage, ranks and widths of all columns that are in the draws, of the network and refined."""
+    """Return coverage, ranks and widths of all columns that are in the draws, of the network and refined.
+
+    Ranks of columns of one lens are not independent. The squared distance of a lens is that of the truth from the mean
+    of the refined draws, in units of their covariance; the number of columns is expected.
+    """
     found: dict[str, dict[str, list]] = {}
-    lenses = 0
+    lenses, distances = 0, []
     for name, true in truths.items():
         stem = Path(name).stem
         for kind, end in (("network", ""), ("refined", "_refined")):
@@ -84,6 +91,8 @@ def judge(folder: Path, truths: dict[str, dict[str, float]]) -> dict:
                 continue
             lenses += kind == "refined"
             heads, *rows = list(csv.reader(paths[0].read_text().splitlines()))
+            if kind == "refined":
+                distances.append(squared_distance(heads, np.array(rows, float), true))
             for column, draws in zip(heads, np.array(rows, float).T, strict=True):
                 if column in true:
                     some = draws[:: PER_RANK if kind == "refined" else 1]
@@ -95,7 +104,16 @@ def judge(folder: Path, truths: dict[str, dict[str, float]]) -> dict:
     table = {column: {kind: summary(rows) for kind, rows in kinds.items()} for column, kinds in found.items()}
     ranks = [row[0] for kinds in found.values() for row in kinds.get("refined", [])]
     together = float(kstest(ranks, "uniform").pvalue) if ranks else None
-    return {"lenses": len(truths), "refined": lenses, "ranks-of-all": together, "columns": table}
+    return {
+        "lenses": len(truths), "refined": lenses, "squared-distances": distances, "ranks-of-all": together,
+        "columns": table,
+    }  # fmt: skip
+
+
+def squared_distance(heads: list[str], draws: np.ndarray, true: dict[str, float]) -> float:
+    used = [head in true and head not in DERIVED for head in heads]
+    away = draws[:, used].mean(axis=0) - [true[head] for head, is_used in zip(heads, used, strict=True) if is_used]
+    return round(float(away @ np.linalg.solve(np.cov(draws[:, used].T), away)), 1)
 
 
 def summary(rows: list[tuple]) -> dict[str, float]:
