@@ -54,10 +54,8 @@ class PixelModel:
     grid : SourceGrid
     coefficients : ndarray (side^2,)
         Of its splines.
-    shown : SourceGrid
-        One with equal pixels, S along each side (see `SourceGrid.regular`).
     brightness, deviation : ndarray (S, S), e-/s per pixel of the image
-        Of the source in its pixels, row 0 at the top. The standard deviation holds for this lens model.
+        Of the source in the pixels of ``shown``, row 0 at the top. The standard deviation holds for this lens model.
     determined : float
         Number of pixels of ``grid`` that the image determines, and not the prior (Suyu et al. 2006, eq. 21).
     strength, log_evidence : float
@@ -78,7 +76,6 @@ class PixelModel:
 
     grid: SourceGrid
     coefficients: np.ndarray
-    shown: SourceGrid
     brightness: np.ndarray
     deviation: np.ndarray
     determined: float
@@ -93,6 +90,11 @@ class PixelModel:
     arcs_number: int
     gaussians: np.ndarray
     intensities: np.ndarray
+
+    @property
+    def shown(self) -> SourceGrid:
+        """Grid of ``brightness``, with equal pixels."""
+        return self.grid.regular()
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -154,17 +156,16 @@ class PixelPosterior:
         intensities = lsq_linear(evidence.columns.T, left, (lowest, np.inf), method="bvls", max_iter=100).x
         residual = left - intensities @ evidence.columns
         covariance = cho_solve(found.matrix, np.eye(grid.side**2))
-        shown_grid = grid.regular()
-        to_brightness = grid.interpolate(shown_grid.places()[:, None]).T.tocsr()
+        equal = grid.regular()
+        to_brightness = grid.interpolate(equal.places()[:, None]).T.tocsr()
         deviation = np.sqrt(to_brightness.multiply(to_brightness @ covariance).sum(axis=1))
         determined = grid.side**2 - strength * float((covariance * evidence.regular).sum())
         shown = arcs.show(light)
         is_bright = (shown * data.weight > OVER_NOISE).ravel() & (data.weight > 0).ravel()
-        shape = shown_grid.side, shown_grid.side
+        shape = equal.side, equal.side
         return PixelModel(
             grid=grid,
             coefficients=found.coefficients,
-            shown=shown_grid,
             brightness=(to_brightness @ found.coefficients).reshape(shape),
             deviation=deviation.reshape(shape),
             determined=determined,

@@ -177,8 +177,8 @@ def test_weighted_draws_have_the_moments_of_the_density(normal):
 
 
 def test_draws_of_a_curved_posterior_do_not_converge():
-    # Eight of 17 columns in four bent pairs, each (x, y + 0.7 (x^2 - 1)) of normal numbers: the weighted draws would
-    # have effective numbers above 1,000 in the end, but a sixth too small standard deviations.
+    # Eight of 17 columns in four bent pairs, each (x, y + 0.7 (x^2 - 1)) of normal numbers: with MOST draws the
+    # effective number is about 700 and the Pareto shape 0.2, but the bent columns' deviations are a quarter too small.
     def density(point):
         straight = point.copy()
         straight[1:8:2] -= 0.7 * (point[:8:2] ** 2 - 1)
