@@ -1,7 +1,9 @@
 """Likelihood of the image of an elliptical lens, under JAX, with derivatives.
 
-The intensities of source and lens light and a constant background enter a model image linearly. They have a flat prior
-(intensities: not negative) and are integrated out.
+The intensities of source and lens light and a constant background enter a model image linearly. They are integrated
+out, with flat priors (intensities: not negative). Where the training set draws magnitudes, the prior is uniform in the
+magnitude instead: flat intensities at the effective radius would favour small radii and Sersic indices, since the total
+flux is known.
 """
 
 import functools
@@ -11,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import log_ndtr, ndtr
+from jax.scipy.stats import norm
 
 from stronglens import telescope
 from stronglens.raytracing.refinement import SMOOTH
@@ -45,6 +48,8 @@ class ImageLikelihood:
     def __init__(self, simulator, names: tuple[str, ...], is_fine: bool = False):
         self.simulator, self.names, self.is_fine = simulator, names, is_fine
         self.correlation = simulator.telescope.noise_correlation
+        lights = ("src", "lens") if simulator.renderer.lens_light else ("src",)
+        self.has_magnitude = tuple(f"{galaxy}-magnitude" in simulator.ranges for galaxy in lights)
         self._linearized = jax.jit(self._differentiate)
         self._density = jax.jit(self.log_density)
 
@@ -89,7 +94,8 @@ class ImageLikelihood:
             See `image_fit.correct`.
         """
         templates = self._templates(z, priors) + correction[0] + jnp.tensordot(z, correction[1:], 1)
-        return integrate_intensities(templates, image, weight, self.correlation) - 0.5 * (z @ z)
+        value = integrate_intensities(templates, image, weight, self.correlation, self.has_magnitude)
+        return value - 0.5 * (z @ z)
 
     def density(self, priors: Priors, data: ImageData) -> Callable[[np.ndarray], float]:
         """Return `log_density` as a function of points (D,), without a gradient, for calls from several threads."""
@@ -110,7 +116,7 @@ class ImageLikelihood:
         """Return `log_density` and its gradient (D,) from `templates`, without compiling a gradient of the images."""
         templates, derivatives = self._corrected(z, priors, correction)
         with jax.enable_x64(True):
-            value, slope = _value_and_slope(templates, image, weight, self.correlation)
+            value, slope = _value_and_slope(templates, image, weight, self.correlation, self.has_magnitude)
         gradient = np.tensordot(derivatives, np.asarray(slope), 3) - z
         return float(value) - 0.5 * float(z @ z), gradient
 
@@ -122,7 +128,7 @@ class ImageLikelihood:
         """Return `log_density` at points (S, D) from the simulator's images instead of `templates`: ndarray (S,)."""
         with jax.enable_x64(True):
             values = [
-                float(_value_and_slope(templates, image, weight, self.correlation)[0])
+                float(_value_and_slope(templates, image, weight, self.correlation, self.has_magnitude)[0])
                 for templates in self.render(z, priors)
             ]
         return np.array(values) - 0.5 * (z**2).sum(axis=1)
@@ -160,7 +166,9 @@ class ImageLikelihood:
         return jnp.stack([*images, jnp.ones_like(images[0])])
 
 
-def integrate_intensities(templates, image, weight, correlation: float = 0.0):
+def integrate_intensities(
+    templates, image, weight, correlation: float = 0.0, has_magnitude: tuple[bool, ...] = (False, False)
+):
     """Return the logarithm of the likelihood, up to a constant, with the intensities of the templates integrated out.
 
     Parameters
@@ -171,6 +179,8 @@ def integrate_intensities(templates, image, weight, correlation: float = 0.0):
     correlation : float
         Correlation of the noise of adjacent pixels (see `telescope.correlate`). A pixel without weight counts as one
         without residual.
+    has_magnitude : tuple of T - 1 bool
+        Whether the prior of each intensity is uniform in the magnitude, and not in the intensity.
     """
     basis = telescope.whiten(templates * weight, correlation).reshape(len(templates), -1)
     target = telescope.whiten((image * weight)[None], correlation).ravel()
@@ -181,12 +191,15 @@ def integrate_intensities(templates, image, weight, correlation: float = 0.0):
     residual = intensity @ basis - target
     deviation = jnp.sqrt(jnp.diagonal(jnp.linalg.inv(normal)))
     # Integral over intensities from 0: exact for one intensity, and for several that are hardly correlated.
-    positive = log_ndtr(intensity[:-1] / deviation[:-1]).sum()
+    over_noise = intensity[:-1] / deviation[:-1]
+    positive = log_ndtr(over_noise)
+    mean = intensity[:-1] + deviation[:-1] * jnp.exp(norm.logpdf(over_noise) - positive)  # of what is positive
+    fluxes = jnp.log(jnp.maximum(mean, TINY) / scale[:-1])[np.flatnonzero(has_magnitude)]
     volume = 0.5 * jnp.linalg.slogdet(normal)[1] + jnp.log(scale).sum()
-    return positive - volume - 0.5 * (residual @ residual)
+    return positive.sum() - fluxes.sum() - volume - 0.5 * (residual @ residual)
 
 
-_value_and_slope = jax.jit(jax.value_and_grad(integrate_intensities), static_argnums=3)
+_value_and_slope = jax.jit(jax.value_and_grad(integrate_intensities), static_argnums=(3, 4))
 
 
 @functools.lru_cache(maxsize=2)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.ndimage import binary_dilation, gaussian_filter
+from scipy.ndimage import binary_dilation, gaussian_filter, maximum_filter
 from scipy.optimize import least_squares, nnls
 from threadpoolctl import threadpool_limits
 
@@ -21,6 +21,7 @@ from stronglens.regression.source_pixels import (
     RAYS,
     SMALLEST,
     ArcPixels,
+    MovingGrid,
     PixelEvidence,
     SourceGrid,
     curvature,
@@ -61,8 +62,15 @@ everywhere."""
 PEAK = 0.7
 """Brightness of the source, relative to its largest value, of the pixels of the image in which its peak is seen."""
 
+PEAKS, LOWEST_PEAK, NEAR = 3, 0.3, 2
+"""Largest number of peaks of a source, the smallest brightness of a peak relative to the largest one, and the distance
+in mean pixels in which it is the only one."""
+
+WORTH = 10.0
+"""Logarithm of the evidence that smaller pixels must gain: those that fit one mass well favour it."""
+
 CORES = np.inf, 0.5, 0.2, 0.08, 0.03
-"""Distances from the source's peak, relative to half of the field, from which on its pixels become larger. With the
+"""Distances from a peak of the source, relative to half of the field, from which on its pixels become larger. With the
 first one, all are equal."""
 
 FIRST = 0.3
@@ -97,11 +105,12 @@ def fit_pixels(
     images, before = fitter.light(geometry), None
     for factor in FACTORS:
         scale[free] = factor * root
-        arcs, grid = fitter.choose_pixels(z, shown)
-        grid = fitter.choose_core(arcs, grid, z, shown, images)
+        arcs, field = fitter.choose_pixels(z, shown)
+        peaks = find_peaks(*before) if before else fitter.find_peak(z, shown)
+        grid = fitter.choose_core(arcs, replace(field, peaks=peaks), z, images)
         prior = fitter.choose_prior(arcs, grid, z, images, before)
         z, geometry, found = fitter.fit(arcs, grid, prior, z, geometry, scale)
-        shown, before = arcs.show(found.arcs), (grid, found.source)
+        shown, before = arcs.show(found.arcs), (grid.at(fitter.trace(z, arcs.rays)), found.source)
         is_kept = found.intensities > 0
         is_kept[-1] = True  # the background
         images = fitter.light(geometry)[is_kept]
@@ -113,6 +122,23 @@ def fit_pixels(
     guess = np.diag(np.append(np.zeros(len(root)), FIRST))
     guess[:-1, :-1] = FACTORS[-1] * root
     return posterior, Population.start(*climb(posterior.log_density, start, guess))
+
+
+def find_peaks(grid: SourceGrid, coefficients: np.ndarray) -> tuple[tuple[float, float], ...]:
+    """Return y and x of the brightest local maxima of a source, arcsec, the brightest one first.
+
+    Parameters
+    ----------
+    grid : SourceGrid
+    coefficients : ndarray (S,)
+        Of its splines.
+    """
+    equal = grid.regular()
+    places, apart = equal.places(), NEAR * equal.side // grid.side
+    light = (grid.interpolate(places[:, None]).T @ coefficients).reshape(equal.side, equal.side)
+    is_peak = (light == maximum_filter(light, 2 * apart + 1)) & (light > LOWEST_PEAK * light.max())
+    order = np.argsort(-light[is_peak])[:PEAKS]
+    return tuple((float(y), float(x)) for y, x in places[is_peak.ravel()][order])
 
 
 class PixelFitter:
@@ -171,35 +197,44 @@ class PixelFitter:
                 return ArcPixels.of(self.data, self.psf, rays, near), grid
             threshold *= 1.2
 
-    def choose_core(
-        self, arcs: ArcPixels, grid: SourceGrid, z: np.ndarray, shown: np.ndarray, images: np.ndarray
-    ) -> SourceGrid:
-        """Return the grid with the one of the `CORES` that has the largest evidence, around the source's peak.
+    def find_peak(self, z: np.ndarray, shown: np.ndarray) -> tuple[tuple[float, float]]:
+        """Return y and x of the brightest place of a source with one peak, arcsec.
 
         Parameters
         ----------
-        arcs : ArcPixels
-        grid : SourceGrid
         z : ndarray (D,)
         shown : ndarray (H, W), e-/s
             Model of the source's light.
-        images : ndarray (T, H, W)
-            Light of the lens, and the background.
         """
         margin = self.simulator.telescope.padding
         bright = np.pad(np.where(shown > PEAK * shown.max(), shown, 0), margin).ravel()
         places = self.trace(z, self.rays[bright > 0]).mean(axis=1)
         y, x = np.average(places, axis=0, weights=bright[bright > 0])
+        return ((float(y), float(x)),)
+
+    def choose_core(self, arcs: ArcPixels, field: SourceGrid, z: np.ndarray, images: np.ndarray) -> MovingGrid:
+        """Return the grid with the largest of the `CORES` whose evidence is not far below the largest one.
+
+        Parameters
+        ----------
+        arcs : ArcPixels
+        field : SourceGrid
+            With peaks.
+        z : ndarray (D,)
+        images : ndarray (T, H, W)
+            Light of the lens, and the background.
+        """
         traced, tried, found = self.trace(z, arcs.rays), [], []
-        evidence = PixelEvidence(arcs, grid, self.data.whiten(images), curvature(grid.side))
+        moving = MovingGrid.of(field, traced)
+        evidence = PixelEvidence(arcs, moving, self.data.whiten(images), curvature(field.side))
         for core in CORES:
-            evidence.grid = replace(grid, peak_x=float(x), peak_y=float(y), core=core * grid.half)
+            evidence.grid = replace(moving, grid=replace(field, core=core * field.half))
             tried.append(evidence.grid)
             found.append(evidence.best_strength(traced)[1])
-        return tried[int(np.argmax(found))]
+        return tried[int(np.argmax(np.array(found) > max(found) - WORTH))]
 
     def choose_prior(
-        self, arcs: ArcPixels, grid: SourceGrid, z: np.ndarray, images: np.ndarray,
+        self, arcs: ArcPixels, grid: MovingGrid, z: np.ndarray, images: np.ndarray,
         before: tuple[SourceGrid, np.ndarray] | None,
     ) -> np.ndarray:  # fmt: skip
         """Return the prior (S, S) of a source: C^T C with the one of the `FLOORS` that has the largest evidence.
@@ -210,7 +245,7 @@ class PixelFitter:
         Parameters
         ----------
         arcs : ArcPixels
-        grid : SourceGrid
+        grid : MovingGrid
         z : ndarray (D,)
         images : ndarray (T, H, W)
             Light of the lens, and the background.
@@ -220,12 +255,12 @@ class PixelFitter:
         if before is None:
             return curvature(grid.side)
         field, source = before
-        there = field.interpolate(grid.places()[:, None]).T @ source
+        traced, found = self.trace(z, arcs.rays), []
+        there = field.interpolate(grid.at(traced).places()[:, None]).T @ source
         if there.max() <= 0:
             return curvature(grid.side)
         bright = (there / there.max()).clip(0).reshape(grid.side, grid.side)
         evidence = PixelEvidence(arcs, grid, self.data.whiten(images), curvature(grid.side))
-        traced, found = self.trace(z, arcs.rays), []
         for floor in FLOORS:
             evidence.set_prior(curvature(grid.side, floor + bright))
             found.append(evidence.best_strength(traced)[1])
@@ -253,7 +288,7 @@ class PixelFitter:
         return describe_gaussians(geometry, self.data.image.shape, self.pixel_scale)
 
     def fit(
-        self, arcs: ArcPixels, grid: SourceGrid, prior: np.ndarray, z: np.ndarray, geometry: np.ndarray,
+        self, arcs: ArcPixels, grid: MovingGrid, prior: np.ndarray, z: np.ndarray, geometry: np.ndarray,
         scale: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, "JointSolution"]:  # fmt: skip
         """Fit the mass and the geometry of the lens's light, with the best source and intensities in each step.
@@ -261,7 +296,7 @@ class PixelFitter:
         Parameters
         ----------
         arcs : ArcPixels
-        grid : SourceGrid
+        grid : MovingGrid
         prior : ndarray (S, S)
         z : ndarray (D,)
         geometry : ndarray (6,)
@@ -330,7 +365,7 @@ class JointSolver:
     Parameters
     ----------
     arcs : ArcPixels
-    grid : SourceGrid
+    grid : MovingGrid
     prior : ndarray (S, S)
         C^T C (see `curvature`).
     columns : ndarray (T, H * W)
@@ -338,7 +373,7 @@ class JointSolver:
     traced : ndarray (P, R, 2), arcsec
     """
 
-    def __init__(self, arcs: ArcPixels, grid: SourceGrid, prior: np.ndarray, columns: np.ndarray, traced: np.ndarray):
+    def __init__(self, arcs: ArcPixels, grid: MovingGrid, prior: np.ndarray, columns: np.ndarray, traced: np.ndarray):
         self.arcs, self.grid = arcs, grid
         self.target = arcs.data.whiten(arcs.data.image[None])[0]
         self.right = arcs.project(self.target[None])[:, 0]
@@ -371,7 +406,7 @@ class JointSolver:
     def _factor(self, traced: np.ndarray) -> tuple:
         key = traced.tobytes()
         if self._known[0] != key:  # derivatives along the geometry of the light need the same one
-            spread = self.grid.interpolate(traced)
+            spread = self.grid.at(traced).interpolate(traced)
             half = spread @ self.arcs.normal
             matrix = spread @ np.ascontiguousarray(half.T) + self.strength * self.regular
             self._known = key, (spread, cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False))

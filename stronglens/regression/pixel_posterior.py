@@ -148,8 +148,9 @@ class PixelPosterior:
     def describe(self, point: np.ndarray) -> PixelModel:
         """Return the most probable model at a point (F + 1,)."""
         evidence, strength = self.evidence, float(np.exp(point[-1]))
-        arcs, grid, data = evidence.arcs, evidence.grid, evidence.arcs.data
+        arcs, data = evidence.arcs, evidence.arcs.data
         found = evidence.solve(self.trace(self.place(point)), strength)
+        grid = found.grid
         light = found.spread.T @ found.coefficients
         left = data.whiten(data.image[None])[0] - arcs.respond(light)
         lowest = np.append(np.zeros(len(self.images) - 1), -np.inf)  # a background of either sign

@@ -34,7 +34,8 @@ TRIED, FITTED = 32, 2
 them that start a fit."""
 
 MORE, MORE_FITTED = 4, 4
-"""Number of further searches if there is no evidence of a lens, and of fits in each."""
+"""Number of further searches if there is no evidence of a lens or the best model is poor, and of fits from each kind of
+draws in each."""
 
 SAME, APART = 10.0, 5.0
 """Largest difference in log density of modes that both start chains, and the smallest distance of another mode from the
@@ -47,6 +48,9 @@ around the best fit, above which the cusp of the source has more rays."""
 CHECKED, ENOUGH = 64, 0.5
 """Number of draws whose likelihood is compared with that of the simulator's images, and the smallest effective share of
 them, with importance weights, without a note."""
+
+MOST_WITH_PIXELS = 2 * MOST
+"""Largest number of draws of the posterior with a source of pixels: it has half as many columns."""
 
 RESAMPLED = 2000
 """Number of draws of equal weight, from weighted ones."""
@@ -178,10 +182,11 @@ class LensRefining:
         fit_best(random.normal(size=(TRIED, len(middle))), is_light, FITTED)
         best, data = fit_finely(likelihood, priors, data, fits[0].z)
         evidence = weigh_evidence(likelihood, priors, data, best)
-        for _ in range(MORE):  # a faint source is easily missed
-            if evidence.is_lens:
+        for _ in range(MORE):  # a faint source is easily missed, and there are many maxima if the source is lumpy
+            if evidence.is_lens and best.chi2 < POOR * data.number:
                 break
             fit_best(random.normal(size=(TRIED, len(middle))), is_light, MORE_FITTED)
+            fit_best(random.choice(known, TRIED), ~is_known, MORE_FITTED)
             if fits[0].objective < best.objective:
                 best, data = fit_finely(likelihood, priors, data, fits[0].z)
                 evidence = replace(evidence, chi2=best.chi2)
@@ -268,7 +273,7 @@ class LensRefining:
     def _continue_with_pixels(self, simulator, state: Refinement) -> Refinement:
         population = state.population.advance(state.posterior.log_density, self.seed)
         state = replace(state, population=population, effective=population.effective)
-        if not (population.is_converged or population.is_exhausted):
+        if not (population.is_converged or len(population.draws) >= MOST_WITH_PIXELS):
             return state
         posterior, best = state.posterior, population.centres[0]
         priors, z = posterior.priors, posterior.place(population.resample(RESAMPLED, self.seed))

@@ -18,14 +18,20 @@ from scipy.sparse import csr_matrix, eye_array, kron
 
 from stronglens.regression.image_fit import ImageData
 
-SMALLEST, LARGEST = 12, 30
+SMALLEST, LARGEST = 24, 30
 """Pixels along each side of the source."""
 
 MORE = 3
 """Number of equal pixels in pictures, along each side of a mean one, if those of the source are not equal."""
 
-RAYS = 3
+RAYS = 4
 """Rays along each side of a pixel of the image."""
+
+FOLLOWED = 8
+"""Pixels of the image with which a peak moves, when the mass changes: those that end nearest to it."""
+
+HALVED = 50
+"""Number of bisections of an interval."""
 
 MARGIN = 1.15
 """Size of the field in which rays are followed, relative to the source's: the mass may change."""
@@ -40,10 +46,10 @@ mean diagonal of C^T C where all differences are expected to have the size 1."""
 
 @dataclass(frozen=True)
 class SourceGrid:
-    """Square field of the source, in pixels that may be smaller around its peak.
+    """Square field of the source, in pixels that may be smaller around its peaks.
 
     The brightness is a sum of quadratic B-splines (smooth, so that the evidence is a smooth function of the mass).
-    Their places along each axis are even in asinh(distance from the peak / core).
+    Their places along each axis are even in the mean of asinh(distance from a peak / core).
 
     Attributes
     ----------
@@ -53,18 +59,17 @@ class SourceGrid:
         Mean size of a pixel.
     side : int
         Pixels along each side.
-    peak_x, peak_y : float, arcsec
-        Where pixels are smallest.
+    peaks : tuple of (float, float), arcsec
+        y and x of the places around which pixels are smaller.
     core : float, arcsec
-        Distance from there from which on their size grows; infinity if all are equal.
+        Distance from a peak from which on their size grows; infinity if all are equal.
     """
 
     x: float
     y: float
     pixel: float
     side: int
-    peak_x: float = 0.0
-    peak_y: float = 0.0
+    peaks: tuple[tuple[float, float], ...] = ()
     core: float = np.inf
 
     def interpolate(self, traced: np.ndarray) -> csr_matrix:
@@ -125,27 +130,86 @@ class SourceGrid:
         The grid is continued by ``beyond`` pixels at each end.
         """
         line = np.arange(-beyond, self.side + beyond)
-        return self._place(line, self.y, self.peak_y), self._place(line, self.x, self.peak_x)
+        return self._place(line, 0), self._place(line, 1)
+
+    def move(self, peaks: np.ndarray) -> "SourceGrid":
+        """Return the grid with peaks (K, 2) at other places, its centre moved by the mean of their displacements."""
+        y, x = (peaks - np.array(self.peaks)).mean(axis=0)
+        return replace(self, x=self.x + x, y=self.y + y, peaks=tuple(map(tuple, peaks)))
 
     def _row(self, y):
-        return self.side - 1 - self._index(y, self.y, self.peak_y)
+        return self.side - 1 - self._index(y, 0)
 
     def _column(self, x):
-        return self._index(x, self.x, self.peak_x)
+        return self._index(x, 1)
 
-    def _index(self, place, middle: float, peak: float):
-        """Return the number of the pixel at places along an axis; whole numbers are the centres of pixels."""
-        if np.isinf(self.core):
-            return (place - middle) / self.pixel + (self.side - 1) / 2
-        low, high = np.arcsinh((middle + np.array([-1, 1]) * self.half - peak) / self.core)
-        return (np.arcsinh((place - peak) / self.core) - low) / (high - low) * self.side - 0.5
+    def _index(self, place, axis: int):
+        """Return the number of the pixel at places along an axis (y, x); whole numbers are the centres of pixels."""
+        low, high = self._ends(axis)
+        return (self._stretch(place, axis) - low) / (high - low) * self.side - 0.5
 
-    def _place(self, index, middle: float, peak: float):
-        """Return the inverse of `_index`."""
+    def _ends(self, axis: int) -> np.ndarray:
+        return self._stretch((self.y, self.x)[axis] + np.array([-1, 1]) * self.half, axis)
+
+    def _stretch(self, place, axis: int):
+        """Return a function of places along an axis in which the centres of pixels are even."""
         if np.isinf(self.core):
-            return middle + (index - (self.side - 1) / 2) * self.pixel
-        low, high = np.arcsinh((middle + np.array([-1, 1]) * self.half - peak) / self.core)
-        return peak + self.core * np.sinh(low + (index + 0.5) / self.side * (high - low))
+            return place
+        return sum(np.arcsinh((place - peak[axis]) / self.core) for peak in self.peaks) / len(self.peaks)
+
+    def _place(self, index, axis: int):
+        """Return the inverse of `_index`, by bisection."""
+        low, high = self._ends(axis)
+        wanted = low + (index + 0.5) / self.side * (high - low)
+        if np.isinf(self.core):
+            return wanted
+        places = np.array(self.peaks)[:, axis, None] + self.core * np.sinh(wanted)
+        left, right = places.min(axis=0), places.max(axis=0)  # equal if there is one peak
+        for _ in range(HALVED):
+            middle = (left + right) / 2
+            is_left = self._stretch(middle, axis) < wanted
+            left, right = np.where(is_left, middle, left), np.where(is_left, right, middle)
+        return (left + right) / 2
+
+
+@dataclass(frozen=True)
+class MovingGrid:
+    """A grid that moves with the source when the mass changes: its peaks stay where the same pixels of the image end.
+
+    A grid that stays in its place would favour the mass for which its small pixels were chosen.
+
+    Attributes
+    ----------
+    grid : SourceGrid
+        For the mass with which it was chosen.
+    weights : ndarray (K, P)
+        Of the pixels that may show the source, for each peak; each row sums to 1.
+    ends : ndarray (K, 2), arcsec
+        Their weighted places, for this mass.
+    """
+
+    grid: SourceGrid
+    weights: np.ndarray
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, grid: SourceGrid, traced: np.ndarray) -> "MovingGrid":
+        """Follow a grid with the ends of rays (P, R, 2) of the mass for which it was chosen, arcsec."""
+        middle = traced.mean(axis=1)
+        distance = np.linalg.norm(middle - np.array(grid.peaks)[:, None], axis=-1)
+        reach = np.partition(distance, FOLLOWED, axis=1)[:, FOLLOWED, None]
+        weights = np.exp(-0.5 * (distance / reach) ** 2) * (distance <= reach)
+        weights /= weights.sum(axis=1, keepdims=True)
+        return cls(grid, weights, weights @ middle)
+
+    def at(self, traced: np.ndarray) -> SourceGrid:
+        """Return the grid for the ends of rays (P, R, 2), arcsec."""
+        return self.grid.move(np.array(self.grid.peaks) + self.weights @ traced.mean(axis=1) - self.ends)
+
+    @property
+    def side(self) -> int:
+        """Pixels along each side."""
+        return self.grid.side
 
 
 def curvature(side: int, expected: np.ndarray | None = None) -> np.ndarray:
@@ -269,6 +333,7 @@ class SourceSolution:
         Cholesky factor of A^T A + strength C^T C.
     spread : csr_matrix (S, P)
         Interpolation.
+    grid : SourceGrid
     """
 
     coefficients: np.ndarray
@@ -276,6 +341,7 @@ class SourceSolution:
     misfit: float
     matrix: tuple
     spread: csr_matrix
+    grid: SourceGrid
 
 
 class PixelEvidence:
@@ -284,14 +350,14 @@ class PixelEvidence:
     Parameters
     ----------
     arcs : ArcPixels
-    grid : SourceGrid
+    grid : MovingGrid
     columns : ndarray (N, H * W)
         Images of the light of the lens and of the background, as `ImageData.whiten` returns them.
     regular : ndarray (S, S)
         C^T C (see `curvature`).
     """
 
-    def __init__(self, arcs: ArcPixels, grid: SourceGrid, columns: np.ndarray, regular: np.ndarray):
+    def __init__(self, arcs: ArcPixels, grid: MovingGrid, columns: np.ndarray, regular: np.ndarray):
         self.grid, self.columns = grid, columns
         self.set_prior(regular)
         orthogonal, triangle = np.linalg.qr(columns.T)
@@ -310,7 +376,7 @@ class PixelEvidence:
 
     def prepare(self, traced: np.ndarray) -> tuple[csr_matrix, np.ndarray, np.ndarray]:
         """Return interpolation (S, P), A^T A (S, S) and A^T d (S,) for the ends of rays (P, R, 2)."""
-        spread = self.grid.interpolate(traced)
+        spread = self.grid.at(traced).interpolate(traced)
         half = spread @ self.normal
         return spread, spread @ np.ascontiguousarray(half.T), spread @ self.right
 
@@ -318,7 +384,7 @@ class PixelEvidence:
         """Return the most probable source for the ends of rays (P, R, 2), arcsec."""
         spread, matrix, right = self.prepare(traced)
         factor, source, misfit, log_evidence = self._weigh(matrix, right, strength)
-        return SourceSolution(source, log_evidence, misfit, factor, spread)
+        return SourceSolution(source, log_evidence, misfit, factor, spread, self.grid.at(traced))
 
     def best_strength(self, traced: np.ndarray) -> tuple[float, float]:
         """Return the strength of the prior with the largest evidence, and the logarithm of this evidence."""

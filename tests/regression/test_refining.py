@@ -186,6 +186,32 @@ def test_values_and_gradients_are_those_of_pyautolens():
         assert gradient[column] == pytest.approx((ends[0] - ends[1]) / 2e-4, rel=1e-3, abs=1e-2), priors.names[column]
 
 
+@pytest.mark.parametrize("has_magnitude", [False, True])
+def test_intensities_are_integrated_out_with_the_prior_of_the_training_set(has_magnitude):
+    jax = pytest.importorskip("jax")
+    from stronglens.regression.image_likelihood import integrate_intensities
+
+    random = np.random.default_rng(0)
+    weight, background = np.full((6, 6), 8.0), np.ones((6, 6))
+    light = random.uniform(0, 1, (6, 6))
+    image = 0.7 * light + 0.1 + random.normal(size=(6, 6)) / 8
+
+    def value(template):
+        with jax.enable_x64(True):
+            return float(integrate_intensities(np.stack([template, background]), image, weight, 0.0, (has_magnitude,)))
+
+    def by_sums(template):
+        intensity, level = np.linspace(1e-3, 3, 1500)[:, None], np.linspace(-0.6, 0.8, 300)
+        residual = 8 * (image.ravel() - intensity[..., None] * template.ravel() - level[:, None])
+        density = np.exp(-0.5 * (residual**2).sum(axis=-1)) / (intensity if has_magnitude else 1)
+        return np.log(density.sum())
+
+    other = light**2
+    assert value(light) - value(other) == pytest.approx(by_sums(light) - by_sums(other), abs=0.05)
+    # A magnitude has no unit of the template; a flat intensity has one.
+    assert value(2 * light) - value(light) == pytest.approx(0 if has_magnitude else -np.log(2), abs=1e-9)
+
+
 @pytest.mark.slow
 def test_the_truth_lies_in_the_refined_posterior_and_noise_has_no_lens():
     pytest.importorskip("blackjax")

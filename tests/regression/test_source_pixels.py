@@ -14,9 +14,9 @@ from stronglens.regression.image_fit import ImageData, ImageFit
 from stronglens.regression.image_priors import Priors
 from stronglens.regression.importance import LARGEST_TAIL, MOST, WANTED, Population
 from stronglens.regression.lens_gaussians import NUMBER, render_gaussians
-from stronglens.regression.pixel_fit import JointSolver, PixelFitter, fit_pixels
+from stronglens.regression.pixel_fit import JointSolver, PixelFitter, find_peaks, fit_pixels
 from stronglens.regression.pixel_posterior import PixelPosterior, climb, trace_mass
-from stronglens.regression.source_pixels import RAYS, ArcPixels, PixelEvidence, SourceGrid, curvature
+from stronglens.regression.source_pixels import RAYS, ArcPixels, MovingGrid, PixelEvidence, SourceGrid, curvature
 
 SIDE, STRENGTH = 10, 0.7
 
@@ -32,7 +32,7 @@ def small():
     rays = random.uniform(-1, 1, ((SIDE + 2) ** 2, 4, 2))
     chosen = np.sort(random.choice(len(rays), 90, replace=False))
     arcs = ArcPixels.of(data, psf / psf.sum(), rays, chosen)
-    return arcs, SourceGrid(0.1, -0.1, 0.3, 5), random.uniform(0.1, 1, (2, SIDE, SIDE))
+    return arcs, SourceGrid(0.1, -0.1, 0.3, 5, ((-0.1, 0.1),)), random.uniform(0.1, 1, (2, SIDE, SIDE))
 
 
 def dense_columns(arcs, grid):
@@ -56,7 +56,7 @@ def test_the_evidence_is_that_of_a_normal_distribution_of_the_image(small):
     right = columns @ inverse @ image
     misfit = image @ inverse @ image - right @ np.linalg.solve(of_light, right)
     expected = -0.5 * (misfit + np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(of_light)[1])
-    evidence = PixelEvidence(arcs, grid, columns, prior)
+    evidence = PixelEvidence(arcs, MovingGrid.of(grid, arcs.rays), columns, prior)
     assert evidence.solve(arcs.rays, STRENGTH).log_evidence == pytest.approx(expected, abs=1e-8)
     best, most = evidence.best_strength(arcs.rays)
     values = [evidence.solve(arcs.rays, factor * best).log_evidence for factor in (1, 0.8, 1.25)]
@@ -69,7 +69,8 @@ def test_source_and_light_fit_the_image_together(small):
     image = np.tensordot(coefficients, dense_columns(arcs, grid), 1) + 2 * light[0] - 3 * light[1]
     data = replace(arcs.data, image=image)
     columns = data.whiten(light)
-    solver = JointSolver(replace(arcs, data=data), grid, curvature(grid.side), columns, arcs.rays)
+    moving = MovingGrid.of(grid, arcs.rays)
+    solver = JointSolver(replace(arcs, data=data), moving, curvature(grid.side), columns, arcs.rays)
     solver.strength = 1e-9
     found = solver.solve(arcs.rays, columns)
     assert np.abs(found.residual).max() < 1e-3
@@ -104,7 +105,7 @@ def test_splines_give_the_brightness_of_pixels_and_conserve_light():
 
 
 def test_pixels_are_smaller_around_the_peak():
-    grid = SourceGrid(0.5, -0.2, 0.1, 12, peak_x=0.8, peak_y=-0.3, core=0.1)
+    grid = SourceGrid(0.5, -0.2, 0.1, 12, ((-0.3, 0.8),), core=0.1)
     y, x = grid.places().T.reshape(2, 12, 12)
     assert (np.diff(x) > 0).all()
     assert (np.diff(y, axis=0) < 0).all()
@@ -216,7 +217,8 @@ class Unmoved(PixelPosterior):
 
 def test_the_figure_of_a_source_says_how_much_is_determined(small):
     arcs, grid, light = small
-    evidence = PixelEvidence(arcs, grid, arcs.data.whiten(light), curvature(grid.side))
+    moving = MovingGrid.of(grid, arcs.rays)
+    evidence = PixelEvidence(arcs, moving, arcs.data.whiten(light), curvature(grid.side))
     posterior = Unmoved("sie", Priors(("one", "two"), np.zeros(2), np.ones(2)), evidence, light, np.zeros((1, 5)))
     found = posterior.describe(np.array([0.0, 0.0, np.log(STRENGTH)]))
     assert 0 < found.determined < grid.side**2
@@ -239,10 +241,42 @@ def test_a_compact_source_has_small_pixels_in_its_peak(width, low, high):
         data=data, rays=rays, trace=lambda z, rays: 0.3 * rays,  # a magnification of 11
         simulator=SimpleNamespace(telescope=SimpleNamespace(padding=0)),
     )  # fmt: skip
-    light_of_lens, field = np.ones((1, side, side)), SourceGrid(0, 0, 0.04, 18)
-    grid = PixelFitter.choose_core(fitter, arcs, field, np.zeros(2), light, light_of_lens)
+    peaks = PixelFitter.find_peak(fitter, np.zeros(2), light)
+    assert peaks[0] == pytest.approx((0.06, -0.03), abs=0.03)
+    field = SourceGrid(0, 0, 0.04, 18, peaks)
+    grid = PixelFitter.choose_core(fitter, arcs, field, np.zeros(2), np.ones((1, side, side))).grid
     assert low <= grid.core / grid.half <= high
-    assert (grid.peak_y, grid.peak_x) == pytest.approx((0.06, -0.03), abs=0.03)
+
+
+def test_pixels_are_small_around_all_peaks():
+    peaks = (-0.5, 0.9), (0.1, 0.3)
+    grid = SourceGrid(0.5, -0.2, 0.1, 24, peaks, core=0.05)
+    y, x = grid.lines()
+    assert grid._row(y) == pytest.approx(np.arange(23, -1, -1))
+    assert grid._column(x) == pytest.approx(np.arange(24))
+    for line, places in ((y, (-0.5, 0.1)), (x, (0.3, 0.9))):
+        sizes = np.diff(line)
+        is_near = np.abs((line[1:] + line[:-1])[:, None] / 2 - places).min(axis=1) < 0.1
+        assert sizes[is_near].max() < sizes[~is_near].max() / 3
+    light = np.exp(-0.5 * ((grid.places()[:, None] - peaks) ** 2).sum(axis=-1) / 0.05**2) @ [1, 0.5]
+    found = np.array(find_peaks(grid, light))
+    assert np.abs(found - peaks).max() < 0.05
+    assert len(find_peaks(grid, light * (light > 0.6))) == 1  # the fainter one has less than a third
+
+
+def test_a_grid_moves_with_the_source():
+    traced = np.random.default_rng(0).uniform(-1, 1, (400, 4, 2)) * 0.05
+    traced += np.random.default_rng(1).uniform(-1, 1, (400, 1, 2))
+    grid = SourceGrid(0.1, -0.2, 0.05, 24, ((-0.3, 0.2), (0.1, 0.4)), core=0.1)
+    moving = MovingGrid.of(grid, traced)
+    assert np.allclose(moving.at(traced).places(), grid.places())
+    away = np.array([0.07, -0.04])
+    assert np.allclose(moving.at(traced + away).places(), grid.places() + away)
+    assert np.allclose(
+        moving.at(traced + away).interpolate(traced + away).toarray(), grid.interpolate(traced).toarray()
+    )
+    # Each peak moves with the pixels that end near it: here the source becomes larger.
+    assert np.abs(np.array(moving.at(1.2 * traced).peaks) - 1.2 * np.array(grid.peaks)).max() < 0.02
 
 
 @pytest.mark.slow
