@@ -41,6 +41,10 @@ SAME, APART = 10.0, 5.0
 """Largest difference in log density of modes that both start chains, and the smallest distance of another mode from the
 best one, in standard deviations."""
 
+SIMILAR, RIVAL = 1.2, 50.0
+"""Largest objective of another fit with a Sersic source that also starts one with pixels, relative to that of the best
+fit, and the largest difference in log density of two such maxima that is told."""
+
 ROUGH = 0.7
 """Standard deviation of the difference between the logarithms of the density and of that with the simulator's images,
 around the best fit, above which the cusp of the source has more rays."""
@@ -193,11 +197,13 @@ class LensRefining:
         if not evidence.is_lens:
             return Refinement(priors, data, best, evidence, None, known, is_done=True)
         if self.has_pixels:
-            from stronglens.regression.pixel_fit import fit_pixels
-
-            data = replace(data, correction=0.0)
-            posterior, population = fit_pixels(likelihood.simulator, priors, data, best)
-            return Refinement(priors, data, best, evidence, None, known, posterior=posterior, population=population)
+            state = Refinement(priors, replace(data, correction=0.0), best, evidence, None, known)
+            near = [fit for fit in fits[1:] if fit.objective < SIMILAR * fits[0].objective]
+            others = [fit for fit in near if is_apart([fit.z], fits[0], priors.is_free)]
+            starts = [best]
+            if others and best.chi2 > POOR * data.number:
+                starts.append(fit_finely(likelihood, priors, data, others[0].z)[0])
+            return self._begin_with_pixels(likelihood.simulator, state, starts)
         data = correct_linearly(likelihood, priors, data, best)
         is_fine = likelihood.simulator.renderer.refine_source and self._is_rough(likelihood, priors, data, best)
         if is_fine:
@@ -212,6 +218,24 @@ class LensRefining:
             return replace(state, chains=start_chains([best.z, *others], best.covariance, self.seed))
         free = priors.is_free
         return replace(state, population=Population.start(best.z[free], best.covariance[np.ix_(free, free)]))
+
+    def _begin_with_pixels(self, simulator, state: Refinement, starts: Sequence[ImageFit]) -> Refinement:
+        from stronglens.regression.pixel_fit import fit_pixels
+
+        found = [fit_pixels(simulator, state.priors, state.data, fit) for fit in starts]
+        maxima = [population.centres[0] for _, population in found]
+        heights = [posterior.log_density(at) for (posterior, _), at in zip(found, maxima, strict=True)]
+        best, worst = int(np.argmax(heights)), int(np.argmin(heights))
+        posterior, population = found[best]
+        away = (maxima[worst] - maxima[best])[:-1]
+        distance = np.sqrt(away @ np.linalg.solve(population.covariances[0][:-1, :-1], away))
+        notes, lower = [], heights[best] - heights[worst]
+        if distance > APART and lower < RIVAL:
+            notes.append(
+                f"SEVERAL MAXIMA: another mass, {distance:.0f} standard deviations away, describes the image nearly as "
+                f"well (log density lower by {lower:.1f}). The intervals hold for one of them"
+            )
+        return replace(state, posterior=posterior, population=population, notes=tuple(notes))
 
     def _is_rough(self, likelihood, priors, data, best) -> bool:
         """Return whether the density has other values around a fit than with the simulator's images."""
@@ -289,6 +313,7 @@ class LensRefining:
             f"its prior {found.strength:.3g}, log evidence {found.log_evidence:,.1f}; "
             f"chi2 {found.chi2:,.0f} of {state.data.number:,} pixels, "
             f"{found.arcs_chi2:,.0f} of {found.arcs_number:,} pixels in the arcs",
+            *state.notes,
         ]
         if not population.is_converged:
             notes.append(

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from stronglens.parameters import Range, RunError, UsageError
 from stronglens.regression.chains import diagnose_column, start_chains
 from stronglens.regression.image_fit import Evidence, ImageData, solve_intensities
 from stronglens.regression.image_priors import read_priors
+from stronglens.regression.importance import Population
 from stronglens.regression.lens_shape import intermediate_axis_radius
-from stronglens.regression.refinement import describe_draws, place_draws
+from stronglens.regression.refinement import Refinement, describe_draws, place_draws
 from stronglens.regression.refining import LensRefining, refine_lens
 from stronglens.regression.request import check_refinable
 from stronglens.regression.simulator import make_simulator
@@ -310,3 +312,20 @@ def test_models_of_clumpy_training_sets_have_derivatives():
     )
     assert np.isfinite(templates).all()
     assert np.isfinite(derivatives).all()
+
+
+@pytest.mark.parametrize(("lower", "apart", "is_told"), [(4.0, 0.5, True), (80.0, 0.5, False), (4.0, 0.001, False)])
+def test_two_masses_that_describe_an_image_are_told(priors, monkeypatch, lower, apart, is_told):
+    from stronglens.regression import pixel_fit
+
+    def fit_pixels(simulator, priors, data, fit):
+        posterior = SimpleNamespace(log_density=lambda point: -1000.0 - lower * (point[0] > 0), at=fit)
+        return posterior, Population.start(np.array([fit, 0.0, 3.0]), 1e-4 * np.eye(3))
+
+    monkeypatch.setattr(pixel_fit, "fit_pixels", fit_pixels)
+    state = Refinement(priors, ImageData(np.zeros((4, 4)), np.ones((4, 4))), None, None, None, np.zeros((1, 2)))
+    work = LensRefining(None, (), 0, has_pixels=True)
+    found = work._begin_with_pixels(None, state, [apart, 0.0])
+    assert found.posterior.at == 0.0
+    assert [note.startswith("SEVERAL MAXIMA") for note in found.notes] == [True] * is_told
+    assert work._begin_with_pixels(None, state, [apart]).notes == ()
