@@ -166,9 +166,7 @@ class ImageLikelihood:
         return jnp.stack([*images, jnp.ones_like(images[0])])
 
 
-def integrate_intensities(
-    templates, image, weight, correlation: float = 0.0, has_magnitude: tuple[bool, ...] = (False, False)
-):
+def integrate_intensities(templates, image, weight, correlation: float, has_magnitude: tuple[bool, ...]):
     """Return the logarithm of the likelihood, up to a constant, with the intensities of the templates integrated out.
 
     Parameters

@@ -1,31 +1,22 @@
 """Fit of an image with a source of pixels, and the posterior of the mass around it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
-from scipy.ndimage import binary_dilation, gaussian_filter, maximum_filter
-from scipy.optimize import least_squares, nnls
+from scipy.ndimage import binary_dilation, gaussian_filter
+from scipy.optimize import least_squares
 from threadpoolctl import threadpool_limits
 
 from stronglens.regression.image_fit import ImageData, ImageFit
 from stronglens.regression.image_priors import Priors
 from stronglens.regression.importance import Population
+from stronglens.regression.joint_solver import JointSolution, JointSolver
 from stronglens.regression.lens_gaussians import describe_gaussians, render_gaussians
 from stronglens.regression.lens_shape import add_light
 from stronglens.regression.pixel_posterior import PixelPosterior, climb, trace_mass
-from stronglens.regression.source_pixels import (
-    LARGEST,
-    MARGIN,
-    RAYS,
-    SMALLEST,
-    ArcPixels,
-    MovingGrid,
-    PixelEvidence,
-    SourceGrid,
-    curvature,
-)
+from stronglens.regression.source_grid import LARGEST, SMALLEST, MovingGrid, SourceGrid, curvature, find_peaks
+from stronglens.regression.source_pixels import MARGIN, RAYS, ArcPixels, PixelEvidence
 
 if TYPE_CHECKING:
     from stronglens.simulation.lens_simulator import LensSimulator
@@ -61,10 +52,6 @@ everywhere."""
 
 PEAK = 0.7
 """Brightness of the source, relative to its largest value, of the pixels of the image in which its peak is seen."""
-
-PEAKS, LOWEST_PEAK, NEAR = 3, 0.3, 2
-"""Largest number of peaks of a source, the smallest brightness of a peak relative to the largest one, and the distance
-in mean pixels in which it is the only one."""
 
 WORTH = 10.0
 """Logarithm of the evidence that smaller pixels must gain: those that fit one mass well favour it."""
@@ -122,23 +109,6 @@ def fit_pixels(
     guess = np.diag(np.append(np.zeros(len(root)), FIRST))
     guess[:-1, :-1] = FACTORS[-1] * root
     return posterior, Population.start(*climb(posterior.log_density, start, guess))
-
-
-def find_peaks(grid: SourceGrid, coefficients: np.ndarray) -> tuple[tuple[float, float], ...]:
-    """Return y and x of the brightest local maxima of a source, arcsec, the brightest one first.
-
-    Parameters
-    ----------
-    grid : SourceGrid
-    coefficients : ndarray (S,)
-        Of its splines.
-    """
-    equal = grid.regular()
-    places, apart = equal.places(), NEAR * equal.side // grid.side
-    light = (grid.interpolate(places[:, None]).T @ coefficients).reshape(equal.side, equal.side)
-    is_peak = (light == maximum_filter(light, 2 * apart + 1)) & (light > LOWEST_PEAK * light.max())
-    order = np.argsort(-light[is_peak])[:PEAKS]
-    return tuple((float(y), float(x)) for y, x in places[is_peak.ravel()][order])
 
 
 class PixelFitter:
@@ -290,7 +260,7 @@ class PixelFitter:
     def fit(
         self, arcs: ArcPixels, grid: MovingGrid, prior: np.ndarray, z: np.ndarray, geometry: np.ndarray,
         scale: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray, "JointSolution"]:  # fmt: skip
+    ) -> tuple[np.ndarray, np.ndarray, JointSolution]:  # fmt: skip
         """Fit the mass and the geometry of the lens's light, with the best source and intensities in each step.
 
         Parameters
@@ -332,82 +302,3 @@ class PixelFitter:
         with threadpool_limits(1):
             found = least_squares(residual, start, jacobian, method="trf", ftol=1e-5, xtol=1e-3, max_nfev=STEPS)
         return *unpack(found.x), solve(found.x)
-
-
-@dataclass(frozen=True)
-class JointSolution:
-    """Source and intensities of the lens's light that fit an image best.
-
-    Attributes
-    ----------
-    arcs : ndarray (P,)
-        Light of the source in the pixels that may show it, before the point-spread function.
-    intensities : ndarray (T,)
-        Not negative, except for the last.
-    source : ndarray (S,)
-        Its coefficients.
-    residual : ndarray (H * W,)
-        In units of independent noise.
-    roughness : ndarray (S,)
-        Its sum of squares is the strength times the curvature of the source.
-    """
-
-    arcs: np.ndarray
-    intensities: np.ndarray
-    source: np.ndarray
-    residual: np.ndarray
-    roughness: np.ndarray
-
-
-class JointSolver:
-    """Linear fits of source and lens light with one strength of the prior, the best one at the start.
-
-    Parameters
-    ----------
-    arcs : ArcPixels
-    grid : MovingGrid
-    prior : ndarray (S, S)
-        C^T C (see `curvature`).
-    columns : ndarray (T, H * W)
-        Images of the lens's light and of the background, in units of independent noise.
-    traced : ndarray (P, R, 2), arcsec
-    """
-
-    def __init__(self, arcs: ArcPixels, grid: MovingGrid, prior: np.ndarray, columns: np.ndarray, traced: np.ndarray):
-        self.arcs, self.grid = arcs, grid
-        self.target = arcs.data.whiten(arcs.data.image[None])[0]
-        self.right = arcs.project(self.target[None])[:, 0]
-        self.regular, self.root = prior, np.linalg.cholesky(prior)
-        start = nnls(columns.T, self.target)[0] > 0
-        start[-1] = True
-        self.strength = PixelEvidence(arcs, grid, columns[start], prior).best_strength(traced)[0]
-        self._known: tuple = (None, None)
-
-    def solve(self, traced: np.ndarray, columns: np.ndarray) -> JointSolution:
-        """Fit the image with the ends of rays (P, R, 2) and columns (T, H * W)."""
-        spread, factor = self._factor(traced)
-        seen = spread @ self.arcs.project(columns)
-        right = spread @ self.right
-        of_columns, of_image = (cho_solve(factor, one, check_finite=False) for one in (seen, right))
-        normal = columns @ columns.T - seen.T @ of_columns
-        rest = columns @ self.target - seen.T @ of_image
-        length = np.sqrt(np.diagonal(normal).clip(min=1e-30))
-        signed = np.append(1 / length, -1 / length[-1])  # the background of either sign
-        order = np.append(np.arange(len(columns)), len(columns) - 1)
-        matrix = signed[:, None] * normal[np.ix_(order, order)] * signed + 1e-12 * np.eye(len(signed))
-        root = np.linalg.cholesky(matrix)
-        found = nnls(root.T, np.linalg.solve(root, signed * rest[order]))[0] * np.abs(signed)
-        intensities = np.append(found[:-2], found[-2] - found[-1])
-        source = of_image - of_columns @ intensities
-        arcs = spread.T @ source
-        residual = self.target - intensities @ columns - self.arcs.respond(arcs)
-        return JointSolution(arcs, intensities, source, residual, np.sqrt(self.strength) * (self.root.T @ source))
-
-    def _factor(self, traced: np.ndarray) -> tuple:
-        key = traced.tobytes()
-        if self._known[0] != key:  # derivatives along the geometry of the light need the same one
-            spread = self.grid.at(traced).interpolate(traced)
-            half = spread @ self.arcs.normal
-            matrix = spread @ np.ascontiguousarray(half.T) + self.strength * self.regular
-            self._known = key, (spread, cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False))
-        return self._known[1]

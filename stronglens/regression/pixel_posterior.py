@@ -11,7 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from stronglens.regression.image_priors import Priors
 from stronglens.regression.lens_shape import keep_inside
-from stronglens.regression.source_pixels import PixelEvidence, SourceGrid
+from stronglens.regression.source_grid import SourceGrid
+from stronglens.regression.source_pixels import PixelEvidence
 
 TURNS, REACH = 8, 4.0
 """Largest number of Newton steps to the maximum, and the length of the longest."""

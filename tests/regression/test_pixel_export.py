@@ -24,7 +24,8 @@ from stronglens.regression.published import PublishedLens
 from stronglens.regression.refined_lenses import RefinedLenses
 from stronglens.regression.refinement import Refinement, describe_draws, make_pixel_model
 from stronglens.regression.simulator import make_simulator
-from stronglens.regression.source_pixels import RAYS, ArcPixels, MovingGrid, PixelEvidence, SourceGrid, curvature
+from stronglens.regression.source_grid import MovingGrid, SourceGrid, curvature
+from stronglens.regression.source_pixels import RAYS, ArcPixels, PixelEvidence
 
 SIDE, SCALE = 32, 0.12
 GRID = SourceGrid(0.13, -0.07, 0.06, 12, ((-0.07, 0.13),))

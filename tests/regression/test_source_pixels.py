@@ -13,10 +13,12 @@ from stronglens.regression.figures import draw_source
 from stronglens.regression.image_fit import ImageData, ImageFit
 from stronglens.regression.image_priors import Priors
 from stronglens.regression.importance import LARGEST_TAIL, MOST, WANTED, Population
+from stronglens.regression.joint_solver import JointSolver
 from stronglens.regression.lens_gaussians import NUMBER, render_gaussians
-from stronglens.regression.pixel_fit import JointSolver, PixelFitter, find_peaks, fit_pixels
+from stronglens.regression.pixel_fit import PixelFitter, fit_pixels
 from stronglens.regression.pixel_posterior import PixelPosterior, climb, trace_mass
-from stronglens.regression.source_pixels import RAYS, ArcPixels, MovingGrid, PixelEvidence, SourceGrid, curvature
+from stronglens.regression.source_grid import MovingGrid, SourceGrid, curvature, find_peaks
+from stronglens.regression.source_pixels import RAYS, ArcPixels, PixelEvidence
 
 SIDE, STRENGTH = 10, 0.7
 
@@ -262,6 +264,7 @@ def test_pixels_are_small_around_all_peaks():
     found = np.array(find_peaks(grid, light))
     assert np.abs(found - peaks).max() < 0.05
     assert len(find_peaks(grid, light * (light > 0.6))) == 1  # the fainter one has less than a third
+    assert len(find_peaks(grid, -1 - light)) == 1  # a grid needs a peak, whatever the source
 
 
 def test_a_grid_moves_with_the_source():
