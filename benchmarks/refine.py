@@ -98,10 +98,8 @@ def compare(index: int) -> dict:
             times.append((time.perf_counter() - before, time.process_time() - cpu))
     (seconds, cpu), (_, again) = times
     free, priors = ours.priors.is_free, ours.priors
-    if ours.chains:  # gradients count as evaluations
-        draws, evaluations = ours.chains.draws.reshape(-1, len(free))[:, free], ours.chains.gradients
-    else:
-        draws, evaluations = ours.population.resample(4000, SEED), len(ours.population.draws)
+    draws = (ours.nested or ours.population).resample(4000, SEED)
+    evaluations = ours.nested.number if ours.nested else len(ours.population.draws)
     density = vectorised(simulator, ours)
     single = time_single(density, draws)
     text = f"{seconds:.0f} s, {cpu:.1f} CPU s, {again:.1f} without compilation, {evaluations:,} evaluations"

@@ -17,7 +17,7 @@ from jax.scipy.stats import norm
 
 from stronglens import telescope
 from stronglens.raytracing.refinement import SMOOTH
-from stronglens.regression.image_fit import ImageData, correct
+from stronglens.regression.image_fit import ImageData
 from stronglens.regression.image_priors import Priors
 from stronglens.regression.lens_shape import add_light, keep_inside, render_templates
 from stronglens.simulation.columns import LARGEST_ELLIPTICITY
@@ -82,7 +82,7 @@ class ImageLikelihood:
         return np.stack([np.stack([*images, np.ones_like(images[0])]) for images in rendered])
 
     def log_density(self, z, priors, image, weight, correction):
-        """Return the logarithm of likelihood times prior, up to a constant, as a JAX function with a gradient.
+        """Return the logarithm of likelihood times prior, up to a constant, as a JAX function.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class ImageLikelihood:
         return value - 0.5 * (z @ z)
 
     def density(self, priors: Priors, data: ImageData) -> Callable[[np.ndarray], float]:
-        """Return `log_density` as a function of points (D,), without a gradient, for calls from several threads."""
+        """Return `log_density` as a function of points (D,), for calls from several threads."""
         templates = 2 + bool(self.simulator.renderer.lens_light)
         correction = np.zeros((1 + len(self.names), templates, *data.image.shape))  # one shape, one compiled program
         correction[: len(np.atleast_1d(data.correction))] = data.correction
@@ -112,23 +112,11 @@ class ImageLikelihood:
         density(np.zeros(len(self.names)))  # threads would each compile the program
         return density
 
-    def evaluate(self, z, priors, image, weight, correction) -> tuple[float, np.ndarray]:
-        """Return `log_density` and its gradient (D,) from `templates`, without compiling a gradient of the images."""
-        templates, derivatives = self._corrected(z, priors, correction)
-        with jax.enable_x64(True):
-            value, slope = _value_and_slope(templates, image, weight, self.correlation, self.has_magnitude)
-        gradient = np.tensordot(derivatives, np.asarray(slope), 3) - z
-        return float(value) - 0.5 * float(z @ z), gradient
-
-    def _corrected(self, z, priors: np.ndarray, correction) -> tuple[np.ndarray, np.ndarray]:
-        templates, derivatives = self.templates(z, priors)
-        return correct(templates, z, correction, derivatives)
-
     def judge(self, z, priors: Priors, image, weight) -> np.ndarray:
         """Return `log_density` at points (S, D) from the simulator's images instead of `templates`: ndarray (S,)."""
         with jax.enable_x64(True):
             values = [
-                float(_value_and_slope(templates, image, weight, self.correlation, self.has_magnitude)[0])
+                float(_integrate(templates, image, weight, self.correlation, self.has_magnitude))
                 for templates in self.render(z, priors)
             ]
         return np.array(values) - 0.5 * (z**2).sum(axis=1)
@@ -197,7 +185,7 @@ def integrate_intensities(templates, image, weight, correlation: float, has_magn
     return positive.sum() - fluxes.sum() - volume - 0.5 * (residual @ residual)
 
 
-_value_and_slope = jax.jit(jax.value_and_grad(integrate_intensities), static_argnums=(3, 4))
+_integrate = jax.jit(integrate_intensities, static_argnums=(3, 4))
 
 
 @functools.lru_cache(maxsize=2)

@@ -7,12 +7,12 @@ import numpy as np
 
 from stronglens.lens_models import circular_einstein_radius
 from stronglens.parameters import Column
-from stronglens.regression.chains import Chains
 from stronglens.regression.image_fit import Evidence, ImageData, ImageFit
 from stronglens.regression.image_priors import Priors
 from stronglens.regression.importance import Population
 from stronglens.regression.lens_model import LensModel
 from stronglens.regression.lens_shape import add_light, critical_curve, intermediate_axis_radius
+from stronglens.regression.nested import NestedSampling
 from stronglens.regression.pixel_posterior import PixelModel, PixelPosterior
 from stronglens.regression.trust import Trust
 from stronglens.simulation.columns import DERIVED_COLUMNS
@@ -24,8 +24,8 @@ class Refinement:
 
     Attributes
     ----------
-    priors, data, best, evidence, chains :
-        State of the work (see `image_priors`, `image_fit` and `chains`).
+    priors, data, best, evidence :
+        State of the work (see `image_priors` and `image_fit`).
     is_fine : bool
         Whether the likelihood has more rays around the cusp of the source.
     known : ndarray (S, D)
@@ -34,19 +34,21 @@ class Refinement:
     columns : list of M Column
         Columns of the result; empty until the work is done, or without evidence of a lens.
     values : ndarray (S, M)
-        Draws of all chains, in the unit of each column.
+        Draws of equal weight, in the unit of each column.
     model : LensModel or None
         Image of the best model.
     trust : Trust or None
-    largest_rhat, effective : float
-        Diagnostics of the chains: largest R-hat, smallest effective sample size.
+    effective : float
+        Effective number of draws.
     share : float
         Effective share of the draws when they are weighted with the simulator's images, whose rays are finer.
     notes : tuple of str
     posterior : PixelPosterior or None
         With a source of pixels.
     population : Population or None
-        Weighted draws; with None, or after too many of them, chains.
+        Weighted draws.
+    nested : NestedSampling or None
+        In place of the population, if the posterior is curved or has several maxima.
     source : PixelModel or None
     """
 
@@ -54,7 +56,6 @@ class Refinement:
     data: ImageData
     best: ImageFit
     evidence: Evidence
-    chains: Chains | None
     known: np.ndarray
     is_done: bool = False
     is_fine: bool = False
@@ -62,12 +63,12 @@ class Refinement:
     values: np.ndarray | None = None
     model: LensModel | None = None
     trust: Trust | None = None
-    largest_rhat: float = float("inf")
     effective: float = 0.0
     share: float = 1.0
     notes: tuple[str, ...] = ()
     posterior: PixelPosterior | None = None
     population: Population | None = None
+    nested: NestedSampling | None = None
     source: PixelModel | None = None
 
     @property
@@ -78,14 +79,12 @@ class Refinement:
     @property
     def effort(self) -> str:
         """What the work was, in one line."""
-        if self.population:
-            effort = f"{len(self.population.draws):,} weighted draws, effective number {self.effective:.0f}"
-        else:
-            effort = (
-                f"{self.chains.gradients:,} gradients, effective sample size {self.effective:.0f}, R-hat "
-                f"{self.largest_rhat:.3f}, {self.chains.divergences} divergent"
-            )
-        return f"{effort}; reduced chi2 {self.model.chi2:.3g}"
+        work = (
+            f"{self.nested.number:,} likelihoods of nested sampling"
+            if self.nested
+            else f"{len(self.population.draws):,} weighted draws"
+        )
+        return f"{work}, effective number {self.effective:.0f}; reduced chi2 {self.model.chi2:.3g}"
 
 
 def place_draws(priors, labels: Sequence[str], samples: np.ndarray) -> np.ndarray:

@@ -13,7 +13,6 @@ import numpy as np
 
 from stronglens.execution import Console
 from stronglens.parameters import RunError
-from stronglens.regression.chains import start_chains
 from stronglens.regression.image_fit import (
     ImageData,
     ImageFit,
@@ -24,6 +23,8 @@ from stronglens.regression.image_fit import (
 )
 from stronglens.regression.image_priors import Priors, read_priors
 from stronglens.regression.importance import MOST, WANTED, Population
+from stronglens.regression.nested import MOST as MOST_NESTED
+from stronglens.regression.nested import NestedSampling
 from stronglens.regression.refinement import Refinement, describe_draws, make_model, make_pixel_model, place_draws
 from stronglens.regression.simulator import make_simulator
 from stronglens.regression.trust import effective_number, judge_draws
@@ -38,8 +39,8 @@ MORE, MORE_FITTED = 4, 4
 draws in each."""
 
 SAME, APART = 10.0, 5.0
-"""Largest difference in log density of modes that both start chains, and the smallest distance of another mode from the
-best one, in standard deviations."""
+"""Largest difference in log density of modes that count, and the smallest distance of another mode from the best one,
+in standard deviations."""
 
 SIMILAR, RIVAL = 1.2, 50.0
 """Largest objective of another fit with a Sersic source that also starts one with pixels, relative to that of the best
@@ -106,14 +107,24 @@ def refine_lens(
     work = LensRefining(parameters, tuple(labels), seed, has_pixels)
     piece: Any = (np.asarray(samples, float), np.where(is_used, image, 0), weight)
     shown = 0
-    # The effective number does not grow evenly, and R-hat must be small, too: no time is stated.
-    with console.progress(WANTED, f"refining {name}", "effective draws", at_once=MOST) as progress:
+    with console.progress(WANTED, f"refining {name}", "effective draws", at_once=MOST) as progress:  # of unknown time
         state = executor.submit(work, piece).result()
-        while not state.is_done:
+        while not (state.is_done or state.nested):
             state = executor.submit(work, state).result()
             reached = WANTED if state.is_done else min(int(state.effective), WANTED - 1)
             progress.advance(max(reached - shown, 0))
             shown = max(reached, shown)
+    if state.is_done:
+        return state
+    console.say(
+        f"{name}: the posterior is curved or has several maxima; it is sampled from the whole prior, with at most "
+        f"{MOST_NESTED:,} likelihoods"
+    )
+    with console.progress(MOST_NESTED, f"refining {name}", "likelihoods at most") as progress:
+        while not state.is_done:
+            before = state.nested.number
+            state = executor.submit(work, state).result()
+            progress.advance(state.nested.number - before)
     return state
 
 
@@ -157,7 +168,8 @@ class LensRefining:
             if piece.posterior:
                 return self._continue_with_pixels(simulator, piece)
             likelihood = likelihood_of(simulator, piece.priors.names, piece.is_fine)
-            return self._continue_chains(likelihood, piece) if piece.chains else self._continue(likelihood, piece)
+            advance = self._continue_nested if piece.nested else self._continue
+            return advance(likelihood, piece)
         samples, image, weight = piece
         if simulator.shape != image.shape:
             raise RunError(f"--refine: the network's images have {simulator.shape} pixels, not {image.shape}")
@@ -195,9 +207,9 @@ class LensRefining:
                 best, data = fit_finely(likelihood, priors, data, fits[0].z)
                 evidence = replace(evidence, chi2=best.chi2)
         if not evidence.is_lens:
-            return Refinement(priors, data, best, evidence, None, known, is_done=True)
+            return Refinement(priors, data, best, evidence, known, is_done=True)
         if self.has_pixels:
-            state = Refinement(priors, replace(data, correction=0.0), best, evidence, None, known)
+            state = Refinement(priors, replace(data, correction=0.0), best, evidence, known)
             near = [fit for fit in fits[1:] if fit.objective < SIMILAR * fits[0].objective]
             others = [fit for fit in near if is_apart([fit.z], fits[0], priors.is_free)]
             starts = [best]
@@ -212,10 +224,10 @@ class LensRefining:
             likelihood = likelihood_of(likelihood.simulator, priors.names, is_fine)
             best, data = fit_finely(likelihood, priors, data, best.z)
             data = correct_linearly(likelihood, priors, data, best)
-        state = Refinement(priors, data, best, evidence, None, known, is_fine=is_fine)
+        state = Refinement(priors, data, best, evidence, known, is_fine=is_fine)
         others = [fit.z for fit in fits[1:] if fit.objective - fits[0].objective < 2 * SAME]
         if is_apart(others, fits[0], priors.is_free):
-            return replace(state, chains=start_chains([best.z, *others], best.covariance, self.seed))
+            return self._start_nested(state)
         free = priors.is_free
         return replace(state, population=Population.start(best.z[free], best.covariance[np.ix_(free, free)]))
 
@@ -253,32 +265,29 @@ class LensRefining:
             return self._finish(likelihood, state, priors.place(population.resample(RESAMPLED, self.seed)))
         if not population.is_exhausted:
             return state
-        centre, covariance = state.best.z.copy(), state.best.covariance.copy()
-        centre[priors.is_free] = population.centres[-1]
-        covariance[np.ix_(priors.is_free, priors.is_free)] = population.covariances[-1]
-        chains = start_chains([centre], covariance, self.seed)
-        return replace(state, chains=chains, population=None, effective=0.0)
+        return self._start_nested(replace(state, population=None, effective=0.0))
 
-    def _continue_chains(self, likelihood, state: Refinement) -> Refinement:
-        from stronglens.regression.nuts import advance_chains
+    def _start_nested(self, state: Refinement) -> Refinement:
+        return replace(state, nested=NestedSampling.start(int(state.priors.is_free.sum()), self.seed))
 
-        chains = advance_chains(state.chains, likelihood, state.priors, state.data, self.seed)
-        largest, effective = chains.diagnose(state.priors.is_free)
-        state = replace(state, chains=chains, largest_rhat=largest, effective=effective)
-        if not (chains.is_converged(state.priors.is_free) or chains.is_exhausted):
+    def _continue_nested(self, likelihood, state: Refinement) -> Refinement:
+        priors, density = state.priors, likelihood.density(state.priors, state.data)
+        nested = state.nested.advance(lambda point: density(priors.place(point)))
+        state = replace(state, nested=nested, effective=nested.effective)
+        if not (nested.is_converged or nested.is_exhausted):
             return state
-        return self._finish(likelihood, state, chains.draws.swapaxes(0, 1).reshape(-1, len(state.priors.names)))
+        return self._finish(likelihood, state, priors.place(nested.resample(RESAMPLED, self.seed)))
 
     def _finish(self, likelihood, state: Refinement, z: np.ndarray) -> Refinement:
-        priors, chains = state.priors, state.chains
+        priors, nested = state.priors, state.nested
         drawn = dict(zip(priors.names, priors.to_values(z).T, strict=True))
         columns, values = describe_draws(drawn, priors, likelihood.simulator.columns, self.labels)
         model = make_model(state.best, priors, state.data, len(self.labels))
         notes = [state.evidence.text]
-        if chains and not chains.is_converged(priors.is_free):
+        if nested and not nested.is_converged:
             notes.append(
-                f"NOT CONVERGED after {chains.draws.shape[1]:,} transitions of each chain: largest R-hat "
-                f"{state.largest_rhat:.3f}, smallest effective sample size {state.effective:.0f}"
+                f"NOT CONVERGED after {nested.number:,} likelihoods of nested sampling: effective number of draws "
+                f"{state.effective:.0f}"
             )
         if model.chi2 > POOR:
             notes.append(

@@ -1,7 +1,6 @@
 """Checks of a regression command before slow imports."""
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 
 from stronglens.explaining.request import check_explanation
 from stronglens.learning.plan import check_flags
@@ -56,15 +55,13 @@ def check_request(parameters) -> None:
 
 
 def check_refinable(record: Mapping) -> None:
-    """Check that ``--refine`` has a sampler, and a lens model that it can fit.
+    """Check that ``--refine`` can fit the lens model.
 
     Raises
     ------
     UsageError
-        When the sampler's library is not installed, or the mass of the training set's lenses is not an ellipsoid.
+        When the mass of the training set's lenses is not an ellipsoid.
     """
-    if find_spec("blackjax") is None:
-        raise UsageError("--refine needs the library blackjax; install the project again (make install)")
     model = (record.get("simulation") or {}).get("lens-model")
     if model not in LENS_MODELS or not LENS_MODELS[model].is_ellipsoid:
         raise UsageError(

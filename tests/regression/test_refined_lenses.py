@@ -15,10 +15,10 @@ from stronglens.measuring.coolest import LENS_COLUMNS, read_coolest
 from stronglens.measuring.images import ImageFile
 from stronglens.plotting import new_figure
 from stronglens.regression import refined_lenses
-from stronglens.regression.chains import Chains
 from stronglens.regression.image_fit import Evidence, ImageData, ImageFit
 from stronglens.regression.image_priors import read_priors
 from stronglens.regression.lens_posteriors import LensPosterior
+from stronglens.regression.nested import NestedSampling
 from stronglens.regression.published import POSTERIOR_COLUMNS, PublishedLens, posterior_rows, summarize
 from stronglens.regression.refined_lenses import RefinedLenses
 from stronglens.regression.refinement import Refinement, describe_draws, make_model
@@ -44,10 +44,10 @@ def refinement(**values):
     evidence = Evidence(150.0, 900.0, 800.0, SIDE**2, 7, 3)
     drawn = dict(zip(priors.names, priors.to_values(0.1 * random.normal(size=(80, number))).T, strict=True))
     columns, draws = describe_draws(drawn, priors, simulator.columns, LABELS)
-    chains = Chains(np.zeros(number), np.eye(number), np.zeros((4, number)))
     return Refinement(
-        priors, data, best, evidence, chains, np.zeros((1, number)), is_done=True, columns=columns, values=draws,
-        model=make_model(best, priors, data, 2), notes=("NOT CONVERGED",), **values,
+        priors, data, best, evidence, np.zeros((1, number)), is_done=True, columns=columns, values=draws,
+        model=make_model(best, priors, data, 2), notes=("NOT CONVERGED",), nested=NestedSampling.start(number, 0),
+        **values,
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Refined posteriors: priors and draws of a network, evidence, importance weights, and one lens sampled."""
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,11 +12,11 @@ import params_and_cli as panel
 from stronglens import telescope
 from stronglens.execution import Console
 from stronglens.parameters import Range, RunError, UsageError
-from stronglens.regression.chains import diagnose_column, start_chains
-from stronglens.regression.image_fit import Evidence, ImageData, solve_intensities
+from stronglens.regression.image_fit import Evidence, ImageData, correct, solve_intensities
 from stronglens.regression.image_priors import read_priors
 from stronglens.regression.importance import Population
 from stronglens.regression.lens_shape import intermediate_axis_radius
+from stronglens.regression.nested import NestedSampling
 from stronglens.regression.refinement import Refinement, describe_draws, place_draws
 from stronglens.regression.refining import LensRefining, refine_lens
 from stronglens.regression.request import check_refinable
@@ -111,23 +112,49 @@ def test_weights_of_right_and_wrong_draws(priors, shift, is_wrong):
 def test_a_lens_that_is_no_ellipsoid_is_refused():
     with pytest.raises(RunError, match="lens-model"):
         read_priors(make_simulator(parameters_of(lens_model="composite"), threads=1))
-    pytest.importorskip("blackjax")
     with pytest.raises(UsageError, match="elliptical"):
         check_refinable({"simulation": {"lens-model": "composite"}})
     check_refinable({"simulation": {"lens-model": "powerlaw"}})
 
 
-@pytest.mark.parametrize("memory", [0.0, 0.5, 0.9])
-def test_effective_sample_size_and_r_hat_of_chains_with_memory(memory):
-    draws = np.random.default_rng(0).normal(size=(4, 1000))
-    for place in range(1, draws.shape[1]):
-        draws[:, place] = memory * draws[:, place - 1] + np.sqrt(1 - memory**2) * draws[:, place]
-    largest, effective = diagnose_column(draws)
-    expected = 4000 * (1 - memory) / (1 + memory)  # of an autoregressive process; the estimate scatters by a tenth
-    assert effective == pytest.approx(expected, rel=0.3)
-    assert largest - 1 < 10 / expected
-    draws[0] += 1
-    assert diagnose_column(draws)[0] > 1.05
+def test_nested_sampling_finds_a_curved_posterior_and_another_maximum():
+    # A banana: x1 = x0^2 / 2 with a scatter of 0.3; and a second maximum at x1 = -3 with a quarter of the mass.
+    def density(point):
+        banana = np.log(0.75) - 0.5 * ((point[1] - point[0] ** 2 / 2) / 0.3) ** 2
+        other = np.log(0.25) - 0.5 * ((point[1] + 3) / 0.3) ** 2 + 0.5 * 3**2 / (1 + 0.3**2)
+        return np.logaddexp(banana, other) - 0.5 * point @ point
+
+    state = NestedSampling.start(2, seed=0)
+    while not (state.is_converged or state.is_exhausted):
+        state = state.advance(density)
+    assert state.is_converged
+    assert state.effective >= 1000
+    draws = state.resample(4000, seed=0)
+    side = np.linspace(-6, 6, 601)
+    grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    weights = np.exp([density(point) for point in grid])
+    weights /= weights.sum()
+    mean = weights @ grid
+    deviation = np.sqrt(weights @ (grid - mean) ** 2)
+    assert np.abs(draws.mean(axis=0) - mean) == pytest.approx([0, 0], abs=4 / np.sqrt(1000) * deviation.max())
+    assert draws.std(axis=0) == pytest.approx(deviation, rel=0.1)
+    is_other = grid[:, 1] < -2
+    assert (draws[:, 1] < -2).mean() == pytest.approx(weights[is_other].sum(), abs=4 * 0.5 / np.sqrt(1000))
+    assert np.array_equal(draws, pickle.loads(pickle.dumps(state)).resample(4000, seed=0))
+
+
+def gradient_of(likelihood, priors, data, z):
+    """Return the gradient of the logarithm of the density, from the derivatives of the templates."""
+    jax = pytest.importorskip("jax")
+    from stronglens.regression.image_likelihood import integrate_intensities
+
+    templates, derivatives = likelihood.templates(z, priors.array)
+    templates, derivatives = correct(templates, z, data.correction, derivatives)
+    with jax.enable_x64(True):
+        slope = jax.grad(integrate_intensities)(
+            templates, data.image, data.weight, likelihood.correlation, likelihood.has_magnitude
+        )
+    return np.tensordot(derivatives, np.asarray(slope), 3) - z
 
 
 @pytest.mark.slow
@@ -180,11 +207,10 @@ def test_values_and_gradients_are_those_of_pyautolens():
     # 2 x 2 rays against 16 x 16: the differences of the images are below a tenth of the noise.
     assert residual @ residual == pytest.approx(float(theirs), abs=0.03 * seen.number)
     corrected = replace(seen, correction=likelihood.correction(z[None], priors))
-    whole = priors.array, seen.image, seen.weight, corrected.correction
-    at, gradient = likelihood.evaluate(z, *whole)
-    assert at == pytest.approx(likelihood.judge(z[None], priors, seen.image, seen.weight)[0], abs=1e-6)
+    density, gradient = likelihood.density(priors, corrected), gradient_of(likelihood, priors, corrected, z)
+    assert density(z) == pytest.approx(likelihood.judge(z[None], priors, seen.image, seen.weight)[0], abs=1e-6)
     for column, step in enumerate(1e-4 * np.eye(len(z))):
-        ends = [likelihood.evaluate(z + sign * step, *whole)[0] for sign in (1, -1)]
+        ends = [density(z + sign * step) for sign in (1, -1)]
         assert gradient[column] == pytest.approx((ends[0] - ends[1]) / 2e-4, rel=1e-3, abs=1e-2), priors.names[column]
 
 
@@ -216,7 +242,6 @@ def test_intensities_are_integrated_out_with_the_prior_of_the_training_set(has_m
 
 @pytest.mark.slow
 def test_the_truth_lies_in_the_refined_posterior_and_noise_has_no_lens():
-    pytest.importorskip("blackjax")
     parameters = parameters_of()
     simulator = make_simulator(parameters, threads=1)
     images, labels, _ = simulator.simulate([0])
@@ -235,17 +260,17 @@ def test_the_truth_lies_in_the_refined_posterior_and_noise_has_no_lens():
         for column, draws in zip(found.columns, found.values.T, strict=True):
             # Of 16 columns, one in 5,000 runs has a truth beyond four standard deviations; some are not Gaussian.
             assert abs(draws.mean() - true[column.name]) < 4.5 * draws.std(), column.name
-        # Chains of another sampler, from the same start, have the same moments within the errors of 400 draws.
+        # Another sampler, which begins with the whole prior, has the same moments within the errors of 1000 draws.
         work = LensRefining(parameters, names, 0)
-        chains = replace(found, chains=start_chains([found.best.z], found.best.covariance, 0), population=None)
-        chains = replace(chains, is_done=False)
-        while not chains.is_done:
-            chains = work(chains)
-        assert chains.largest_rhat < 1.01
-        assert chains.effective >= 400
-        for column, draws, others in zip(found.columns, found.values.T, chains.values.T, strict=True):
-            assert abs(draws.mean() - others.mean()) < 0.3 * others.std(), column.name
-            assert draws.std() == pytest.approx(others.std(), rel=0.25), column.name
+        nested = work._start_nested(replace(found, is_done=False, population=None))
+        while not nested.is_done:
+            nested = work(nested)
+        assert nested.nested.is_converged
+        assert nested.effective >= 1000
+        assert "nested" in nested.effort
+        for column, draws, others in zip(found.columns, found.values.T, nested.values.T, strict=True):
+            assert abs(draws.mean() - others.mean()) < 0.2 * others.std(), column.name
+            assert draws.std() == pytest.approx(others.std(), rel=0.2), column.name
         pixels = refine_lens(
             parameters, names, samples, images[0], noise, None, executor, 0, Console(quiet=True), "lens", True
         )
@@ -288,8 +313,7 @@ def test_more_rays_around_a_cusp_give_the_simulators_density_and_gradients():
         exact = likelihood.judge(points, priors, data.image, data.weight)
         scatter.append(np.std(exact - [density(point) for point in points]))
     assert scatter[1] < 0.1 * scatter[0]
-    whole = priors.array, data.image, data.weight, np.zeros((1 + len(z), 3, *data.image.shape))
-    _, gradient = likelihood.evaluate(z, *whole)
+    gradient = gradient_of(likelihood, priors, data, z)
     for column in np.flatnonzero(priors.is_free):
         ends = [density(z + step * np.eye(len(z))[column]) for step in (1e-4, -1e-4)]
         assert gradient[column] == pytest.approx((ends[0] - ends[1]) / 2e-4, rel=0.1, abs=20), priors.names[column]
@@ -323,7 +347,7 @@ def test_two_masses_that_describe_an_image_are_told(priors, monkeypatch, lower, 
         return posterior, Population.start(np.array([fit, 0.0, 3.0]), 1e-4 * np.eye(3))
 
     monkeypatch.setattr(pixel_fit, "fit_pixels", fit_pixels)
-    state = Refinement(priors, ImageData(np.zeros((4, 4)), np.ones((4, 4))), None, None, None, np.zeros((1, 2)))
+    state = Refinement(priors, ImageData(np.zeros((4, 4)), np.ones((4, 4))), None, None, np.zeros((1, 2)))
     work = LensRefining(None, (), 0, has_pixels=True)
     found = work._begin_with_pixels(None, state, [apart, 0.0])
     assert found.posterior.at == 0.0
