@@ -150,8 +150,8 @@ class ImageLikelihood:
         scene = rest | scene | {"src_intensity": 1.0, "lens_intensity": 1.0}
         row = jnp.stack([jnp.asarray(scene[name], float) for name in self.simulator.renderer.columns])
         images = self.simulator.renderer.trace_scene(row, RAYS, SMOOTH if self.is_fine else 0)
-        images = [telescope.blur(image[None], self.simulator.telescope.psf)[0] for image in images]
-        return jnp.stack([*images, jnp.ones_like(images[0])])
+        images = telescope.blur(jnp.stack(images), self.simulator.telescope.psf)
+        return jnp.concatenate([images, jnp.ones_like(images[:1])])
 
 
 def integrate_intensities(templates, image, weight, correlation: float, has_magnitude: tuple[bool, ...]):
@@ -189,6 +189,6 @@ _integrate = jax.jit(integrate_intensities, static_argnums=(3, 4))
 
 
 @functools.lru_cache(maxsize=2)
-def likelihood_of(simulator, names: tuple[str, ...], is_fine: bool = False) -> ImageLikelihood:
+def likelihood_of(simulator, names: tuple[str, ...], is_fine: bool) -> ImageLikelihood:
     """Return the likelihood of a training set, which is compiled once per process."""
     return ImageLikelihood(simulator, names, is_fine)

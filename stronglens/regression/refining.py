@@ -174,7 +174,7 @@ class LensRefining:
         if simulator.shape != image.shape:
             raise RunError(f"--refine: the network's images have {simulator.shape} pixels, not {image.shape}")
         priors = read_priors(simulator)
-        return self._begin(likelihood_of(simulator, priors.names), priors, samples, image, weight)
+        return self._begin(likelihood_of(simulator, priors.names, False), priors, samples, image, weight)
 
     def _begin(self, likelihood, priors, samples, image, weight) -> Refinement:
         data, known = ImageData(image, weight, likelihood.correlation), place_draws(priors, self.labels, samples)

@@ -81,7 +81,7 @@ def exported(request, tmp_path_factory):
     columns, draws = describe_draws(dict(zip(priors.names, drawn.T, strict=True)), priors, simulator.columns, ())
     fit = ImageFit(z, 0.0, 0.0, images, np.ones(3), np.eye(len(z)))
     state = Refinement(
-        priors, arcs.data, fit, Evidence(0.0, 900.0, 800.0, SIDE**2, 7, 3), None, z[None], is_done=True,
+        priors, arcs.data, fit, Evidence(0.0, 900.0, 800.0, SIDE**2, 7, 3), z[None], is_done=True,
         columns=columns, values=draws, posterior=posterior, source=source,
     )  # fmt: skip
     refined = replace(state, model=make_pixel_model(state, source, z, 1))
