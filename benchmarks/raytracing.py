@@ -1,11 +1,13 @@
 """Speed of ray tracing in memory: batches, a loop with one PyAutoLens ``Tracer`` per image, and lenstronomy."""
 
+import tempfile
 import time
 from contextlib import contextmanager
 
 import jax
 import numpy as np
 from autogalaxy.profiles.mass.abstract.deflections_memo import memo_disabled
+from jax.experimental.compilation_cache import compilation_cache
 
 import params_and_cli as panel
 from benchmarks.lenstronomy import build_renderer, same_sersic_constant
@@ -120,3 +122,17 @@ def without_compilation_cache():
         yield
     finally:
         jax.config.update("jax_enable_compilation_cache", True)
+
+
+@contextmanager
+def own_compilation_cache():
+    """Keep compiled programs in a folder that is removed at the end."""
+    before = jax.config.jax_compilation_cache_dir
+    with tempfile.TemporaryDirectory() as folder:
+        jax.config.update("jax_compilation_cache_dir", folder)
+        compilation_cache.reset_cache()  # the folder is read when the cache is first used
+        try:
+            yield
+        finally:
+            jax.config.update("jax_compilation_cache_dir", before)
+            compilation_cache.reset_cache()

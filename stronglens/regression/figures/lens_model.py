@@ -116,8 +116,7 @@ def draw_lens_model(
         draw_corner_panels(
             figure, place, side, samples[:, shown], [columns[k] for k in shown], published[shown], others=beside
         )
-        more = "" if others is None else "; grey: network"
-        _draw_table(figure, summaries, 0.85 + side + 0.45, bottom - 0.62, more)
+        _draw_table(figure, summaries, 0.85 + side + 0.45, bottom - 0.62, is_of_network=others is None)
     return figure
 
 
@@ -208,12 +207,12 @@ def _choose(columns: Sequence[Column]) -> list[int]:
     return [names.index(name) for name in wanted[:MOST_IN_CORNER]]
 
 
-def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float, more: str = "") -> None:
-    """Write a table with median, intervals and published value of each quantity."""
+def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float, is_of_network: bool) -> None:
+    """Write a table with median, intervals and published value of each quantity, or whether a network learned it."""
     width, height = figure.get_figwidth(), figure.get_figheight()
     has_published = any(one.published is not None for one in summaries)
-    heads = ["", "median", "68 %", "95 %", *(["published", "in 95 %"] if has_published else ["learned"])]
-    rows = [(heads, None, None)]
+    more = ["published", "in 95 %"] if has_published else ["learned"] if is_of_network else []
+    rows = [(["", "median", "68 %", "95 %", *more], None, None)]
     for one in summaries:
         median, low_68, high_68, low_95, high_95 = map(typeset_minus, round_to_error(one.central, one.deviation))
         unit = unit_of(one.column)
@@ -221,7 +220,7 @@ def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float, mo
         cells = [head, median + unit, f"{low_68} to {high_68}", f"{low_95} to {high_95}"]
         word = one.verdict.word.lower()
         if not has_published:
-            cells.append(word)
+            cells += [word] if is_of_network else []
         elif not one.verdict.is_comparable:
             cells += ["", word]
         else:
@@ -239,5 +238,6 @@ def _draw_table(figure: Figure, summaries: Sequence, left: float, top: float, mo
                 color=RED if is_doubtful else ORANGE if inside is False and column >= 4 else "0.1",
             )  # fmt: skip
     text = "orange: published" if has_published else "no published values"
-    text += "; blue: 68 % (dashed, dark) and 95 % (light) of the posterior" + more
+    text += "; blue: 68 % (dashed, dark) and 95 % (light) of the posterior"
+    text += "" if is_of_network else "; grey: network"
     figure.text(left / width, (top - 0.2 * len(rows) - 0.08) / height, text, fontsize=7.5, va="top", color=GREY)
