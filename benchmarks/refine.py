@@ -8,9 +8,8 @@ likelihood and the same priors: with ours, with Nautilus, and with a particle sw
 - CPU milliseconds of one likelihood by PyAutoLens (NumPy, and JAX), of the same image; of lenstronomy only
   those of rendering it, without point-spread function and without solving for the intensities, which flatters it;
 - CPU seconds of ours, with compilation, with programs that JAX has kept (`JAX_COMPILATION_CACHE_DIR`), and without
-  compilation; and those of the others: of their samplers, measured here with our likelihood
-  less its own time, and evaluations times the time of one of their own likelihoods. With those they are NOT run: that
-  takes hours.
+  compilation; and those of the others: of their samplers, measured here with our likelihood less its own time, and
+  evaluations times the time of one of their own likelihoods. With those they are NOT run: that takes hours.
 
 ``python -m benchmarks.refine calibration --network FILE`` simulates lenses of a network's training set with another
 seed, runs ``model_and_figures.py --predict ... --refine`` on them, and writes
@@ -18,7 +17,8 @@ seed, runs ``model_and_figures.py --predict ... --refine`` on them, and writes
 refined one. With ``--source=sersic`` the simulated sources have no clumps. An interrupted run is continued
 (``--folder``).
 
-``python -m benchmarks.refine lumps`` compares priors of a source of pixels (see `refine_lumps`).
+``python -m benchmarks.refine lumps`` compares priors of a source of pixels (see `refine_lumps`), and
+``python -m benchmarks.refine galaxies`` searches for lenses in galaxies with and without one (see `refine_galaxies`).
 """
 
 import argparse
@@ -50,10 +50,10 @@ SEED = 977
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.refine", description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="?", default="compare", choices=["compare", "calibration", "lumps"])
+    parser.add_argument("what", nargs="?", default="compare", choices=["compare", "calibration", "lumps", "galaxies"])
     parser.add_argument("--lens", type=int, default=10, help="compare: number of the simulated lens")
     parser.add_argument("--network", type=Path, help="calibration: network with a posterior")
-    parser.add_argument("--lenses", type=int, default=48, help="calibration, lumps: number of lenses")
+    parser.add_argument("--lenses", type=int, default=48, help="calibration, lumps, galaxies: number of lenses")
     parser.add_argument("--batch", type=int, default=8, help="calibration: lenses in one command")
     parser.add_argument("--source", default="sersic", choices=["sersic", "pixels"], help="calibration: source")
     parser.add_argument("--folder", type=Path, help="calibration: folder of images and results, to continue")
@@ -62,6 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
         name, found = "refine.json", compare(options.lens)
     elif options.what == "calibration":
         name, found = f"refine-calibration-{options.source}.json", calibrate(options)
+    elif options.what == "galaxies":
+        from benchmarks.refine_galaxies import search_in_galaxies
+
+        name, found = "refine-galaxies.json", search_in_galaxies(options.lenses)
     else:
         from benchmarks.refine_lumps import measure_lumpy_lenses
 

@@ -9,6 +9,7 @@ from scipy.optimize import least_squares, nnls
 
 from stronglens import telescope
 from stronglens.regression.image_priors import Priors
+from stronglens.regression.lens_gaussians import LensGaussians
 
 if TYPE_CHECKING:  # the process that trains or predicts reads these results, but does not import JAX
     from stronglens.regression.image_likelihood import ImageLikelihood
@@ -24,6 +25,15 @@ SPAN = 1.0
 
 OF_SOURCE = "src-"
 """Prefix of the columns of the source."""
+
+NOT_LENSED = {
+    "src-effect": (0.02, 2.0), "src-sersic": (0.3, 8.0), "src-ellip-x": (-0.6, 0.6), "src-ellip-y": (-0.6, 0.6),
+}  # fmt: skip
+"""Ranges of a source that is not lensed, arcsec: a lens makes sources larger and longer, and this must count as little
+evidence."""
+
+SMALL, LARGE = 0.1, 0.4
+"""Effective radii with which fits of a source that is not lensed begin, arcsec."""
 
 NO_LENS = 1e-3
 """Einstein radius of a lens that does not deflect, arcsec."""
@@ -42,12 +52,15 @@ class ImageData:
         Correlation of the noise of adjacent pixels.
     correction : ndarray (1, T, H, W), (1 + D, T, H, W) or 0
         Of the likelihood's templates (`correct`).
+    gaussians : LensGaussians or None
+        Light of the lens, in place of its Sersic profile.
     """
 
     image: np.ndarray
     weight: np.ndarray
     correlation: float = 0.0
     correction: np.ndarray | float = 0.0
+    gaussians: LensGaussians | None = None
 
     @property
     def number(self) -> int:
@@ -115,15 +128,12 @@ def fit_image(
     def evaluate(z: np.ndarray) -> tuple:
         if z.tobytes() not in known:
             known.clear()
-            templates, derivatives = likelihood.templates(z, priors.array)
-            templates, derivatives = correct(templates, z, data.correction, derivatives)
-            if not has_source:
-                templates, derivatives = templates.copy(), derivatives.copy()
-                templates[0], derivatives[:, 0] = 0, 0
+            templates, derivatives = list_templates(likelihood, priors, data, z, has_source)
             intensities, basis, residual = solve_intensities(templates, data)
             used = basis[:, intensities != 0]
             across, _ = np.linalg.qr(used)
-            moved = data.whiten(np.tensordot(intensities, derivatives, (0, 1))).T
+            moving = derivatives.shape[1]
+            moved = data.whiten(np.tensordot(intensities[:moving], derivatives, (0, 1))).T
             jacobian = np.concatenate([moved - across @ (across.T @ moved), np.eye(len(z))])
             known[z.tobytes()] = np.append(residual, z), jacobian, templates, intensities
         return known[z.tobytes()]
@@ -141,6 +151,23 @@ def fit_image(
     chi2 = float((residual[: -len(found.x)] ** 2).sum())
     covariance = np.linalg.inv(jacobian.T @ jacobian)
     return ImageFit(found.x, float(residual @ residual), chi2, templates, intensities, covariance)
+
+
+def list_templates(
+    likelihood: "ImageLikelihood", priors: Priors, data: ImageData, z: np.ndarray, has_source: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return images of source, lens, its Gaussians and background (T, H, W), and derivatives of the first two or one.
+
+    Arguments are those of `fit_image`; a light that the model does not have is dark.
+    """
+    templates, derivatives = likelihood.templates(z, priors.array)
+    templates, derivatives = correct(templates, z, data.correction, derivatives)
+    dark = [*([] if has_source else [0]), *([1] if data.gaussians else [])]
+    if dark:
+        templates, derivatives = templates.copy(), derivatives.copy()
+        templates[dark], derivatives[:, dark] = 0, 0
+    more = [data.gaussians.images] if data.gaussians else []
+    return np.concatenate([templates[:-1], *more, templates[-1:]]), derivatives[:, :-1]
 
 
 def fit_finely(
@@ -222,11 +249,24 @@ class Evidence:
     of_lens: int
 
     @property
+    def price(self) -> float:
+        """Smallest difference in chi2 for each additional parameter: that of the Bayesian information criterion.
+
+        (Schwarz 1978, Annals of Statistics 6, 461.) If no model describes the image, the noise counts as larger.
+        """
+        reduced = min(self.chi2, self.not_lensed) / max(self.pixels, 1)
+        return float(np.log(max(self.pixels, 2)) * max(reduced, 1))
+
+    @property
     def is_lens(self) -> bool:
-        """Whether both differences exceed those of the Bayesian information criterion (Schwarz 1978)."""
-        price = np.log(max(self.pixels, 2))
+        """Whether the image needs the lensed source, and its lens."""
         source, lens = self.without_source - self.chi2, self.not_lensed - self.chi2
-        return bool(source > (self.of_source + self.of_lens) * price and lens > self.of_lens * price)
+        return bool(source > (self.of_source + self.of_lens) * self.price and lens > self.of_lens * self.price)
+
+    @property
+    def has_neighbour(self) -> bool:
+        """Whether the image needs a source that is not lensed."""
+        return bool(self.without_source - self.not_lensed > self.of_source * self.price)
 
     @property
     def text(self) -> str:
@@ -238,7 +278,9 @@ class Evidence:
         return numbers if self.is_lens else f"no evidence of a lens: {numbers}"
 
 
-def weigh_evidence(likelihood: "ImageLikelihood", priors: Priors, data: ImageData, best: ImageFit) -> Evidence:
+def weigh_evidence(
+    likelihood: "ImageLikelihood", priors: Priors, data: ImageData, best: ImageFit
+) -> tuple[Evidence, np.ndarray]:
     """Compare the best lens model of an image with models without lensing.
 
     Parameters
@@ -252,6 +294,8 @@ def weigh_evidence(likelihood: "ImageLikelihood", priors: Priors, data: ImageDat
     Returns
     -------
     Evidence
+    ndarray (H, W)
+        Image of the source that is not lensed, e-/s.
     """
     names = np.array(priors.names)
     is_source = np.array([name.startswith(OF_SOURCE) for name in names]) & priors.is_free
@@ -261,16 +305,22 @@ def weigh_evidence(likelihood: "ImageLikelihood", priors: Priors, data: ImageDat
     half = (np.array(data.image.shape) - 1) / 2 * likelihood.simulator.parameters.pixel_scale
     flat = {"einstein-radius-sie": (NO_LENS, NO_LENS), "shear-1": (0, 0), "shear-2": (0, 0)}
     anywhere = {"src-center-x": (-half[1], half[1]), "src-center-y": (-half[0], half[0])}
-    free = priors.replace(flat | anywhere)
+    free = priors.replace(flat | anywhere | NOT_LENSED)
     left = (data.image - np.tensordot(without.intensities, without.templates, 1)) * data.weight
-    chi2 = without.chi2
+    others = []
     for y, x in _brightest(left, 2):
-        values = priors.to_values(without.z)
-        for name, place in (("src-center-x", x - half_of(left, 1)), ("src-center-y", half_of(left, 0) - y)):
-            if name in priors.names:
-                values[priors.names.index(name)] = place * likelihood.simulator.parameters.pixel_scale
-        chi2 = min(chi2, fit_finely(likelihood, free, data, free.to_normal(values))[0].chi2)
-    return Evidence(best.chi2, without.chi2, chi2, data.number, int(is_source.sum()) + 1, int(is_lens.sum()))
+        x, y = x - half_of(left, 1), half_of(left, 0) - y
+        scale = likelihood.simulator.parameters.pixel_scale
+        for radius in SMALL, LARGE:
+            start = {"src-center-x": x * scale, "src-center-y": y * scale, "src-effect": radius}
+            values = dict(zip(priors.names, priors.to_values(without.z), strict=True)) | start
+            at = free.to_normal(np.array([values[name] for name in priors.names]))
+            others.append(fit_image(likelihood, free, data, at))
+    other = min(others, key=lambda fit: fit.objective)
+    other = fit_finely(likelihood, free, data, other.z)[0]
+    not_lensed = min(other.chi2, without.chi2)
+    evidence = Evidence(best.chi2, without.chi2, not_lensed, data.number, int(is_source.sum()) + 1, int(is_lens.sum()))
+    return evidence, other.intensities[0] * other.templates[0]
 
 
 def half_of(image: np.ndarray, axis: int) -> float:

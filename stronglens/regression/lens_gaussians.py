@@ -1,8 +1,11 @@
-"""The light of a lens as a sum of Gaussians (Cappellari 2002, MNRAS 333, 400), for a source of pixels.
+"""The light of a lens as a sum of Gaussians (Cappellari 2002, MNRAS 333, 400).
 
 Two families of elliptical Gaussians have one centre and their own ellipticities. Their intensities enter linearly and
 are not negative.
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +20,34 @@ axis. The point-spread function hides narrower ones."""
 
 FLATTEST = 0.6
 """Largest ellipticity (1 - q) / (1 + q)."""
+
+
+APART = 0.03
+"""Differences of the two first ellipticities from that of a Sersic profile."""
+
+
+@dataclass(frozen=True)
+class LensGaussians:
+    """Gaussians of one lens.
+
+    Attributes
+    ----------
+    geometry : ndarray (6,)
+        x and y of the centre, arcsec, and two ellipticities (cos 2 phi, sin 2 phi).
+    images : ndarray (2 * NUMBER, H, W)
+        Blurred; each has a peak near 1.
+    """
+
+    geometry: np.ndarray
+    images: np.ndarray
+
+
+def geometry_of_sersic(values: Mapping[str, float]) -> np.ndarray:
+    """Return the geometry (6,) with which a fit begins, from the columns of the light with one Sersic profile."""
+    kind = "light" if "light-ellip-x" in values else "lens"
+    ellipticity = np.array([values[f"{kind}-ellip-x"], values[f"{kind}-ellip-y"]])
+    centre = values["lens-center-x"], values["lens-center-y"]
+    return np.concatenate([centre, ellipticity + APART, ellipticity - APART])
 
 
 def describe_gaussians(geometry: np.ndarray, shape: tuple[int, int], pixel_scale: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from stronglens.regression.image_fit import ImageData, ImageFit
 from stronglens.regression.image_priors import Priors
 from stronglens.regression.importance import Population
 from stronglens.regression.joint_solver import JointSolution, JointSolver
-from stronglens.regression.lens_gaussians import describe_gaussians, render_gaussians
+from stronglens.regression.lens_gaussians import describe_gaussians, geometry_of_sersic, render_gaussians
 from stronglens.regression.lens_shape import add_light
 from stronglens.regression.pixel_posterior import PixelPosterior, climb, trace_mass
 from stronglens.regression.source_grid import LARGEST, SMALLEST, MovingGrid, SourceGrid, curvature, find_peaks
@@ -42,9 +42,6 @@ all parameters, and the largest number of steps."""
 FACTORS = 3.0, 2.0
 """For each fit, the step of the mass relative to the errors with a Sersic source. The field of the source is that of
 the fit before."""
-
-APART = 0.03
-"""Differences of the two first ellipticities of the light from that of the Sersic profile."""
 
 FLOORS = 0.01, 0.03, 0.1, 0.3, 1.0, 100.0
 """Expected curvature of the source where it is dark, relative to that in its peak. With the last one it is the same
@@ -237,13 +234,11 @@ class PixelFitter:
         return curvature(grid.side, FLOORS[int(np.argmax(found))] + bright)
 
     def start_light(self, z: np.ndarray) -> np.ndarray:
-        """Return the geometry (6,) of the light of a fit with one Sersic profile."""
+        """Return the geometry (6,) of the light of a fit."""
+        if self.data.gaussians:
+            return self.data.gaussians.geometry
         values = add_light(dict(zip(self.priors.names, self.all_priors.to_values(z)[:, None], strict=True)), {})
-        values = {name: float(column[0]) for name, column in values.items()}
-        kind = "light" if "light-ellip-x" in values else "lens"
-        ellipticity = np.array([values[f"{kind}-ellip-x"], values[f"{kind}-ellip-y"]])
-        centre = values["lens-center-x"], values["lens-center-y"]
-        return np.concatenate([centre, ellipticity + APART, ellipticity - APART])
+        return geometry_of_sersic({name: float(column[0]) for name, column in values.items()})
 
     def light(self, geometry: np.ndarray) -> np.ndarray:
         """Return images of the lens's light, and of the background (T, H, W)."""

@@ -128,7 +128,7 @@ class RefinedLenses:
     def _write_one(self, one: LensPosterior, refined: Refinement) -> None:
         measured, folder, stem = one.measurement, self.parameters.figures_dir, one.measurement.image.stem
         if not refined.is_lens:
-            self.console.say(f"{measured.name}, not refined: {refined.evidence.text}")
+            self.console.say(f"{measured.name}, not refined: {'; '.join([refined.evidence.text, *refined.notes])}")
             return
         columns, values = derive_quantities(refined.columns, refined.values, self.lenses.lens_model)
         summaries = summarize(columns, values, one.published.values)

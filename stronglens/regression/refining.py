@@ -13,30 +13,16 @@ import numpy as np
 
 from stronglens.execution import Console
 from stronglens.parameters import RunError
-from stronglens.regression.image_fit import (
-    ImageData,
-    ImageFit,
-    correct_linearly,
-    fit_finely,
-    fit_image,
-    weigh_evidence,
-)
+from stronglens.regression.image_fit import ImageData, ImageFit, correct_linearly, fit_finely
 from stronglens.regression.image_priors import Priors, read_priors
 from stronglens.regression.importance import MOST, WANTED, Population
+from stronglens.regression.lens_search import POOR, LensSearch
 from stronglens.regression.nested import MOST as MOST_NESTED
 from stronglens.regression.nested import NestedSampling
 from stronglens.regression.refinement import Refinement, describe_draws, make_model, make_pixel_model, place_draws
 from stronglens.regression.simulator import make_simulator
 from stronglens.regression.trust import effective_number, judge_draws
 from stronglens.simulation.chunks import simulator_of
-
-TRIED, FITTED = 32, 2
-"""Numbers of the network's draws (and of draws from the prior) that are compared with the image, and of the best of
-them that start a fit."""
-
-MORE, MORE_FITTED = 4, 4
-"""Number of further searches if there is no evidence of a lens or the best model is poor, and of fits from each kind of
-draws in each."""
 
 SAME, APART = 10.0, 5.0
 """Largest difference in log density of modes that count, and the smallest distance of another mode from the best one,
@@ -59,9 +45,6 @@ MOST_WITH_PIXELS = 2 * MOST
 
 RESAMPLED = 2000
 """Number of draws of equal weight, from weighted ones."""
-
-POOR = 1.2
-"""Reduced chi-square above which the model does not describe the image."""
 
 
 def refine_lens(
@@ -178,43 +161,21 @@ class LensRefining:
 
     def _begin(self, likelihood, priors, samples, image, weight) -> Refinement:
         data, known = ImageData(image, weight, likelihood.correlation), place_draws(priors, self.labels, samples)
-        is_known = np.isfinite(known).all(axis=0)
-        middle = np.where(is_known, np.nanmedian(np.where(is_known, known, 0), axis=0), 0)
-        fits = [fit_image(likelihood, priors, data, middle)]
-
-        density = likelihood.density(priors, data)
-
-        def fit_best(tried: np.ndarray, is_kept: np.ndarray, number: int) -> None:
-            """Fit the best of some points, whose other columns are those of the first fit."""
-            tried = np.where(is_kept, fits[0].z, tried)
-            order = np.argsort([-density(z) for z in tried])
-            fits.extend(fit_image(likelihood, priors, data, tried[one]) for one in order[:number])
-            fits.sort(key=lambda fit: fit.objective)
-
-        some = np.linspace(0, len(known) - 1, min(TRIED, len(known))).astype(int)
-        random = np.random.default_rng(self.seed)
-        is_light = np.array([name.startswith(("lens-center", "lens-effect", "lens-sersic")) for name in priors.names])
-        fit_best(known[some], ~is_known, FITTED)
-        fit_best(random.normal(size=(TRIED, len(middle))), is_light, FITTED)
-        best, data = fit_finely(likelihood, priors, data, fits[0].z)
-        evidence = weigh_evidence(likelihood, priors, data, best)
-        for _ in range(MORE):  # a faint source is easily missed, and there are many maxima if the source is lumpy
-            if evidence.is_lens and best.chi2 < POOR * data.number:
-                break
-            fit_best(random.normal(size=(TRIED, len(middle))), is_light, MORE_FITTED)
-            fit_best(random.choice(known, TRIED), ~is_known, MORE_FITTED)
-            if fits[0].objective < best.objective:
-                best, data = fit_finely(likelihood, priors, data, fits[0].z)
-                evidence = replace(evidence, chi2=best.chi2)
-        if not evidence.is_lens:
-            return Refinement(priors, data, best, evidence, known, is_done=True)
+        search = LensSearch(likelihood, known, self.seed)
+        found = search.run(priors, data)
+        if found.evidence.is_lens and found.data.gaussians and not self.has_pixels:
+            found = search.describe_with_sersic(priors, found)
+        priors, data, best, fits = found.priors, found.data, found.best, found.fits
+        state = Refinement(priors, data, best, found.evidence, known, notes=found.notes)
+        if not state.is_lens:
+            return replace(state, is_done=True)
         if self.has_pixels:
-            state = Refinement(priors, replace(data, correction=0.0), best, evidence, known)
             near = [fit for fit in fits[1:] if fit.objective < SIMILAR * fits[0].objective]
             others = [fit for fit in near if is_apart([fit.z], fits[0], priors.is_free)]
             starts = [best]
-            if others and best.chi2 > POOR * data.number:
+            if others and found.is_poor:
                 starts.append(fit_finely(likelihood, priors, data, others[0].z)[0])
+            state = replace(state, data=replace(data, correction=0.0))
             return self._begin_with_pixels(likelihood.simulator, state, starts)
         data = correct_linearly(likelihood, priors, data, best)
         is_fine = likelihood.simulator.renderer.refine_source and self._is_rough(likelihood, priors, data, best)
@@ -224,9 +185,9 @@ class LensRefining:
             likelihood = likelihood_of(likelihood.simulator, priors.names, is_fine)
             best, data = fit_finely(likelihood, priors, data, best.z)
             data = correct_linearly(likelihood, priors, data, best)
-        state = Refinement(priors, data, best, evidence, known, is_fine=is_fine)
-        others = [fit.z for fit in fits[1:] if fit.objective - fits[0].objective < 2 * SAME]
-        if is_apart(others, fits[0], priors.is_free):
+        state = replace(state, data=data, best=best, is_fine=is_fine)
+        modes = [fit.z for fit in fits[1:] if fit.objective - fits[0].objective < 2 * SAME]
+        if is_apart(modes, fits[0], priors.is_free):
             return self._start_nested(state)
         free = priors.is_free
         return replace(state, population=Population.start(best.z[free], best.covariance[np.ix_(free, free)]))
@@ -241,7 +202,7 @@ class LensRefining:
         posterior, population = found[best]
         away = (maxima[worst] - maxima[best])[:-1]
         distance = np.sqrt(away @ np.linalg.solve(population.covariances[0][:-1, :-1], away))
-        notes, lower = [], heights[best] - heights[worst]
+        notes, lower = [*state.notes], heights[best] - heights[worst]
         if distance > APART and lower < RIVAL:
             notes.append(
                 f"SEVERAL MAXIMA: another mass, {distance:.0f} standard deviations away, describes the image nearly as "
@@ -283,7 +244,7 @@ class LensRefining:
         drawn = dict(zip(priors.names, priors.to_values(z).T, strict=True))
         columns, values = describe_draws(drawn, priors, likelihood.simulator.columns, self.labels)
         model = make_model(state.best, priors, state.data, len(self.labels))
-        notes = [state.evidence.text]
+        notes = [state.evidence.text, *state.notes]
         if nested and not nested.is_converged:
             notes.append(
                 f"NOT CONVERGED after {nested.number:,} likelihoods of nested sampling: effective number of draws "
@@ -317,12 +278,12 @@ class LensRefining:
         model = make_pixel_model(state, found, posterior.place(best), len(self.labels))
         notes = [
             state.evidence.text,
+            *state.notes,
             f"source of {found.grid.side} x {found.grid.side} pixels of {found.grid.pixel:.3f} arcsec on average and "
             f"{found.grid.smallest:.3f} in its peak, of which the image determines {found.determined:.0f}; strength of "
             f"its prior {found.strength:.3g}, log evidence {found.log_evidence:,.1f}; "
             f"chi2 {found.chi2:,.0f} of {state.data.number:,} pixels, "
             f"{found.arcs_chi2:,.0f} of {found.arcs_number:,} pixels in the arcs",
-            *state.notes,
         ]
         if not population.is_converged:
             notes.append(

@@ -95,9 +95,12 @@ def test_an_image_without_a_lens_is_named_and_leaves_the_table(lens, tmp_path, m
     lenses, one, _ = lens
     before = (tmp_path / "posteriors.csv").read_text()
     evidence = Evidence(150.0, 151.0, 150.5, SIDE**2, 7, 3)
-    monkeypatch.setattr(lenses, "_refine", lambda *_: SimpleNamespace(is_lens=False, evidence=evidence))
+    found = SimpleNamespace(is_lens=False, evidence=evidence, notes=("a neighbour is left out",))
+    monkeypatch.setattr(lenses, "_refine", lambda *_: found)
     assert lenses.write([one], None) == []
-    assert "no evidence of a lens" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "no evidence of a lens" in printed
+    assert "a neighbour is left out" in printed
     assert (tmp_path / "posteriors.csv").read_text() == before
 
 
