@@ -252,7 +252,8 @@ class LensRefining:
             )
         if model.chi2 > POOR:
             notes.append(
-                f"the model does not describe the image (reduced chi2 {model.chi2:.3g}): its intervals are too narrow"
+                f"the model does not describe the image (reduced chi2 {model.chi2:.3g}): its intervals are too narrow; "
+                "--refine-source=pixels has more freedom"
             )
         some = z[np.linspace(0, len(z) - 1, CHECKED).astype(int)]
         share = effective_number(compare_densities(likelihood, priors, state.data, some)) / CHECKED
